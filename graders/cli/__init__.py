@@ -1,0 +1,98 @@
+"""The `graders` command: parse arguments, call, print. Results on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from graders import __version__
+from graders.cli.data import data, schema
+from graders.cli.doctor import doctor
+from graders.cli.image import image
+from graders.cli.output import abandon_stdout, prepare_streams, say
+from graders.cli.run import run
+from graders.cli.score import score
+from graders.cli.validate import validate
+from graders.errors import GradersError, nearest
+
+__all__ = ["cli", "main"]
+
+
+class _Group(click.Group):
+    """Lists commands in the order of a user's day, and knows the nearest to a typing error."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            near = nearest(args[0], self.commands)
+            hint = f" Did you mean {near}?" if near else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+_EPILOG = """\b
+Examples:
+  graders run grader.json --item '{"answer": "Paris"}' --sample "It is Paris."
+  graders validate grader.json --rows rows.jsonl
+  graders score grader.json rows.jsonl -o results.jsonl
+  graders schema > grader.schema.json
+\b
+GRADER is JSON or YAML: a grader, a fine_tuning.jobs.create body, a graders.run
+body, an Evals testing_criteria list, or - for standard input.
+Exit codes: 0 done, 1 rows failed, 2 bad usage or bad config, 130 interrupted."""
+
+
+@click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="graders %(version)s")
+def cli() -> None:
+    """Run hosted grader JSON on your own machine: same JSON, same numbers."""
+
+
+for _command in (run, validate, score, schema, data, doctor, image):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code."""
+    sys.exit(_main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    if not prepare_streams():
+        say("standard output is closed")
+        return 2
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough.
+        abandon_stdout()
+        return 1
+    except OSError as error:
+        abandon_stdout()
+        say(f"cannot write: {error.strerror or error}")
+        return 2
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = cli.main(arguments, prog_name="graders", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except GradersError as error:
+        say(str(error))
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted")
+        return 130
+    return code if isinstance(code, int) else 0

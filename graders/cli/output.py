@@ -1,0 +1,52 @@
+"""Writing to standard output and error, whatever stands behind them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import IO, Any
+
+from graders import jsontext
+
+__all__ = ["abandon_stdout", "prepare_streams", "say", "write_json"]
+
+
+def prepare_streams() -> bool:
+    """Make the standard streams fit to be written; return whether there is a standard output.
+
+    A terminal that cannot show a character gets its escape. A closed input is empty, a closed error
+    stream swallows what is said.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  (for the process)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    return sys.stdout is not None
+
+
+def write_json(body: Any, stream: IO[str] | None = None) -> None:
+    """Write a JSON value and a newline, in UTF-8 whatever the terminal's encoding."""
+    stream = sys.stdout if stream is None else stream
+    data = jsontext.encode(body, indent=True) + b"\n"
+    if hasattr(stream, "buffer"):
+        stream.flush()
+        stream.buffer.write(data)
+    else:
+        stream.write(data.decode())
+
+
+def say(message: str) -> None:
+    """Say one thing on standard error."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"graders: {message}\n")
+        sys.stderr.flush()
+
+
+def abandon_stdout() -> None:
+    """Let nothing more be written to a standard output that takes nothing more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

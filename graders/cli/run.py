@@ -1,0 +1,90 @@
+"""`graders run`: grade one sample."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from graders.api import Grader, PythonOptions
+from graders.choices import Choices
+from graders.cli.option import (
+    choice_options,
+    grader_argument,
+    json_option,
+    json_value,
+    python_options,
+    text_value,
+)
+from graders.cli.output import write_json
+from graders.config import load_source
+from graders.report.terminal import console, grade_view
+
+__all__ = ["run"]
+
+_EPILOG = """\b
+Examples:
+  graders run grader.json --item '{"answer": "Paris"}' --sample "It is Paris."
+  graders run grader.json --item @item.json --sample @answer.txt --json
+  graders run body.json --hosted      (a graders.run body brings its own sample)"""
+
+
+@click.command(epilog=_EPILOG, short_help="Grade one sample, and show how the grade came about.")
+@grader_argument
+@click.option("--item", metavar="JSON|@FILE", help="The item, as JSON.")
+@click.option("--sample", metavar="TEXT|@FILE", help="The model's output, as text.")
+@click.option(
+    "--sample-json", metavar="JSON|@FILE", help="The model's output, as an object: output_tools …"
+)
+@json_option
+@click.option("--hosted", is_flag=True, help="Print the hosted graders.run response instead.")
+@choice_options
+@python_options
+def run(
+    grader: str,
+    *,
+    item: str | None,
+    sample: str | None,
+    sample_json: str | None,
+    as_json: bool,
+    hosted: bool,
+    python: PythonOptions,
+    **choices: Any,
+) -> int:
+    """Grade one sample: reward, sub-rewards, rendered inputs, failures.
+
+    Exits with 1 when the sample could not be scored.
+    """
+    if sample is not None and sample_json is not None:
+        raise click.UsageError("--sample and --sample-json exclude each other.")
+    if [grader, item, sample, sample_json].count("-") > 1:
+        raise click.UsageError("Standard input (-) can be read only once.")
+    loaded = load_source(grader, dialect=choices["dialect"])
+    the_item = loaded.item if item is None else json_value("--item", item)
+    the_sample: Any = loaded.model_sample
+    if sample is not None:
+        the_sample = text_value("--sample", sample)
+    elif sample_json is not None:
+        the_sample = json_value("--sample-json", sample_json)
+    with Grader(loaded, choices=Choices(**choices), python=python) as ready:
+        ready.check()
+        explained = ready.explain(the_item, the_sample)
+        grade = explained.grade
+        if hosted:
+            write_json(grade.hosted)
+        elif as_json:
+            body = {
+                **grade.to_dict(),
+                "name": grade.name,
+                "type": grade.type,
+                "rendered": explained.rendered,
+                "printed": explained.printed,
+                "signatures": ready.signatures,
+            }
+            write_json(body)
+        else:
+            types = {leaf.key: leaf.config.type for leaf in ready.plan.leaves}
+            view = grade_view(explained, types, ready.signatures)
+            console(sys.stdout).print(view, crop=False)
+    return 0 if grade.reward is not None else 1

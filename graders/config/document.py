@@ -1,0 +1,234 @@
+"""JSON and YAML texts: parsed strictly, and the line a JSON path stands on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from graders.config.fault import json_path
+from graders.errors import ConfigError, Fault, caret, quoted
+
+__all__ = ["lines", "parse", "unfit"]
+
+MAX_DEPTH: Final = 100
+"""Objects and lists inside each other; no config needs a tenth of it."""
+
+_MAX_YAML_NODES: Final = 200_000
+_MAX_BITS: Final = 10_000
+
+# What YAML's reader refuses or takes for a line break, though JSON's strings may hold it.
+_NOT_YAML: Final = re.compile(
+    "[^\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+
+Place = tuple[str | int, ...]
+
+
+class _DuplicateKeyError(ValueError):
+    pass
+
+
+def parse(text: str, name: str) -> Any:
+    """Return the value of a JSON or YAML text; JSON is told by its first bracket.
+
+    Raises:
+        ConfigError: neither, with the line and a caret; a key that stands twice; NaN.
+    """
+    text = text.removeprefix("\ufeff")
+    start = text.lstrip()[:1]
+    if not start:
+        raise ConfigError([Fault("$", "the text is empty; a grader is expected")], source=name)
+    if start in "{[":
+        return _parse_json(text, name)
+    return _parse_yaml(text, name)
+
+
+def unfit(value: Any) -> Iterator[tuple[Place, str]]:
+    """Yield (place, problem) for what no JSON text can hold: odd keys, endless nesting or numbers."""
+    yield from _unfit(value, (), set())
+
+
+def _unfit(value: Any, place: Place, done: set[int]) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        yield place, "a number has more digits than can be read"
+    if not isinstance(value, Mapping | list | tuple) or id(value) in done:
+        return
+    if len(place) >= MAX_DEPTH:
+        yield (), f"the config nests deeper than {MAX_DEPTH} levels"
+        return
+    children: Iterable[tuple[Any, Any]]
+    children = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, child in children:
+        if isinstance(value, Mapping) and not isinstance(key, str):
+            yield place, f"a key is text, got {quoted(key)}; put it in quotes"
+        else:
+            yield from _unfit(child, (*place, key), done)
+    done.add(id(value))
+
+
+def _parse_json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        shown = caret(text, min(error.pos, len(text)), error.pos + 1)
+        problem = f"not JSON: {error.msg} (column {error.colno})\n{shown}"
+        raise ConfigError([Fault("$", problem, line=error.lineno)], source=name) from None
+    except RecursionError:
+        raise ConfigError([Fault("$", "the text nests too deeply")], source=name) from None
+    except _DuplicateKeyError as error:
+        fault = next(_duplicates(_composed(text), ()), Fault("$", str(error)))
+        raise ConfigError([fault], source=name) from None
+    except ValueError as error:
+        raise ConfigError([Fault("$", _number_problem(error))], source=name) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise _DuplicateKeyError("a key stands twice in one object")
+    return result
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _number_problem(error: ValueError) -> str:
+    return "a number has more digits than can be read" if "digits" in str(error) else str(error)
+
+
+def _parse_yaml(text: str, name: str) -> Any:
+    import yaml  # noqa: PLC0415  (JSON configs do not pay for it)
+
+    def refusal(fault: Fault) -> ConfigError:
+        return ConfigError([fault], source=name)
+
+    try:
+        loader = _loader(text)
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _check_yaml(root, {}, set())
+        if fault := next(_duplicates(root, ()), None):
+            raise refusal(fault)
+        return loader.construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        problem = f"not YAML: {error.problem or error.context or 'cannot be parsed'}"
+        if mark is not None and mark.index <= len(text):
+            problem += f"\n{caret(text, mark.index, mark.index + 1)}"
+        raise refusal(Fault("$", problem, line=None if mark is None else mark.line + 1)) from None
+    except yaml.YAMLError as error:
+        raise refusal(Fault("$", f"not YAML: {getattr(error, 'reason', error)}")) from None
+    except RecursionError:
+        raise refusal(Fault("$", "the text nests too deeply")) from None
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise refusal(Fault("$", f"not YAML: {_number_problem(error)}")) from None
+
+
+def _loader(text: str) -> Any:
+    """Return YAML's loader of a text that does not nest too deeply for it.
+
+    Raises:
+        RecursionError: it does; the loader written in C would crash.
+    """
+    import yaml  # noqa: PLC0415
+
+    kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    for event in yaml.parse(text, Loader=kind):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise RecursionError
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return kind(text)
+
+
+def _check_yaml(node: Any, sizes: dict[int, int], open_nodes: set[int]) -> int:
+    """Return how many nodes a YAML node stands for; aliases count each time they are used."""
+    if id(node) in sizes:
+        return sizes[id(node)]
+    if id(node) in open_nodes:
+        raise ValueError(f"an alias contains itself (line {node.start_mark.line + 1})")
+    open_nodes.add(id(node))
+    size = 1
+    for child in _children(node):
+        size += _check_yaml(child, sizes, open_nodes)
+        if size > _MAX_YAML_NODES:
+            raise ValueError("its aliases stand for too many values")
+    open_nodes.discard(id(node))
+    sizes[id(node)] = size
+    return size
+
+
+def _children(node: Any) -> Iterator[Any]:
+    if node.id == "mapping":
+        for pair in node.value:
+            yield from pair
+    elif node.id == "sequence":
+        yield from node.value
+
+
+def _duplicates(node: Any, place: Place) -> Iterator[Fault]:
+    """Yield a fault for each key that stands twice in one object of a YAML node."""
+    if node is None or node.id == "scalar":
+        return
+    if node.id == "sequence":
+        for index, child in enumerate(node.value):
+            yield from _duplicates(child, (*place, index))
+        return
+    seen: set[tuple[str, Any]] = set()
+    for key, child in node.value:
+        if key.id != "scalar":
+            continue
+        if (key.tag, key.value) in seen and key.value != "<<":
+            problem = f"the key {quoted(key.value)} stands twice in one object"
+            yield Fault(json_path(place), problem, line=key.start_mark.line + 1)
+        seen.add((key.tag, key.value))
+        yield from _duplicates(child, (*place, key.value))
+
+
+def lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
+    """Return the 1-based line each place stands on, as far as it can be told.
+
+    A place that is not there (a missing field) has the line of the object it is missing from.
+    JSON is read as the YAML it is, for YAML's parser keeps positions.
+    """
+    root = _composed(text.removeprefix("\ufeff"))
+    maps: dict[int, dict[str, tuple[Any, Any]]] = {}
+    return {} if root is None else {place: _line(root, place, maps) for place in places}
+
+
+def _composed(text: str) -> Any:
+    """Return the YAML node of a JSON or YAML text, None where YAML's parser gives up."""
+    import yaml  # noqa: PLC0415  (only a config with faults needs lines)
+
+    try:
+        return _loader(_NOT_YAML.sub(" ", text)).get_single_node()
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+
+
+def _line(node: Any, place: Place, maps: dict[int, dict[str, tuple[Any, Any]]]) -> int:
+    line: int = node.start_mark.line + 1
+    for step in place:
+        if node.id == "mapping" and isinstance(step, str):
+            if id(node) not in maps:
+                maps[id(node)] = {
+                    pair[0].value: pair for pair in node.value if pair[0].id == "scalar"
+                }
+            key, node = maps[id(node)].get(step, (None, None))
+        elif isinstance(step, int) and node.id == "sequence" and step < len(node.value):
+            key = node = node.value[step]
+        else:
+            return line
+        if node is None:
+            return line
+        line = key.start_mark.line + 1
+    return line

@@ -1,0 +1,285 @@
+"""Reading a grader config, bare or inside a request body, with every fault reported at once.
+
+The source is a dict, JSON or YAML text, a path or standard input; a fault has its JSON path and line.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from graders.config import document
+from graders.config.fault import faults_of, formula_faults, json_path
+from graders.config.model import EvalCriteria, GraderConfig
+from graders.errors import ConfigError, Fault, nearest, quoted
+from graders.template import Dialect
+
+__all__ = ["Loaded", "Source", "dump", "load", "load_source", "place_of", "schema"]
+
+Source = Mapping[str, Any] | list[Any] | str | bytes | os.PathLike[str] | BaseModel | EvalCriteria
+"""Where a config may come from."""
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A config and what came with it.
+
+    Attributes:
+        config: one of the six grader types, or the criteria of an eval.
+        name: what to call the source in messages: the path, or `grader`.
+        place: where in the source the grader stands.
+        item: the `item` of a `graders.run` body, None elsewhere.
+        model_sample: the `model_sample` of a `graders.run` body, None elsewhere.
+    """
+
+    config: Any
+    name: str
+    place: Location = ()
+    item: Any = None
+    model_sample: Any = None
+
+
+def load(source: Source, *, dialect: Dialect = "hosted") -> Any:
+    """Return the config of a grader.
+
+    Args:
+        source: a dict or list, JSON or YAML text, a path, or `-` for standard input. It holds a
+            grader, a `fine_tuning.jobs.create` body, a `graders.run` or `validate` body, or an
+            Evals body or list of `testing_criteria`.
+        dialect: the dialect of the templates.
+
+    Returns:
+        A StringCheck, TextSimilarity, Python, ScoreModel, LabelModel or Multi; an EvalCriteria
+        for more than one criterion.
+
+    Raises:
+        ConfigError: the source cannot be read, or the config has faults: all of them.
+    """
+    return load_source(source, dialect=dialect).config
+
+
+def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
+    """Like `load`, with what else the source holds."""
+    if isinstance(source, BaseModel | EvalCriteria):
+        return Loaded(source, "grader")
+    text, name = None, "grader"
+    if isinstance(source, Mapping | list):
+        value: Any = dict(source) if isinstance(source, Mapping) else source
+    else:
+        text, name = _read(source)
+        value = document.parse(text, name)
+    found = [(place, Fault(json_path(place), problem)) for place, problem in document.unfit(value)]
+    loaded = Loaded(None, name) if found else _load_value(value, name, dialect, found)
+    if found:
+        lines = document.lines(text, [place for place, _ in found]) if text is not None else {}
+        raise ConfigError(
+            (
+                Fault(fault.path, fault.message, fault.code, lines.get(place))
+                for place, fault in found
+            ),
+            source=name,
+        )
+    return loaded
+
+
+def place_of(config: Any, key: str, place: Location) -> Location:
+    """Return where in the source a sub-grader stands, given where its grader stands."""
+    if isinstance(config, EvalCriteria):
+        return (*place, list(config.graders).index(key))
+    return (*place, "graders", key) if key else place
+
+
+def dump(config: Any) -> dict[str, Any]:
+    """Return a config as the JSON object it came from; `load` gives an equal config back."""
+    if isinstance(config, EvalCriteria):
+        return {
+            "name": config.name,
+            "testing_criteria": [dump(grader) for grader in config.graders.values()],
+        }
+    data: dict[str, Any] = config.model_dump(mode="json", exclude_none=True)
+    return data
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a grader, for editors and other programs."""
+    body = _adapter().json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "grader",
+        **body,
+    }
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Any]:
+    return TypeAdapter(GraderConfig)  # On first use: it costs more than importing the models.
+
+
+def _read(source: str | bytes | os.PathLike[str]) -> tuple[str, str]:
+    """Return the text of a source and what to call it."""
+    if isinstance(source, bytes):
+        return _decoded(source, "grader"), "grader"
+    if isinstance(source, str):
+        if source == "-":
+            return _decoded(sys.stdin.buffer.read(), "standard input"), "standard input"
+        start = source.lstrip("\ufeff \t\r\n")
+        if not start or start.startswith(("{", "[")) or "\n" in source:
+            return source, "grader"
+    path = Path(source)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise _unreadable(str(path), f"there is no such file{_nearest_file(path)}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(quoted(str(path)), f"cannot be read: {reason}") from None
+    return _decoded(data, str(path)), str(path)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _unreadable(name, f"the file is not UTF-8 text (line {line})") from None
+
+
+def _unreadable(name: str, problem: str) -> ConfigError:
+    return ConfigError([Fault("$", problem)], source=name)
+
+
+def _nearest_file(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()][:1000]
+    except OSError:
+        return ""
+    near = nearest(path.name, names)
+    return f"; did you mean {path.parent / near}?" if near else ""
+
+
+def _load_value(
+    value: Any, name: str, dialect: Dialect, found: list[tuple[Location, Fault]]
+) -> Loaded:
+    """Find the grader in a document and build its config; faults go to `found`."""
+
+    def fault(place: Location, message: str) -> Loaded:
+        found.append((place, Fault(json_path(place), message)))
+        return Loaded(None, name)
+
+    if isinstance(value, list):
+        return Loaded(*_criteria(value, (), name, dialect, found))
+    if not isinstance(value, dict):
+        return fault((), f"a grader is an object with a type, got {quoted(value)}")
+    if "testing_criteria" in value and "type" not in value:
+        title = value.get("name")
+        title = title if isinstance(title, str) else name
+        criteria = value["testing_criteria"]
+        return Loaded(*_criteria(criteria, ("testing_criteria",), title, dialect, found))
+    if "method" in value and "type" not in value:
+        return _from_job(value, name, dialect, found)
+    if "grader" in value and "type" not in value:
+        config = _grader(value["grader"], ("grader",), dialect, found)
+        item, sample = value.get("item"), value.get("model_sample")
+        return Loaded(config, name, ("grader",), item, sample)
+    if "type" not in value:
+        return fault((), _no_grader(value))
+    return Loaded(_grader(value, (), dialect, found), name)
+
+
+def _from_job(
+    body: dict[str, Any], name: str, dialect: Dialect, found: list[tuple[Location, Fault]]
+) -> Loaded:
+    place: Location = ("method",)
+    value: Any = body["method"]
+    for key in ("reinforcement", "grader"):
+        if not isinstance(value, dict) or key not in value:
+            kind = value.get("type") if isinstance(value, dict) else None
+            message = f"the body of a reinforcement job holds its grader in {'.'.join(map(str, place))}.{key}"
+            if kind in ("supervised", "dpo"):
+                message = f"a {kind} job has no grader; only reinforcement jobs have one"
+            found.append((place, Fault(json_path(place), message)))
+            return Loaded(None, name)
+        place, value = (*place, key), value[key]
+    return Loaded(_grader(value, place, dialect, found), name, place)
+
+
+def _no_grader(value: dict[str, Any]) -> str:
+    if not value:
+        return "the object is empty; a grader has a type"
+    near = nearest("type", value)
+    hint = f"; did you mean type by {quoted(near)}?" if near else ""
+    keys = ", ".join(quoted(key, 30) for key in list(value)[:8])
+    return (
+        "no grader here: expected a type, or method.reinforcement.grader, or grader, or "
+        f"testing_criteria; the keys are {keys}{hint}"
+    )
+
+
+def _grader(
+    value: Any, place: Location, dialect: Dialect, found: list[tuple[Location, Fault]]
+) -> Any:
+    """Return the config of one grader, or None with its faults in `found`."""
+    before = len(found)
+    config = None
+    try:
+        config = _adapter().validate_python(value, context={"dialect": dialect})
+    except ValidationError as error:
+        found.extend(faults_of(error, value, place))
+    except RecursionError:
+        found.append((place, Fault(json_path(place), "the config nests too deeply")))
+    found.extend(formula_faults(value, place))
+    return config if len(found) == before else None
+
+
+def _criteria(
+    value: Any, place: Location, name: str, dialect: Dialect, found: list[tuple[Location, Fault]]
+) -> tuple[Any, str, Location]:
+    """Return the config of a `testing_criteria` list (one grader, or several), name and place."""
+    if not isinstance(value, list) or not value:
+        message = f"testing_criteria is a list of graders, got {quoted(value)}"
+        found.append((place, Fault(json_path(place), message)))
+        return None, name, place
+    graders: dict[str, Any] = {}
+    for index, criterion in enumerate(value):
+        here = (*place, index)
+        found.extend(_evals_faults(criterion, here))
+        config = _grader(criterion, here, dialect, found)
+        if config is not None:
+            graders[_free_key(config.name, graders)] = config
+    if len(graders) == 1:
+        return next(iter(graders.values())), name, (*place, 0)
+    return EvalCriteria(graders, name), name, place
+
+
+def _evals_faults(criterion: Any, place: Location) -> Iterator[tuple[Location, Fault]]:
+    """Yield the faults that only the Evals form has."""
+    if not isinstance(criterion, dict):
+        return
+    kind = criterion.get("type")
+    if kind == "multi":
+        message = (
+            "testing_criteria holds no multi: it is for reinforcement fine-tuning; list its "
+            "graders as criteria, or load the multi by itself"
+        )
+        yield place, Fault(json_path(place), message)
+    if kind == "text_similarity" and criterion.get("pass_threshold") is None:
+        message = "pass_threshold is required for a text_similarity in testing_criteria"
+        where = (*place, "pass_threshold")
+        yield where, Fault(json_path(where), message)
+
+
+def _free_key(name: str, taken: Mapping[str, Any]) -> str:
+    key, count = name, 1
+    while key in taken:
+        count += 1
+        key = f"{name} ({count})"
+    return key

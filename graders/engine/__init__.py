@@ -1,0 +1,1 @@
+"""How a grade comes about: chunks graded in columns, blocks scored to bytes, figures tallied."""

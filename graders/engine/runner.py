@@ -1,0 +1,303 @@
+"""Grading a chunk: rows in columns in, rewards in columns out.
+
+One way, no back and forth: prepare samples, render each distinct template once, score the pure
+leaves, perform the asking leaves' calls, combine. A failed row leaves the columns of the leaves
+after it untouched: a leaf only ever sees the rows it can score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graders.calls import PythonPerformer, PythonReply
+from graders.config import Python, StringCheck, TextSimilarity
+from graders.errors import UnavailableError
+from graders.grade import Failure, Grade
+from graders.leaves import python, string_check, text_similarity
+from graders.metrics import Request, Scorer
+from graders.plan import Leaf, Plan
+from graders.rows import Chunk
+from graders.sample import Absent, prepare
+from graders.template import Rendered, render_column
+
+__all__ = ["Column", "Graded", "Runner"]
+
+
+@dataclass(slots=True)
+class Column:
+    """What one leaf gave: a score a row, None exactly where the row failed."""
+
+    scores: list[float | None]
+    failures: dict[int, Failure] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Graded:
+    """A graded chunk, in columns.
+
+    Attributes:
+        name: the grader's name.
+        type: the grader's type.
+        rewards: a reward a row, None exactly where `failures` has the row.
+        sub_rewards: a column for each sub-grader of a multi or criterion of an eval.
+        failures: why rows have no reward.
+        replaced: failures that `invalid_grade` stood in for.
+        replies: what each python leaf's calls gave, by key; for a closer look at one row.
+    """
+
+    name: str
+    type: str
+    rewards: list[float | None]
+    sub_rewards: dict[str, list[float | None]]
+    failures: dict[int, tuple[Failure, ...]]
+    replaced: dict[int, tuple[Failure, ...]] = field(default_factory=dict)
+    replies: dict[str, Sequence[PythonReply | None]] = field(default_factory=dict)
+
+    def grade(self, row: int, execution_time: float = 0.0) -> Grade:
+        """Return one row's grade."""
+        return Grade(
+            reward=self.rewards[row],
+            sub_rewards={key: column[row] for key, column in self.sub_rewards.items()},
+            failures=self.failures.get(row, ()),
+            replaced=self.replaced.get(row, ()),
+            name=self.name,
+            type=self.type,
+            execution_time=execution_time,
+        )
+
+    def printed(self, row: int) -> dict[str, str]:
+        """Return what python graders printed for one row, by leaf key."""
+        return {
+            key: reply.stdout + reply.stderr
+            for key, column in self.replies.items()
+            if (reply := column[row]) is not None and (reply.stdout or reply.stderr)
+        }
+
+
+class Runner:
+    """Grades chunks by a plan. Keeps the metrics' caches; not for several threads at once.
+
+    Args:
+        plan: what to grade by.
+        python: performs python graders; None where there are none.
+
+    Raises:
+        UnavailableError: the plan needs a performer that is not given, or a metric that cannot
+            be computed here.
+    """
+
+    def __init__(self, plan: Plan, python: PythonPerformer | None = None) -> None:
+        self.plan = plan
+        self._python = python
+        self._scorer = Scorer(plan.choices.metric_options)
+        # No rows: only to learn before the first row whether every metric can be computed.
+        self._scorer.score(
+            [
+                Request(leaf.config.evaluation_metric, [], [])
+                for leaf in plan.leaves
+                if isinstance(leaf.config, TextSimilarity)
+            ]
+        )
+        for leaf in plan.leaves:
+            if isinstance(leaf.config, StringCheck | TextSimilarity):
+                continue
+            if isinstance(leaf.config, Python) and python is not None:
+                continue
+            where = f"{leaf.key}: " if leaf.key else ""
+            raise UnavailableError(
+                f"{where}a {leaf.config.type} grader asks a model, which this version cannot do "
+                "yet; string_check, text_similarity, python and multi of these run"
+                if not isinstance(leaf.config, Python)
+                else f"{where}python graders need a sandbox, and none was given"
+            )
+
+    def grade(self, chunk: Chunk) -> Graded:
+        """Return the grades of a chunk, in columns."""
+        failures: dict[int, tuple[Failure, ...]] = {
+            row: (failure,) for row, failure in chunk.failures.items()
+        }
+        samples: list[Any] = []
+        for row, raw in enumerate(chunk.samples):
+            try:
+                samples.append(prepare(raw, want_json=self.plan.want_json))
+            except ValueError as error:
+                samples.append(Absent(str(error)))
+                failures.setdefault(row, (Failure("sample_parse_error", str(error)),))
+        if not failures:
+            return self._grade_rows(chunk.items, samples)
+        rows = [row for row in range(len(samples)) if row not in failures]
+        part = self._grade_rows([chunk.items[r] for r in rows], [samples[r] for r in rows])
+        return _spread(part, rows, len(samples), failures)
+
+    def render(self, item: Any, sample: Any) -> dict[str, dict[str, str]]:
+        """Return one row's rendered text fields by leaf key; a field that fails is left out."""
+        try:
+            prepared = prepare(sample, want_json=self.plan.want_json)
+        except ValueError as error:
+            prepared = Absent(str(error))
+        shown: dict[str, dict[str, str]] = {}
+        for leaf in self.plan.leaves:
+            for name, index in leaf.fields.items():
+                rendered = self._render(index, [item], [prepared])
+                if not rendered.failures:
+                    shown.setdefault(leaf.key, {})[name] = rendered.texts[0]
+        return shown
+
+    def _grade_rows(self, items: Sequence[Any], samples: Sequence[Any]) -> Graded:
+        plan = self.plan
+        rendered = [self._render(index, items, samples) for index in range(len(plan.templates))]
+        columns: dict[str, Column] = {}
+        replies: dict[str, Sequence[PythonReply | None]] = {}
+        asked: list[tuple[Leaf, Request, dict[int, Failure], list[int]]] = []
+        for leaf in plan.leaves:
+            if isinstance(leaf.config, Python):
+                columns[leaf.key], replies[leaf.key] = self._perform_python(leaf, items, samples)
+                continue
+            inputs, references, failures, rows = _inputs(leaf, rendered)
+            if isinstance(leaf.config, StringCheck):
+                scores = string_check.score(leaf.config, inputs, references)
+                columns[leaf.key] = _column(scores, failures, rows, len(items))
+            elif isinstance(leaf.config, TextSimilarity):
+                columns[leaf.key] = Column([])  # Keeps the config's order; filled below.
+                request = text_similarity.request(leaf.config, inputs, references)
+                asked.append((leaf, request, failures, rows))
+        # All metrics of a chunk at once: they share the tokens of equal texts.
+        found = self._scorer.score([request for _, request, _, _ in asked]) if asked else []
+        for (leaf, _, failures, rows), scores in zip(asked, found, strict=True):
+            columns[leaf.key] = _column(scores, failures, rows, len(items))
+        graded = _combine(plan, columns, len(items))
+        graded.replies = replies
+        return graded
+
+    def _render(self, index: int, items: Sequence[Any], samples: Sequence[Any]) -> Rendered:
+        return render_column(
+            self.plan.templates[index],
+            items,
+            samples,
+            rendering=self.plan.choices.rendering,
+            tool_arguments=self.plan.choices.tool_arguments,
+        )
+
+    def _perform_python(
+        self, leaf: Leaf, items: Sequence[Any], samples: Sequence[Any]
+    ) -> tuple[Column, Sequence[PythonReply]]:
+        if self._python is None or not isinstance(leaf.config, Python):
+            raise UnavailableError("python graders need a sandbox, and none was given")
+        replies = self._python.perform(python.ask(leaf.config, samples, items))
+        scores, failures = python.settle(replies)
+        return Column(scores, _placed(failures, leaf.key)), replies
+
+
+def _inputs(
+    leaf: Leaf, rendered: Sequence[Rendered]
+) -> tuple[list[str], list[str], dict[int, Failure], list[int]]:
+    """Return a leaf's input and reference texts of the rows where both are there."""
+    inputs, references = rendered[leaf.fields["input"]], rendered[leaf.fields["reference"]]
+    failures = {**references.failures, **inputs.failures}
+    if not failures:
+        return inputs.texts, references.texts, failures, []
+    rows = [row for row in range(len(inputs.texts)) if row not in failures]
+    return (
+        [inputs.texts[row] for row in rows],
+        [references.texts[row] for row in rows],
+        _placed(failures, leaf.key),
+        rows,
+    )
+
+
+def _placed(failures: Mapping[int, Failure], key: str) -> dict[int, Failure]:
+    if not key:
+        return dict(failures)
+    return {row: replace(failure, where=key) for row, failure in failures.items()}
+
+
+def _column(
+    scores: Sequence[float], failures: dict[int, Failure], rows: Sequence[int], count: int
+) -> Column:
+    """Return a column of `count` rows from the scores of the rows that could be scored."""
+    if not failures:
+        return Column(list(scores))
+    full: list[float | None] = [None] * count
+    for row, score in zip(rows, scores, strict=True):
+        full[row] = score
+    return Column(full, failures)
+
+
+def _combine(plan: Plan, columns: Mapping[str, Column], count: int) -> Graded:
+    """Return the rewards of a chunk from its leaves' columns."""
+    failures: dict[int, tuple[Failure, ...]] = {}
+    for column in columns.values():
+        for row, failure in column.failures.items():
+            failures[row] = (*failures.get(row, ()), failure)
+    if plan.kind == "leaf":
+        return Graded(plan.name, plan.type, columns[""].scores, {}, failures)
+    rows = [row for row in range(count) if row not in failures]
+    scored: dict[str, Sequence[float]] = {
+        key: column.scores if not failures else [column.scores[row] for row in rows]  # type: ignore[misc]
+        for key, column in columns.items()
+    }
+    combine = _verdicts if plan.kind == "criteria" else _by_formula
+    values, problems = combine(plan, scored, len(rows))
+    for row, failure in problems.items():
+        failures[rows[row]] = (failure,)
+    rewards: list[float | None] = values
+    if len(rows) < count:
+        rewards = [None] * count
+        for row, value in zip(rows, values, strict=True):
+            rewards[row] = value
+    sub_rewards = {key: column.scores for key, column in columns.items()}
+    graded = Graded(plan.name, plan.type, rewards, sub_rewards, failures)
+    if plan.invalid_grade is not None:
+        for row in failures:
+            graded.rewards[row] = plan.invalid_grade
+        graded.failures, graded.replaced = {}, failures
+    return graded
+
+
+def _by_formula(
+    plan: Plan, scored: Mapping[str, Sequence[float]], count: int
+) -> tuple[list[float | None], dict[int, Failure]]:
+    formula = plan.formula
+    if formula is None:
+        raise TypeError("a multi's plan has a formula")
+    values, reasons = formula.evaluate_columns(scored, count)
+    return values, {row: Failure("formula_runtime_error", text) for row, text in reasons.items()}
+
+
+def _verdicts(
+    plan: Plan, scored: Mapping[str, Sequence[float]], count: int
+) -> tuple[list[float | None], dict[int, Failure]]:
+    passed = [1.0] * count
+    for leaf in plan.leaves:
+        threshold = leaf.passes_at
+        for row, score in enumerate(scored[leaf.key]):
+            if threshold is not None and score < threshold:
+                passed[row] = 0.0
+    return [*passed], {}
+
+
+def _spread(
+    part: Graded, rows: Sequence[int], count: int, failures: dict[int, tuple[Failure, ...]]
+) -> Graded:
+    """Return a graded part of a chunk in the chunk's own rows, with the failures of the others."""
+
+    def full(column: Sequence[Any]) -> list[Any]:
+        spread: list[Any] = [None] * count
+        for row, value in zip(rows, column, strict=True):
+            spread[row] = value
+        return spread
+
+    def moved(by_row: Mapping[int, Any]) -> dict[int, Any]:
+        return {rows[row]: value for row, value in by_row.items()}
+
+    return Graded(
+        part.name,
+        part.type,
+        full(part.rewards),
+        {key: full(column) for key, column in part.sub_rewards.items()},
+        {**failures, **moved(part.failures)},
+        moved(part.replaced),
+        {key: full(column) for key, column in part.replies.items()},
+    )

@@ -1,0 +1,252 @@
+"""Figures of a run that grow by blocks and merge in any order to the same numbers.
+
+Sums are kept as fractions and values in dyadic bins, so neither the cut into blocks nor the order
+in which they come back can change a figure, and memory stays flat whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Final
+
+from graders.grade import Failure
+
+__all__ = ["Figures", "Tally"]
+
+MAX_BINS: Final = 4096
+FIRST_ROWS: Final = 5
+_LARGE: Final = 2.0**32
+_HUGE: Final = 2**600
+_JUST_OUTSIDE: Final = 0.05
+
+
+@dataclass(slots=True)
+class Figures:
+    """Count, mean, spread, extremes and distribution of a column of numbers."""
+
+    count: int = 0
+    total: Fraction = Fraction(0)
+    squares: Fraction = Fraction(0)
+    lowest: float = math.inf
+    highest: float = -math.inf
+    bins: Counter[int] = field(default_factory=Counter)
+    shift: int = 20
+    """A bin is 2**-shift wide; it widens when there are too many."""
+
+    def add(self, values: Sequence[float]) -> None:
+        """Add finite numbers."""
+        if not values:
+            return
+        self.count += len(values)
+        self.total += _exact_sum(values)
+        self.squares += _sum_of_squares(values)
+        low, high = min(values), max(values)
+        self.lowest, self.highest = min(self.lowest, low), max(self.highest, high)
+        # Beyond 2**32 a float holds nothing finer than our bins; scale by fractions there.
+        if low > -_LARGE and high < _LARGE:
+            scale = 2.0**self.shift
+            self.bins.update([math.floor(value * scale) for value in values])
+        else:
+            width = Fraction(2) ** -self.shift
+            self.bins.update([math.floor(Fraction(value) / width) for value in values])
+        self._widen()
+
+    def merge(self, other: Figures) -> None:
+        """Add what another column counted."""
+        self.count += other.count
+        self.total += other.total
+        self.squares += other.squares
+        self.lowest = min(self.lowest, other.lowest)
+        self.highest = max(self.highest, other.highest)
+        while self.shift > other.shift:
+            self._halve()
+        for index, times in other.bins.items():
+            self.bins[index >> (other.shift - self.shift)] += times
+        self._widen()
+
+    def _widen(self) -> None:
+        while len(self.bins) > MAX_BINS:
+            self._halve()
+
+    def _halve(self) -> None:
+        halved: Counter[int] = Counter()
+        for index, times in self.bins.items():
+            halved[index >> 1] += times
+        self.bins, self.shift = halved, self.shift - 1
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, None of nothing."""
+        return float(self.total / self.count) if self.count else None
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation (of a sample), None of fewer than two numbers."""
+        if self.count < 2:
+            return None
+        if self.lowest == self.highest:
+            return 0.0
+        variance = (self.squares - self.total * self.total / self.count) / (self.count - 1)
+        if variance > _HUGE:  # No float may hold it, though one holds its root.
+            return math.sqrt(variance / _HUGE / _HUGE) * _HUGE
+        return math.sqrt(max(variance, Fraction(0)))
+
+    def values(self, most: int = 8) -> list[tuple[float, int]] | None:
+        """Return (value, count) where there are at most so many values, to five decimals."""
+        if len(self.bins) > most or self.shift < 20:
+            return None
+        return [(round(index / 2**20, 5), self.bins[index]) for index in sorted(self.bins)]
+
+    def histogram(self, bars: int = 10) -> list[tuple[float, float, int]]:
+        """Return (from, to, count) bars over [0, 1], or over lowest..highest of a wider reach.
+
+        A bar holds its lower end; the last one holds both. Values just outside [0, 1] (BLEU of
+        identical short texts is a little above 1) stand in the first and the last bar. A value
+        less than a bin below a bar's lower end counts as that end, as 0.3 in floats is.
+        """
+        if not self.count:
+            return []
+        low, high = self.lowest, self.highest
+        if low >= -_JUST_OUTSIDE and high <= 1 + _JUST_OUTSIDE:
+            low, high = 0.0, 1.0
+        start, width = Fraction(low), (Fraction(high) - Fraction(low)) / bars
+        size = Fraction(2) ** -self.shift
+        counts = [0] * bars
+        for index, times in self.bins.items():
+            place = math.ceil(((index + 1) * size - start) / width) - 1 if width else 0
+            counts[min(max(place, 0), bars - 1)] += times
+        ends = [float(start + i * width) for i in range(bars + 1)]
+        return [(ends[i], ends[i + 1], counts[i]) for i in range(bars)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "count": self.count,
+            "mean": self.mean,
+            "spread": self.spread,
+            "min": self.lowest if self.count else None,
+            "max": self.highest if self.count else None,
+        }
+
+
+def _exact_sum(values: Sequence[float]) -> Fraction:
+    """Return the sum, exact to the last bit: rounded, then what that left over, and so on."""
+    total, rest = Fraction(0), list(values)
+    try:
+        while part := math.fsum(rest):
+            total += Fraction(part)
+            rest.append(-part)
+    except OverflowError:
+        return sum(map(Fraction, values), Fraction(0))
+    return total
+
+
+def _sum_of_squares(values: Sequence[float]) -> Fraction:
+    squares = [value * value for value in values]
+    if math.isinf(max(squares)):  # Only such values take the slow way, whoever stands beside them.
+        large = [value for value in values if math.isinf(value * value)]
+        rest = _exact_sum([square for square in squares if not math.isinf(square)])
+        return sum((Fraction(value) ** 2 for value in large), rest)
+    return _exact_sum(squares)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has counted.
+
+    Attributes:
+        rows: rows seen.
+        scored: rows with a reward.
+        replaced: rows whose invalid grade `invalid_grade` stands for; they count as scored.
+        rewards: figures of the rewards.
+        sub_rewards: figures of each sub-grader's rewards.
+        codes: failed rows by failure code; a row counts once for each of its codes.
+        sub_failures: failures by sub-grader.
+        first: for each code, the first few failures as (row index, message).
+    """
+
+    rows: int = 0
+    scored: int = 0
+    replaced: int = 0
+    rewards: Figures = field(default_factory=Figures)
+    sub_rewards: dict[str, Figures] = field(default_factory=dict)
+    codes: Counter[str] = field(default_factory=Counter)
+    sub_failures: Counter[str] = field(default_factory=Counter)
+    first: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        """Rows without a reward."""
+        return self.rows - self.scored
+
+    @property
+    def mean_of_all(self) -> float | None:
+        """The mean with failed rows as 0.0, which is what the hosted service would report."""
+        return float(self.rewards.total / self.rows) if self.rows else None
+
+    def add(
+        self,
+        index: int,
+        rewards: Sequence[float | None],
+        sub_rewards: Mapping[str, Sequence[float | None]],
+        failures: Mapping[int, tuple[Failure, ...]],
+        replaced: Mapping[int, tuple[Failure, ...]],
+    ) -> None:
+        """Add a graded chunk whose first row has this index."""
+        self.rows += len(rewards)
+        self.scored += len(rewards) - len(failures)
+        self.replaced += len(replaced)
+        self.rewards.add([reward for reward in rewards if reward is not None])
+        for key, column in sub_rewards.items():
+            figures = self.sub_rewards.setdefault(key, Figures())
+            figures.add([score for score in column if score is not None])
+        for row, found in sorted([*failures.items(), *replaced.items()]):
+            self.codes.update({failure.code for failure in found})
+            self.sub_failures.update({failure.where for failure in found})
+            for failure in {failure.code: failure for failure in reversed(found)}.values():
+                first = self.first.setdefault(failure.code, [])
+                if len(first) < FIRST_ROWS:
+                    first.append((index + row, failure.message))
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        self.rows += other.rows
+        self.scored += other.scored
+        self.replaced += other.replaced
+        self.rewards.merge(other.rewards)
+        for key, figures in other.sub_rewards.items():
+            self.sub_rewards.setdefault(key, Figures()).merge(figures)
+        self.codes += other.codes
+        self.sub_failures += other.sub_failures
+        for code, found in other.first.items():
+            self.first[code] = sorted([*self.first.get(code, []), *found])[:FIRST_ROWS]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tally as JSON: nothing in it depends on time."""
+        return {
+            "rows": self.rows,
+            "scored": self.scored,
+            "failed": self.failed,
+            "replaced": self.replaced,
+            "mean_of_scored": self.rewards.mean,
+            "mean_of_all": self.mean_of_all,
+            "reward": self.rewards.to_dict(),
+            "histogram": [
+                {"from": low, "to": high, "count": count}
+                for low, high, count in self.rewards.histogram()
+            ],
+            "sub_rewards": {key: one.to_dict() for key, one in self.sub_rewards.items()},
+            "failures": {
+                code: {
+                    "rows": count,
+                    "first": [
+                        {"index": index, "message": message} for index, message in self.first[code]
+                    ],
+                }
+                for code, count in sorted(self.codes.items())
+            },
+        }

@@ -1,0 +1,166 @@
+"""The exceptions that graders raises.
+
+GradersError
+├── ConfigError(ValueError)      a grader config has faults; `.faults` lists every one
+├── TemplateError(ValueError)    one text is not a template of the documented grammar
+├── FormulaError(ValueError)     one `calculate_output` is not a formula of the documented grammar
+├── RowsError(ValueError)        an input of rows cannot be read at all
+├── UnavailableError(RuntimeError)  this machine lacks what the grader needs; the message says how to get it
+├── OptionError(ValueError)      an option has a value it cannot have
+└── StoppedError(RuntimeError)   a run stopped before its end; what was finished is kept
+
+A failing row is never an exception: it is a `Failure` in the row's `Grade`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "Fault",
+    "FormulaError",
+    "GradersError",
+    "OptionError",
+    "RowsError",
+    "StoppedError",
+    "TemplateError",
+    "UnavailableError",
+    "caret",
+    "nearest",
+    "quoted",
+    "shown",
+]
+
+
+class GradersError(Exception):
+    """Anything that graders raises on purpose."""
+
+
+class RowsError(GradersError, ValueError):
+    """An input of rows cannot be read at all (a single bad row is a failed row instead)."""
+
+
+class UnavailableError(GradersError, RuntimeError):
+    """This machine lacks what a grader needs; the message says how to get it."""
+
+
+class OptionError(GradersError, ValueError):
+    """An option has a value it cannot have."""
+
+
+class StoppedError(GradersError, RuntimeError):
+    """A run stopped before its end, for too many rows failed; what was finished is kept.
+
+    Attributes:
+        tally: what was counted up to there.
+    """
+
+    def __init__(self, message: str, *, tally: Any) -> None:
+        self.tally = tally
+        super().__init__(message)
+
+
+class _SpanError(GradersError, ValueError):
+    """A fault at a place in one line of text, shown with a caret."""
+
+    def __init__(self, message: str, *, text: str, start: int, end: int | None = None) -> None:
+        self.message = message
+        self.text = text
+        self.start = start
+        self.end = start + 1 if end is None else end
+        super().__init__(f"{message}\n{caret(text, self.start, self.end)}")
+
+
+class TemplateError(_SpanError):
+    """A text is not a template of the documented grammar; shown with a caret."""
+
+
+class FormulaError(_SpanError):
+    """A `calculate_output` is not a formula of the documented grammar; shown with a caret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a config.
+
+    Attributes:
+        path: JSON path of the faulty value, `$` for the whole (RFC 9535 notation).
+        message: what is wrong and what would be right, in one sentence; may go on with
+            a source line and a caret.
+        code: `config_error`, `template_parse_error` or `formula_parse_error`.
+        line: 1-based line in the text the config was read from, where known.
+    """
+
+    path: str
+    message: str
+    code: str = "config_error"
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path} (line {self.line})"
+        return f"{where}: {self.message}"
+
+
+class ConfigError(GradersError, ValueError):
+    """A grader config has faults. Every fault is listed, not only the first."""
+
+    def __init__(self, faults: Iterable[Fault], *, source: str = "grader") -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        self.source = source
+        count = len(self.faults)
+        head = f"{source}: {count} fault{'s' if count != 1 else ''}"
+        body = "".join("\n  " + str(fault).replace("\n", "\n    ") for fault in self.faults)
+        super().__init__(head + body)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word most like `word`, or None when none is near."""
+    if len(word) > 100:
+        return None
+    candidates = list(known)[:1000]
+    folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
+    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def quoted(value: object, limit: int = 80) -> str:
+    """Return `value` as it would be written in JSON, shortened to about `limit` characters."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return '"' + shown(value.replace("\\", "\\\\").replace('"', '\\"'), limit) + '"'
+    if isinstance(value, Mapping):
+        return "an object" if value else "an empty object"
+    if isinstance(value, bytes | AbstractSet):
+        return f"a {type(value).__name__}"
+    if isinstance(value, Sequence):
+        return f"a list of {len(value)}"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a very large number"
+    return shown(str(value), limit)
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """Return `text` fit for one line of any terminal: shortened, and escaped where unprintable."""
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def caret(text: str, start: int, end: int, width: int = 76) -> str:
+    """Return the line of `text` around `start`, with a line of carets under start..end."""
+    begin = text.rfind("\n", 0, start) + 1
+    stop = text.find("\n", start)
+    stop = len(text) if stop == -1 else stop
+    left = max(begin, min(start - width // 2, stop - width))
+    right = min(stop, left + width)
+    prefix = "…" if left > begin else ""
+    suffix = "…" if right < stop else ""
+    shown = "".join(c if c.isprintable() else " " for c in text[left:right])
+    mark = "^" * max(1, min(end, right) - start)
+    return f"{prefix}{shown}{suffix}\n{' ' * (len(prefix) + start - left)}{mark}"

@@ -1,0 +1,106 @@
+"""JSON text in and out: orjson's speed, the standard library's exactness.
+
+orjson turns integers beyond 64 bits into floats and refuses lone surrogates, which JSON Lines may
+hold; such texts take the standard library's way. Both give the same values for all others.
+Two differences to the standard library are kept: NaN and the infinities are written as null, and
+a key that stands twice has its last value.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import orjson
+
+__all__ = ["decode", "encode", "has_long_number"]
+
+# Every digit becomes "0", so one fast substring search finds any run of 19 digits: the shortest
+# that can leave 64 bits.
+_DIGITS: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_LONG_RUN: Final = b"0" * 19
+
+
+def has_long_number(data: bytes) -> bool:
+    """Whether `data` may hold an integer that orjson would not keep exactly."""
+    return _LONG_RUN in data.translate(_DIGITS)
+
+
+def decode(data: bytes | str, *, allow_nan: bool = False, exact: bool = True) -> Any:
+    """Return the value of a JSON text.
+
+    Args:
+        data: the text; bytes are UTF-8.
+        allow_nan: read NaN, Infinity and -Infinity, which Python writes though JSON has none.
+        exact: look for integers beyond 64 bits; False where the caller knows there are none.
+
+    Raises:
+        ValueError: not JSON, not UTF-8, or nested too deeply; says where.
+    """
+    if isinstance(data, str):
+        try:
+            raw = data.encode()
+        except UnicodeEncodeError:
+            return _decode_slowly(data, allow_nan=allow_nan)
+    else:
+        raw = data
+    if not exact or not has_long_number(raw):
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            pass
+    return _decode_slowly(data, allow_nan=allow_nan)
+
+
+def _decode_slowly(data: bytes | str, *, allow_nan: bool) -> Any:
+    if isinstance(data, bytes):
+        try:
+            data = data.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"not UTF-8 at byte {error.start + 1}") from None
+    try:
+        if allow_nan:
+            return json.loads(data)
+        return json.loads(data, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        where = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
+        raise ValueError(f"{error.msg.removesuffix(' at')} at {where}") from None
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+    except ValueError as error:
+        if "digits" in str(error):
+            raise ValueError("a number has more digits than can be read") from None
+        raise
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def encode(value: Any, *, indent: bool = False) -> bytes:
+    """Return a JSON value as UTF-8 JSON text; lone surrogates are written as escapes.
+
+    Raises:
+        TypeError: something in it is not a JSON value.
+        ValueError: it nests too deeply.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
+    except TypeError:
+        return _encode_slowly(value, indent=indent)
+
+
+def _encode_slowly(value: Any, *, indent: bool) -> bytes:
+    try:
+        # orjson writes NaN as null; so must this way.
+        value = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        text = json.dumps(
+            value,
+            ensure_ascii=False,
+            indent=2 if indent else None,
+            separators=(",", ": ") if indent else (",", ":"),
+        )
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+    # Only a lone surrogate is no UTF-8; Python's escape for it is JSON's.
+    return text.encode(errors="backslashreplace")

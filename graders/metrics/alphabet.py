@@ -1,0 +1,104 @@
+"""Texts as strings of private code points, one per token.
+
+The trick: a metric only ever asks whether two tokens are equal. So each distinct token gets one
+code point of a private alphabet and a text of n tokens becomes a `str` of length n. Then
+
+- rapidfuzz compares two texts bit-parallel, without hashing tokens (exact, unlike lists of str);
+- `encode("utf-32-le")` is the array of token numbers that numpy counts n-grams with, for free;
+- a text costs four bytes a token or fewer, so it can be kept for the next metric or the next row.
+
+Python has 1,114,111 code points after NUL. Scorers empty their alphabets long before that, and a
+single pair of texts with more distinct tokens than that takes the slower `wide` road: plain
+32-bit numbers in an `array`, which rapidfuzz and numpy read as well.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias, TypeVar
+
+__all__ = ["BLOCK", "Alphabet", "AlphabetFullError", "Codes", "Token", "blocks", "wide"]
+
+# A coded text: a str of private code points, or for one gigantic pair an array of numbers.
+Token: TypeAlias = str | bytes
+_Text = TypeVar("_Text", str, bytes)
+Codes: TypeAlias = "str | array[int]"
+
+_LAST = 0x10FFFF
+
+# Long texts are split a block at a time: the tokens of ten million characters, as objects, take
+# half a gigabyte.
+BLOCK = 1 << 16
+
+
+def blocks(text: _Text, space: _Text) -> Iterator[_Text]:
+    """Yield a text in parts of about `BLOCK` characters, each but the first led by a space."""
+    start = 0
+    while start < len(text):
+        stop = text.find(space, start + BLOCK)
+        stop = len(text) if stop < 0 else stop
+        yield text[start:stop]
+        start = stop
+
+
+class AlphabetFullError(Exception):
+    """More distinct tokens than Python has code points; caught inside the metrics."""
+
+
+class Alphabet(dict[Token, str]):
+    """Maps each distinct token to one code point, in order of first sight, from U+0001 on.
+
+    Attributes:
+        tokens: the tokens by code point, so that `tokens[ord(code)]` is the way back.
+        characters: how many characters the tokens have together.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: list[Token | None] = [None]
+        self.characters = 0
+
+    def __missing__(self, token: Token) -> str:
+        number = len(self.tokens)
+        if number > _LAST:
+            raise AlphabetFullError
+        self.tokens.append(token)
+        self.characters += len(token)
+        code = self[token] = chr(number)
+        return code
+
+    def codes(self, tokens: Iterable[Token]) -> str:
+        """Return the tokens as one string, a code point each."""
+        return "".join(map(self.__getitem__, tokens))
+
+    def codes_of(self, spaced: Token) -> str:
+        """Return the whitespace-separated tokens of a text as one string, a code point each."""
+        if len(spaced) <= BLOCK:
+            return self.codes(spaced.split())
+        parts: Iterator[Token] = (
+            blocks(spaced, " ") if isinstance(spaced, str) else blocks(spaced, b" ")
+        )
+        return "".join(self.codes(part.split()) for part in parts)
+
+    def clear(self) -> None:
+        """Forget every token: strings coded before must not meet strings coded after."""
+        super().clear()
+        del self.tokens[1:]
+        self.characters = 0
+
+
+def wide(
+    candidate: Iterable[Token], reference: Iterable[Token]
+) -> tuple[array[int], array[int], list[Token | None]]:
+    """Code one pair of texts with as many distinct tokens as memory allows.
+
+    Returns:
+        Both texts as token numbers, and the tokens by number.
+    """
+    numbers: dict[Token | None, int] = {None: 0}
+    pair = [
+        array("I", (numbers.setdefault(token, len(numbers)) for token in tokens))
+        for tokens in (candidate, reference)
+    ]
+    return pair[0], pair[1], list(numbers)

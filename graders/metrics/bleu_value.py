@@ -1,0 +1,71 @@
+"""The values of BLEU and GLEU from n-gram counts.
+
+BLEU goes through `math.log`, `fsum` and `exp` in NLTK's order, one pair at a time: numpy's own
+logarithm may differ in the last bit. What is fast is the counting (`ngram.py`), done once for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, fsum, log
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ORDERS", "bleu_values", "gleu_values"]
+
+ORDERS = 4
+_WEIGHT = 0.25
+_SMOOTHING_K = 5
+
+
+def bleu_values(
+    overlaps: Sequence[npt.NDArray[np.int64]],
+    candidate_sizes: npt.NDArray[np.int64],
+    reference_sizes: npt.NDArray[np.int64],
+) -> list[float]:
+    """Return sentence BLEU-4 with smoothing method 4 of each pair.
+
+    No common word gives 0.0, and so does an empty text.
+    """
+    return list(
+        map(
+            _bleu,
+            zip(*(counts.tolist() for counts in overlaps), strict=True),
+            candidate_sizes.tolist(),
+            reference_sizes.tolist(),
+        )
+    )
+
+
+def _bleu(common: tuple[int, ...], candidate: int, reference: int) -> float:
+    if not common[0]:
+        return 0.0
+    logs = []
+    smoothed = 1
+    size = candidate
+    for count in common:
+        total = max(1, size)
+        size -= 1
+        if count:
+            logs.append(_WEIGHT * log(count / total))
+        elif candidate > 1:
+            # Method 4 of Chen and Cherry: the k-th empty order counts as 1 / (2^k * 5 / ln(size)).
+            estimate = 1 / (2**smoothed * _SMOOTHING_K / log(candidate))
+            smoothed += 1
+            logs.append(_WEIGHT * log(estimate / total))
+    penalty = 1 if candidate > reference else exp(1 - reference / candidate)
+    return penalty * exp(fsum(logs))
+
+
+def gleu_values(
+    overlaps: Sequence[npt.NDArray[np.int64]],
+    candidate_sizes: npt.NDArray[np.int64],
+    reference_sizes: npt.NDArray[np.int64],
+) -> list[float]:
+    """Return sentence GLEU of each pair: common 1..4-grams over those of the longer text."""
+    common = sum(overlaps)
+    longer = np.maximum(candidate_sizes, reference_sizes)
+    total = sum(np.maximum(longer - order, 0) for order in range(ORDERS))
+    scores: list[float] = (common / np.maximum(total, 1)).tolist()
+    return scores

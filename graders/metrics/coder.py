@@ -1,0 +1,124 @@
+"""Columns of texts in, batches of coded texts out: what keeps memory flat and work shared.
+
+- A text is coded once and remembered by its content, so a reference that comes back in the next
+  row or the next chunk costs one look-up. The memory holds `_MEMORY_CHARACTERS` characters of
+  text, then starts anew.
+- Rows are worked off in batches of about `_BATCH_CHARACTERS` characters, so the arrays stay small
+  however many rows there are; a pair of longer texts is a batch of its own.
+- Between batches an alphabet of more than `_MOST_TOKENS` tokens, or of tokens with more than
+  `_MEMORY_CHARACTERS` characters, is emptied, with everything that was coded with it. So it cannot
+  overflow within a batch, except by one gigantic pair, which is then coded `wide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from graders.metrics.alphabet import Alphabet, AlphabetFullError, Codes, Token, wide
+
+__all__ = ["Batch", "Coder"]
+
+_BATCH_CHARACTERS = 1 << 19
+_MEMORY_CHARACTERS = 1 << 22
+_LONGEST_KEPT = 1 << 17
+_MOST_TOKENS = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Coded texts of some rows.
+
+    Attributes:
+        candidates: the coded candidates.
+        references: the coded references, one for each candidate.
+        tokens: what each number stands for.
+    """
+
+    candidates: Sequence[Codes]
+    references: Sequence[Codes]
+    tokens: Sequence[Token | None]
+
+
+class Coder:
+    """Codes texts with one alphabet."""
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        *,
+        codes: Callable[[str], str],
+        tokens: Callable[[str], Iterable[Token]],
+        clear: Callable[[], None],
+    ) -> None:
+        """Make a coder.
+
+        Args:
+            alphabet: what `codes` codes with.
+            codes: gives the code points of a text.
+            tokens: gives the tokens of a text, for the pair whose tokens do not fit the alphabet.
+            clear: empties the alphabet and forgets everything coded with it.
+        """
+        self._alphabet = alphabet
+        self._codes = codes
+        self._tokens = tokens
+        self._clear_all = clear
+        self._known: dict[str, str] = {}
+        self._known_characters = 0
+
+    def batches(self, candidates: Sequence[str], references: Sequence[str]) -> Iterator[Batch]:
+        """Yield the rows in order, coded, a batch at a time.
+
+        A batch is good until the next one is asked for.
+        """
+        for start, stop in _slices(candidates, references):
+            alphabet = self._alphabet
+            if len(alphabet) > _MOST_TOKENS or alphabet.characters > _MEMORY_CHARACTERS:
+                self._clear()
+            yield self._batch(candidates[start:stop], references[start:stop])
+
+    def _batch(self, candidates: Sequence[str], references: Sequence[str]) -> Batch:
+        try:
+            ours = self._column(candidates)
+            return Batch(ours, self._column(references), self._alphabet.tokens)
+        except AlphabetFullError:
+            self._clear()
+        # Only a single pair has that many tokens: see `_slices`.
+        tokens = self._tokens(candidates[0]), self._tokens(references[0])
+        candidate, reference, table = wide(*tokens)
+        return Batch([candidate], [reference], table)
+
+    def _column(self, texts: Sequence[str]) -> list[str]:
+        known = self._known
+        column = []
+        for text in texts:
+            codes = known.get(text)
+            if codes is None:
+                codes = self._codes(text)
+                if len(text) <= _LONGEST_KEPT:
+                    self._known_characters += len(text)
+                    if self._known_characters > _MEMORY_CHARACTERS:
+                        known.clear()
+                        self._known_characters = len(text)
+                    known[text] = codes
+            column.append(codes)
+        return column
+
+    def _clear(self) -> None:
+        self._known.clear()
+        self._known_characters = 0
+        self._clear_all()
+
+
+def _slices(candidates: Sequence[str], references: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield row ranges of at most `_BATCH_CHARACTERS` characters, or of one row."""
+    start = 0
+    characters = 0
+    for row, (candidate, reference) in enumerate(zip(candidates, references, strict=True)):
+        size = len(candidate) + len(reference)
+        if row > start and characters + size > _BATCH_CHARACTERS:
+            yield start, row
+            start, characters = row, 0
+        characters += size
+    if start < len(candidates):
+        yield start, len(candidates)

@@ -1,0 +1,144 @@
+"""ROUGE-N and ROUGE-L as the rouge-score library defines them.
+
+Tokens are the runs of [a-z0-9] in the lower-cased text. Two tricks:
+
+- splitting is done by C code: every byte that is no letter or digit is translated to a space
+  (a non-ASCII character to `?` first, hence to a space too) and `bytes.split` does the rest;
+- the longest common subsequence is rapidfuzz's bit-parallel one, 64 cells a step, over texts
+  coded one code point a token (`alphabet.py`). N-grams are counted in `ngram.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from graders.metrics.alphabet import BLOCK, Alphabet, Codes, Token
+from graders.metrics.coder import Coder
+from graders.metrics.metric import Measure
+from graders.metrics.ngram import lengths, overlaps
+
+__all__ = ["Rouge", "words"]
+
+_KEPT = b"abcdefghijklmnopqrstuvwxyz0123456789"
+_TABLE = bytes(byte if byte in _KEPT else 32 for byte in range(256))
+
+
+def words(text: str) -> list[bytes]:
+    """Return the tokens of a text: lower-cased runs of ASCII letters and digits."""
+    return text.lower().encode("ascii", "replace").translate(_TABLE).split()
+
+
+def _coding(alphabet: Alphabet) -> Callable[[str], str]:
+    """Return the function that codes a text: in one call, since it is most of a short text's time."""
+    code_of = alphabet.__getitem__
+    concatenate = "".join
+
+    def codes(text: str) -> str:
+        spaced = text.lower().encode("ascii", "replace").translate(_TABLE)
+        if len(spaced) > BLOCK:
+            return alphabet.codes_of(spaced)
+        return concatenate(map(code_of, spaced.split()))
+
+    return codes
+
+
+class _StemAlphabet(Alphabet):
+    """An alphabet that gives a token the code point of its stem."""
+
+    def __init__(self, stemmed: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._stemmed = stemmed
+        self._stems = Alphabet()
+
+    def __missing__(self, token: Token) -> str:
+        assert isinstance(token, bytes)  # noqa: S101 - for the type checker
+        stem = self._stemmed(token)
+        # A word with an empty stem is dropped, as the library's final check does.
+        code = self[token] = self._stems[stem] if stem else ""
+        self.characters += len(token)
+        return code
+
+    def clear(self) -> None:
+        """Forget every token and every stem."""
+        super().clear()
+        self._stems.clear()
+
+
+def _stemmed(token: bytes) -> bytes:
+    """Return the stem of a token of more than three characters, else the token."""
+    from graders.metrics.stem import stem
+
+    return stem(token.decode()).encode() if len(token) > 3 else token
+
+
+class Rouge:
+    """ROUGE-1..5 and ROUGE-L over the same tokens."""
+
+    def __init__(self, measure: Measure, *, stemmer: bool) -> None:
+        """Make a scorer.
+
+        Args:
+            measure: which figure of a ROUGE score to return.
+            stemmer: whether to stem words of more than three characters.
+        """
+        self._measure: Measure = measure
+        alphabet = _StemAlphabet(_stemmed) if stemmer else Alphabet()
+        self._coder = Coder(
+            alphabet,
+            codes=_coding(alphabet),
+            tokens=(lambda text: filter(None, map(_stemmed, words(text)))) if stemmer else words,
+            clear=alphabet.clear,
+        )
+
+    def score(
+        self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
+    ) -> dict[str, list[float]]:
+        """Return the scores of `rouge_1`..`rouge_5` and `rouge_l` over the same rows."""
+        scores: dict[str, list[float]] = {metric: [] for metric in metrics}
+        orders = [int(metric[-1]) for metric in metrics if metric != "rouge_l"]
+        for batch in self._coder.batches(candidates, references):
+            ours, theirs = lengths(batch.candidates), lengths(batch.references)
+            if orders:
+                common = overlaps(batch.candidates, batch.references, max(orders))
+            for order in orders:
+                # A text of n tokens has n - order + 1 n-grams.
+                grams = ours - order + 1, theirs - order + 1
+                scores[f"rouge_{order}"] += _values(common[order - 1], *grams, self._measure)
+            if "rouge_l" in scores:
+                longest = _lcs(batch.candidates, batch.references)
+                scores["rouge_l"] += _values(longest, ours, theirs, self._measure)
+        return scores
+
+
+def _lcs(candidates: Sequence[Codes], references: Sequence[Codes]) -> npt.NDArray[np.int64]:
+    """Return the length of the longest common subsequence of each pair."""
+    from rapidfuzz.distance.LCSseq import similarity
+
+    return np.fromiter(map(similarity, candidates, references), np.int64, len(candidates))
+
+
+def _values(
+    common: npt.NDArray[np.int64],
+    candidate_sizes: npt.NDArray[np.int64],
+    reference_sizes: npt.NDArray[np.int64],
+    measure: Measure,
+) -> list[float]:
+    """Return the score of each pair from its common, candidate and reference counts.
+
+    Sizes below 1 count as 1 (the library's way not to divide by zero; `common` is 0 then).
+    The order of operations is the library's, so the floats are its floats to the last bit.
+    """
+    precision = common / np.maximum(candidate_sizes, 1)
+    recall = common / np.maximum(reference_sizes, 1)
+    if measure == "precision":
+        scores = precision
+    elif measure == "recall":
+        scores = recall
+    else:
+        total = precision + recall
+        scores = 2 * precision * recall / np.where(total > 0, total, 1.0)
+    found: list[float] = scores.tolist()
+    return found

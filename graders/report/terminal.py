@@ -1,0 +1,287 @@
+"""Grades and run summaries as terminal text. Colours go away where they are not wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from graders.api import Explanation
+from graders.engine.tally import Figures, Tally
+from graders.grade import Failure
+from graders.inspection.variable import VariableReport
+from graders.sandbox import LEVELS, MachineReport, promises
+
+__all__ = ["console", "grade_view", "machine_view", "number", "tally_view", "variable_view"]
+
+BAR_WIDTH = 40
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def console(stream: IO[str]) -> Console:
+    """Return a console on a stream; NO_COLOR and a dumb terminal are honoured.
+
+    What the stream's encoding cannot write is shown as `?`, never an error.
+    """
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+    width = None if stream.isatty() else 100
+    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
+def number(value: float | None) -> str:
+    """Return a number as people read it: four decimals, more digits only where needed."""
+    if value is None:
+        return "–"
+    if value and abs(value) < 0.001:
+        return f"{value:.2e}"
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.6g}"
+
+
+def grade_view(
+    explained: Explanation, types: Mapping[str, str], signatures: Mapping[str, str]
+) -> RenderableType:
+    """Show one grade: the reward, how it came about, and what failed.
+
+    Args:
+        explained: the grade and how it came about.
+        types: each sub-grader's type by key.
+        signatures: how each metric is made, by key.
+    """
+    grade = explained.grade
+    head = Text.assemble((_clean(grade.name), "bold"), f" ({grade.type})\n\n")
+    if grade.reward is None:
+        head.append("reward  none: the row failed", "bold red")
+    else:
+        head.append(f"reward  {grade.reward!r}", "bold green")
+    parts: list[RenderableType] = [head]
+    if grade.sub_rewards:
+        table = Table("sub-grader", "type", "reward", box=None, padding=(0, 3, 0, 0))
+        for key, value in grade.sub_rewards.items():
+            shown = Text("failed", "red") if value is None else Text(repr(value))
+            table.add_row(_clean(key), types.get(key, ""), shown)
+        parts += ["", table]
+    parts += [line for failure in grade.failures for line in ("", _failure(failure))]
+    for failure in grade.replaced:
+        parts += ["", Text.assemble("invalid_grade stands for ", _failure(failure))]
+    fields = [
+        (f"{_clean(key)}.{name}" if key else name, text)
+        for key, texts in explained.rendered.items()
+        for name, text in texts.items()
+    ]
+    if fields:
+        table = Table("rendered input", "text", box=None, padding=(0, 3, 0, 0))
+        for name, text in fields:
+            table.add_row(name, _shortened(text))
+        parts += ["", table]
+    for key, text in explained.printed.items():
+        parts += ["", Text(f"printed by {_clean(key or grade.name)}:", "dim")]
+        parts += [Text(_clean(text.rstrip()))]
+    if signatures:
+        parts += ["", *_signatures(signatures)]
+    return Group(*parts)
+
+
+def _signatures(signatures: Mapping[str, str]) -> list[Text]:
+    return [
+        Text(f"{_clean(key)}: {text}", "dim", no_wrap=True, overflow="ignore")
+        for key, text in signatures.items()
+    ]
+
+
+def _failure(failure: Failure) -> Text:
+    place = f" in {failure.where}" if failure.where else ""
+    text = Text.assemble((_clean(f"{failure.code}{place}: "), "bold red"), _clean(failure.message))
+    if failure.details and failure.details != failure.message:
+        text.append("\n" + _clean(failure.details.rstrip()), "dim")
+    return text
+
+
+def _clean(text: str) -> str:
+    """Return a text with what could steer a terminal, or cannot be written, shown as `�`."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+def _shortened(text: str, limit: int = 400) -> Text:
+    shown = _clean(text[:limit])
+    more = len(text) - limit
+    if not text:
+        return Text("(empty)", "dim")
+    return (
+        Text.assemble(shown, (f" … {more:,} more characters", "dim")) if more > 0 else Text(shown)
+    )
+
+
+def tally_view(
+    tally: Tally,
+    *,
+    name: str,
+    type: str,  # noqa: A002  (the JSON's own word)
+    output: str,
+    signatures: Mapping[str, str],
+    seconds: float,
+    notes: Sequence[str] = (),
+) -> RenderableType:
+    """Show what a run gave: mean over both denominators, spread, histogram, parts, failures."""
+    pace = f" in {seconds:.2f} s, {tally.rows / seconds:,.0f} rows/s" if seconds > 0 else ""
+    parts: list[RenderableType] = [
+        Text.assemble((_clean(name), "bold"), f" ({type}): {_rows(tally.rows)}{pace}")
+    ]
+    parts += ["", _means(tally)]
+    if tally.rewards.count:
+        parts += ["", _histogram(tally.rewards)]
+    if tally.sub_rewards:
+        parts += ["", _sub_rewards(tally)]
+    parts += ["", _failures(tally)]
+    parts += ["", *_signatures(signatures)] if signatures else []
+    parts += [Text(note, "dim") for note in notes]
+    parts += ["", Text(f"results: {_clean(output)}")]
+    return Group(*parts)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _means(tally: Tally) -> Table:
+    figures = tally.rewards
+    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right", style="bold")
+    table.add_column(style="dim")
+    table.add_row("mean reward", number(figures.mean), f"over the {_rows(tally.scored)} scored")
+    if tally.failed:
+        table.add_row(
+            "", number(tally.mean_of_all), f"over all {_rows(tally.rows)}, a failed one as 0"
+        )
+    table.add_row("spread", number(figures.spread), "standard deviation")
+    if figures.count:
+        low, high = number(figures.lowest), number(figures.highest)
+        table.add_row("range", f"{low} … {high}", "lowest and highest reward")
+    table.add_row("failed", f"{tally.failed:,}", f"of {_rows(tally.rows)}: no reward, null")
+    if tally.replaced:
+        table.add_row("invalid", f"{tally.replaced:,}", "scored by the config's invalid_grade")
+    return table
+
+
+def _histogram(figures: Figures) -> Table:
+    few = figures.values()
+    bars = (
+        [(f"{value:g}", count) for value, count in few]
+        if few is not None
+        else [(f"{low:.3g} – {high:.3g}", count) for low, high, count in figures.histogram()]
+    )
+    most = max(count for _, count in bars)
+    table = Table("reward", "rows", "", box=None, padding=(0, 2, 0, 0))
+    table.columns[1].justify = "right"
+    for label, count in bars:
+        table.add_row(label, f"{count:,}", Text(_bar(count / most), "cyan"))
+    return table
+
+
+def _bar(share: float) -> str:
+    eighths = round(share * BAR_WIDTH * 8)
+    if share > 0:
+        eighths = max(eighths, 1)
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + (_EIGHTHS[rest] if rest else "")
+
+
+def _sub_rewards(tally: Tally) -> Table:
+    table = Table("sub-grader", box=None, padding=(0, 3, 0, 0))
+    for heading in ("mean", "spread", "lowest", "highest", "failed"):
+        table.add_column(heading, justify="right")
+    for key, figures in tally.sub_rewards.items():
+        failed = tally.sub_failures[key]
+        table.add_row(
+            _clean(key),
+            number(figures.mean),
+            number(figures.spread),
+            number(figures.lowest if figures.count else None),
+            number(figures.highest if figures.count else None),
+            Text(f"{failed:,}", "red" if failed else ""),
+        )
+    return table
+
+
+def _failures(tally: Tally) -> RenderableType:
+    if not tally.codes:
+        return Text("no failures", "green")
+    table = Table("failures", "rows", "first", box=None, padding=(0, 3, 0, 0))
+    table.columns[1].justify = "right"
+    for code, count in tally.codes.most_common():
+        first = _first(tally.first[code][:3])
+        table.add_row(Text(code, "red"), f"{count:,}", _shortened(first, 1200))
+    return table
+
+
+def _first(found: Sequence[tuple[int, str]]) -> str:
+    """Say which rows said what, each thing once."""
+    rows: dict[str, list[int]] = {}
+    for index, message in found:
+        rows.setdefault(message, []).append(index)
+    return "\n".join(
+        f"row{'s' if len(at) > 1 else ''} {', '.join(map(str, at))}: {message}"
+        for message, at in rows.items()
+    )
+
+
+def variable_view(report: VariableReport) -> RenderableType:
+    """Show which variables are missing from the rows, and where first."""
+    parts: list[RenderableType] = []
+    if report.variables:
+        table = Table("variable", "missing", "first", box=None, padding=(0, 3, 0, 0))
+        table.columns[1].justify = "right"
+        for one in report.variables:
+            first = _first(one.first)
+            missing = Text(f"{one.missing:,}", "red" if one.missing else "green")
+            table.add_row(
+                _shortened(one.name, 60), missing, _shortened(first, 2000) if first else ""
+            )
+        parts.append(table)
+    if report.unreadable_count:
+        first = _first(report.unreadable)
+        text = f"{_rows(report.unreadable_count)} cannot be read\n{_clean(first)}"
+        parts.append(Text(text, "red"))
+    if report.complete:
+        said = "every variable is there" if report.variables else "the templates name no variable"
+        parts.append(Text(f"{_rows(report.rows)} read, {said}", "green"))
+    return Group(*parts)
+
+
+def machine_view(report: MachineReport) -> RenderableType:
+    """Show what a machine gives to the sandbox and what its default level promises."""
+    facts = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
+    facts.add_row("system", report.system)
+    landlock = f"version {report.landlock}" if report.landlock else "none"
+    facts.add_row("Landlock", landlock)
+    facts.add_row("seccomp", "yes" if report.seccomp else "no")
+    facts.add_row("namespaces", report.namespaces or "yes")
+    facts.add_row("bubblewrap", report.bubblewrap or "none")
+    parts: list[RenderableType] = [facts, ""]
+    table = Table("level", "here", "needs", box=None, padding=(0, 3, 0, 0))
+    for level in LEVELS:
+        here = "default" if level == report.default else "by name"
+        table.add_row(
+            Text(level, "bold"),
+            Text(here, "green") if level in report.available else Text("no", "red"),
+            promises(level).needs,
+        )
+    parts.append(table)
+    shown = report.default or (report.available[0] if report.available else None)
+    if report.default is None:
+        parts += [
+            "",
+            Text("python graders refuse to run until a level is asked for by name", "red"),
+        ]
+    if shown is not None:
+        parts += ["", Text(f"{shown} promises", "bold")]
+        parts += [Text(f"  + {sentence}") for sentence in promises(shown).gives]
+        parts += [Text("and does not promise", "bold")]
+        parts += [Text(f"  - {sentence}") for sentence in promises(shown).lacks]
+    parts += [line for note in report.notes for line in ("", Text(note, "dim"))]
+    return Group(*parts)

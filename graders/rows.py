@@ -1,0 +1,248 @@
+"""Rows of JSON Lines: blocks of whole lines read from a stream, decoded into columns.
+
+A row is `{"item": {...}, "sample": "text" | {...}}`, or any other layout by two paths. A line that
+is not a row becomes a failed row with its line number; the rows around it are not touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from graders import jsontext
+from graders.errors import OptionError, RowsError
+from graders.grade import Failure
+from graders.sample import Absent
+
+__all__ = ["Block", "Chunk", "Layout", "Readable", "add_row", "decode_block", "read_blocks"]
+
+MAX_LINE_BYTES: Final = 256 * 1024 * 1024
+"""No line of rows is longer; a longer one is taken for a file that is not JSON Lines."""
+
+MAX_ID_DEPTH: Final = 100
+"""No id nests deeper: it could not be written into a result line."""
+
+_STEP: Final = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,9})\]")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Readable(Protocol):
+    """A binary stream that gives what there is, up to so many bytes."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Return at most so many bytes, as soon as there are any; none at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where in a row the item and the sample stand.
+
+    Attributes:
+        item: keys and indexes to walk; empty for the whole row.
+        sample: the same for the sample.
+    """
+
+    item: tuple[str | int, ...] = ("item",)
+    sample: tuple[str | int, ...] = ("sample",)
+
+    @classmethod
+    def parse(cls, item_path: str = "item", sample_path: str = "sample") -> Layout:
+        """Return the layout for two dotted paths such as `data.example` or `choices[0]`.
+
+        `.` is the whole row.
+
+        Raises:
+            OptionError: not such a path.
+        """
+        return cls(_parse_path(item_path, "item"), _parse_path(sample_path, "sample"))
+
+
+def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
+    if path == ".":
+        return ()
+    steps: list[str | int] = []
+    at = 0
+    while at < len(path):
+        match = _STEP.match(path, at)
+        if match is None or match.end() == at:
+            raise OptionError(
+                f"--{name}-path {path!r} is not a path; write keys and indexes such as "
+                "data.answer or choices[0].message, or . for the whole row"
+            )
+        steps.append(match[1] if match[1] is not None else int(match[2]))
+        at = match.end()
+    if not steps:
+        raise OptionError(f"--{name}-path is empty; write . for the whole row")
+    return tuple(steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of whole lines.
+
+    Attributes:
+        data: the lines, as read.
+        index: index of the block's first row; blank lines are no rows.
+        line: 1-based number of the block's first line.
+    """
+
+    data: bytes
+    index: int = 0
+    line: int = 1
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Rows in columns.
+
+    Attributes:
+        items: one item a row; an `Absent` where the row has none.
+        samples: one sample a row, as it stands in the row; an `Absent` where it has none.
+        ids: the rows' own `id`, None where a row has none.
+        failures: rows that could not be read, by position; they hold an `Absent` in each column.
+        index: index of the first row.
+    """
+
+    items: list[Any] = field(default_factory=list)
+    samples: list[Any] = field(default_factory=list)
+    ids: list[Any] = field(default_factory=list)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    index: int = 0
+
+
+def read_blocks(stream: Readable, size: int = 1 << 18) -> Iterator[Block]:
+    """Yield the lines of a stream in blocks of about `size` bytes, as they come.
+
+    Raises:
+        RowsError: a line without end, or the stream cannot be read on.
+    """
+    pending: list[bytes] = []  # Pieces of a line whose end has not come yet.
+    waiting = 0
+    index, line = 0, 1
+    while data := _read(stream, size):
+        cut = data.rfind(b"\n") + 1
+        if not cut:
+            pending.append(data)
+            waiting += len(data)
+            if waiting > MAX_LINE_BYTES:
+                raise RowsError(
+                    f"line {line} is longer than {MAX_LINE_BYTES >> 20} MiB; is this JSON Lines?"
+                )
+            continue
+        block = b"".join([*pending, data[:cut]])
+        rest = data[cut:]
+        pending, waiting = ([rest] if rest else []), len(rest)
+        yield Block(block, index, line)
+        newlines = block.count(b"\n")
+        index += newlines - _blank_lines(block.removeprefix(_BOM) if line == 1 else block)
+        line += newlines
+    if pending:
+        yield Block(b"".join(pending), index, line)
+
+
+def _read(stream: Readable, size: int) -> bytes:
+    try:
+        return stream.read1(size)
+    except OSError as error:
+        raise RowsError(f"the rows cannot be read: {error.strerror or error}") from None
+
+
+def _blank_lines(block: bytes) -> int:
+    """Count the lines of a block (which ends with a newline) that hold nothing."""
+    if not block[:1].isspace() and not re.search(rb"\n\s*\n", block):
+        return 0
+    return sum(1 for text in block.split(b"\n")[:-1] if not text.strip())
+
+
+def decode_block(block: Block, layout: Layout) -> Chunk:
+    """Return the rows of a block in columns; a line that is not a row is a failure."""
+    chunk = Chunk(index=block.index)
+    data = block.data
+    if block.line == 1:
+        data = data.removeprefix(_BOM)
+    exact = jsontext.has_long_number(data)
+    for offset, text in enumerate(data.split(b"\n")):
+        if not text or text.isspace():
+            continue
+        try:
+            row = jsontext.decode(text, allow_nan=True, exact=exact)
+        except ValueError as error:
+            _fail(chunk, f"line {block.line + offset}: not JSON: {error}")
+            continue
+        if not isinstance(row, dict):
+            message = f"line {block.line + offset}: a row is an object, not {_kind(row)}"
+            _fail(chunk, message)
+            continue
+        if _nests_deeper(row.get("id"), MAX_ID_DEPTH):
+            _fail(chunk, f"line {block.line + offset}: the id nests too deeply")
+            continue
+        add_row(chunk, row, layout)
+    return chunk
+
+
+def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:
+    """Add a row's item, sample and id to the columns."""
+    chunk.items.append(_find(row, layout.item, "item"))
+    chunk.samples.append(_find(row, layout.sample, "sample"))
+    chunk.ids.append(row.get("id"))
+
+
+def _nests_deeper(value: Any, levels: int) -> bool:
+    """Whether there are more levels of objects and lists in a value than these."""
+    level = [value]
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        if levels == 0:
+            return True
+        levels -= 1
+        level = [
+            inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return False
+
+
+def _fail(chunk: Chunk, message: str) -> None:
+    chunk.failures[len(chunk.items)] = Failure("row_parse_error", message)
+    absent = Absent("the row could not be read")
+    chunk.items.append(absent)
+    chunk.samples.append(absent)
+    chunk.ids.append(None)
+
+
+def _find(row: Any, steps: tuple[str | int, ...], name: str) -> Any:
+    value: Any = row
+    for step in steps:
+        if (isinstance(step, str) and isinstance(value, Mapping) and step in value) or (
+            isinstance(step, int) and isinstance(value, list) and step < len(value)
+        ):
+            value = value[step]  # type: ignore[index]  # the two tests above
+        else:
+            return _absent(row, steps, name)
+    return _absent(row, steps, name) if value is None else value
+
+
+_SAMPLE_KEYS: Final = (
+    "sample", "model_sample", "output", "output_text", "answer", "completion", "response",
+    "prediction", "generated", "model_output", "choices",
+)  # fmt: skip
+
+
+def _absent(row: Mapping[str, Any], steps: tuple[str | int, ...], name: str) -> Absent:
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    keys = [str(key) for key in row]
+    there = ", ".join(keys[:12]) + (", …" if len(keys) > 12 else "") if keys else "none"
+    if name == "item":
+        hint = "--item-path . takes the whole row"
+    else:
+        likely = next((key for key in _SAMPLE_KEYS if key in row), None)
+        hint = f"perhaps --sample-path {likely}" if likely else "--sample-path says where it is"
+    return Absent(f"the row has no {path.removeprefix('.')}; keys there: {there}; {hint}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return "a text"
+    return "null" if value is None else "a number" if not isinstance(value, bool) else "a bool"

@@ -1,0 +1,30 @@
+"""Runs `grade(sample, item)` of python graders in locked-down worker processes.
+
+Usable alone: `with PythonSandbox() as sandbox: sandbox.perform(PythonCall(...))`.
+"""
+
+from __future__ import annotations
+
+from graders.sandbox.level import MachineReport, Promises, probe, promises
+from graders.sandbox.limits import ISOLATIONS, LEVELS, Isolation, Level, Limits
+from graders.sandbox.sandbox import PythonSandbox
+from graders.sandbox.source import MissingImport, imports_missing, isolation_of
+from graders.sandbox.tally import SlowCall, Stats
+
+__all__ = [
+    "ISOLATIONS",
+    "LEVELS",
+    "Isolation",
+    "Level",
+    "Limits",
+    "MachineReport",
+    "MissingImport",
+    "Promises",
+    "PythonSandbox",
+    "SlowCall",
+    "Stats",
+    "imports_missing",
+    "isolation_of",
+    "probe",
+    "promises",
+]

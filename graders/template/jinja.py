@@ -1,0 +1,145 @@
+"""Templates of the jinja2 dialect: the opt-in for configs written for full Jinja.
+
+Sandboxed, undefined names are failures, values that are not text are shown by the same rule. Loops are
+not bounded in time: nobody else's config should be read with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graders.errors import TemplateError
+from graders.sample import Absent, Unparsed
+from graders.template.path import (
+    MissingVariableError,
+    Path,
+    Rendering,
+    SampleParseError,
+    to_text,
+    without_unparsed,
+)
+
+__all__ = ["JinjaTemplate", "compile_jinja"]
+
+_MAX_PRODUCT: Final = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class JinjaTemplate:
+    """A compiled template of the jinja2 dialect."""
+
+    text: str
+    paths: tuple[Path, ...]
+    render: Callable[[Any, Any], str] = field(compare=False, repr=False)
+
+
+def compile_jinja(text: str, rendering: Rendering) -> JinjaTemplate:
+    """Compile a jinja2 template over `item` and `sample`.
+
+    Raises:
+        TemplateError: it does not parse, or names anything else.
+    """
+    # jinja2 is loaded for this dialect only: it costs more than the rest of the start together.
+    from jinja2 import StrictUndefined, TemplateSyntaxError, meta  # noqa: PLC0415
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
+    def finalize(value: Any) -> Any:
+        return value if isinstance(value, str | StrictUndefined) else to_text(value, rendering)
+
+    class Environment(ImmutableSandboxedEnvironment):
+        """Keys come before methods: `item.items` is the item's own key. Products are bounded."""
+
+        intercepted_binops = frozenset({"*", "**"})
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            if isinstance(obj, dict) and attribute in obj:
+                return obj[attribute]
+            return super().getattr(obj, attribute)
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            _check_product(operator, left, right)
+            return super().call_binop(context, operator, left, right)
+
+    environment = Environment(
+        undefined=StrictUndefined, finalize=finalize, keep_trailing_newline=True
+    )
+    environment.globals.clear()
+    del environment.filters["random"]  # The same row gives the same grade.
+    try:
+        names = meta.find_undeclared_variables(environment.parse(text))
+        compiled = environment.from_string(text)
+    except TemplateSyntaxError as error:
+        start = sum(len(line) + 1 for line in text.split("\n")[: error.lineno - 1])
+        message = f"not a jinja2 template: {error.message}"
+        raise TemplateError(message, text=text, start=min(start, len(text))) from None
+    except (SyntaxError, RecursionError, MemoryError, ValueError):
+        # The template is jinja2, but what jinja2 makes of it is too much for Python.
+        message = "the jinja2 template nests too deeply or has too large a number"
+        raise TemplateError(message, text=text, start=0) from None
+    if unknown := sorted(names - {"item", "sample"}):
+        start = max(text.find(unknown[0]), 0)
+        message = f"unknown name {unknown[0]}; templates see item and sample"
+        raise TemplateError(message, text=text, start=start, end=start + len(unknown[0]))
+
+    def render(item: Any, sample: Any) -> str:
+        return _render_jinja(compiled.render, names, text, item, sample)
+
+    paths = (Path("sample", ("output_json",)),) if "output_json" in text else ()
+    return JinjaTemplate(text, paths, render)
+
+
+def _check_product(operator: str, left: Any, right: Any) -> None:
+    """Refuse powers and repetitions that would fill the memory or never end."""
+    if operator == "**":
+        if isinstance(left, int) and isinstance(right, int) and right > 0:
+            size = left.bit_length() * right
+        else:
+            return
+    elif isinstance(left, int) and hasattr(right, "__len__"):
+        size = left * len(right)
+    elif isinstance(right, int) and hasattr(left, "__len__"):
+        size = right * len(left)
+    else:
+        return
+    if size > _MAX_PRODUCT:
+        raise ValueError("the result would be too large")
+
+
+def _render_jinja(
+    render: Callable[..., str], names: set[str], text: str, item: Any, sample: Any
+) -> str:
+    from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
+    from jinja2 import UndefinedError  # noqa: PLC0415
+
+    if isinstance(sample, str):
+        sample = {"output_text": sample}
+    for namespace, value in (("item", item), ("sample", sample)):
+        if (value is None or isinstance(value, Absent)) and namespace in names:
+            reason = f"the row has no {namespace}" if value is None else value.reason
+            raise MissingVariableError(reason)
+    unparsed = sample.get("output_json") if isinstance(sample, dict) else None
+    if isinstance(unparsed, Unparsed) and "output_json" in text:
+        raise SampleParseError(f"sample.output_json: {unparsed.reason}")
+    sample = without_unparsed(sample)
+    try:
+        return render(item=item, sample=sample)
+    except UndefinedError as error:
+        raise MissingVariableError(f"{error}") from None
+    except RecursionError:
+        raise MissingVariableError(
+            "the jinja2 template failed: it calls itself too deeply"
+        ) from None
+    except (
+        JinjaError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = str(error) or type(error).__name__
+        raise MissingVariableError(f"the jinja2 template failed: {reason}") from None

@@ -1,0 +1,209 @@
+"""The command as a whole: help, exit codes, and what it does when the world breaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graders
+
+Command = Callable[..., Any]
+COMMANDS = ("run", "validate", "score", "schema", "data", "doctor")
+HEAVY = ("nltk", "numpy", "rouge_score", "rapidfuzz", "jinja2", "asyncio")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def test_help_shows_an_example_for_each_command(command: Command) -> None:
+    done = command("--help")
+    assert (done.code, done.err) == (0, "")
+    for name in COMMANDS:
+        assert f"  {name} " in done.out
+        own = command(name, "--help")
+        assert own.code == 0
+        assert f"graders {name}" in own.out.split("Examples:")[1]
+    assert "Exit codes: 0 done, 1 rows failed, 2 bad usage or bad config, 130" in done.out
+
+
+def test_help_is_never_wider_than_a_terminal(command: Command) -> None:
+    for name in ((), *((name,) for name in COMMANDS)):
+        assert max(map(len, command(*name, "--help").out.splitlines())) <= 100
+
+
+def test_the_version_is_the_packages(command: Command) -> None:
+    assert command("--version").out == f"graders {graders.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["scroe"], "There is no command 'scroe'. Did you mean score?"),
+        (["xyzzy"], "There is no command 'xyzzy'."),
+        (["--jsn"], "No such option"),
+    ],
+)
+def test_an_unknown_command_or_option_is_told_with_the_nearest(
+    command: Command, refused: Callable[..., None], arguments: list[str], says: str
+) -> None:
+    done = command(*arguments)
+    refused(done)
+    assert says in done.err
+
+
+def test_a_run_from_end_to_end_in_a_process_of_its_own(process: Command, folder: Path) -> None:
+    done = process("score", "check.json", "rows.jsonl", "-o", "out.jsonl")
+    assert (done.code, done.err) == (0, "")
+    assert len((folder / "out.jsonl").read_bytes().splitlines()) == 3
+    piped = process("score", "check.json", "-", stdin=(folder / "rows.jsonl").read_bytes())
+    assert piped.out.encode() == (folder / "out.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm-256color"}]
+)
+def test_nothing_but_plain_text_goes_to_what_is_no_terminal(
+    process: Command, variables: dict[str, str]
+) -> None:
+    done = process("run", "check.json", "--item", '{"a": "x"}', "--sample", "x", **variables)
+    assert (done.code, done.err) == (0, "")
+    assert "\x1b" not in done.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "check.json", "--item", '{"a": "é"}', "--sample", "é"],
+        ["run", "check.json", "--item", '{"a": "é"}', "--sample", "é", "--json"],
+        ["score", "check.json", "rows.jsonl", "-o", "out.jsonl"],
+        ["validate", "check.json", "--rows", "rows.jsonl"],
+        ["schema"],
+    ],
+)
+def test_a_terminal_that_can_only_write_ascii_is_no_error(
+    process: Command, arguments: list[str]
+) -> None:
+    done = process(*arguments, PYTHONIOENCODING="ascii")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_importing_and_checking_strings_load_no_heavy_library(folder: Path) -> None:
+    program = (
+        "import sys, graders\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+        "from graders import cli\n"
+        "assert cli._main(['run', 'check.json', '--item', '{\"a\": \"x\"}', '--sample', 'x']) == 0\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=60, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+ANY = [
+    ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x"],
+    ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x", "--json"],
+    ["score", "check.json", "rows.jsonl"],
+    ["score", "check.json", "rows.jsonl", "-o", "out.jsonl"],
+    ["validate", "check.json", "--json"],
+    ["schema"],
+    ["data"],
+    ["--help"],
+]
+
+
+@pytest.mark.parametrize("arguments", ANY, ids=" ".join)
+def test_a_full_disk_behind_standard_output_is_one_sentence(
+    folder: Path, program: list[str], arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*program, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False, timeout=60, env=ENVIRONMENT,
+        )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("arguments", ANY, ids=" ".join)
+def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(
+    folder: Path, program: list[str], arguments: list[str]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*program, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True,
+        check=False, timeout=60, env=ENVIRONMENT,
+    )  # fmt: skip
+    os.close(writer)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert done.returncode in (0, 1)
+
+
+def test_a_reader_that_stops_early_ends_the_command_quietly(
+    folder: Path, program: list[str]
+) -> None:
+    line = json.dumps({"item": {"a": "x"}, "sample": "x"}) + "\n"
+    (folder / "many.jsonl").write_text(line * 50_000)
+    with subprocess.Popen(
+        [*program, "score", "check.json", "many.jsonl"], cwd=folder, env=ENVIRONMENT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert json.loads(running.stdout.readline())["reward"] == 1.0
+        running.stdout.close()
+        said = running.stderr.read().decode()
+        assert running.wait(30) in (0, 1)
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_an_interrupted_run_exits_with_130_and_keeps_what_is_finished(
+    folder: Path, program: list[str]
+) -> None:
+    (folder / "out.jsonl").write_text("before")
+    with subprocess.Popen(
+        [*program, "score", "check.json", "-", "-o", "out.jsonl"], cwd=folder, env=ENVIRONMENT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as running:  # fmt: skip
+        assert running.stdin is not None
+        assert running.stderr is not None
+        running.stdin.write(b'{"item": {"a": "x"}, "sample": "x"}\n')
+        running.stdin.flush()
+        partial = folder / "out.jsonl.partial"
+        while running.poll() is None and not (partial.exists() and partial.stat().st_size):
+            os.sched_yield()
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read().decode()
+        assert running.wait(30) == 130
+    assert said.strip() == "graders: interrupted; the finished rows are in out.jsonl.partial"
+    assert (folder / "out.jsonl").read_text() == "before"
+    assert json.loads(partial.read_bytes())["reward"] == 1.0
+
+
+@pytest.mark.parametrize("descriptor", ["0<&-", "1>&-", "2>&-"])
+def test_a_closed_standard_stream_is_no_traceback(
+    folder: Path, program: list[str], descriptor: str
+) -> None:
+    import shlex
+
+    words = shlex.join([*program, "score", "check.json", "-"])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {words} {descriptor}"], cwd=folder, env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1, 2)

@@ -1,0 +1,155 @@
+"""Texts of configs: JSON and YAML, read strictly, and the line of every place."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from graders.config.document import lines, parse, unfit
+from graders.errors import ConfigError, Fault
+
+
+def refused(text: str) -> Fault:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "grader")
+    [fault] = caught.value.faults
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": [1, 2.5, null, true, "x"]}', {"a": [1, 2.5, None, True, "x"]}),
+        ("\ufeff [1]", [1]),
+        ("a: 1\nb: [x, 'y']\n", {"a": 1, "b": ["x", "y"]}),
+        ("a: &x {b: 1}\nc: *x\n", {"a": {"b": 1}, "c": {"b": 1}}),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2\n", {"a": {"b": 1}, "c": {"b": 1, "d": 2}}),
+        ("# comment\n---\na: |\n  x\n  y\n", {"a": "x\ny\n"}),
+        ('{"a": "\\ud83d\\ude00 \u2028 \x7f"}', {"a": "😀 \u2028 \x7f"}),
+    ],
+)
+def test_json_and_yaml_are_read(text, value):
+    assert parse(text, "grader") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("{'a': 1}", 1, "not JSON: Expecting property name enclosed in double quotes (column 2)\n{'a': 1}\n ^"),
+        ('{"a": 1,\n}', 2, "not JSON: Expecting property name enclosed in double quotes (column 1)\n}\n^"),
+        ('{"a": 1}}', 1, 'not JSON: Extra data (column 9)\n{"a": 1}}\n        ^'),
+        ('{"a": ', 1, 'not JSON: Expecting value (column 7)\n{"a": \n      ^'),
+        ('{"a": NaN}', None, "NaN is not a JSON number"),
+        ('{"a": [-Infinity]}', None, "-Infinity is not a JSON number"),
+        ('{"a": ' + "9" * 5_000 + "}", None, "a number has more digits than can be read"),
+        ("a:\n\tb: 1", 2, "not YAML: found character"),
+        ("a: 1\n---\nb: 2", 2, "not YAML: but found another document\n---\n^"),
+        ("a: *nowhere", 1, "not YAML: found undefined alias"),
+        ("a: &a\n  b: *a\n", None, "not YAML: an alias contains itself (line 1)"),
+        ("a: !!python/object/apply:os.getcwd []", 1, "not YAML: could not determine a constructor for the tag"),
+        ("? [a]\n: 1\n", 1, "not YAML: found unhashable key"),
+        ("a: 2020-99-99\n", None, "not YAML: month must be in 1..12"),
+        ("a: " + "9" * 5_000, None, "not YAML: a number has more digits than can be read"),
+        ("a: \x01", None, "not YAML: "),
+        ("", None, "the text is empty; a grader is expected"),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_neither_is_refused_with_its_line(text, line, message):
+    fault = refused(text)
+    assert fault.path == "$"
+    assert fault.message.startswith(message)
+    assert fault.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ('{"a": 1,\n "a": 2}', "$", 2),
+        ('{"m": {"k": 1,\n\n"k": 1}}', "$.m", 3),
+        ('{"m": [0, {"odd key": {"k": 1,\n\t"k": 1}}]}', '$.m[1]["odd key"]', 2),
+        ("a: 1\nb: 2\na: 3\n", "$", 3),
+        ("m:\n  - k: 1\n    k: 2\n", "$.m[0]", 3),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_at_its_place(text, path, line):
+    fault = refused(text)
+    assert (fault.path, fault.line) == (path, line)
+    assert "stands twice in one object" in fault.message
+
+
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{here}: &{here} [{','.join(['*' + there] * 9)}]\n"
+    for there, here in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, "its aliases stand for too many values"),
+        ("[" * 100_000, "nests too deeply"),
+        ('{"a":' * 100_000, "nests too deeply"),
+        ("a: " + "[" * 100_000, "nests too deeply"),
+        ("a: " + "{b: " * 5_000, "nests too deeply"),
+        ("".join(f"{' ' * n}a:\n" for n in range(500)), "nests too deeply"),
+        ("{" + ",".join(f'"k{n}": 1' for n in range(50_000)) + ', "k49999": 1}', "stands twice"),
+    ],
+)
+def test_a_hostile_text_is_refused_in_time(text, message):
+    started = time.perf_counter()
+    assert message in refused(text).message
+    assert time.perf_counter() - started < 3
+
+
+def test_aliases_in_a_long_chain_do_no_harm():
+    chain = "k0: &a0 [1]\n" + "".join(f"k{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3_000))
+    started = time.perf_counter()
+    with pytest.raises(ConfigError):
+        parse(chain, "grader")
+    assert time.perf_counter() - started < 3
+
+
+TEXT = '{\n\t"a": {\n\t\t"b": [1,\n\t\t2],\n"odd \u2028key": "x\u2028y\x7f"},\r\n"c": "\\n"\n}'
+
+
+def test_every_place_has_its_line():
+    places = [
+        (),
+        ("a",),
+        ("a", "b"),
+        ("a", "b", 1),
+        ("a", "nothing"),
+        ("c",),
+        ("a", "b", 9),
+        ("c", 0),
+    ]
+    assert list(lines(TEXT, places).values()) == [1, 2, 3, 4, 2, 6, 3, 6]
+    assert list(lines("a:\n  b: 1\n1: 2\n", [("a", "b"), ("1",), (1,)]).values()) == [2, 3, 1]
+
+
+@pytest.mark.parametrize("text", ["a: [", "", "[" * 200])
+def test_where_lines_cannot_be_told_there_are_none(text):
+    assert lines(text, [("a",)]) == {}
+
+
+def test_what_json_can_hold_is_fit():
+    value = {"a": [1, "x", None, {"b": 2.5}], "c": ()}
+    assert list(unfit(value)) == []
+    assert list(unfit(json.loads("[" * 99 + "]" * 99))) == []
+
+
+def test_what_json_cannot_hold_is_told_with_its_place():
+    assert [place for place, _ in unfit({"a": {1: 2}, "b": [{None: 1}]})] == [("a",), ("b", 0)]
+    [(place, problem)] = unfit(json.loads("[" * 200 + "]" * 200))
+    assert (place, problem) == ((), "the config nests deeper than 100 levels")
+
+
+def test_an_object_that_stands_in_many_places_is_looked_at_once():
+    value: list[object] = []
+    for _ in range(90):
+        value = [value, value]
+    started = time.perf_counter()
+    assert list(unfit(value)) == []
+    assert time.perf_counter() - started < 1

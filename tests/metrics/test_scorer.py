@@ -1,0 +1,235 @@
+"""The door of the metrics: columns in, columns out, nothing shared that should not be."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graders import metrics
+from graders.errors import OptionError, UnavailableError
+from graders.metrics import METRICS, MetricOptions, Request, Scorer, alphabet, coder, signature
+
+# Scores printed by the hosted text_similarity grader; fuzzy_match was matched to its row by us.
+GOLDEN = json.loads(
+    Path(__file__).with_name("golden_text_similarity.json").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("row", GOLDEN["rows"])
+def test_hosted_scores_come_out_to_the_last_bit(row: dict[str, Any]) -> None:
+    for metric in ("fuzzy_match", "bleu"):
+        assert getattr(metrics, metric)([row["input"]], [row["reference"]]) == [row[metric]]
+
+
+@pytest.mark.parametrize(
+    ("metric", "candidate", "reference", "score"),
+    [
+        ("fuzzy_match", "", "", 1.0),
+        ("fuzzy_match", "a", "", 0.0),
+        ("bleu", "", "", 0.0),
+        ("bleu", "a", "", 0.0),
+        ("bleu", "a", "a", 1.0),
+        ("gleu", "", "", 0.0),
+        ("gleu", "a b", "a b", 1.0),
+        ("meteor", "", "", 0.0),
+        ("meteor", "word", "word", 0.5),
+        ("meteor", "word", "other", 0.0),
+        ("rouge_1", "", "", 0.0),
+        ("rouge_1", "日本語", "日本語", 0.0),
+        ("rouge_5", "only three words", "only three words", 0.0),
+        ("rouge_l", "", "a", 0.0),
+        ("rouge_l", "!?", "!?", 0.0),
+    ],
+)
+def test_edge_scores(metric: str, candidate: str, reference: str, score: float) -> None:
+    found = getattr(metrics, metric)([candidate], [reference])
+    assert found == [score]
+    assert type(found[0]) is float
+
+
+def test_any_text_scores_without_a_warning(
+    edge_cases: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [(ours, theirs) for ours in edge_cases for theirs in edge_cases[::5]]
+    candidates, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    columns = Scorer().score([Request(metric, candidates, references) for metric in METRICS])
+    for column in columns:
+        assert len(column) == len(pairs)
+        assert all(type(score) is float and 0.0 <= score <= 1.0 for score in column)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_no_rows_give_no_scores(metric: str) -> None:
+    assert Scorer().score([Request(metric, [], [])]) == [[]]
+    assert Scorer().score([]) == []
+
+
+def test_requests_keep_their_order_and_may_repeat() -> None:
+    first, second = ["a b c", "x"], ["a b d", "x"]
+    requests = [
+        Request("rouge_l", first, second),
+        Request("fuzzy_match", second, first),
+        Request("rouge_1", first, second),
+        Request("rouge_l", first, second),
+        Request("rouge_l", second, first),
+    ]
+    found = Scorer().score(requests)
+    assert found == [
+        getattr(metrics, request.metric)(request.candidates, request.references)
+        for request in requests
+    ]
+
+
+def test_columns_of_unequal_length_are_refused() -> None:
+    with pytest.raises(OptionError, match="2 candidates but 1 references"):
+        Scorer().score([Request("bleu", ["a", "b"], ["a"])])
+
+
+def test_an_unknown_metric_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(OptionError, match=r"no metric 'rouge_6'.*rouge_l"):
+        Scorer().score([Request("rouge_6", ["a"], ["a"])])
+
+
+def test_cosine_says_what_it_lacks() -> None:
+    with pytest.raises(UnavailableError, match="embeddings, which are not supported yet"):
+        Scorer().score([Request("cosine", ["a"], ["a"])])
+
+
+def test_a_missing_rouge_package_is_one_sentence_with_the_pip_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "rouge", None)
+    scorer = Scorer(MetricOptions(rouge_backend="rouge"))
+    with pytest.raises(UnavailableError, match=r'pip install "local-graders\[rouge\]"'):
+        scorer.score([Request("rouge_1", ["a"], ["a"])])
+
+
+def test_the_other_rouge_backend_is_the_rouge_package(corpus: Any) -> None:
+    rouge = pytest.importorskip("rouge")
+    pairs = corpus.pairs(3_000)[-800:]
+    pairs += [("", "a"), ("a", ""), (".", "a"), ("a", "."), ("", "")]
+    candidates, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    for measure, statistic in (("fmeasure", "f"), ("recall", "r")):
+        scorer = Scorer(MetricOptions(rouge_backend="rouge", rouge_measure=measure))  # type: ignore[arg-type]
+        for metric in ("rouge_1", "rouge_2", "rouge_5", "rouge_l"):
+            name = metric.replace("_", "-")
+            library = rouge.Rouge(metrics=[name], stats=[statistic])
+            wanted = []
+            for candidate, reference in pairs:
+                try:
+                    wanted.append(library.get_scores(candidate, reference)[0][name][statistic])
+                except ValueError:
+                    wanted.append(0.0)
+            assert scorer.score([Request(metric, candidates, references)]) == [wanted]
+
+
+def test_the_other_rouge_backend_takes_sentences_of_any_length() -> None:
+    text = " ".join(words(3_000, 2))
+    scorer = Scorer(MetricOptions(rouge_backend="rouge"))
+    (scores,) = scorer.score([Request("rouge_l", [text], [text])])
+    assert 0.99 < scores[0] <= 1.0
+
+
+def words(count: int, length: int) -> list[str]:
+    random_ = random.Random(length)
+    return ["".join(random_.choices(string.ascii_lowercase, k=length)) for _ in range(count)]
+
+
+def test_more_tokens_than_code_points_take_the_wide_road(monkeypatch: pytest.MonkeyPatch) -> None:
+    shuffled = words(400, 3)
+    random.Random(5).shuffle(shuffled)
+    pair = [" ".join(words(400, 3)) + " Running."], [" ".join(shuffled) + " runs."]
+    options = [MetricOptions(), MetricOptions(rouge_stemmer=True)]
+    wanted = [Scorer(o).score([Request(m, *pair) for m in METRICS]) for o in options]
+    monkeypatch.setattr(alphabet, "_LAST", 100)
+    assert [Scorer(o).score([Request(m, *pair) for m in METRICS]) for o in options] == wanted
+
+
+def test_memory_is_emptied_between_batches_and_scores_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    vocabulary = words(3_000, 4)
+    random_ = random.Random(8)
+    pairs = [
+        (" ".join(random_.choices(vocabulary, k=9)), " ".join(random_.choices(vocabulary, k=9)))
+        for _ in range(600)
+    ]
+    pairs += [(ours, ours.replace("a", "b")) for ours, _ in pairs]
+    columns = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    wanted = Scorer().score([Request(metric, *columns) for metric in METRICS])
+    monkeypatch.setattr(coder, "_BATCH_CHARACTERS", 1_000)
+    monkeypatch.setattr(coder, "_MEMORY_CHARACTERS", 3_000)
+    monkeypatch.setattr(coder, "_MOST_TOKENS", 500)
+    scorer = Scorer()
+    assert scorer.score([Request(metric, *columns) for metric in METRICS]) == wanted
+    for name in ("rouge_score", "translation"):
+        kept = scorer._families[name]._coder  # type: ignore[attr-defined]
+        assert len(kept._alphabet) < 500 + 500
+        assert sum(map(len, kept._known)) <= 3_000
+
+
+def test_a_giant_text_is_not_remembered() -> None:
+    scorer = Scorer()
+    giant = "x" * 5_000_000
+    for number in range(3):
+        scorer.score(
+            [Request("rouge_1", [f"{giant}{number}"], [giant]), Request("bleu", ["a"], [giant])]
+        )
+    for name in ("rouge_score", "translation"):
+        kept = scorer._families[name]._coder  # type: ignore[attr-defined]
+        assert kept._alphabet.characters <= 15_000_010
+        assert kept._known_characters < 10
+
+
+LAZY = """
+import sys
+from graders.metrics import {imported}
+{code}
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{
+    "nltk", "numpy", "punkt", "rapidfuzz", "regex", "rouge", "rouge_score"}}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("imported", "code", "loaded"),
+    [
+        ("Scorer", "Scorer()", []),
+        ("fuzzy_match", "fuzzy_match(['a'], ['b'])", ["rapidfuzz"]),
+        ("rouge_1", "rouge_1(['a'], ['b'])", ["numpy"]),
+        ("rouge_l", "rouge_l(['a'], ['b'], stemmer=True)", ["numpy", "rapidfuzz"]),
+        ("bleu", "bleu(['a'], ['b'])", ["numpy", "punkt"]),
+        ("meteor", "meteor(['a\\n'], ['b\\n'])", ["numpy", "regex"]),
+    ],
+)
+def test_a_metric_loads_only_what_it_needs(
+    imported: str, code: str, loaded: list[str], fresh_python: Callable[[str], str]
+) -> None:
+    # numpy loads lazily what it does not need; only what is imported counts.
+    found = fresh_python(LAZY.format(imported=imported, code=code))
+    assert json.loads(found.replace("'", '"')) == loaded
+
+
+def test_functions_survive_the_import_of_every_module() -> None:
+    for metric in METRICS:
+        getattr(metrics, metric)(["a\n"], ["a"])
+    assert all(callable(getattr(metrics, metric)) for metric in METRICS)
+
+
+def test_a_signature_names_what_a_score_depends_on() -> None:
+    from graders.version import __version__
+
+    assert signature("bleu").startswith("bleu|n:1-4|smooth:method4|tok:")
+    assert signature("bleu").endswith(f"|graders:{__version__}")
+    assert "rapidfuzz:" in signature("fuzzy_match")
+    stemmed = signature("rouge_l", MetricOptions(rouge_stemmer=True, rouge_measure="recall"))
+    assert "|backend:rouge_score|measure:recall|stem:porter-nltk|" in stemmed
+    assert "|backend:rouge|" in signature("rouge_l", MetricOptions(rouge_backend="rouge"))
+    assert "syn:wordnet-3.0" in signature("meteor")
+    assert len({signature(metric) for metric in METRICS}) == len(METRICS)
+    with pytest.raises(OptionError):
+        signature("rouge")

@@ -1,0 +1,133 @@
+"""Tokens are NLTK's for printable Latin-1 text and the international rule's for any other."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graders.metrics.alphabet import Alphabet
+from graders.metrics.sentence import SentenceSplitter
+from graders.metrics.tokenizer import Tokenizer
+
+LATIN = re.compile(r"[ -~\xa0-\xff]*")
+LATIN_CHARACTERS = "".join(map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x100)]))
+
+
+def remembered(tokenizer: Tokenizer, text: str) -> list[Any]:
+    """The tokens by way of the code points, that is of the remembered pieces."""
+    return [tokenizer.alphabet.tokens[ord(code)] for code in tokenizer.codes(text)]
+
+
+def latin(texts: list[str]) -> list[str]:
+    """Each text that is printable Latin-1, and of any other its lines made so."""
+    lines = [text if LATIN.fullmatch(text) else " ".join(text.split()) for text in texts]
+    return [line for line in lines if LATIN.fullmatch(line)]
+
+
+@pytest.fixture(scope="module")
+def texts(corpus: Any) -> list[str]:
+    pairs = corpus.pairs(12_000)
+    return sorted({text for pair in pairs for text in pair} | set(corpus.paragraphs))
+
+
+def test_word_tokens_equal_nltk(texts: list[str], library: Any) -> None:
+    tokenizer = Tokenizer()
+    some = latin(texts)
+    assert len(some) > 12_000
+    for text in some:
+        wanted = library.word_tokenize(text)
+        assert remembered(tokenizer, text) == wanted
+        assert tokenizer.tokens(text) == wanted
+
+
+def test_word_tokens_equal_nltk_with_its_own_punkt_model(
+    texts: list[str], punkt_data: Path
+) -> None:
+    from nltk.tokenize import sent_tokenize, word_tokenize
+
+    tokenizer, splitter = Tokenizer(), SentenceSplitter()
+    for text in latin(texts):
+        assert splitter.sentences(text) == sent_tokenize(text)
+        assert remembered(tokenizer, text) == word_tokenize(text)
+
+
+def test_the_packaged_punkt_model_is_nltk_s(punkt_data: Path) -> None:
+    import punkt.data.english as model
+    from nltk.tokenize.punkt import PunktTokenizer
+
+    parameters = PunktTokenizer()._params
+    assert parameters.abbrev_types == model.ABBREV_TYPES
+    assert parameters.collocations == model.COLLOCATIONS
+    assert parameters.sent_starters == model.SENT_STARTERS
+    assert dict(model.ORTHO_CONTEXT) == dict(parameters.ortho_context)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(st.text(st.sampled_from(LATIN_CHARACTERS + "..''\"\",:  " * 5), max_size=40))
+def test_word_tokens_equal_nltk_on_any_latin_text(library: Any, text: str) -> None:
+    tokenizer = Tokenizer()
+    wanted = library.word_tokenize(text)
+    assert tokenizer.tokens(text) == wanted
+    assert remembered(tokenizer, text) == wanted
+
+
+def test_other_texts_follow_the_international_rule(texts: list[str], library: Any) -> None:
+    tokenizer = Tokenizer()
+    some = [text for text in texts if not LATIN.fullmatch(text)]
+    assert len(some) > 1_000
+    for text in some:
+        wanted = library.intl(text)
+        assert tokenizer.tokens(text) == wanted
+        assert remembered(tokenizer, text) == wanted
+
+
+KNOWN = st.characters(exclude_categories=["Cn"])
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.text(KNOWN | st.sampled_from("1a.,$ \n日。€"), max_size=30))
+def test_any_other_text_follows_the_international_rule(library: Any, text: str) -> None:
+    text = f"{text}\u3042"
+    tokenizer = Tokenizer()
+    # `regex` may know newer characters than this Python; those are not what is tested here.
+    if all(unicodedata.category(character) != "Cn" for character in text):
+        assert tokenizer.tokens(text) == library.intl(text)
+        assert remembered(tokenizer, text) == library.intl(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Good muffins cost $3.88.", ["Good", "muffins", "cost", "$", "3.88", "."]),
+        ("He can't. She did.", ["He", "ca", "n't", ".", "She", "did", "."]),
+        ("Dr. Who left.", ["Dr.", "Who", "left", "."]),
+        # A newline sends the same text to the other tokenizer.
+        ("He can't.\nDr. Who", ["He", "can", "'", "t", ".", "Dr", ".", "Who"]),
+        ("1,000.5 (2) x.\n", ["1,000.5", "(", "2", ")", "x", "."]),
+        ("日本語。テスト", ["日本語", "。", "テスト"]),
+        ("&lt;b&gt; A\n", ["&", "lt", ";", "b", "&", "gt", ";", "A"]),
+    ],
+)
+def test_tokens_of_typical_texts(text: str, tokens: list[str]) -> None:
+    assert Tokenizer().tokens(text) == tokens
+    assert remembered(Tokenizer(), text) == tokens
+
+
+def test_a_long_text_is_split_in_blocks_like_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from graders.metrics import alphabet, tokenizer
+
+    text = 'A (short) text, isn\'t it? Dr. Who said "no." Yes. ' * 20
+    other = text + "\n 1. 日本。 (1) 2."
+    whole = Tokenizer()
+    wanted = [remembered(whole, text), remembered(whole, other)]
+    monkeypatch.setattr(alphabet, "BLOCK", 7)
+    monkeypatch.setattr(tokenizer, "BLOCK", 7)
+    cut = Tokenizer()
+    assert [remembered(cut, text), remembered(cut, other)] == wanted
+    assert Alphabet().codes_of(b"a b  c d" * 9) == Alphabet().codes((b"a b  c d" * 9).split())

@@ -1,0 +1,53 @@
+"""After every test of the sandbox: no worker process and no scratch folder of ours is left."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graders.sandbox import PythonSandbox, probe
+
+needs_standard = pytest.mark.skipif(
+    probe().default is None, reason="this machine does not give the level `standard`"
+)
+
+
+def children() -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    scoped = request.node.get_closest_marker("shared_sandbox")
+    if scoped is None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = children()
+    yield
+    if scoped is not None:
+        return
+    until = time.monotonic() + 2
+    while set(children()) - set(before) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not set(children()) - set(before), "a worker was left behind"
+    assert not list(tmp_path.glob("gr-*")), "a scratch folder was left behind"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[PythonSandbox]:
+    with PythonSandbox() as opened:
+        yield opened

@@ -1,0 +1,166 @@
+"""JSON text: the standard library's values exactly, and every value back again."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graders import jsontext
+
+characters = st.characters() | st.characters(categories=["Cs"])
+texts = st.text(characters)
+integers = (
+    st.integers()
+    | st.integers(-(2**70), 2**70)
+    | st.sampled_from(
+        [2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**40]
+    )
+)
+values = st.recursive(
+    st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equal, with types, signs of zero and order of keys."""
+    return repr(left) == repr(right)
+
+
+@given(values, st.booleans(), st.sampled_from([None, 2]))
+@settings(max_examples=400, deadline=None)
+def test_decode_gives_what_the_standard_library_gives(value, ascii_only, indent):
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    expected = json.loads(text)
+    assert same(jsontext.decode(text), expected)
+    assert same(jsontext.decode(text, allow_nan=True), expected)
+    if ascii_only:
+        assert same(jsontext.decode(text.encode()), expected)
+
+
+@given(values, st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_encode_and_decode_give_every_value_back(value, indent):
+    data = jsontext.encode(value, indent=indent)
+    data.decode()  # It is UTF-8.
+    # Two lone surrogates in a row become the character they spell, in any JSON.
+    expected = json.loads(json.dumps(value))
+    assert same(json.loads(data), expected)
+    assert same(jsontext.decode(data), expected)
+
+
+@given(st.text(st.sampled_from('{}[]",:0123456789.eE+- \\untrlasf\n') | characters, max_size=20))
+@settings(max_examples=500, deadline=None)
+def test_decode_refuses_what_the_standard_library_refuses(text):
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        with pytest.raises(ValueError):
+            jsontext.decode(text)
+    else:
+        assert same(jsontext.decode(text, allow_nan=True), expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-0",
+        "-0.0",
+        "1E2",
+        "1e400",
+        "5e-324",
+        "0.1234567890123456789",
+        "18446744073709551616",
+        "-9223372036854775809",
+        '"\\ud800"',
+        '"\\ud83d\\ude00"',
+        '"\\u0000"',
+        '{"a": 1, "a": 2}',
+        "[" * 500 + "]" * 500,
+    ],
+)
+def test_corner_cases_are_the_standard_librarys(text):
+    assert same(jsontext.decode(text), json.loads(text))
+    assert same(jsontext.decode(text.encode()), json.loads(text))
+
+
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_nan_is_read_only_where_allowed(name):
+    with pytest.raises(ValueError, match=f"^{name} is not JSON$"):
+        jsontext.decode(f'{{"a": {name}}}')
+    assert not math.isfinite(jsontext.decode(name, allow_nan=True))
+    assert not math.isfinite(jsontext.decode(name.encode(), allow_nan=True))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("", "Expecting value at column 1"),
+        ("[1,]", "Expecting value at column 4"),
+        ('{"a": 1\n"b": 2}', "Expecting ',' delimiter at line 2"),
+        (b'"\xff"', "not UTF-8 at byte 2"),
+        ("[" * 100_000, "it nests too deeply"),
+        ("1" * 5_000, "a number has more digits than can be read"),
+        ("\ufeff1", "Unexpected UTF-8 BOM (decode using utf-8-sig) at column 1"),
+    ],
+)
+def test_a_refusal_says_where(data, message):
+    with pytest.raises(ValueError) as caught:
+        jsontext.decode(data)
+    assert str(caught.value) == message
+
+
+def test_long_numbers_are_found_wherever_they_stand():
+    assert jsontext.has_long_number(b'{"a": 18446744073709551616}')
+    assert jsontext.has_long_number(b"-9223372036854775809")
+    assert not jsontext.has_long_number(b'{"a": 123456789012345678, "b": 1}')
+    assert jsontext.decode(b"18446744073709551616", exact=True) == 2**64
+
+
+def test_nan_is_written_as_null_on_either_way():
+    assert jsontext.encode({"a": math.nan}) == b'{"a":null}'
+    assert (
+        jsontext.encode({"a": [math.inf], "b": 2**70}) == b'{"a":[null],"b":1180591620717411303424}'
+    )
+
+
+def test_lone_surrogates_are_written_as_escapes_in_keys_and_values():
+    assert jsontext.encode({"\ud800": "é\udc80"}) == '{"\\ud800":"é\\udc80"}'.encode()
+
+
+def test_deep_values_are_written_and_endless_ones_refused():
+    deep: list[object] = []
+    for _ in range(400):
+        deep = [deep]
+    assert json.loads(jsontext.encode(deep)) == deep
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nests too deeply"):
+        jsontext.encode(deep)
+
+
+def test_what_is_no_json_value_is_refused():
+    with pytest.raises(TypeError):
+        jsontext.encode({"a": object()})
+
+
+def test_indented_text_is_the_same_on_either_way():
+    assert jsontext.encode({"a": [1], "b": {}, "c": []}, indent=True) == (
+        jsontext.encode({"a": [1], "b": {}, "c": [], "d": 2**70}, indent=True).replace(
+            b',\n  "d": 1180591620717411303424', b""
+        )
+    )
+
+
+def test_five_megabytes_are_decoded_in_a_second():
+    text = json.dumps({"text": "word " * 1_000_000, "digits": "9" * 100})
+    started = time.perf_counter()
+    jsontext.decode(text)
+    assert time.perf_counter() - started < 1

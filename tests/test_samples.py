@@ -1,0 +1,59 @@
+"""Each sample folder, scored with its README's own command, gives exactly its expected results."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from graders import cli
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = sorted(path.parent for path in ROOT.glob("samples/*/grader.json"))
+
+
+def command_of(folder: Path) -> list[str]:
+    """The command of a sample's README, as words after `graders`."""
+    prompt = "    graders score "
+    lines = (folder / "README.md").read_text().splitlines()
+    commands = [line for line in lines if line.startswith(prompt)]
+    assert len(commands) == 1, f"{folder.name}/README.md shows one command to score the rows"
+    return shlex.split(commands[0])[1:]
+
+
+def test_there_are_samples() -> None:
+    assert len(SAMPLES) >= 5
+
+
+@pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
+def test_a_sample_gives_its_expected_results(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(folder, tmp_path / "samples" / folder.name)
+    monkeypatch.chdir(tmp_path)
+    code = cli._main(command_of(folder))
+    assert code == 0, capfd.readouterr().err
+    assert Path("out.jsonl").read_bytes() == (folder / "expected.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
+def test_a_samples_readme_names_only_rows_that_are_there(folder: Path) -> None:
+    import json
+    import re
+
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    ids = {row["id"] for row in rows}
+    assert len(ids) == len(rows)
+    text = (folder / "README.md").read_text()
+    prefixes = {identity.split("-")[0] for identity in ids}
+    named = {
+        name
+        for name in re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`", text)
+        if name.split("-")[0] in prefixes
+    }
+    assert named <= ids

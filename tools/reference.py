@@ -1,0 +1,178 @@
+"""Writes the parts of docs/reference/ that are made from the code: config.md and command.md.
+
+`python tools/reference.py` writes them; with `--check` it only says whether they are fresh.
+"""
+
+from __future__ import annotations
+
+import sys
+import typing
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from graders.cli import cli
+from graders.config import model
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+MADE = "<!-- Made by tools/reference.py (make docs). Do not edit. -->\n"
+
+CONFIG_HEAD = """# Grader configs
+
+The six types, as the hosted services take them in reinforcement fine-tuning (RFT) and Evals. A
+config is JSON or YAML and stands alone or inside a request body; `graders.load`, and GRADER on the
+command line, find it in
+
+| what | where the grader stands |
+|---|---|
+| a grader | the object itself |
+| a `fine_tuning.jobs.create` body | `method.reinforcement.grader` |
+| a `graders.run` or `graders.validate` body | `grader`; `graders run` takes `item` and `model_sample` from it |
+| an Evals body | `testing_criteria`, a list; several criteria grade together ([why](../decisions/0005-evals-criteria.md)) |
+| a list | the same as `testing_criteria` |
+
+Unknown fields, wrong values and wrong types are faults. All faults are listed at once, each with
+its JSON path, its line, the value and the nearest right spelling.
+
+Where the forms differ: in `testing_criteria`, `pass_threshold` is required for text_similarity and
+a multi is refused, as the API's schema has it. A label_model is accepted everywhere. A grader
+without a `name` gets one in the hosted form (`grader-` and twelve letters or digits), the same for
+equal configs. A multi's `graders` is a map; a single grader is tolerated as a map of one; an array
+is refused, for its members have no names a formula could use. Azure's `invalid_grade` is honoured
+([how](../decisions/0006-invalid-grade.md)); Azure's `endpoint` type is refused by name.
+"""
+
+COMMAND_HEAD = """# Commands
+
+Results go to standard output, everything else to standard error. `-` is standard input or output.
+`--json` prints JSON for machines. Colours and progress appear only on a terminal, and never with
+`NO_COLOR` set.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, or rows lack variables |
+| 2 | bad usage or bad config |
+| 130 | interrupted |
+"""
+
+
+def config_page() -> str:
+    """Return docs/reference/config.md."""
+    parts = [MADE, CONFIG_HEAD]
+    parts += [_section(name, kind) for name, kind in model.TYPES.items()]
+    parts.append("## Parts\n")
+    for kind in (
+        model.Message,
+        model.InputText,
+        model.OutputText,
+        model.InputImage,
+        model.InputAudio,
+        model.AudioData,
+        model.SamplingParams,
+    ):
+        parts.append(_section(kind.__name__, kind, level="###"))
+    return "\n".join(parts)
+
+
+def _section(title: str, kind: type[BaseModel], level: str = "##") -> str:
+    rows = [
+        f"| `{name}` | {_type(name, field)} | {_default(field)} | {field.description or ''} |"
+        for name, field in kind.model_fields.items()
+    ]
+    table = "\n".join(["| field | value | default | meaning |", "|---|---|---|---|", *rows])
+    return f"{level} {title}\n\n{(kind.__doc__ or '').strip()}\n\n{table}\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "–" if field.default in (None, "") else f"`{field.default}`"
+
+
+_SHAPES = {
+    "content": "text, part, or list of both",
+    "graders": "map of key to grader",
+    "input_audio": "AudioData",
+    "sampling_params": "SamplingParams",
+    "range": "two numbers",
+    "labels": "list of texts",
+    "passing_labels": "list of texts",
+    "prompt_cache_breakpoint": "any JSON",
+}
+
+
+def _type(name: str, field: FieldInfo) -> str:
+    literals = [leaf for leaf in _leaves(field.annotation) if isinstance(leaf, str)]
+    if literals:
+        return ", ".join(f"`{literal}`" for literal in literals)
+    if name in _SHAPES:
+        return _SHAPES[name]
+    leaves = set(_leaves(field.annotation))
+    if model.Message in leaves:
+        return "list of Message"
+    if float in leaves:
+        return "number"
+    return "whole number" if int in leaves else "text"
+
+
+def _leaves(annotation: typing.Any) -> typing.Iterator[typing.Any]:
+    arguments = typing.get_args(annotation)
+    if not arguments:
+        yield annotation
+    for argument in arguments:
+        yield from _leaves(argument)
+
+
+def command_page() -> str:
+    """Return docs/reference/command.md."""
+    parts = [MADE, COMMAND_HEAD]
+    with click.Context(cli, info_name="graders", max_content_width=96, terminal_width=96) as top:
+        parts.append(f"## graders\n\n```text\n{_help(cli, top)}\n```\n")
+        for name, command in cli.commands.items():
+            parts += _command(f"graders {name}", command, top)
+    return "\n".join(parts)
+
+
+def _command(title: str, command: click.Command, parent: click.Context) -> list[str]:
+    context = click.Context(
+        command,
+        info_name=title.rsplit(maxsplit=1)[-1],
+        parent=parent,
+        max_content_width=96,
+        terminal_width=96,
+    )
+    parts = [f"## {title}\n\n```text\n{_help(command, context)}\n```\n"]
+    if isinstance(command, click.Group):
+        for name, sub in command.commands.items():
+            parts += _command(f"{title} {name}", sub, context)
+    return parts
+
+
+def _help(command: click.Command, context: click.Context) -> str:
+    lines = command.get_help(context).splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def main() -> int:
+    """Write the pages, or check them."""
+    pages = {"config.md": config_page(), "command.md": command_page()}
+    stale = [
+        name
+        for name, text in pages.items()
+        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != text
+    ]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            sys.stderr.write(f"docs/reference/{name} is not fresh; run make docs\n")
+        return 1 if stale else 0
+    for name in stale:
+        (REFERENCE / name).write_text(pages[name])
+        sys.stdout.write(f"wrote docs/reference/{name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
