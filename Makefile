@@ -73,3 +73,10 @@ check: lint types test ## All of it: lint, types, floors, tests
 
 clean: ## Remove the virtual environment and results
 	rm -rf $(VENV) out
+
+.PHONY: test-judge bench-chat
+test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
+	@$(BIN)/python -m pytest -q -m judge tests/chat
+
+bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
+	@$(BIN)/python -m benchmarks.chat_bench

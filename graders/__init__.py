@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graders.api import Explanation, Grader, load, score_file
+    from graders.chat import JudgeOptions
     from graders.config import dump, schema
     from graders.errors import ConfigError, Fault, GradersError
     from graders.grade import Failure, Grade, Usage
@@ -29,6 +30,7 @@ __all__ = [
     "Grade",
     "Grader",
     "GradersError",
+    "JudgeOptions",
     "Usage",
     "__version__",
     "dump",
@@ -39,6 +41,7 @@ __all__ = [
 
 _HOME = {
     "graders.api": ("Explanation", "Grader", "load", "score_file"),
+    "graders.chat": ("JudgeOptions",),
     "graders.config": ("dump", "schema"),
     "graders.errors": ("ConfigError", "Fault", "GradersError"),
     "graders.grade": ("Failure", "Grade", "Usage"),

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from graders import config as configs
-from graders.calls import PythonError, PythonPerformer
+from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer
+from graders.chat import JudgeOptions, JudgeStats, retirement
 from graders.choices import Choices
-from graders.engine.runner import Runner
+from graders.engine.runner import Runner, is_cosine
 from graders.engine.score import MaxFailures, open_output, open_rows, partial_of, score_stream
 from graders.engine.tally import Tally
 from graders.errors import ConfigError, Fault, OptionError, RowsError
@@ -35,7 +36,11 @@ from graders.sandbox.image import IMAGES
 from graders.sandbox.image import interpreter as image_interpreter
 from graders.template import Dialect, Rendering, ToolArguments
 
-__all__ = ["Explanation", "Grader", "PythonOptions", "load", "score_file"]
+if TYPE_CHECKING:
+    from graders.chat.client import ChatClient
+    from graders.embed import EmbedClient
+
+__all__ = ["Explanation", "Grader", "PythonOptions", "RetiredModel", "load", "score_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,13 @@ class Explanation:
         grade: the grade.
         rendered: the rendered text fields by sub-grader key, "" for the grader itself.
         printed: what python graders printed, by key.
+        said: what judges answered, by key: one text for each time they were asked.
     """
 
     grade: Grade
     rendered: Mapping[str, Mapping[str, str]]
     printed: Mapping[str, str]
+    said: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,21 @@ class PythonOptions:
     interpreter: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RetiredModel:
+    """A judge's model that the hosted service switches off.
+
+    Attributes:
+        key: the sub-grader's key, "" for the grader itself.
+        model: the model's name.
+        day: the day, as YYYY-MM-DD.
+    """
+
+    key: str
+    model: str
+    day: str
+
+
 class Grader:
     """A grader ready to grade. Use `graders.load` to make one.
 
@@ -89,6 +111,8 @@ class Grader:
         config: a typed config, as `graders.config.load` or `load_source` gives it.
         choices: how points are read that the hosted documents leave open.
         python: how python graders are run, or what performs them instead of the sandbox.
+        judge: how model graders ask their models, or what performs them instead of the client.
+        embed: what performs cosine instead of the client that `judge` describes.
 
     Attributes:
         config: the typed config.
@@ -101,6 +125,8 @@ class Grader:
         *,
         choices: Choices | None = None,
         python: PythonPerformer | PythonOptions | None = None,
+        judge: ChatPerformer | JudgeOptions | None = None,
+        embed: EmbedPerformer | None = None,
     ) -> None:
         loaded = config if isinstance(config, configs.Loaded) else configs.Loaded(config, "grader")
         self.config = loaded.config
@@ -108,6 +134,10 @@ class Grader:
         self._loaded = loaded
         self._python = PythonOptions() if python is None else python
         self._sandbox: PythonSandbox | None = None
+        self._judge = JudgeOptions() if judge is None else judge
+        self._embed = embed
+        self._chat: ChatClient | None = None
+        self._embedder: EmbedClient | None = None
         self._runner: Runner | None = None
         self._lock = threading.RLock()
 
@@ -128,9 +158,27 @@ class Grader:
             leaf.key or self.name: signature(
                 leaf.config.evaluation_metric, self.plan.choices.metric_options
             )
+            if not is_cosine(leaf)
+            else f"cosine|{self._embed_performer().signature}"
             for leaf in self.plan.leaves
             if isinstance(leaf.config, configs.TextSimilarity)
         }
+
+    @property
+    def judge_stats(self) -> list[JudgeStats]:
+        """What the clients of model servers did so far: judges, then embeddings; [] unused."""
+        return [one.stats for one in (self._chat, self._embedder) if one is not None]
+
+    def retired_models(self) -> list[RetiredModel]:
+        """Return the models that the hosted service switches off, and when."""
+        options = self._judge if isinstance(self._judge, JudgeOptions) else JudgeOptions()
+        found = []
+        for leaf in self.plan.leaves:
+            if isinstance(leaf.config, configs.ScoreModel | configs.LabelModel):
+                model = options.model_map.get(leaf.config.model, leaf.config.model)
+                if (day := retirement(model)) is not None:
+                    found.append(RetiredModel(leaf.key, model, day))
+        return found
 
     def check(self) -> None:
         """Load every python source once, in the sandbox, without grading.
@@ -232,7 +280,9 @@ class Grader:
             runner = self._ready()
             graded = runner.grade(Chunk([item], [sample], [None]))
             grade = graded.grade(0, time.perf_counter() - started)
-            return Explanation(grade, runner.render(item, sample), graded.printed(0))
+            return Explanation(
+                grade, runner.render(item, sample), graded.printed(0), graded.said(0)
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as the JSON object it came from."""
@@ -243,7 +293,10 @@ class Grader:
         with self._lock:
             if self._sandbox is not None:
                 self._sandbox.close()
-                self._sandbox, self._runner = None, None
+            for client in (self._chat, self._embedder):
+                if client is not None:
+                    client.close()
+            self._sandbox, self._runner, self._chat, self._embedder = None, None, None, None
 
     def __enter__(self) -> Self:
         return self
@@ -256,9 +309,36 @@ class Grader:
 
     def _ready(self) -> Runner:
         if self._runner is None:
-            needs = any(isinstance(leaf.config, configs.Python) for leaf in self.plan.leaves)
-            self._runner = Runner(self.plan, self._performer() if needs else None)
+            kinds = {type(leaf.config) for leaf in self.plan.leaves}
+            judges = {configs.ScoreModel, configs.LabelModel}
+            judge = self._judge
+            self._runner = Runner(
+                self.plan,
+                self._performer() if configs.Python in kinds else None,
+                chat=self._chat_performer() if kinds & judges else None,
+                embed=self._embed_performer() if any(map(is_cosine, self.plan.leaves)) else None,
+                repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
+            )
         return self._runner
+
+    def _chat_performer(self) -> ChatPerformer:
+        if not isinstance(self._judge, JudgeOptions):
+            return self._judge
+        if self._chat is None:
+            from graders.chat.client import ChatClient  # noqa: PLC0415  (asyncio, SQLite)
+
+            self._chat = ChatClient(self._judge)
+        return self._chat
+
+    def _embed_performer(self) -> EmbedPerformer:
+        if self._embed is not None:
+            return self._embed
+        if self._embedder is None:
+            from graders.embed import EmbedClient  # noqa: PLC0415  (asyncio, SQLite)
+
+            judge = self._judge
+            self._embedder = EmbedClient(judge if isinstance(judge, JudgeOptions) else None)
+        return self._embedder
 
     def _performer(self) -> PythonPerformer:
         options = self._python
@@ -316,6 +396,8 @@ def load(
     sandbox: Level | None = None,
     python_workers: int | None = None,
     python: str | os.PathLike[str] | None = None,
+    judge: ChatPerformer | JudgeOptions | None = None,
+    embed: EmbedPerformer | None = None,
 ) -> Grader:
     """Return a grader from its JSON.
 
@@ -335,6 +417,8 @@ def load(
         sandbox: the level of the sandbox, where not the default of this machine.
         python_workers: at most so many worker processes; None for the number of cores.
         python: the interpreter python graders run with, such as that of a virtual environment.
+        judge: how model graders ask their models, or what performs them.
+        embed: what performs cosine; None for the server that `judge` names.
 
     Raises:
         ConfigError: the source cannot be read or the config has faults; all are listed, each with
@@ -359,7 +443,7 @@ def load(
         interpreter=None if python is None else Path(python),
     )
     loaded = configs.load_source(source, dialect=dialect)
-    grader = Grader(loaded, choices=choices, python=options)
+    grader = Grader(loaded, choices=choices, python=options, judge=judge, embed=embed)
     grader.check()
     return grader
 

@@ -7,11 +7,26 @@ performer may batch, and a test may answer by hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-__all__ = ["PythonCall", "PythonError", "PythonPerformer", "PythonReply"]
+if TYPE_CHECKING:  # Performers of python calls need nothing but this module and the errors.
+    from graders.grade import Usage
+
+__all__ = [
+    "ChatCall",
+    "ChatError",
+    "ChatPerformer",
+    "ChatReply",
+    "EmbedCall",
+    "EmbedPerformer",
+    "EmbedReply",
+    "PythonCall",
+    "PythonError",
+    "PythonPerformer",
+    "PythonReply",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +97,101 @@ class PythonPerformer(Protocol):
 
     def perform(self, call: PythonCall) -> list[PythonReply]:
         """Return one reply a row, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """Ask a judge once for each entry of a column.
+
+    Attributes:
+        model: the model's name, as the config has it.
+        messages: the messages of each entry, in the shape of the chat completions API.
+        schema_name: what the reply's schema is called.
+        schema: the JSON Schema that the whole reply follows.
+        sampling: the config's sampling parameters, under the config's names.
+        repeats: which asking of its row each entry is, from 0; empty where all are the first.
+    """
+
+    model: str
+    messages: Sequence[Sequence[Mapping[str, Any]]]
+    schema_name: str
+    schema: Mapping[str, Any]
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    repeats: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatError:
+    """Why a judge's reply cannot be used.
+
+    Attributes:
+        kind: `refused` (the judge or its filter would not), `length` (cut off), `request` (the
+            server would not take the request), `server` (it failed, or answered what is no chat
+            completion), `unreachable`, `deadline`, `too_large`, `offline` (not in the cache).
+        message: one sentence.
+        details: what the server said, bounded.
+    """
+
+    kind: Literal[
+        "refused", "length", "request", "server", "unreachable", "deadline", "too_large", "offline"
+    ]
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """What asking a judge once gave: a text or an error. Tokens may have been used either way.
+
+    Attributes:
+        text: the whole reply; with an error, what there is of it.
+        error: why the text is not to be read.
+        usage: the tokens it used; None where the server did not say.
+        model: the name of the model that answered, as its server gives it.
+        cached: whether it came from the cache.
+        enforced: whether the server was asked to hold the reply to the schema.
+    """
+
+    text: str
+    error: ChatError | None = None
+    usage: Usage | None = None
+    model: str = ""
+    cached: bool = False
+    enforced: bool = True
+
+
+class ChatPerformer(Protocol):
+    """Anything that can perform a ChatCall: the chat client, or a test's own function."""
+
+    def perform(self, call: ChatCall) -> list[ChatReply]:
+        """Return one reply an entry, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedCall:
+    """Embed a column of texts; a text may stand in it many times."""
+
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedReply:
+    """The embedding of one text, or why there is none."""
+
+    vector: Sequence[float] | None
+    error: ChatError | None = None
+
+
+class EmbedPerformer(Protocol):
+    """Anything that can perform an EmbedCall.
+
+    Attributes:
+        signature: what makes the embeddings, as `key:value` pairs for a metric's signature.
+    """
+
+    @property
+    def signature(self) -> str:
+        """What makes the embeddings."""
+
+    def perform(self, call: EmbedCall) -> list[EmbedReply]:
+        """Return one reply a text, in order."""

@@ -21,6 +21,7 @@ from graders.config import (
     TextSimilarity,
 )
 from graders.formula import Formula, compile_formula
+from graders.leaves import judge
 from graders.template import JinjaTemplate, Path, Template, compile_template
 
 __all__ = ["Leaf", "Plan", "build"]
@@ -124,6 +125,10 @@ def _leaf(key: str, config: SubGrader, texts: dict[str, int]) -> Leaf:
         fields = {
             name: texts.setdefault(getattr(config, name), len(texts))
             for name in ("input", "reference")
+        }
+    elif isinstance(config, ScoreModel | LabelModel):
+        fields = {
+            path: texts.setdefault(text, len(texts)) for path, text in judge.templates(config.input)
         }
     return Leaf(key, config, fields, _passes_at(config))
 

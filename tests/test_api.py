@@ -16,7 +16,7 @@ import pytest
 import graders
 from graders.api import Grader
 from graders.calls import PythonCall, PythonError, PythonReply
-from graders.errors import ConfigError, OptionError, RowsError, UnavailableError
+from graders.errors import ConfigError, OptionError, RowsError
 from graders.grade import Failure, Grade, Usage
 from graders.hosted import DETAILS, FLAGS
 
@@ -197,14 +197,16 @@ def test_check_lists_each_python_source_that_does_not_load() -> None:
     ]
 
 
-def test_a_model_grader_is_refused_when_it_grades_and_not_when_it_loads() -> None:
-    judge = {
+def test_a_model_grader_that_reaches_nobody_is_a_failed_row() -> None:
+    body = {
         "type": "score_model", "name": "j", "model": "m",
         "input": [{"role": "user", "content": "{{ item.a }}"}],
     }  # fmt: skip
-    grader = graders.load(judge)
-    with pytest.raises(UnavailableError, match="score_model"):
-        grader.grade({"a": "x"}, "x")
+    options = graders.JudgeOptions(base_url="http://127.0.0.1:9/v1", attempts=1)
+    with graders.load(body, judge=options) as grader:
+        grade = grader.grade({"a": "x"}, "x")
+    assert grade.reward is None
+    assert [failure.code for failure in grade.failures] == ["model_grader_server_error"]
 
 
 def test_many_rows_come_back_in_order() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from graders.api import Grader, PythonOptions
+from graders.chat import JudgeOptions
 from graders.choices import Choices
+from graders.cli.judge import judge_options, warn_of_local
 from graders.cli.option import (
     choice_options,
     grader_argument,
@@ -41,6 +43,7 @@ Examples:
 @click.option("--hosted", is_flag=True, help="Print the hosted graders.run response instead.")
 @choice_options
 @python_options
+@judge_options
 def run(
     grader: str,
     *,
@@ -50,6 +53,7 @@ def run(
     as_json: bool,
     hosted: bool,
     python: PythonOptions,
+    judge: JudgeOptions,
     **choices: Any,
 ) -> int:
     """Grade one sample: reward, sub-rewards, rendered inputs, failures.
@@ -67,8 +71,9 @@ def run(
         the_sample = text_value("--sample", sample)
     elif sample_json is not None:
         the_sample = json_value("--sample-json", sample_json)
-    with Grader(loaded, choices=Choices(**choices), python=python) as ready:
+    with Grader(loaded, choices=Choices(**choices), python=python, judge=judge) as ready:
         ready.check()
+        warn_of_local(ready.plan, judge)
         explained = ready.explain(the_item, the_sample)
         grade = explained.grade
         if hosted:
@@ -80,6 +85,7 @@ def run(
                 "type": grade.type,
                 "rendered": explained.rendered,
                 "printed": explained.printed,
+                "said": explained.said,
                 "signatures": ready.signatures,
             }
             write_json(body)

@@ -14,7 +14,9 @@ import click
 
 from graders import api
 from graders.api import PythonOptions
+from graders.chat import JudgeOptions
 from graders.choices import Choices
+from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
     choice_options,
     grader_argument,
@@ -71,6 +73,7 @@ class _MaxFailuresType(click.ParamType):  # type: ignore[type-arg]  # generic in
 @json_option
 @choice_options
 @python_options
+@judge_options
 def score(
     grader: str,
     rows: str,
@@ -81,6 +84,7 @@ def score(
     max_failures: MaxFailures | None,
     as_json: bool,
     python: PythonOptions,
+    judge: JudgeOptions,
     **choices: Any,
 ) -> int:
     """Score every row of ROWS (JSON Lines, or - for standard input).
@@ -93,9 +97,10 @@ def score(
     loaded = load_source(grader, dialect=choices["dialect"])
     started = time.perf_counter()
     summary = sys.stderr if output == "-" else sys.stdout
-    with api.Grader(loaded, choices=Choices(**choices), python=python) as ready:
+    with api.Grader(loaded, choices=Choices(**choices), python=python, judge=judge) as ready:
         ready.check()
         stopped = ""
+        warn_of_local(ready.plan, judge)
         try:
             with _progress(rows) as on_block:
                 tally = api.score_file(
@@ -113,12 +118,14 @@ def score(
                 **tally.to_dict(), "complete": not stopped, "name": ready.name, "type": ready.type,
                 "signatures": ready.signatures, "seconds": seconds,
                 "python": _python_figures(ready.python_stats),
+                "judge": [one.to_dict() for one in ready.judge_stats],
             }  # fmt: skip
             write_json(body, summary)
         else:
             view = tally_view(
                 tally, name=ready.name, type=ready.type, output=output,
-                signatures=ready.signatures, seconds=seconds, notes=_notes(ready.python_stats),
+                signatures=ready.signatures, seconds=seconds,
+                notes=[*_notes(ready.python_stats), *judge_notes(tally, ready.judge_stats)],
             )  # fmt: skip
             console(summary).print(view, crop=False)
     if stopped:

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from graders.api import Grader, PythonOptions
+from graders.chat import JudgeOptions
 from graders.choices import Choices
+from graders.cli.judge import model_map_option
 from graders.cli.option import grader_argument, json_option, layout_options, python_options
 from graders.cli.output import write_json
 from graders.config import load_source
@@ -40,7 +42,8 @@ Examples:
 )  # fmt: skip
 @json_option
 @python_options
-def validate(
+@model_map_option
+def validate(  # noqa: C901
     grader: str,
     *,
     rows: str | None,
@@ -49,6 +52,7 @@ def validate(
     dialect: Any,
     as_json: bool,
     python: PythonOptions,
+    model_map: dict[str, str],
 ) -> int:
     """Check a grader, and with --rows that the rows hold its variables.
 
@@ -59,9 +63,11 @@ def validate(
     layout = Layout.parse(item_path, sample_path)
     try:
         loaded = load_source(grader, dialect=dialect)
-        with Grader(loaded, choices=Choices(dialect=dialect), python=python) as ready:
+        judge = JudgeOptions(model_map=model_map)
+        with Grader(loaded, choices=Choices(dialect=dialect), python=python, judge=judge) as ready:
             ready.check()
             plan, missing = ready.plan, ready.missing_imports()
+            retired = ready.retired_models()
     except ConfigError as error:
         if not as_json:
             raise
@@ -81,6 +87,9 @@ def validate(
         for key, found in missing.items()
         for one in found
     ]
+    body["retired_models"] = [
+        {"sub_grader": one.key, "model": one.model, "switched_off": one.day} for one in retired
+    ]
     report = None
     if rows is not None:
         with open_rows(Path(rows)) as stream:
@@ -98,6 +107,12 @@ def validate(
         for one in body["missing_imports"]:
             where = f"{one['sub_grader']}: " if one["sub_grader"] else ""
             out.print(f"{where}line {one['line']} imports {one['module']}, which is not there")
+        for one in body["retired_models"]:
+            where = f"{one['sub_grader']}: " if one["sub_grader"] else ""
+            out.print(
+                f"warning: {where}the hosted service switches {one['model']} off on "
+                f"{one['switched_off']}; --model-map {one['model']}=NAME asks another"
+            )
         if report is not None:
             out.print(variable_view(report))
         elif body["variables"]:

@@ -11,18 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graders.calls import PythonPerformer, PythonReply
-from graders.config import Python, StringCheck, TextSimilarity
+from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, PythonReply
+from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
 from graders.errors import UnavailableError
-from graders.grade import Failure, Grade
-from graders.leaves import python, string_check, text_similarity
+from graders.grade import Failure, Grade, Usage
+from graders.leaves import (
+    cosine,
+    label_model,
+    python,
+    score_model,
+    string_check,
+    text_similarity,
+)
+from graders.leaves.judge import Judged
 from graders.metrics import Request, Scorer
 from graders.plan import Leaf, Plan
 from graders.rows import Chunk
 from graders.sample import Absent, prepare
 from graders.template import Rendered, render_column
 
-__all__ = ["Column", "Graded", "Runner"]
+__all__ = ["Column", "Graded", "Runner", "is_cosine"]
 
 
 @dataclass(slots=True)
@@ -45,6 +53,7 @@ class Graded:
         failures: why rows have no reward.
         replaced: failures that `invalid_grade` stood in for.
         replies: what each python leaf's calls gave, by key; for a closer look at one row.
+        judged: what each model grader's calls gave, by key, in the same rows.
     """
 
     name: str
@@ -54,6 +63,25 @@ class Graded:
     failures: dict[int, tuple[Failure, ...]]
     replaced: dict[int, tuple[Failure, ...]] = field(default_factory=dict)
     replies: dict[str, Sequence[PythonReply | None]] = field(default_factory=dict)
+    judged: dict[str, Judged] = field(default_factory=dict)
+
+    def usage(self, row: int) -> dict[str, Usage]:
+        """Return the tokens that judges used for one row, by model."""
+        total: dict[str, Usage] = {}
+        for one in self.judged.values():
+            for model, usage in one.usage[row].items():
+                total[model] = total.get(model, Usage()) + usage
+        return total
+
+    def repeats(self, row: int) -> dict[str, list[float | None]]:
+        """Return the score of each repeat, by key of the judges asked more than once."""
+        return {
+            key: one.repeats[row] for key, one in self.judged.items() if len(one.repeats[row]) > 1
+        }
+
+    def said(self, row: int) -> dict[str, list[str]]:
+        """Return what judges answered for one row, by key."""
+        return {key: one.texts[row] for key, one in self.judged.items() if one.texts[row]}
 
     def grade(self, row: int, execution_time: float = 0.0) -> Grade:
         """Return one row's grade."""
@@ -62,6 +90,7 @@ class Graded:
             sub_rewards={key: column[row] for key, column in self.sub_rewards.items()},
             failures=self.failures.get(row, ()),
             replaced=self.replaced.get(row, ()),
+            usage=self.usage(row),
             name=self.name,
             type=self.type,
             execution_time=execution_time,
@@ -82,36 +111,46 @@ class Runner:
     Args:
         plan: what to grade by.
         python: performs python graders; None where there are none.
+        chat: performs model graders; None where there are none.
+        embed: performs cosine; None where there is none.
+        repeats: how often a judge is asked for each row.
 
     Raises:
         UnavailableError: the plan needs a performer that is not given, or a metric that cannot
             be computed here.
     """
 
-    def __init__(self, plan: Plan, python: PythonPerformer | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        python: PythonPerformer | None = None,
+        *,
+        chat: ChatPerformer | None = None,
+        embed: EmbedPerformer | None = None,
+        repeats: int = 1,
+    ) -> None:
         self.plan = plan
         self._python = python
+        self._chat = chat
+        self._embed = embed
+        self.repeats = repeats
         self._scorer = Scorer(plan.choices.metric_options)
         # No rows: only to learn before the first row whether every metric can be computed.
         self._scorer.score(
             [
                 Request(leaf.config.evaluation_metric, [], [])
                 for leaf in plan.leaves
-                if isinstance(leaf.config, TextSimilarity)
+                if isinstance(leaf.config, TextSimilarity) and not is_cosine(leaf)
             ]
         )
         for leaf in plan.leaves:
-            if isinstance(leaf.config, StringCheck | TextSimilarity):
-                continue
-            if isinstance(leaf.config, Python) and python is not None:
-                continue
             where = f"{leaf.key}: " if leaf.key else ""
-            raise UnavailableError(
-                f"{where}a {leaf.config.type} grader asks a model, which this version cannot do "
-                "yet; string_check, text_similarity, python and multi of these run"
-                if not isinstance(leaf.config, Python)
-                else f"{where}python graders need a sandbox, and none was given"
-            )
+            if isinstance(leaf.config, Python) and python is None:
+                raise UnavailableError(f"{where}python graders need a sandbox, and none was given")
+            if isinstance(leaf.config, ScoreModel | LabelModel) and chat is None:
+                raise UnavailableError(f"{where}model graders need a chat client; none was given")
+            if is_cosine(leaf) and embed is None:
+                raise UnavailableError(f"{where}cosine needs an embedder, and none was given")
 
     def grade(self, chunk: Chunk) -> Graded:
         """Return the grades of a chunk, in columns."""
@@ -150,15 +189,23 @@ class Runner:
         rendered = [self._render(index, items, samples) for index in range(len(plan.templates))]
         columns: dict[str, Column] = {}
         replies: dict[str, Sequence[PythonReply | None]] = {}
+        judged: dict[str, Judged] = {}
         asked: list[tuple[Leaf, Request, dict[int, Failure], list[int]]] = []
         for leaf in plan.leaves:
             if isinstance(leaf.config, Python):
                 columns[leaf.key], replies[leaf.key] = self._perform_python(leaf, items, samples)
                 continue
+            if isinstance(leaf.config, ScoreModel | LabelModel):
+                columns[leaf.key], judged[leaf.key] = self._perform_chat(leaf, rendered, len(items))
+                continue
             inputs, references, failures, rows = _inputs(leaf, rendered)
             if isinstance(leaf.config, StringCheck):
                 scores = string_check.score(leaf.config, inputs, references)
                 columns[leaf.key] = _column(scores, failures, rows, len(items))
+            elif is_cosine(leaf):
+                columns[leaf.key] = self._perform_embed(
+                    leaf, inputs, references, failures, rows or range(len(items))
+                )
             elif isinstance(leaf.config, TextSimilarity):
                 columns[leaf.key] = Column([])  # Keeps the config's order; filled below.
                 request = text_similarity.request(leaf.config, inputs, references)
@@ -169,6 +216,7 @@ class Runner:
             columns[leaf.key] = _column(scores, failures, rows, len(items))
         graded = _combine(plan, columns, len(items))
         graded.replies = replies
+        graded.judged = judged
         return graded
 
     def _render(self, index: int, items: Sequence[Any], samples: Sequence[Any]) -> Rendered:
@@ -188,6 +236,51 @@ class Runner:
         replies = self._python.perform(python.ask(leaf.config, samples, items))
         scores, failures = python.settle(replies)
         return Column(scores, _placed(failures, leaf.key)), replies
+
+    def _perform_chat(
+        self, leaf: Leaf, rendered: Sequence[Rendered], count: int
+    ) -> tuple[Column, Judged]:
+        config, repeats = leaf.config, self.repeats
+        if self._chat is None or not isinstance(config, ScoreModel | LabelModel):
+            raise UnavailableError("model graders need a chat client, and none was given")
+        texts = {path: rendered[index].texts for path, index in leaf.fields.items()}
+        failures: dict[int, Failure] = {}
+        for index in leaf.fields.values():
+            failures = {**rendered[index].failures, **failures}
+        rows = [row for row in range(count) if row not in failures]
+        if isinstance(config, ScoreModel):
+            replies = self._chat.perform(score_model.ask(config, texts, rows, repeats))
+            judged = score_model.settle(config, replies, repeats)
+        else:
+            replies = self._chat.perform(label_model.ask(config, texts, rows, repeats))
+            judged = label_model.settle(config, replies, repeats)
+        full = judged.spread(rows, count)
+        found = _placed({**failures, **full.failures}, leaf.key)
+        return Column(full.scores, dict(sorted(found.items()))), full
+
+    def _perform_embed(
+        self,
+        leaf: Leaf,
+        inputs: Sequence[str],
+        references: Sequence[str],
+        failures: dict[int, Failure],
+        rows: Sequence[int],
+    ) -> Column:
+        if self._embed is None:
+            raise UnavailableError("cosine needs an embedder, and none was given")
+        rows = [row for row in rows if row not in failures]
+        scores, lost = cosine.settle(self._embed.perform(cosine.ask(inputs, references)))
+        full: list[float | None] = [None] * (len(rows) + len(failures))
+        for row, score in zip(rows, scores, strict=True):
+            full[row] = score
+        moved = _placed({rows[row]: failure for row, failure in lost.items()}, leaf.key)
+        return Column(full, {**failures, **moved})
+
+
+def is_cosine(leaf: Leaf) -> bool:
+    """Whether a leaf compares embeddings."""
+    config = leaf.config
+    return isinstance(config, TextSimilarity) and config.evaluation_metric == "cosine"
 
 
 def _inputs(
@@ -300,4 +393,5 @@ def _spread(
         {**failures, **moved(part.failures)},
         moved(part.replaced),
         {key: full(column) for key, column in part.replies.items()},
+        {key: judged.spread(rows, count) for key, judged in part.judged.items()},
     )

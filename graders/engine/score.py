@@ -53,6 +53,11 @@ def score_block(runner: Runner, block: Block, layout: Layout) -> tuple[bytes, Ta
     graded = runner.grade(chunk)
     tally = Tally()
     tally.add(chunk.index, graded.rewards, graded.sub_rewards, graded.failures, graded.replaced)
+    for leaf in runner.plan.leaves:
+        if leaf.key in graded.judged and runner.repeats > 1:
+            tally.add_repeats(leaf.key, graded.judged[leaf.key].repeats, leaf.passes_at)
+    for row in range(len(graded.rewards) if graded.judged else 0):
+        tally.add_usage(graded.usage(row))
     return _result_lines(chunk, graded), tally
 
 
@@ -73,6 +78,11 @@ def _result_lines(chunk: Chunk, graded: Graded) -> bytes:
         line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
         if row in graded.replaced:
             line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
+        if graded.judged:
+            if usage := graded.usage(row):
+                line["usage"] = {model: one.to_dict() for model, one in usage.items()}
+            if repeats := graded.repeats(row):
+                line["repeats"] = repeats
         lines.append(jsontext.encode(line))
     return b"\n".join(lines) + b"\n" if lines else b""
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
-from graders.grade import Failure
+from graders.grade import Failure, Usage
 
-__all__ = ["Figures", "Tally"]
+__all__ = ["Figures", "Repeats", "Tally"]
 
 MAX_BINS: Final = 4096
 FIRST_ROWS: Final = 5
@@ -155,6 +155,67 @@ def _sum_of_squares(values: Sequence[float]) -> Fraction:
 
 
 @dataclass(slots=True)
+class Repeats:
+    """How much a judge asked several times for a row agrees with itself.
+
+    Attributes:
+        asked: times it was asked.
+        failed: times it gave no verdict.
+        rows: rows with at least two verdicts; the figures are of these.
+        flipped: rows whose verdicts stand on both sides of the pass mark.
+        variances: sum of the variances within rows.
+    """
+
+    asked: int = 0
+    failed: int = 0
+    rows: int = 0
+    flipped: int = 0
+    variances: Fraction = Fraction(0)
+
+    def add(self, scores: Sequence[float | None], passes_at: float | None) -> None:
+        """Add one row's repeats."""
+        found = [Fraction(score) for score in scores if score is not None]
+        self.asked += len(scores)
+        self.failed += len(scores) - len(found)
+        if len(found) < 2:
+            return
+        self.rows += 1
+        mean = sum(found, Fraction(0)) / len(found)
+        self.variances += sum(((one - mean) ** 2 for one in found), Fraction(0)) / (len(found) - 1)
+        if passes_at is not None and len({one >= passes_at for one in found}) == 2:
+            self.flipped += 1
+
+    def merge(self, other: Repeats) -> None:
+        """Add what another count counted."""
+        self.asked += other.asked
+        self.failed += other.failed
+        self.rows += other.rows
+        self.flipped += other.flipped
+        self.variances += other.variances
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation within a row, pooled over the rows."""
+        return math.sqrt(self.variances / self.rows) if self.rows else None
+
+    @property
+    def flip_rate(self) -> float | None:
+        """The share of rows whose verdict depends on when the judge is asked."""
+        return self.flipped / self.rows if self.rows else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "asked": self.asked,
+            "failed": self.failed,
+            "rows": self.rows,
+            "within_row_spread": self.spread,
+            "flipped": self.flipped,
+            "flip_rate": self.flip_rate,
+        }
+
+
+@dataclass(slots=True)
 class Tally:
     """What a run has counted.
 
@@ -167,6 +228,8 @@ class Tally:
         codes: failed rows by failure code; a row counts once for each of its codes.
         sub_failures: failures by sub-grader.
         first: for each code, the first few failures as (row index, message).
+        usage: tokens of the judges' replies by model, those from a cache included.
+        repeats: how much each judge agrees with itself, where it is asked several times.
     """
 
     rows: int = 0
@@ -177,6 +240,8 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
     sub_failures: Counter[str] = field(default_factory=Counter)
     first: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    repeats: dict[str, Repeats] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -212,8 +277,24 @@ class Tally:
                 if len(first) < FIRST_ROWS:
                     first.append((index + row, failure.message))
 
+    def add_usage(self, usage: Mapping[str, Usage]) -> None:
+        """Add tokens by model."""
+        for model, one in usage.items():
+            self.usage[model] = self.usage.get(model, Usage()) + one
+
+    def add_repeats(
+        self, key: str, rows: Sequence[Sequence[float | None]], passes_at: float | None
+    ) -> None:
+        """Add what a judge said, time after time, for each row it was asked for."""
+        figures = self.repeats.setdefault(key, Repeats())
+        for scores in rows:
+            figures.add(scores, passes_at)
+
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
+        self.add_usage(other.usage)
+        for key, repeats in other.repeats.items():
+            self.repeats.setdefault(key, Repeats()).merge(repeats)
         self.rows += other.rows
         self.scored += other.scored
         self.replaced += other.replaced
@@ -249,4 +330,6 @@ class Tally:
                 }
                 for code, count in sorted(self.codes.items())
             },
+            "usage": {model: one.to_dict() for model, one in sorted(self.usage.items())},
+            "repeats": {key: one.to_dict() for key, one in self.repeats.items()},
         }

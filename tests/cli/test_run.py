@@ -40,6 +40,7 @@ def test_json_holds_the_grade_and_how_it_came_about(command: Command) -> None:
             "near": {"input": "x", "reference": "x"},
         },
         "printed": {},
+        "said": {},
         "signatures": done.json["signatures"],
     }
 

@@ -284,8 +284,8 @@ JUDGE = {
 }  # fmt: skip
 
 
-def test_a_model_grader_is_refused_by_its_key_and_type() -> None:
-    with pytest.raises(UnavailableError, match=r"^j: a score_model grader asks a model"):
+def test_a_model_grader_without_a_chat_client_is_refused_by_its_key() -> None:
+    with pytest.raises(UnavailableError, match=r"^j: model graders need a chat client"):
         runner(multi("j + a", j=JUDGE, a=check()))
 
 

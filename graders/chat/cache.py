@@ -1,0 +1,103 @@
+"""Replies on disk: one SQLite file that many processes read and write at once."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Final, Self
+
+from graders.errors import UnavailableError
+
+__all__ = ["ReplyCache"]
+
+_VERSION: Final = 1
+_BUSY_SECONDS: Final = 60.0
+
+
+class ReplyCache:
+    """A map of request keys to replies, kept in a file.
+
+    Safe for many processes and threads. An entry is on its way to the disk when `put` returns; a
+    killed process loses none, a power cut may lose the last ones and nothing else.
+
+    Args:
+        path: the file; made when missing, unless read only.
+        read_only: whether nothing is ever written, not even beside the file.
+
+    Raises:
+        UnavailableError: the file cannot be opened or is something else.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._base = self._open(read_only=read_only)
+        except (sqlite3.Error, OSError) as error:
+            raise UnavailableError(f"the cache {path} cannot be opened: {error}") from None
+
+    def _open(self, *, read_only: bool) -> sqlite3.Connection:
+        place = self.path.resolve()
+        if read_only:
+            if not place.is_file():
+                raise OSError("there is no such file")
+            # A file that nobody writes to can be read where nothing may be written beside it.
+            journal = place.with_name(place.name + "-wal")
+            mode = "mode=ro" if journal.exists() else "mode=ro&immutable=1"
+            address = f"{place.as_uri()}?{mode}"
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            address = f"{place.as_uri()}?mode=rwc"
+        base = sqlite3.connect(
+            address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            if not read_only:
+                base.execute("PRAGMA journal_mode=WAL")
+                base.execute("PRAGMA synchronous=NORMAL")
+                base.execute(
+                    "CREATE TABLE IF NOT EXISTS reply"
+                    " (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+                )
+                base.execute(f"PRAGMA user_version={_VERSION}")
+            base.execute("SELECT value FROM reply WHERE key=?", (b"",)).fetchone()
+        except BaseException:
+            base.close()
+            raise
+        return base
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the reply to a request, None where there is none."""
+        with self._lock:
+            try:
+                row = self._base.execute("SELECT value FROM reply WHERE key=?", (key,)).fetchone()
+            except sqlite3.Error as error:
+                raise UnavailableError(f"the cache {self.path} cannot be read: {error}") from None
+        return bytes(row[0]) if row else None
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Keep the reply to a request."""
+        with self._lock:
+            try:
+                self._base.execute("INSERT OR REPLACE INTO reply VALUES (?, ?)", (key, value))
+            except sqlite3.Error as error:
+                raise UnavailableError(
+                    f"the cache {self.path} cannot be written: {error}"
+                ) from None
+
+    def __len__(self) -> int:
+        with self._lock:
+            return int(self._base.execute("SELECT count(*) FROM reply").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._base.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

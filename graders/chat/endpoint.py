@@ -1,0 +1,163 @@
+"""Where a server is and how one speaks to it: address, key, and what kind it is.
+
+The key lives in one object that shows nothing of itself; whatever a server says passes `redact`
+before it goes anywhere, for servers do quote keys in their errors.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from graders.errors import OptionError, UnavailableError, shown
+
+__all__ = ["LOCAL", "OPENAI_URL", "Endpoint", "Key", "base_url", "resolve"]
+
+OPENAI_URL: Final = "https://api.openai.com/v1"
+LOCAL: Final = "local"
+_AZURE: Final = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
+_SHORTEST: Final = 6  # A shorter key is a word such as `none`, which texts may well hold.
+
+
+class Key:
+    """A key that is never shown: not by repr, not by str, not in a pickle."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return "<Key>"
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key is not pickled")
+
+    def header(self, auth: Literal["bearer", "api-key"]) -> dict[str, str]:
+        """Return the header that carries it."""
+        if not self._value:
+            return {}
+        if auth == "api-key":
+            return {"api-key": self._value}
+        return {"Authorization": f"Bearer {self._value}"}
+
+    def redact(self, text: str) -> str:
+        """Return a text without it."""
+        if len(self._value) < _SHORTEST or self._value not in text:
+            return text
+        return text.replace(self._value, "[key]")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server, ready to be spoken to.
+
+    Attributes:
+        url: the address that paths such as `/chat/completions` follow, without a query.
+        query: what follows each path, such as `?api-version=preview`, or "".
+        kind: `openai`, `azure`, `local` (ours) or `other`.
+        key: the key.
+        auth: the header the key goes into.
+    """
+
+    url: str
+    query: str
+    kind: Literal["openai", "azure", "local", "other"]
+    key: Key
+    auth: Literal["bearer", "api-key"]
+
+    @property
+    def first_party(self) -> bool:
+        """Whether it is a service that the hosted documents describe."""
+        return self.kind in ("openai", "azure")
+
+
+def base_url(given: str | None) -> str:
+    """Return the address to use: the given one, the environment's, or OpenAI's."""
+    return given or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+
+
+def resolve(
+    given: str | None,
+    key_file: Path | None = None,
+    auth: Literal["auto", "bearer", "api-key"] = "auto",
+    *,
+    offline: bool = False,
+) -> Endpoint:
+    """Return the endpoint for an address.
+
+    Args:
+        given: the address; None for the environment's, else OpenAI's.
+        key_file: a file that holds the key.
+        auth: the header the key goes into.
+        offline: whether no request will be sent, so that no key is needed.
+
+    Raises:
+        OptionError: the address cannot be one.
+        UnavailableError: a service needs a key and there is none.
+    """
+    address = base_url(given)
+    if address == LOCAL:
+        return Endpoint(LOCAL, "", "local", Key(""), "bearer")
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError as error:
+        raise OptionError(f"the base URL {shown(address)} cannot be read: {error}") from None
+    if parts.username or parts.password:
+        raise OptionError(
+            "the base URL holds a user or a password; keys come by key file or environment"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise OptionError(
+            f"the base URL is http://… or https://…, such as {OPENAI_URL}, or local; "
+            f"got {shown(address)}"
+        )
+    host = parts.hostname.lower()
+    azure = host.endswith(_AZURE)
+    openai = host == "api.openai.com" or host.endswith(".api.openai.com")
+    path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/embeddings")
+    if azure and path in ("", "/openai"):
+        path = "/openai/v1"
+    kind: Literal["openai", "azure", "other"] = (
+        "azure" if azure else "openai" if openai else "other"
+    )
+    key = Key("") if offline else _key(key_file, azure=azure)
+    if not key and kind != "other" and not offline:
+        name = "AZURE_OPENAI_API_KEY" if azure else "OPENAI_API_KEY"
+        raise UnavailableError(
+            f"{host} needs a key: set {name}, name a file by --api-key-file, or name another "
+            "server by --base-url"
+        )
+    header: Literal["bearer", "api-key"] = (
+        ("api-key" if azure else "bearer") if auth == "auto" else auth
+    )
+    url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+    return Endpoint(url, f"?{parts.query}" if parts.query else "", kind, key, header)
+
+
+def _key(key_file: Path | None, *, azure: bool) -> Key:
+    named = key_file or os.environ.get("OPENAI_API_KEY_FILE")
+    if named:
+        try:
+            text = Path(named).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise OptionError(f"the key file {named} cannot be read: {reason}") from None
+        if not text:
+            raise OptionError(f"the key file {named} is empty")
+    else:
+        text = (os.environ.get("AZURE_OPENAI_API_KEY", "") if azure else "") or os.environ.get(
+            "OPENAI_API_KEY", ""
+        )
+        text = text.strip()
+    if not text.isascii() or not (text.isprintable() and " " not in text):
+        # The value itself must not stand in the message.
+        raise OptionError("the key holds characters that no header can carry")
+    return Key(text)

@@ -1,0 +1,61 @@
+"""An event loop in a thread of its own, for callers that have none and want none."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+__all__ = ["Loop", "all_or_none"]
+
+Result = TypeVar("Result")
+
+
+class Loop:
+    """Runs coroutines for synchronous callers; whoever is interrupted takes his coroutine along."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what a coroutine gives; on an interruption, cancel it and wait for its end."""
+        done = threading.Event()
+
+        async def watched() -> Result:
+            try:
+                return await work
+            finally:
+                done.set()
+
+        future = asyncio.run_coroutine_threadsafe(watched(), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                done.wait(10.0)
+            raise
+
+    def close(self) -> None:
+        """Stop the loop and end its thread."""
+        if self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10.0)
+        if not self._thread.is_alive():
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+
+async def all_or_none(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for all tasks; when one fails, or this is cancelled, end the others first."""
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,46 @@
+"""What is known of models by their names: which are switched off, and which ones reason.
+
+Source: the hosted service's deprecation page and its guide, as of November 2026.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["RETIRED", "is_reasoning", "refuses_effort", "retirement"]
+
+RETIRED: Final = {
+    "o4-mini": "2026-10-23",
+    "o1": "2026-10-23",
+    "o3-mini": "2026-10-23",
+    "gpt-4.1-nano": "2026-10-23",
+    "o3": "2026-12-11",
+    "gpt-5": "2026-12-11",
+    "gpt-5-mini": "2026-12-11",
+    "gpt-5-nano": "2026-12-11",
+    "gpt-4o-2024-08-06": "2027-01-14",
+    "gpt-4o-mini": "2027-01-14",
+    "gpt-4.1": "2027-01-14",
+    "gpt-4.1-mini": "2027-01-14",
+}
+"""The day the service switches a model off, by its name without a date; a dated name is itself."""
+
+_DATE: Final = re.compile(r"-20\d\d-\d\d-\d\d$")
+_REASONING: Final = re.compile(r"(?:.*/)?(?:o\d|gpt-5(?!-chat))(?:[-.].*)?")
+_PLAIN: Final = re.compile(r"(?:.*/)?(?:gpt-4|gpt-3|chatgpt|gpt-audio|gpt-5-chat).*")
+
+
+def retirement(model: str) -> str | None:
+    """Return the day a model is switched off, as YYYY-MM-DD; None where none is known."""
+    return RETIRED.get(model) or RETIRED.get(_DATE.sub("", model))
+
+
+def is_reasoning(model: str) -> bool:
+    """Whether a model takes no temperature and no top_p."""
+    return _REASONING.fullmatch(model) is not None
+
+
+def refuses_effort(model: str) -> bool:
+    """Whether a model is known to take no reasoning_effort."""
+    return _PLAIN.fullmatch(model) is not None

@@ -1,0 +1,224 @@
+"""The performer of cosine: an OpenAI-compatible server's `/embeddings`.
+
+No local model gives the values of the hosted service's; the signature names the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+import struct
+from array import array
+from collections.abc import Sequence
+from typing import Any, Final, Self
+
+from graders import jsontext
+from graders.calls import ChatError, EmbedCall, EmbedReply
+from graders.chat import request
+from graders.chat.answer import Answer, error_of_status, usage_of
+from graders.chat.cache import ReplyCache
+from graders.chat.endpoint import resolve
+from graders.chat.loop import Loop, all_or_none
+from graders.chat.option import JudgeOptions, default_cache_file
+from graders.chat.stats import JudgeStats
+from graders.chat.wire import Wire, WireError
+from graders.errors import UnavailableError
+
+__all__ = ["EmbedClient"]
+
+_PATH: Final = "/embeddings"
+_BATCH: Final = 64
+_BATCH_CHARACTERS: Final = 200_000
+
+
+class EmbedClient:
+    """Embeds texts on one OpenAI-compatible server; each distinct text once.
+
+    Args:
+        options: which server and model, and how.
+
+    Raises:
+        OptionError: an option has a value it cannot have.
+        UnavailableError: the server needs a key and there is none, or the cache cannot be opened.
+    """
+
+    def __init__(self, options: JudgeOptions | None = None) -> None:
+        self.options = options or JudgeOptions()
+        offline = self.options.cache == "offline"
+        self._endpoint = resolve(
+            self.options.embedding_url or self.options.base_url,
+            self.options.key_file,
+            self.options.auth,
+            offline=offline,
+        )
+        if self._endpoint.kind == "local" and not offline:
+            raise UnavailableError(
+                "the local judge makes no embeddings; name a server of them by --embedding-url"
+            )
+        self.model = self.options.model_map.get(
+            self.options.embedding_model, self.options.embedding_model
+        )
+        self.stats = JudgeStats(server=self._endpoint.url)
+        self._cache: ReplyCache | None = None
+        if offline:
+            path = self.options.cache_file or default_cache_file()
+            self._cache = ReplyCache(path, read_only=True)
+        self._loop: Loop | None = None
+        self._wire: Wire | None = None
+
+    @property
+    def signature(self) -> str:
+        """What makes the embeddings."""
+        return f"model:{self.model}|server:{self._endpoint.url}"
+
+    def perform(self, call: EmbedCall) -> list[EmbedReply]:
+        """Return one reply a text, in order."""
+        distinct = list(dict.fromkeys(call.texts))
+        found: dict[str, EmbedReply] = {}
+        missing = distinct
+        if self.options.cache != "none":
+            if self._cache is None:
+                self._cache = ReplyCache(self.options.cache_file or default_cache_file())
+            if self.options.cache != "refresh":
+                missing = [text for text in distinct if not self._take(text, found)]
+        if missing and self.options.cache == "offline":
+            error = ChatError(
+                "offline", "the embedding is not in the cache, and --offline asks nobody"
+            )
+            found.update(dict.fromkeys(missing, EmbedReply(None, error)))
+        elif missing:
+            if self._loop is None:
+                self._loop = Loop("graders-embed")
+            found.update(self._loop.run(self._perform(missing)))
+        return [found[text] for text in call.texts]
+
+    def close(self) -> None:
+        """Close connections and the cache."""
+        if self._loop is not None:
+            if self._wire is not None:
+                self._loop.run(self._wire.close())
+            self._loop.close()
+            self._loop, self._wire = None, None
+        if self._cache is not None and self.options.cache != "offline":
+            self._cache.close()
+            self._cache = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _key(self, text: str) -> bytes:
+        return request.key(self._endpoint.url, _PATH, {"model": self.model, "input": text}, 0)
+
+    def _take(self, text: str, found: dict[str, EmbedReply]) -> bool:
+        raw = self._cache.get(self._key(text)) if self._cache is not None else None
+        if raw is None:
+            self.stats.misses += 1
+            return False
+        self.stats.hits += 1
+        found[text] = EmbedReply(_unpacked(raw))
+        return True
+
+    async def _perform(self, texts: Sequence[str]) -> dict[str, EmbedReply]:
+        if self._wire is None:
+            options = self.options
+            self._wire = Wire(
+                self._endpoint,
+                concurrency=min(options.concurrency, 8),
+                deadline=options.deadline,
+                attempts=options.attempts,
+                max_reply=max(options.max_reply, 32 << 20),
+                stats=self.stats,
+            )
+        found: dict[str, EmbedReply] = {}
+        wire = self._wire
+
+        async def work(batch: Sequence[str]) -> None:
+            await self._batch(wire, batch, found)
+
+        await all_or_none([asyncio.create_task(work(batch)) for batch in _batches(texts)])
+        return found
+
+    async def _batch(self, wire: Wire, texts: Sequence[str], found: dict[str, EmbedReply]) -> None:
+        body = {"model": self.model, "input": list(texts), "encoding_format": "float"}
+        try:
+            answer = await wire.post(_PATH, jsontext.encode(body))
+        except WireError as failure:
+            found.update(dict.fromkeys(texts, EmbedReply(None, failure.error)))
+            return
+        if answer.status >= 300:
+            if answer.status in (400, 413, 422) and len(texts) > 1:
+                # One text may be at fault, such as an empty one: the others need not suffer.
+                half = len(texts) // 2
+                await self._batch(wire, texts[:half], found)
+                await self._batch(wire, texts[half:], found)
+                return
+            error = error_of_status(answer, self._endpoint.key)
+            found.update(dict.fromkeys(texts, EmbedReply(None, error)))
+            return
+        value = answer.json()
+        self.stats.count(self.model, usage_of(value), saved=False)
+        vectors = _vectors(value, len(texts))
+        for text, vector in zip(texts, vectors, strict=True):
+            if vector is None:
+                error = _no_embedding(answer, self._endpoint.key.redact)
+                found[text] = EmbedReply(None, error)
+                continue
+            packed = array("d", vector)
+            found[text] = EmbedReply(packed)
+            if self._cache is not None:
+                self._cache.put(self._key(text), packed.tobytes())
+
+
+def _no_embedding(answer: Answer, redact: Any) -> ChatError:
+    details = redact(answer.body[:2000].decode(errors="replace"))
+    return ChatError("server", "the server's answer holds no embedding for the text", details)
+
+
+def _batches(texts: Sequence[str]) -> list[list[str]]:
+    batches: list[list[str]] = []
+    size = 0
+    for text in texts:
+        if not batches or len(batches[-1]) == _BATCH or size + len(text) > _BATCH_CHARACTERS:
+            batches.append([])
+            size = 0
+        batches[-1].append(text)
+        size += len(text)
+    return batches
+
+
+def _vectors(value: Any, count: int) -> list[list[float] | None]:
+    """Return the embeddings in the order of the texts, by each one's index."""
+    found: list[list[float] | None] = [None] * count
+    data = value.get("data") if isinstance(value, dict) else None
+    for place, one in enumerate(data if isinstance(data, list) else ()):
+        if not isinstance(one, dict):
+            continue
+        index = one.get("index", place)
+        vector = _vector(one.get("embedding"))
+        if type(index) is int and 0 <= index < count and vector is not None:
+            found[index] = vector
+    return found
+
+
+def _vector(raw: Any) -> list[float] | None:
+    if isinstance(raw, str):  # Some servers only speak base64.
+        try:
+            data = base64.b64decode(raw, validate=True)
+            raw = list(struct.unpack(f"<{len(data) // 4}f", data))
+        except (ValueError, struct.error):
+            return None
+    if not isinstance(raw, list) or not raw:
+        return None
+    if not all(type(one) in (int, float) and math.isfinite(one) for one in raw):
+        return None
+    return [float(one) for one in raw]
+
+
+def _unpacked(raw: bytes) -> Sequence[float]:
+    vector = array("d")
+    vector.frombytes(raw)
+    return vector
