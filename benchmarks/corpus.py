@@ -128,7 +128,7 @@ def rows(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
         if not left:
             passage = passages(random_)
             reference = _joined(passage, random_)
-            # One reference in 29 brings eight rows, so that these are a quarter of... all rows.
+            # One reference in 25 brings eight rows: a quarter of all rows.
             left = 8 if random_.random() < 1 / 25 else 1
         left -= 1
         dice = random_.random()

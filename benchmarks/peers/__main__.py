@@ -30,7 +30,7 @@ PEERS = {
     "inspect_ai": "inspect-ai",
 }
 VERSION = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
-SIZES, ROUNDS = (2_000, 10_000), 3
+SIZES, ROUNDS = (2_000,), 3
 
 
 def python(environment: str | None) -> str:

@@ -15,7 +15,6 @@ A `.`, `?` or `!` followed by whitespace or punctuation may end a sentence. Two 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -29,6 +28,7 @@ _TOKEN = re.compile(
     rf"{_MANY}|(?=[^(\"`{{\[:;&#*@)}}\]\-,])\S+?(?=\s|$|{_NOT_WORD}|{_MANY}|,(?=$|\s|{_NOT_WORD}|{_MANY}))|\S"
 )
 _CLOSERS = re.compile(r"[\"')\]}«»]+?(?:\s+|(?=--)|$)")
+_CLOSING = frozenset("\"')]}«»")
 _ELLIPSIS = re.compile(r"\.\.+$")
 _NUMBER = re.compile(r"^-?[.,]?\d[\d,.-]*\.?$")
 _INITIAL = re.compile(r"[^\W\d²³¹¼½¾]\.$")
@@ -77,14 +77,15 @@ class SentenceSplitter:
 
     def sentences(self, text: str) -> list[str]:
         """Return the sentences of a text, without the whitespace between them."""
-        breaks = list(self._breaks(text))
+        breaks = self._breaks(text)
         if not breaks:
             stripped = text.rstrip()
             return [stripped] if stripped else []
-        return list(self._realigned(text, breaks))
+        return _realigned(text, breaks)
 
-    def _breaks(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield (end of a sentence, start of the next one)."""
+    def _breaks(self, text: str) -> list[tuple[int, int]]:
+        """Return (end of a sentence, start of the next one) for each break."""
+        breaks: list[tuple[int, int]] = []
         held: re.Match[str] | None = None
         held_word = 0  # where the word before the held possible end starts
         held_start = 0
@@ -95,23 +96,11 @@ class SentenceSplitter:
             word = space + 1 if space > held_start else held_word
             # In a run such as "?!?" only the last mark counts: the earlier ones are in its word.
             if held is not None and held_start <= word and self._ends(text, held_word, held):
-                yield held.end(), held.start("next") if held["next"] else held.end()
+                breaks.append((held.end(), held.start("next") if held["next"] else held.end()))
             held, held_word, held_start = found, word, start
         if held is not None and self._ends(text, held_word, held):
-            yield held.end(), held.start("next") if held["next"] else held.end()
-
-    def _realigned(self, text: str, breaks: list[tuple[int, int]]) -> Iterator[str]:
-        """Yield the sentences, closing quotes and brackets moved back to where they belong."""
-        start = 0
-        ends = [end for end, _ in breaks[1:]] + [len(text.rstrip())]
-        for (end, following), following_end in zip(breaks, ends, strict=True):
-            closers = _CLOSERS.match(text[following:following_end])
-            stop = following + len(closers[0].rstrip()) if closers else end
-            if closers or start < end:
-                yield text[start:stop]
-            start = following + (closers.end() if closers else 0)
-        if start < ends[-1]:
-            yield text[start : ends[-1]]
+            breaks.append((held.end(), held.start("next") if held["next"] else held.end()))
+        return breaks
 
     def _ends(self, text: str, word_start: int, found: re.Match[str]) -> bool:
         """Tell whether a possible end is one."""
@@ -212,6 +201,29 @@ class SentenceSplitter:
         if first.islower() and (seen & _UPPER or not seen & _LOWER_BEGIN):
             return False
         return None
+
+
+def _realigned(text: str, breaks: list[tuple[int, int]]) -> list[str]:
+    """Return the sentences, closing quotes and brackets moved back to where they belong."""
+    sentences = []
+    start = 0
+    last = len(text.rstrip())
+    ends = [end for end, _ in breaks[1:]]
+    ends.append(last)
+    for (end, following), following_end in zip(breaks, ends, strict=True):
+        # Most sentences begin with a letter: no need to ask the pattern about those.
+        if text[following : following + 1] in _CLOSING:
+            closers = _CLOSERS.match(text[following:following_end])
+            if closers:
+                sentences.append(text[start : following + len(closers[0].rstrip())])
+                start = following + closers.end()
+                continue
+        if start < end:
+            sentences.append(text[start:end])
+        start = following
+    if start < last:
+        sentences.append(text[start:last])
+    return sentences
 
 
 def _keep(verdicts: dict[str, bool], key: str, verdict: bool) -> None:  # noqa: FBT001 - a value

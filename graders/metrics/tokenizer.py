@@ -15,7 +15,7 @@ the final full stop looks through those into the piece before.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from graders.metrics.alphabet import BLOCK, Alphabet, blocks
@@ -128,38 +128,40 @@ class _Rules:
         self._last = _Pieces(alphabet, cut, simple, after="x ")
         self._alone = _Pieces(alphabet, cut, simple)
 
-    def codes(self, text: str, *, starts: bool, ends: bool) -> str:
-        """Return the code points of a text.
+    def add(self, found: list[str], text: str, *, starts: bool, ends: bool) -> None:
+        """Add the code points of a text, piece by piece, to what was found before it.
 
         Args:
+            found: code points to be joined.
             text: a text whose pieces are cut each by itself.
             starts: whether nothing, not even whitespace, stands before the first piece.
             ends: whether nothing stands after the last piece.
         """
         if len(text) <= BLOCK:
-            return self._codes(text.split(), starts=starts, ends=ends)
+            self._add(found, text.split(), starts=starts, ends=ends)
+            return
         # A block ends before a space and the next one begins with it.
         parts = list(blocks(text, " "))
-        return "".join(
-            self._codes(
+        for number, part in enumerate(parts):
+            self._add(
+                found,
                 part.split(),
                 starts=starts and number == 0,
                 ends=ends and number == len(parts) - 1,
             )
-            for number, part in enumerate(parts)
-        )
 
-    def _codes(self, pieces: Sequence[str], *, starts: bool, ends: bool) -> str:
-        if not pieces:
-            return ""
-        if not (starts or ends):
-            return "".join(map(self._inside.__getitem__, pieces))
-        if len(pieces) == 1:
-            table = (self._alone if ends else self._first) if starts else self._last
-            return table[pieces[0]]
-        first = (self._first if starts else self._inside)[pieces[0]]
-        last = (self._last if ends else self._inside)[pieces[-1]]
-        return f"{first}{''.join(map(self._inside.__getitem__, pieces[1:-1]))}{last}"
+    def _add(self, found: list[str], pieces: list[str], *, starts: bool, ends: bool) -> None:
+        if len(pieces) > 1:
+            first, last = pieces[0], pieces.pop()
+            if starts:
+                found.append(self._first[first])
+                del pieces[0]
+            found.extend(map(self._inside.__getitem__, pieces))
+            found.append((self._last if ends else self._inside)[last])
+        elif pieces:
+            outer = self._alone if ends else self._first
+            inner = self._last if ends else self._inside
+            found.append((outer if starts else inner)[pieces[0]])
 
     def whole(self, text: str) -> str:
         """Return the code points of a text that the rules must see whole."""
@@ -217,18 +219,20 @@ class Tokenizer:
         sentences = self._sentences().sentences(text)
         if "\xa0" in text:
             return "".join(map(rules.whole, sentences))
-        return "".join(
-            [
-                rules.whole(sentence)
-                if sentence[-1] in _CLOSERS and _ends_in_closers_only(sentence)
-                else rules.codes(sentence, starts=sentence[0] != " ", ends=True)
-                for sentence in sentences
-            ]
-        )
+        found: list[str] = []
+        for sentence in sentences:
+            if sentence[-1] in _CLOSERS and _ends_in_closers_only(sentence):
+                found.append(rules.whole(sentence))
+            else:
+                rules.add(found, sentence, starts=sentence[0] != " ", ends=True)
+        return "".join(found)
 
     def _other_codes(self, text: str) -> str:
         if self._other is None:
             from graders.metrics.intl_tokenizer import spaced_international
 
             self._other = _Rules(self.alphabet, spaced_international, _simple_other)
-        return self._other.codes(text, starts=not text[0].isspace(), ends=not text[-1].isspace())
+        found: list[str] = []
+        starts, ends = not text[0].isspace(), not text[-1].isspace()
+        self._other.add(found, text, starts=starts, ends=ends)
+        return "".join(found)
