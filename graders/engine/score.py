@@ -19,7 +19,7 @@ from graders.rows import Block, Chunk, Layout, Readable, decode_block, read_bloc
 __all__ = ["MaxFailures", "open_output", "open_rows", "partial_of", "score_block", "score_stream"]
 
 
-_PURE_BLOCK: Final = 1 << 18
+_PURE_BLOCK: Final = 1 << 20
 _ASKING_BLOCK: Final = 1 << 16
 """Bytes of a block: a call may take seconds, so its rows are finished in smaller portions."""
 
