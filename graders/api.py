@@ -38,7 +38,7 @@ from graders.template import Dialect, Rendering, ToolArguments
 
 if TYPE_CHECKING:
     from graders.chat.client import ChatClient
-    from graders.embed import EmbedClient
+    from graders.embed.client import EmbedClient
 
 __all__ = ["Explanation", "Grader", "PythonOptions", "RetiredModel", "load", "score_file"]
 
@@ -334,7 +334,7 @@ class Grader:
         if self._embed is not None:
             return self._embed
         if self._embedder is None:
-            from graders.embed import EmbedClient  # noqa: PLC0415  (asyncio, SQLite)
+            from graders.embed.client import EmbedClient  # noqa: PLC0415  (asyncio, SQLite)
 
             judge = self._judge
             self._embedder = EmbedClient(judge if isinstance(judge, JudgeOptions) else None)

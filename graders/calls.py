@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # Performers of python calls need nothing but this module and the errors.
     from graders.grade import Usage
@@ -22,6 +22,7 @@ __all__ = [
     "EmbedCall",
     "EmbedPerformer",
     "EmbedReply",
+    "ManyChatPerformer",
     "PythonCall",
     "PythonError",
     "PythonPerformer",
@@ -165,6 +166,14 @@ class ChatPerformer(Protocol):
 
     def perform(self, call: ChatCall) -> list[ChatReply]:
         """Return one reply an entry, in order."""
+
+
+@runtime_checkable
+class ManyChatPerformer(Protocol):
+    """A ChatPerformer that performs several calls, such as those of a multi's judges, at once."""
+
+    def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
+        """Return one reply an entry, in order, of each call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The performer of chat calls: cache, form, wire, one after the other, for a column at a time."""
+"""The performer of chat calls: cache, form, wire, one after the other, for columns at a time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 from graders import jsontext
@@ -63,13 +63,24 @@ class ChatClient:
         Raises:
             UnavailableError: this machine lacks what the server needs.
         """
-        if not call.messages:
-            return []
+        return self.perform_many([call])[0]
+
+    def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
+        """Return one reply an entry, in order, of each call; no call waits for another's end.
+
+        Raises:
+            UnavailableError: this machine lacks what the server needs.
+        """
+        if not any(call.messages for call in calls):
+            return [[] for _ in calls]
         if self.options.cache == "offline":
-            return [self._recorded(call, index) for index in range(len(call.messages))]
+            return [
+                [self._recorded(call, index) for index in range(len(call.messages))]
+                for call in calls
+            ]
         if self._loop is None:
             self._loop = Loop("graders-judge")
-        return self._loop.run(self._perform(call))
+        return self._loop.run(self._perform(calls))
 
     def close(self) -> None:
         """Close connections, the cache, and the local server if there is one."""
@@ -135,7 +146,7 @@ class ChatClient:
 
     # Asking.
 
-    async def _perform(self, call: ChatCall) -> list[ChatReply]:
+    async def _perform(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
         if self._endpoint.kind == "local" and self._local is None:
             self._local = await asyncio.to_thread(LocalServer)
         if self._wire is None:
@@ -154,22 +165,27 @@ class ChatClient:
                 max_reply=options.max_reply,
                 stats=self.stats,
             )
-        model, params = self._prepared(call)
-        keeps = self._keeps(params, model)
-        if keeps and self._cache is None:
+        prepared = [self._prepared(call) for call in calls]
+        keeps = [self._keeps(params, model) for model, params in prepared]
+        if any(keeps) and self._cache is None:
             self._cache = ReplyCache(self.options.cache_file or default_cache_file())
-        replies: list[ChatReply | None] = [None] * len(call.messages)
-        waiting = deque(range(len(call.messages)))
+        replies: list[dict[int, ChatReply]] = [{} for _ in calls]
+        waiting = deque(
+            (at, index) for at, call in enumerate(calls) for index in range(len(call.messages))
+        )
 
         async def work() -> None:
             while waiting:
-                index = waiting.popleft()
-                replies[index] = await self._one(call, index, model, params, keeps=keeps)
+                at, index = waiting.popleft()
+                model, params = prepared[at]
+                replies[at][index] = await self._one(
+                    calls[at], index, model, params, keeps=keeps[at]
+                )
 
         # As many workers as places: each request is made with what the ones before it taught.
         width = min(len(waiting), self.options.concurrency)
         await all_or_none([asyncio.create_task(work()) for _ in range(width)])
-        return [reply for reply in replies if reply is not None]
+        return [[found[index] for index in range(len(found))] for found in replies]
 
     def _keeps(self, params: Mapping[str, Any], model: str) -> bool:
         mode = self.options.cache

@@ -32,7 +32,7 @@ class JudgeOptions:
 
     Attributes:
         base_url: the server, such as `http://127.0.0.1:8080/v1`; `local` for the small judge of
-            extra `models`; None for `OPENAI_BASE_URL`, else OpenAI.
+            extra `models` and its embedding model; None for `OPENAI_BASE_URL`, else OpenAI.
         key_file: a file that holds the key; None for `OPENAI_API_KEY_FILE`, else the key in
             `OPENAI_API_KEY` (for Azure `AZURE_OPENAI_API_KEY` first).
         auth: the header the key goes into; `auto` is `api-key` for Azure, else `bearer`.
@@ -46,8 +46,9 @@ class JudgeOptions:
             none; `refresh` keeps all and reads none; `offline` asks nothing but the cache.
         cache_file: where replies are kept; None for the user's cache folder.
         repeats: how often a judge is asked for each row.
-        embedding_model: the model that cosine embeds with.
-        embedding_url: the server of the embeddings where it is not the judges'.
+        embedding_model: the model that cosine embeds with; `local` has one of its own.
+        embedding_url: the server of the embeddings where it is not the judges'; `local` for the
+            embedded model of extra `models`.
     """
 
     base_url: str | None = None

@@ -125,7 +125,7 @@ def judge_options(function: Function) -> Function:
             ),
             click.option(
                 "--embedding-url", "judge_embedding_url", metavar="URL",
-                help="Server of the embeddings.  [default: the judges']",
+                help="Server of the embeddings, or local.  [default: the judges']",
             ),
         )
     ):  # fmt: skip

@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, PythonReply
+from graders.calls import (
+    ChatCall,
+    ChatPerformer,
+    ChatReply,
+    EmbedPerformer,
+    ManyChatPerformer,
+    PythonPerformer,
+    PythonReply,
+)
 from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
 from graders.errors import UnavailableError
 from graders.grade import Failure, Grade, Usage
@@ -105,6 +113,28 @@ class Graded:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A judge's call over a chunk: of `rows`, the others being among `failures`."""
+
+    leaf: Leaf
+    config: ScoreModel | LabelModel
+    call: ChatCall
+    rows: Sequence[int]
+    failures: Mapping[int, Failure]
+
+    def settle(
+        self, replies: Sequence[ChatReply], count: int, repeats: int
+    ) -> tuple[Column, Judged]:
+        if isinstance(self.config, ScoreModel):
+            judged = score_model.settle(self.config, replies, repeats)
+        else:
+            judged = label_model.settle(self.config, replies, repeats)
+        full = judged.spread(self.rows, count)
+        found = _placed({**self.failures, **full.failures}, self.leaf.key)
+        return Column(full.scores, dict(sorted(found.items()))), full
+
+
 class Runner:
     """Grades chunks by a plan. Keeps the metrics' caches; not for several threads at once.
 
@@ -191,12 +221,14 @@ class Runner:
         replies: dict[str, Sequence[PythonReply | None]] = {}
         judged: dict[str, Judged] = {}
         asked: list[tuple[Leaf, Request, dict[int, Failure], list[int]]] = []
+        judges: list[_Asking] = []
         for leaf in plan.leaves:
             if isinstance(leaf.config, Python):
                 columns[leaf.key], replies[leaf.key] = self._perform_python(leaf, items, samples)
                 continue
             if isinstance(leaf.config, ScoreModel | LabelModel):
-                columns[leaf.key], judged[leaf.key] = self._perform_chat(leaf, rendered, len(items))
+                columns[leaf.key] = Column([])  # Keeps the config's order; filled below.
+                judges.append(self._asking(leaf, leaf.config, rendered, len(items)))
                 continue
             inputs, references, failures, rows = _inputs(leaf, rendered)
             if isinstance(leaf.config, StringCheck):
@@ -214,6 +246,10 @@ class Runner:
         found = self._scorer.score([request for _, request, _, _ in asked]) if asked else []
         for (leaf, _, failures, rows), scores in zip(asked, found, strict=True):
             columns[leaf.key] = _column(scores, failures, rows, len(items))
+        # All judges of a chunk at once: none waits for another's slowest row.
+        for asking, answers in zip(judges, self._perform_chat(judges), strict=True):
+            key = asking.leaf.key
+            columns[key], judged[key] = asking.settle(answers, len(items), self.repeats)
         graded = _combine(plan, columns, len(items))
         graded.replies = replies
         graded.judged = judged
@@ -237,26 +273,33 @@ class Runner:
         scores, failures = python.settle(replies)
         return Column(scores, _placed(failures, leaf.key)), replies
 
-    def _perform_chat(
-        self, leaf: Leaf, rendered: Sequence[Rendered], count: int
-    ) -> tuple[Column, Judged]:
-        config, repeats = leaf.config, self.repeats
-        if self._chat is None or not isinstance(config, ScoreModel | LabelModel):
-            raise UnavailableError("model graders need a chat client, and none was given")
+    def _asking(
+        self,
+        leaf: Leaf,
+        config: ScoreModel | LabelModel,
+        rendered: Sequence[Rendered],
+        count: int,
+    ) -> _Asking:
         texts = {path: rendered[index].texts for path, index in leaf.fields.items()}
         failures: dict[int, Failure] = {}
         for index in leaf.fields.values():
             failures = {**rendered[index].failures, **failures}
         rows = [row for row in range(count) if row not in failures]
         if isinstance(config, ScoreModel):
-            replies = self._chat.perform(score_model.ask(config, texts, rows, repeats))
-            judged = score_model.settle(config, replies, repeats)
+            call = score_model.ask(config, texts, rows, self.repeats)
         else:
-            replies = self._chat.perform(label_model.ask(config, texts, rows, repeats))
-            judged = label_model.settle(config, replies, repeats)
-        full = judged.spread(rows, count)
-        found = _placed({**failures, **full.failures}, leaf.key)
-        return Column(full.scores, dict(sorted(found.items()))), full
+            call = label_model.ask(config, texts, rows, self.repeats)
+        return _Asking(leaf, config, call, rows, failures)
+
+    def _perform_chat(self, judges: Sequence[_Asking]) -> list[list[ChatReply]]:
+        if not judges:
+            return []
+        if self._chat is None:
+            raise UnavailableError("model graders need a chat client, and none was given")
+        calls = [judge.call for judge in judges]
+        if isinstance(self._chat, ManyChatPerformer):
+            return self._chat.perform_many(calls)
+        return [self._chat.perform(call) for call in calls]
 
     def _perform_embed(
         self,

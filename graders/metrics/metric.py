@@ -65,8 +65,8 @@ def checked(metric: str) -> str:
     """
     if metric == "cosine":
         raise UnavailableError(
-            "cosine compares embeddings, which are not supported yet; "
-            "use another evaluation_metric, such as fuzzy_match or rouge_l"
+            "cosine compares embeddings, and graders.metrics makes none; a grader asks a server "
+            "or the embedded model for them, see graders.load"
         )
     if metric not in METRICS:
         raise OptionError(f"there is no metric {metric!r}; there are {', '.join(METRICS)}")

@@ -7,6 +7,7 @@ does the same.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ import pytest
 
 import graders
 from graders import JudgeOptions
+from graders.calls import ChatCall, ChatReply
+from graders.chat.client import ChatClient
 from graders.chat.local import LocalServer
 
 pytestmark = pytest.mark.judge
 
-CODES = {
-    "model_grader_parse_error", "model_grader_exceeded_max_tokens_error", "model_grader_server_error",
-}  # fmt: skip
+LOW, HIGH = -1000.0, 1000.0
 
 
 def write_model(path: Path, seed: int = 7) -> None:
@@ -75,39 +76,70 @@ def write_model(path: Path, seed: int = 7) -> None:
     writer.close()
 
 
-def test_every_reply_of_the_chaos_judge_is_a_score_in_range_or_a_failure_with_its_code(tmp_path):
+class Kept:
+    """A performer that keeps what its client got."""
+
+    def __init__(self, client: ChatClient) -> None:
+        self.client = client
+        self.replies: list[ChatReply] = []
+
+    def perform(self, call: ChatCall) -> list[ChatReply]:
+        self.replies += self.client.perform(call)
+        return self.replies
+
+
+def outcome(reply: ChatReply) -> tuple[str, float | None, str | None]:
+    """Return what a reply is, and the score or the code it must become, by this test's reading."""
+    if reply.error is not None and reply.error.kind == "length":
+        return "length", None, "model_grader_exceeded_max_tokens_error"
+    if reply.error is not None:
+        assert "answered 500" in reply.error.message
+        return "500", None, "model_grader_server_error"
+    result = float(json.loads(reply.text)["result"])
+    if math.isinf(result):
+        return "inf", None, "model_grader_parse_error"
+    if LOW <= result <= HIGH:
+        return "in range", result, None
+    return "clipped", LOW if result < LOW else HIGH, None
+
+
+@pytest.mark.parametrize("seed", [7, 11])
+def test_scores_in_range_clipped_infinite_cut_off_and_500_are_all_seen(tmp_path, seed):
     pytest.importorskip("xllamacpp")
-    write_model(tmp_path / "chaos.gguf")
+    write_model(tmp_path / "chaos.gguf", seed)
     grader: dict[str, Any] = {
-        "type": "score_model", "name": "chaos", "model": "chaos", "range": [0, 1],
+        "type": "score_model", "name": "chaos", "model": "chaos", "range": [LOW, HIGH],
         "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
-        "sampling_params": {"seed": 5, "temperature": 1.5, "max_completions_tokens": 200},
+        "sampling_params": {"seed": 5, "temperature": 1.5, "max_completions_tokens": 80},
     }  # fmt: skip
+    rows = [{"item": {}, "sample": f"answer {n}"} for n in range(120)]
+    file = tmp_path / "c.sqlite"
     server = LocalServer(tmp_path / "chaos.gguf")
     try:
         options = JudgeOptions(
-            base_url=server.url,
-            cache_file=tmp_path / "c.sqlite",
-            concurrency=2,
-            attempts=1,
-            deadline=120,
+            base_url=server.url, cache_file=file, concurrency=2, attempts=1, deadline=60
         )
-        rows = [{"item": {}, "sample": f"answer {n}"} for n in range(12)]
-        with graders.load(grader, judge=options) as ready:
-            first = list(ready.grade_many(rows))
-            stats = ready.judge_stats[0]
-        assert stats.answered
+        with ChatClient(options) as client:
+            kept = Kept(client)
+            with graders.load(grader, judge=kept) as ready:
+                first = list(ready.grade_many(rows))
     finally:
         server.close()
-    codes = Counter(one.failures[0].code if one.failures else "scored" for one in first)
-    assert sum(codes.values()) == 12
-    assert set(codes) <= CODES | {"scored"}
-    assert codes, codes
-    assert all(0 <= one.reward <= 1 for one in first if one.reward is not None)
-    offline = JudgeOptions(base_url=server.url, cache="offline", cache_file=tmp_path / "c.sqlite")
+    seen: Counter[str] = Counter()
+    for reply, grade in zip(kept.replies, first, strict=True):
+        kind, score, code = outcome(reply)
+        seen[kind] += 1
+        assert grade.reward == score
+        assert [one.code for one in grade.failures] == ([] if code is None else [code])
+        assert (kind == "500") == (not grade.usage)  # All that was answered is counted.
+    # Of 120, each of these comes 12 times or more here: elsewhere a few may turn out otherwise.
+    assert set(seen) == {"in range", "clipped", "inf", "length", "500"}, seen
+
+    offline = JudgeOptions(base_url=server.url, cache="offline", cache_file=file)
     with graders.load(grader, judge=offline) as ready:
         again = list(ready.grade_many(rows))
-    for one, other in zip(first, again, strict=True):
-        if one.failures and one.failures[0].code == "model_grader_server_error":
-            continue  # What was not answered was not kept.
-        assert json.dumps(one.to_dict()) == json.dumps(other.to_dict())
+    for reply, one, other in zip(kept.replies, first, again, strict=True):
+        if outcome(reply)[0] == "500":  # What was not answered was not kept.
+            assert "is not in" in other.failures[0].message
+        else:
+            assert json.dumps(one.to_dict()) == json.dumps(other.to_dict())

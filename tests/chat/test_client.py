@@ -492,3 +492,78 @@ def test_validate_warns_of_a_model_that_is_switched_off(tmp_path):
 
     assert "2026-10-23" in run()
     assert "warning" not in run("--model-map", "o3-mini-2025-01-31=mine")
+
+
+def multi_of_judges() -> dict[str, Any]:
+    def judge(name: str, text: str) -> dict[str, Any]:
+        messages = [{"role": "user", "content": f"{name} {text}"}]
+        kind: dict[str, Any] = {"type": "score_model", "range": [0, 100]}
+        if name == "c":
+            kind = {"type": "label_model", "labels": ["yes", "no"], "passing_labels": ["yes"]}
+        return {**kind, "name": name, "model": f"model-{name}", "input": messages}
+
+    same = {"type": "string_check", "name": "s", "operation": "eq", "input": "{{ item.n }}",
+            "reference": "1"}  # fmt: skip
+    graders_ = {
+        "a": judge("a", "{{ item.n }}"), "s": same, "b": judge("b", "{{ item.only_some }}"),
+        "c": judge("c", "{{ item.n }}"),
+    }  # fmt: skip
+    return {"type": "multi", "name": "m", "graders": graders_, "calculate_output": "a + s + b + c"}
+
+
+def told_by_row(asked: Any, _: int) -> Told:
+    name, number = asked.body["messages"][-1]["content"].split()[:2]
+    result = {"a": int(number), "b": 10 * int(number), "c": "yes" if number == "2" else "no"}[name]
+    told: Told = completion(json.dumps({"steps": [], "result": result}))
+    told.delay = 0.3
+    return told
+
+
+SOME_ROWS = [{"item": {"n": n, "only_some": n} if n else {"n": n}, "sample": "x"} for n in range(4)]
+
+
+def test_the_judges_of_a_multi_are_asked_at_once_and_each_score_finds_its_row(serve):
+    server = serve(told_by_row)
+    options = JudgeOptions(base_url=server.url, cache="none")
+    with graders.load(multi_of_judges(), judge=options) as grader:
+        found = list(grader.grade_many(SOME_ROWS))
+    assert len(server.asked) == 4 + 3 + 4
+    assert server.most > 4  # more than any one of them asks
+    assert [one.reward for one in found] == [None, 12.0, 23.0, 33.0]
+    assert found[0].failures[0].where == "b"
+    assert dict(found[0].sub_rewards) == {"a": 0.0, "s": 0.0, "b": None, "c": 0.0}
+    assert list(found[2].sub_rewards.items()) == [("a", 2.0), ("s", 0.0), ("b", 20.0), ("c", 1.0)]
+    assert {model: usage.total_tokens for model, usage in found[1].usage.items()} == {"judge-1": 45}
+
+
+def test_a_performer_of_one_call_at_a_time_gives_the_same(serve):
+    server = serve(told_by_row)
+
+    class One:
+        def __init__(self, client: ChatClient) -> None:
+            self.client = client
+
+        def perform(self, call: ChatCall) -> list[ChatReply]:
+            return self.client.perform(call)
+
+    with (
+        ChatClient(JudgeOptions(base_url=server.url, cache="none")) as client,
+        graders.load(multi_of_judges(), judge=One(client)) as grader,
+    ):
+        found = list(grader.grade_many(SOME_ROWS))
+    assert [one.reward for one in found] == [None, 12.0, 23.0, 33.0]
+    assert server.most == 4
+
+
+def test_calls_made_at_once_share_the_bound_the_cache_and_equal_requests(serve, tmp_path):
+    server = serve(lambda *_: Told(body=completion().body, delay=0.01))
+    options = JudgeOptions(
+        base_url=server.url, cache="all", cache_file=tmp_path / "c.sqlite", concurrency=5
+    )
+    with ChatClient(options) as client:
+        found = client.perform_many([call(20), call(0), call(20), call(3, model="other")])
+        assert [len(one) for one in found] == [20, 0, 20, 3]
+        assert kinds([reply for one in found for reply in one]) == {None}
+        assert client.perform_many([]) == []
+    assert server.most <= 5
+    assert len(server.asked) == 23

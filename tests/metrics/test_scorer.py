@@ -98,7 +98,7 @@ def test_an_unknown_metric_is_refused_with_the_names_there_are() -> None:
 
 
 def test_cosine_says_what_it_lacks() -> None:
-    with pytest.raises(UnavailableError, match="embeddings, which are not supported yet"):
+    with pytest.raises(UnavailableError, match=r"embeddings, and graders\.metrics makes none"):
         Scorer().score([Request("cosine", ["a"], ["a"])])
 
 

@@ -1,6 +1,6 @@
-"""The performer of cosine: an OpenAI-compatible server's `/embeddings`.
+"""The performer of cosine: an OpenAI-compatible server's `/embeddings`, or the embedded model.
 
-No local model gives the values of the hosted service's; the signature names the model.
+No other model gives the values of the hosted service's; the signature names the model.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from graders.chat.loop import Loop, all_or_none
 from graders.chat.option import JudgeOptions, default_cache_file
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
-from graders.errors import UnavailableError
+from graders.embed import minilm
 
 __all__ = ["EmbedClient"]
 
@@ -33,14 +33,15 @@ _BATCH_CHARACTERS: Final = 200_000
 
 
 class EmbedClient:
-    """Embeds texts on one OpenAI-compatible server; each distinct text once.
+    """Embeds texts on one OpenAI-compatible server or in this process; each distinct text once.
 
     Args:
         options: which server and model, and how.
 
     Raises:
         OptionError: an option has a value it cannot have.
-        UnavailableError: the server needs a key and there is none, or the cache cannot be opened.
+        UnavailableError: the server needs a key and there is none, the embedded model is not
+            installed, or the cache cannot be opened.
     """
 
     def __init__(self, options: JudgeOptions | None = None) -> None:
@@ -52,13 +53,11 @@ class EmbedClient:
             self.options.auth,
             offline=offline,
         )
-        if self._endpoint.kind == "local" and not offline:
-            raise UnavailableError(
-                "the local judge makes no embeddings; name a server of them by --embedding-url"
-            )
-        self.model = self.options.model_map.get(
-            self.options.embedding_model, self.options.embedding_model
-        )
+        self._is_local = self._endpoint.kind == "local"
+        if self._is_local and not offline:
+            minilm.model_file()  # Whether it is there is known before the first row.
+        named = self.options.embedding_model
+        self.model = minilm.MODEL if self._is_local else self.options.model_map.get(named, named)
         self.stats = JudgeStats(server=self._endpoint.url)
         self._cache: ReplyCache | None = None
         if offline:
@@ -66,10 +65,13 @@ class EmbedClient:
             self._cache = ReplyCache(path, read_only=True)
         self._loop: Loop | None = None
         self._wire: Wire | None = None
+        self._local: minilm.MiniLm | None = None
 
     @property
     def signature(self) -> str:
         """What makes the embeddings."""
+        if self._is_local:
+            return f"model:{self.model}|{minilm.library()}"
         return f"model:{self.model}|server:{self._endpoint.url}"
 
     def perform(self, call: EmbedCall) -> list[EmbedReply]:
@@ -87,6 +89,8 @@ class EmbedClient:
                 "offline", "the embedding is not in the cache, and --offline asks nobody"
             )
             found.update(dict.fromkeys(missing, EmbedReply(None, error)))
+        elif missing and self._is_local:
+            self._embed(missing, found)
         elif missing:
             if self._loop is None:
                 self._loop = Loop("graders-embed")
@@ -94,7 +98,8 @@ class EmbedClient:
         return [found[text] for text in call.texts]
 
     def close(self) -> None:
-        """Close connections and the cache."""
+        """Close connections, the cache, and the embedded model if there is one."""
+        self._local = None
         if self._loop is not None:
             if self._wire is not None:
                 self._loop.run(self._wire.close())
@@ -121,6 +126,21 @@ class EmbedClient:
         self.stats.hits += 1
         found[text] = EmbedReply(_unpacked(raw))
         return True
+
+    def _embed(self, texts: Sequence[str], found: dict[str, EmbedReply]) -> None:
+        if self._local is None:
+            self._local = minilm.MiniLm()
+        vectors = self._local.embed(texts)
+        self.stats.requests += len(texts)
+        self.stats.answered += len(texts)
+        for text, vector in zip(texts, vectors, strict=True):
+            self._keep(text, vector, found)
+
+    def _keep(self, text: str, vector: Sequence[float], found: dict[str, EmbedReply]) -> None:
+        packed = array("d", vector)
+        found[text] = EmbedReply(packed)
+        if self._cache is not None:
+            self._cache.put(self._key(text), packed.tobytes())
 
     async def _perform(self, texts: Sequence[str]) -> dict[str, EmbedReply]:
         if self._wire is None:
@@ -167,10 +187,7 @@ class EmbedClient:
                 error = _no_embedding(answer, self._endpoint.key.redact)
                 found[text] = EmbedReply(None, error)
                 continue
-            packed = array("d", vector)
-            found[text] = EmbedReply(packed)
-            if self._cache is not None:
-                self._cache.put(self._key(text), packed.tobytes())
+            self._keep(text, vector, found)
 
 
 def _no_embedding(answer: Answer, redact: Any) -> ChatError:

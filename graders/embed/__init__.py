@@ -1,0 +1,1 @@
+"""Embeddings: the performers of cosine, a server's and the model of extra `models`."""
