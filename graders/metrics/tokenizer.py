@@ -15,7 +15,7 @@ the final full stop looks through those into the piece before.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from graders.metrics.alphabet import BLOCK, Alphabet, blocks
@@ -128,6 +128,26 @@ class _Rules:
         self._last = _Pieces(alphabet, cut, simple, after="x ")
         self._alone = _Pieces(alphabet, cut, simple)
 
+    def joined(self, sentences: Sequence[str]) -> str:
+        """Return the code points of sentences, none of them empty, one after the other."""
+        first, inside, last = self._first, self._inside.__getitem__, self._last
+        found: list[str] = []
+        # `add` for each, written out: most of the time of BLEU is spent in this loop.
+        for sentence in sentences:
+            if sentence[-1] in _CLOSERS and _ends_in_closers_only(sentence):
+                found.append(self.whole(sentence))
+            elif sentence[0] == " " or len(sentence) > BLOCK:
+                self.add(found, sentence, starts=sentence[0] != " ", ends=True)
+            else:
+                pieces = sentence.split()
+                if len(pieces) > 1:
+                    found.append(first[pieces[0]])
+                    found.extend(map(inside, pieces[1:-1]))
+                    found.append(last[pieces[-1]])
+                else:
+                    found.append(self._alone[pieces[0]])
+        return "".join(found)
+
     def add(self, found: list[str], text: str, *, starts: bool, ends: bool) -> None:
         """Add the code points of a text, piece by piece, to what was found before it.
 
@@ -219,13 +239,7 @@ class Tokenizer:
         sentences = self._sentences().sentences(text)
         if "\xa0" in text:
             return "".join(map(rules.whole, sentences))
-        found: list[str] = []
-        for sentence in sentences:
-            if sentence[-1] in _CLOSERS and _ends_in_closers_only(sentence):
-                found.append(rules.whole(sentence))
-            else:
-                rules.add(found, sentence, starts=sentence[0] != " ", ends=True)
-        return "".join(found)
+        return rules.joined(sentences)
 
     def _other_codes(self, text: str) -> str:
         if self._other is None:
