@@ -6,39 +6,45 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from graders import config as configs
+from graders import jsontext
 from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer
 from graders.chat import JudgeOptions, JudgeStats, retirement
 from graders.choices import Choices
+from graders.engine.crew import Crew
+from graders.engine.earlier import Earlier
+from graders.engine.flow import in_order
+from graders.engine.lane import Job
+from graders.engine.manifest import describe
+from graders.engine.output import FileOutput, StreamOutput, is_direct, partial_of
+from graders.engine.performers import Performers, Setup
+from graders.engine.result import read_results
+from graders.engine.run import MaxFailures, Progress, Run, run
 from graders.engine.runner import Runner, is_cosine
-from graders.engine.score import MaxFailures, open_output, open_rows, partial_of, score_stream
-from graders.engine.tally import Tally
+from graders.engine.score import ON_ERROR, OnError
 from graders.errors import ConfigError, Fault, OptionError, RowsError
 from graders.grade import Grade
 from graders.metrics.signature import signature
 from graders.plan import Plan, build
-from graders.rows import Chunk, Layout, add_row
+from graders.rows import Block, Chunk, Layout, RowRange, Source, add_row, find_source
 from graders.sandbox import (
     Isolation,
     Level,
-    Limits,
     MissingImport,
-    PythonSandbox,
+    PythonOptions,
     Stats,
     imports_missing,
 )
 from graders.sandbox.image import IMAGES
 from graders.sandbox.image import interpreter as image_interpreter
 from graders.template import Dialect, Rendering, ToolArguments
-
-if TYPE_CHECKING:
-    from graders.chat.client import ChatClient
-    from graders.embed.client import EmbedClient
 
 __all__ = ["Explanation", "Grader", "PythonOptions", "RetiredModel", "load", "score_file"]
 
@@ -58,32 +64,6 @@ class Explanation:
     rendered: Mapping[str, Mapping[str, str]]
     printed: Mapping[str, str]
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PythonOptions:
-    """How python graders are run. The limits are the hosted service's.
-
-    Attributes:
-        timeout: seconds one call may take.
-        memory: bytes of memory one call may use.
-        disk: bytes one call may write to its scratch folder.
-        isolation: what rows share: `module` a process but no globals, `row` nothing, `shared`
-            globals too; `auto` is `row` for a source that can execute text, else `module`.
-        level: how workers are confined; None for the default of this machine, which is never
-            below `standard`. Lower ones must be asked for by name; see `graders doctor`.
-        workers: at most so many worker processes; None for the number of cores.
-        interpreter: the python to run graders with; None for the image that a config's image_tag
-            names, if it was built, else this environment.
-    """
-
-    timeout: float = 120.0
-    memory: int = 2 << 30
-    disk: int = 1 << 30
-    isolation: Isolation = "auto"
-    level: Level | None = None
-    workers: int | None = None
-    interpreter: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +113,9 @@ class Grader:
         self.plan: Plan = build(loaded.config, choices)
         self._loaded = loaded
         self._python = PythonOptions() if python is None else python
-        self._sandbox: PythonSandbox | None = None
         self._judge = JudgeOptions() if judge is None else judge
         self._embed = embed
-        self._chat: ChatClient | None = None
-        self._embedder: EmbedClient | None = None
+        self._performers = Performers(self.plan, self._python, self._judge, embed)
         self._runner: Runner | None = None
         self._lock = threading.RLock()
 
@@ -152,6 +130,16 @@ class Grader:
         return self.plan.type
 
     @property
+    def setup(self) -> Setup | None:
+        """What another process makes the same grader from; None where performers were given."""
+        python, judge = self._python, self._judge
+        if self._embed is not None:
+            return None
+        if isinstance(python, PythonOptions) and isinstance(judge, JudgeOptions):
+            return Setup(config=self.config, choices=self.plan.choices, python=python, judge=judge)
+        return None
+
+    @property
     def signatures(self) -> dict[str, str]:
         """How each text metric is made, by sub-grader: library versions, tokenizer, stemmer."""
         return {
@@ -159,7 +147,7 @@ class Grader:
                 leaf.config.evaluation_metric, self.plan.choices.metric_options
             )
             if not is_cosine(leaf)
-            else f"cosine|{self._embed_performer().signature}"
+            else f"cosine|{self._performers.embed().signature}"
             for leaf in self.plan.leaves
             if isinstance(leaf.config, configs.TextSimilarity)
         }
@@ -167,7 +155,7 @@ class Grader:
     @property
     def judge_stats(self) -> list[JudgeStats]:
         """What the clients of model servers did so far: judges, then embeddings; [] unused."""
-        return [one.stats for one in (self._chat, self._embedder) if one is not None]
+        return self._performers.judge_stats
 
     def retired_models(self) -> list[RetiredModel]:
         """Return the models that the hosted service switches off, and when."""
@@ -193,7 +181,7 @@ class Grader:
             if not isinstance(leaf.config, configs.Python):
                 continue
             with self._lock:
-                error = self._performer().check(leaf.config.source, leaf.config.image_tag)
+                error = self._performers.python().check(leaf.config.source, leaf.config.image_tag)
             if error is not None:
                 place = configs.place_of(self.config, leaf.key, self._loaded.place)
                 text = error.message + _package_hint(error, leaf.config.image_tag)
@@ -209,7 +197,7 @@ class Grader:
         for leaf in self.plan.leaves:
             if isinstance(leaf.config, configs.Python) and isinstance(self._python, PythonOptions):
                 tag = leaf.config.image_tag or ""
-                interpreter = _interpreters([tag], self._python.interpreter).get(tag)
+                interpreter = self._python.interpreters([tag]).get(tag)
                 if missing := imports_missing(leaf.config.source, interpreter):
                     found[leaf.key] = missing
         return found
@@ -217,7 +205,7 @@ class Grader:
     @property
     def python_stats(self) -> Stats | None:
         """What the sandbox did so far: its level, calls, failures, slowest calls; None unused."""
-        return self._sandbox.stats if self._sandbox is not None else None
+        return self._performers.python_stats
 
     def grade(self, item: Any = None, sample: Any = None) -> Grade:
         """Return the grade of one row.
@@ -244,34 +232,41 @@ class Grader:
 
         return await asyncio.to_thread(self.grade, item, sample)
 
-    def grade_many(self, rows: Iterable[Mapping[str, Any]], *, chunk: int = 256) -> Iterator[Grade]:
+    def grade_many(
+        self, rows: Iterable[Mapping[str, Any]], *, chunk: int = 256, workers: int = 0
+    ) -> Iterator[Grade]:
         """Yield the grade of each row, in order.
 
         Args:
-            rows: `{"item": ..., "sample": ...}` each; read as the grades are taken, at most
-                `chunk` rows ahead.
+            rows: `{"item": ..., "sample": ...}` each; read in the caller's thread as the grades
+                are taken, `chunk` rows ahead, with workers `chunk` times their number and two.
             chunk: how many rows are graded together.
+            workers: worker processes; 0 for none. Rows that go there are JSON values. Models are
+                asked from this process, and then several chunks overlap.
 
         Raises:
-            OptionError: a row is not a mapping.
+            OptionError: a row is not a mapping, or, with workers, no JSON.
             UnavailableError: this machine lacks what the grader needs.
         """
-        if chunk < 1:
-            raise OptionError(f"chunk is at least 1, got {chunk}")
-        pending, layout, index = iter(rows), Layout(), 0
-        while batch := list(islice(pending, chunk)):
-            columns = Chunk(index=index)
+        if chunk < 1 or workers < 0:
+            raise OptionError(f"chunk is at least 1 and workers 0, got {chunk} and {workers}")
+        batches = _batches(rows, chunk)
+        if workers:
+            with self._lock:
+                crew = Crew(self._performers, Job(self.setup, Layout()), workers)
+                lanes = crew.lanes()
+            with closing(in_order(map(_block, batches), lanes)) as flow:
+                for _, scored in flow:
+                    for results in read_results(BytesIO(scored.lines)):
+                        yield from (one.grade(self.name, self.type) for one in results)
+            return
+        for start, batch in batches:
+            columns = Chunk(indexes=range(start, start + len(batch)))
             for row in batch:
-                if not isinstance(row, Mapping):
-                    raise OptionError(
-                        f"row {index + len(columns.items)} is a {type(row).__name__}; rows are "
-                        'mappings {"item": ..., "sample": ...}'
-                    )
-                add_row(columns, row, layout)
+                add_row(columns, row, Layout())
             with self._lock:
                 graded = self._ready().grade(columns)
             yield from (graded.grade(row) for row in range(len(batch)))
-            index += len(batch)
 
     def explain(self, item: Any = None, sample: Any = None) -> Explanation:
         """Return the grade of one row and how it came about; arguments as for `grade`."""
@@ -291,12 +286,8 @@ class Grader:
     def close(self) -> None:
         """Stop the workers this grader has started. Used again, it starts new ones."""
         with self._lock:
-            if self._sandbox is not None:
-                self._sandbox.close()
-            for client in (self._chat, self._embedder):
-                if client is not None:
-                    client.close()
-            self._sandbox, self._runner, self._chat, self._embedder = None, None, None, None
+            self._performers.close()
+            self._runner = None
 
     def __enter__(self) -> Self:
         return self
@@ -309,60 +300,35 @@ class Grader:
 
     def _ready(self) -> Runner:
         if self._runner is None:
-            kinds = {type(leaf.config) for leaf in self.plan.leaves}
-            judges = {configs.ScoreModel, configs.LabelModel}
-            judge = self._judge
-            self._runner = Runner(
-                self.plan,
-                self._performer() if configs.Python in kinds else None,
-                chat=self._chat_performer() if kinds & judges else None,
-                embed=self._embed_performer() if any(map(is_cosine, self.plan.leaves)) else None,
-                repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
-            )
+            self._runner = self._performers.runner()
         return self._runner
 
-    def _chat_performer(self) -> ChatPerformer:
-        if not isinstance(self._judge, JudgeOptions):
-            return self._judge
-        if self._chat is None:
-            from graders.chat.client import ChatClient  # noqa: PLC0415  (asyncio, SQLite)
 
-            self._chat = ChatClient(self._judge)
-        return self._chat
+def _batches(
+    rows: Iterable[Mapping[str, Any]], size: int
+) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
+    """Yield rows, so many at a time, each time with the index of the first."""
+    pending, start = iter(rows), 0
+    while batch := list(islice(pending, size)):
+        for index, row in enumerate(batch, start):
+            if not isinstance(row, Mapping):
+                raise OptionError(
+                    f"row {index} is a {type(row).__name__}; rows are "
+                    'mappings {"item": ..., "sample": ...}'
+                )
+        yield start, batch
+        start += len(batch)
 
-    def _embed_performer(self) -> EmbedPerformer:
-        if self._embed is not None:
-            return self._embed
-        if self._embedder is None:
-            from graders.embed.client import EmbedClient  # noqa: PLC0415  (asyncio, SQLite)
 
-            judge = self._judge
-            self._embedder = EmbedClient(judge if isinstance(judge, JudgeOptions) else None)
-        return self._embedder
-
-    def _performer(self) -> PythonPerformer:
-        options = self._python
-        if not isinstance(options, PythonOptions):
-            return options
-        if self._sandbox is None:
-            tags = {
-                leaf.config.image_tag or ""
-                for leaf in self.plan.leaves
-                if isinstance(leaf.config, configs.Python)
-            }
-            self._sandbox = PythonSandbox(
-                level=options.level,
-                limits=Limits(
-                    call_seconds=options.timeout,
-                    load_seconds=max(options.timeout, 1.0),
-                    memory_bytes=options.memory,
-                    disk_bytes=options.disk,
-                ),
-                isolation=options.isolation,
-                workers=options.workers or os.cpu_count() or 1,
-                interpreters=_interpreters(tags, options.interpreter),
-            )
-        return self._sandbox
+def _block(batch: tuple[int, list[Mapping[str, Any]]]) -> Block:
+    start, rows = batch
+    lines = []
+    for index, row in enumerate(rows, start):
+        try:
+            lines.append(jsontext.encode(dict(row)))
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"row {index} is no JSON value: {error}") from None
+    return Block(b"\n".join(lines), start)
 
 
 def _package_hint(error: PythonError, tag: str | None) -> str:
@@ -371,14 +337,6 @@ def _package_hint(error: PythonError, tag: str | None) -> str:
     if tag is not None and tag in IMAGES and image_interpreter(tag) is None:
         return f"; `graders image build {tag}` makes its image, --python names another interpreter"
     return "; --python names the interpreter of an environment that has it"
-
-
-def _interpreters(tags: Iterable[str], chosen: Path | None) -> dict[str, Path]:
-    """Return the interpreter for each image_tag that does not run in this environment."""
-    if chosen is not None:
-        return dict.fromkeys(tags, chosen)
-    built = {tag: image_interpreter(tag) for tag in tags if tag}
-    return {tag: path for tag, path in built.items() if path is not None}
 
 
 def load(
@@ -448,50 +406,105 @@ def load(
     return grader
 
 
-def _check_apart(rows: Path, output: Path) -> None:
+def _check_apart(rows: Source, output: Path) -> None:
     """Refuse to write over the rows."""
-    if "-" in (str(rows), str(output)):
+    if is_direct(output):
         return
-    for place in (output, partial_of(output)):
-        if place.is_file() and rows.exists() and place.samefile(rows):
-            raise RowsError(f"{output} holds the rows; results would replace them")
+    for path in rows.paths:
+        for place in (output, partial_of(output)):
+            if place.is_file() and path.exists() and place.samefile(path):
+                raise RowsError(f"{output} holds the rows; results would replace them")
+
+
+Rows = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def score_file(
     grader: Grader,
-    rows: str | os.PathLike[str],
+    rows: Rows,
     output: str | os.PathLike[str],
     *,
     item_path: str = "item",
     sample_path: str = "sample",
+    workers: int | None = None,
+    resume: bool = False,
+    restart: bool = False,
+    where: RowRange | None = None,
+    limit: int | None = None,
+    only_failed: str | os.PathLike[str] | None = None,
+    on_error: OnError = "null",
     max_failures: MaxFailures | None = None,
-    on_block: Callable[[Tally, int], None] | None = None,
-) -> Tally:
-    """Score a file of JSON Lines into a file of result lines; what `graders score` calls.
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Score files of rows into a file of result lines; what `graders score` calls.
+
+    The result lines are the same bytes whatever the number of workers, from a file or a stream,
+    in one go or interrupted and resumed.
 
     Args:
         grader: grades.
-        rows: the file of rows, `-` for standard input.
+        rows: the file of rows, or several, or patterns such as `data/*.jsonl.gz`; `-` for standard
+            input. JSON Lines, also compressed (.gz, .zst), CSV, Parquet, or a dataset folder.
         output: the file of results, which appears whole when all rows are done; `-` for
             standard output.
         item_path: where in a row the item stands; `.` for the whole row.
         sample_path: the same for the sample.
+        workers: worker processes; None for as many as cores where the input is not small, 0 for
+            none. Models are always asked from this process.
+        resume: go on where an earlier run was interrupted; it must have been of the same grader,
+            rows and options.
+        restart: drop what an interrupted run has finished.
+        where: the rows to score, by index; None for all.
+        limit: score at most so many rows.
+        only_failed: results of an earlier run: its failed rows are scored again, the others kept.
+        on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
+            failures are named either way); `raise` stops the run at the first one.
         max_failures: stop when more rows than this have failed.
-        on_block: told the tally so far and the bytes of input done.
+        on_progress: told how far the run is.
 
     Raises:
-        RowsError: the rows cannot be read or the results cannot be written.
-        StoppedError: more rows failed than `max_failures` allows; what was finished stands in
-            `<output>.partial`.
+        RowsError: the rows cannot be read or the results cannot be written; another run is
+            writing them; what was finished cannot be gone on with.
+        OptionError: an option has a value it cannot have, or an interrupted run stands in the way.
+        StoppedError: more rows failed than is allowed; what was finished stands in
+            `<output>.partial`, and `resume` goes on with it.
     """
-    layout = Layout.parse(item_path, sample_path)
-    _check_apart(Path(rows), Path(output))
-    with (
-        grader._lock,  # noqa: SLF001  (the same module)
-        open_rows(Path(rows)) as stream,
-        open_output(Path(output)) as sink,
-    ):
-        runner = grader._ready()  # noqa: SLF001
-        return score_stream(
-            runner, stream, sink, layout, max_failures=max_failures, on_block=on_block
-        )
+    if on_error not in ON_ERROR:
+        raise OptionError(f"on_error is one of {', '.join(ON_ERROR)}, got {on_error!r}")
+    if workers is not None and workers < 0:
+        raise OptionError(f"workers is at least 0, got {workers}")
+    if limit is not None and limit < 0:
+        raise OptionError(f"limit is at least 0, got {limit}")
+    source, target = (
+        find_source([rows] if isinstance(rows, str | os.PathLike) else rows),
+        Path(output),
+    )
+    layout, wanted = Layout.parse(item_path, sample_path), (where or RowRange()).first(limit)
+    _check_apart(source, target)
+    written: OnError = "zero" if on_error == "zero" else "null"
+    job = Job(grader.setup, layout, written)
+    with grader._lock:  # noqa: SLF001  (the same module)
+        crew = Crew(grader._performers, job, workers, source.size)  # noqa: SLF001
+        marks = {leaf.key: leaf.passes_at for leaf in grader.plan.leaves}
+        earlier = None if only_failed is None else Earlier(Path(only_failed), marks)
+        inputs: list[dict[str, Any]] = []
+        if is_direct(target):
+            if resume:
+                raise OptionError(f"{target} is a stream; only results in a file can be resumed")
+            place: FileOutput | StreamOutput = StreamOutput(target)
+        else:
+            inputs = source.identity()
+            manifest = describe(
+                grader.config, grader.plan, setup=grader.setup, signatures=grader.signatures,
+                layout=layout, rows=wanted, on_error=written, inputs=inputs,
+            )  # fmt: skip
+            if earlier is not None:
+                earlier.check(manifest)
+                manifest["only_failed"] = earlier.identity()
+            place = FileOutput(target, manifest, resume=resume, restart=restart, marks=marks)
+        with place:
+            return run(
+                source, place, crew, rows=wanted, most_rows=wanted.most(inputs), earlier=earlier,
+                max_failures=max_failures, raise_failures=on_error == "raise",
+                on_progress=on_progress,
+            )  # fmt: skip

@@ -58,11 +58,11 @@ class StoppedError(GradersError, RuntimeError):
     """A run stopped before its end, for too many rows failed; what was finished is kept.
 
     Attributes:
-        tally: what was counted up to there.
+        run: what the run gave up to there.
     """
 
-    def __init__(self, message: str, *, tally: Any) -> None:
-        self.tally = tally
+    def __init__(self, message: str, *, run: Any) -> None:
+        self.run = run
         super().__init__(message)
 
 

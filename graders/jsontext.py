@@ -9,6 +9,7 @@ a key that stands twice has its last value.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -77,23 +78,31 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def encode(value: Any, *, indent: bool = False) -> bytes:
+def encode(
+    value: Any, *, indent: bool = False, default: Callable[[Any], Any] | None = None
+) -> bytes:
     """Return a JSON value as UTF-8 JSON text; lone surrogates are written as escapes.
+
+    Args:
+        value: the value.
+        indent: write it for people.
+        default: returns what stands for a value that JSON has not.
 
     Raises:
         TypeError: something in it is not a JSON value.
         ValueError: it nests too deeply.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0)
+        option = orjson.OPT_INDENT_2 if indent else 0
+        return orjson.dumps(value, default=default, option=option)
     except TypeError:
-        return _encode_slowly(value, indent=indent)
+        return _encode_slowly(value, indent=indent, default=default)
 
 
-def _encode_slowly(value: Any, *, indent: bool) -> bytes:
+def _encode_slowly(value: Any, *, indent: bool, default: Callable[[Any], Any] | None) -> bytes:
     try:
         # orjson writes NaN as null; so must this way.
-        value = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        value = json.loads(json.dumps(value, default=default), parse_constant=lambda _: None)
         text = json.dumps(
             value,
             ensure_ascii=False,

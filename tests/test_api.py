@@ -364,11 +364,11 @@ def test_a_file_of_rows_becomes_a_file_of_results(tmp_path: Path) -> None:
     rows, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     rows.write_text('{"answer": "x", "a": "x"}\nbroken\n')
     told: list[int] = []
-    tally = graders.score_file(
+    run = graders.score_file(
         graders.load(CHECK), rows, out, item_path=".", sample_path="answer",
-        on_block=lambda tally, done: told.append(done),
+        on_progress=lambda now: told.append(now.done),
     )  # fmt: skip
-    assert (tally.rows, tally.scored, tally.failed) == (2, 1, 1)
+    assert (run.tally.rows, run.tally.scored, run.tally.failed) == (2, 1, 1)
     assert told == [rows.stat().st_size]
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["reward"] for line in found] == [1.0, None]

@@ -10,8 +10,8 @@ import graders
 from benchmarks.corpus import GRADER
 from benchmarks.peers.common import SCORES, Columns, Pair, main
 from graders.engine.runner import Runner
-from graders.engine.score import score_stream
-from graders.rows import Layout
+from graders.engine.score import score_block
+from graders.rows import Layout, read_blocks
 
 
 def prepare(pairs: Sequence[Pair]) -> Callable[[], Columns]:
@@ -23,9 +23,12 @@ def prepare(pairs: Sequence[Pair]) -> Callable[[], Columns]:
     plan = graders.load(GRADER).plan
 
     def score() -> Columns:
-        results = io.BytesIO()
-        score_stream(Runner(plan), io.BytesIO(lines), results, Layout())
-        found = [json.loads(line)["sub_rewards"] for line in results.getvalue().splitlines()]
+        runner = Runner(plan)
+        results = b"".join(
+            score_block(runner, block, Layout()).lines
+            for block in read_blocks(io.BytesIO(lines), 1 << 20)
+        )
+        found = [json.loads(line)["sub_rewards"] for line in results.splitlines()]
         return {name: [one[name] for one in found] for name in SCORES}
 
     return score

@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +26,25 @@ from graders.cli.option import (
 )
 from graders.cli.output import say, write_json
 from graders.config import load_source
-from graders.engine.score import MaxFailures
-from graders.engine.tally import Tally
-from graders.errors import StoppedError
-from graders.report.terminal import console, tally_view
+from graders.engine.crew import asks_models
+from graders.engine.output import partial_of
+from graders.engine.run import MaxFailures, Progress, Run
+from graders.engine.score import ON_ERROR
+from graders.errors import RowsError, StoppedError
+from graders.report.terminal import console, number, run_view
+from graders.rows import RowRange
 from graders.sandbox import Stats
 
 __all__ = ["score"]
-
-_SLOW_SECONDS = 1.0
 
 _EPILOG = """\b
 Examples:
   graders score grader.json rows.jsonl -o results.jsonl
   graders score job.json train.jsonl --item-path . --sample-path answer -o results.jsonl
+  graders score grader.json 'data/*.jsonl.gz' -o results.jsonl --resume
   cat rows.jsonl | graders score grader.json - | head
 \b
+ROWS are JSON Lines (also .gz or .zst), .csv, .tsv, .parquet or a dataset folder.
 A row is {"item": {...}, "sample": "text" | {...}}. A result line holds index, id,
 reward (null for a failed row), sub_rewards and failures, in the order of the rows."""
 
@@ -60,15 +63,68 @@ class _MaxFailuresType(click.ParamType):  # type: ignore[type-arg]  # generic in
         return MaxFailures(share=float(match[2]) / 100)
 
 
-@click.command(epilog=_EPILOG, short_help="Score a file of rows, with a summary.")
+class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    name = "A:B"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> RowRange:  # noqa: ARG002
+        if isinstance(value, RowRange):
+            return value
+        match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})|([0-9]{1,15})", value)
+        if match is None:
+            self.fail(f"{value!r} is not a range of row indexes such as 100:200, 100: or 17")
+        if match[3]:
+            return RowRange(int(match[3]), int(match[3]) + 1)
+        start, stop = int(match[1] or 0), int(match[2]) if match[2] else None
+        if stop is not None and stop < start:
+            self.fail(f"{value!r} ends before it begins")
+        return RowRange(start, stop)
+
+
+@click.command(epilog=_EPILOG, short_help="Score files of rows, with a summary.")
 @grader_argument
-@click.argument("rows", metavar="ROWS")
+@click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
 @click.option(
     "-o", "--output", default="-", show_default=True, metavar="OUT", help="Where results go."
 )
-@layout_options
 @click.option(
-    "--max-failures", type=_MaxFailuresType(), help="Exit with 1 when more rows than this fail."
+    "--workers",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Worker processes; 0 for none.  [default: the cores, 0 where there is little to do]",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on where an interrupted run of the same was stopped."
+)
+@click.option("--restart", is_flag=True, help="Drop what an interrupted run has finished.")
+@layout_options
+@click.option("--where", type=_RangeType(), help="Score the rows with these indexes only.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N", help="Score the first N rows only."
+)
+@click.option(
+    "--only-failed",
+    metavar="EARLIER",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Score the failed rows of these results again; keep the others.",
+)
+@click.option(
+    "--max-failures",
+    type=_MaxFailuresType(),
+    help="Stop, and exit with 1, when more rows than this fail.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(ON_ERROR),
+    default="null",
+    show_default=True,
+    help="A failed row's reward: null, or zero for 0.0; raise stops at the first.",
+)
+@click.option(
+    "--summary",
+    "summary_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the summary there, as JSON.",
 )
 @json_option
 @choice_options
@@ -76,68 +132,97 @@ class _MaxFailuresType(click.ParamType):  # type: ignore[type-arg]  # generic in
 @judge_options
 def score(
     grader: str,
-    rows: str,
+    rows: Sequence[str],
     *,
     output: str,
     item_path: str,
     sample_path: str,
+    summary_file: Path | None,
     max_failures: MaxFailures | None,
     as_json: bool,
     python: PythonOptions,
     judge: JudgeOptions,
-    **choices: Any,
+    **options: Any,
 ) -> int:
-    """Score every row of ROWS (JSON Lines, or - for standard input).
+    """Score every row of ROWS (files, patterns, or - for standard input).
 
     The summary goes to standard output, or to standard error when the results go there. Exits with
     1 when more rows failed than --max-failures allows, or every row failed.
     """
-    if grader == "-" and rows == "-":
+    if grader == "-" and "-" in rows:
         raise click.UsageError("Standard input (-) can be read only once.")
-    loaded = load_source(grader, dialect=choices["dialect"])
+    if options["resume"] and options["restart"]:
+        raise click.UsageError("--resume and --restart exclude each other.")
+    names = ("workers", "resume", "restart", "where", "limit", "only_failed", "on_error")
+    scope = {name: options.pop(name) for name in names}
+    loaded = load_source(grader, dialect=options["dialect"])
     started = time.perf_counter()
     summary = sys.stderr if output == "-" else sys.stdout
-    with api.Grader(loaded, choices=Choices(**choices), python=python, judge=judge) as ready:
+    with api.Grader(loaded, choices=Choices(**options), python=python, judge=judge) as ready:
         ready.check()
         stopped = ""
         warn_of_local(ready.plan, judge)
+        if scope["workers"] and asks_models(ready.plan):
+            say("note: models are asked from one process; --workers does not matter here")
         try:
-            with _progress(rows) as on_block:
-                tally = api.score_file(
+            with _progress() as on_progress:
+                run = api.score_file(
                     ready, rows, output, item_path=item_path, sample_path=sample_path,
-                    max_failures=max_failures, on_block=on_block,
+                    max_failures=max_failures, on_progress=on_progress, **scope,
                 )  # fmt: skip
         except StoppedError as error:
-            tally, stopped = error.tally, f"{error}{_kept(output)}"
+            run, stopped = error.run, f"{error}{_kept(output)}"
         except KeyboardInterrupt:
             say(f"interrupted{_kept(output)}")
             return 130
+        except RowsError as error:
+            raise RowsError(f"{error}{_kept(output)}") from None
         seconds = time.perf_counter() - started
+        body = {
+            **run.to_dict(), "name": ready.name, "type": ready.type,
+            "signatures": ready.signatures, "seconds": seconds,
+            "python": _python_figures(_stats(ready, run)),
+            "judge": [one.to_dict() for one in ready.judge_stats],
+        }  # fmt: skip
+        if summary_file is not None:
+            _write_summary(summary_file, body)
         if as_json:
-            body = {
-                **tally.to_dict(), "complete": not stopped, "name": ready.name, "type": ready.type,
-                "signatures": ready.signatures, "seconds": seconds,
-                "python": _python_figures(ready.python_stats),
-                "judge": [one.to_dict() for one in ready.judge_stats],
-            }  # fmt: skip
             write_json(body, summary)
         else:
-            view = tally_view(
-                tally, name=ready.name, type=ready.type, output=output,
-                signatures=ready.signatures, seconds=seconds,
-                notes=[*_notes(ready.python_stats), *judge_notes(tally, ready.judge_stats)],
+            notes = [*_notes(_stats(ready, run)), *judge_notes(run.tally, ready.judge_stats)]
+            view = run_view(
+                run, name=ready.name, type=ready.type, output=output,
+                signatures=ready.signatures, seconds=seconds, notes=notes,
             )  # fmt: skip
             console(summary).print(view, crop=False)
+    return _code(run, stopped, max_failures)
+
+
+def _code(run: Run, stopped: str, max_failures: MaxFailures | None) -> int:
+    tally = run.tally
     if stopped:
         say(stopped)
         return 1
-    if max_failures is not None and max_failures.exceeded(tally, ended=True):
+    if max_failures is not None and max_failures.exceeded(tally, tally.rows):
         say(f"{tally.failed:,} of {tally.rows:,} rows failed, more than the {max_failures} allowed")
         return 1
     if tally.rows and not tally.scored:
         say("every row failed")
         return 1
     return 0
+
+
+def _write_summary(path: Path, body: Any) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as stream:
+            write_json(body, stream)
+    except OSError as error:
+        raise RowsError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _stats(grader: api.Grader, run: Run) -> Stats | None:
+    """What all sandboxes did: the workers', else that of this process."""
+    return run.python or (grader.python_stats if run.tally.rows > run.resumed else None)
 
 
 def _python_figures(stats: Stats | None) -> dict[str, Any] | None:
@@ -148,44 +233,47 @@ def _python_figures(stats: Stats | None) -> dict[str, Any] | None:
         "calls": stats.calls,
         "failures": dict(stats.failures),
         "workers_started": stats.workers_started,
-        "slow_calls": [{"row": one.row, "seconds": one.seconds} for one in stats.slow_calls],
     }
 
 
 def _notes(stats: Stats | None) -> list[str]:
-    """Say how python graders ran, and which calls were slow enough to want a look."""
+    """Say how python graders ran."""
     if stats is None:
         return []
-    notes = [f"python: {stats.calls:,} calls in sandbox level {stats.level}"]
-    if slow := [one for one in stats.slow_calls if one.seconds >= _SLOW_SECONDS][:3]:
-        listed = ", ".join(f"row {one.row} ({one.seconds:.1f} s)" for one in slow)
-        notes.append(f"slowest calls: {listed}")
-    return notes
+    return [f"python: {stats.calls:,} calls in sandbox level {stats.level}"]
 
 
 def _kept(output: str) -> str:
-    return "" if output == "-" else f"; the finished rows are in {output}.partial"
+    """Say what there is of a run that did not come to its end."""
+    partial = partial_of(Path(output))
+    if output == "-" or not partial.is_file():
+        return ""
+    return f"; the finished rows are in {output}.partial, and --resume goes on with them"
 
 
 @contextlib.contextmanager
-def _progress(rows: str) -> Iterator[Callable[[Tally, int], None] | None]:
+def _progress() -> Iterator[Callable[[Progress], None] | None]:
     """Show progress on standard error while rows are scored; nothing where nobody looks."""
     if not sys.stderr.isatty():
         yield None
         return
+    from rich import progress as bars  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    path = Path(rows)
-    size = path.stat().st_size if rows != "-" and path.is_file() else None
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (
+        bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20),
+        bars.TimeRemainingColumn(),
+    )  # fmt: skip
     started = time.perf_counter()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("scoring", total=size)
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("scoring", total=None)
 
-        def on_block(tally: Tally, done: int) -> None:
-            pace = tally.rows / max(time.perf_counter() - started, 1e-9)
-            text = f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed"
-            progress.update(task, completed=done, description=text)
+        def on_progress(now: Progress) -> None:
+            tally, pace = now.tally, now.scored_now / max(time.perf_counter() - started, 1e-9)
+            text = (
+                f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed · "
+                f"mean {number(tally.rewards.mean)}"
+            )
+            shown.update(task, total=now.size, completed=now.done, description=text)
 
-        yield on_block
+        yield on_progress

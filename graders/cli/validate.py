@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,11 +14,10 @@ from graders.cli.judge import model_map_option
 from graders.cli.option import grader_argument, json_option, layout_options, python_options
 from graders.cli.output import write_json
 from graders.config import load_source
-from graders.engine.score import open_rows
 from graders.errors import ConfigError
 from graders.inspection.variable import check_variables
 from graders.report.terminal import console, variable_view
-from graders.rows import Layout, decode_block, read_blocks
+from graders.rows import Layout, decode_block, find_source
 
 __all__ = ["validate"]
 
@@ -92,9 +90,8 @@ def validate(  # noqa: C901
     ]
     report = None
     if rows is not None:
-        with open_rows(Path(rows)) as stream:
-            blocks = read_blocks(stream)
-            report = check_variables(plan, (decode_block(block, layout) for block in blocks))
+        blocks = find_source([rows]).blocks(1 << 18)
+        report = check_variables(plan, (decode_block(block, layout) for block in blocks))
         body["rows"] = report.to_dict()
     if as_json:
         write_json(body)

@@ -7,6 +7,8 @@ after it untouched: a leaf only ever sees the rows it can score.
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -62,6 +64,7 @@ class Graded:
         replaced: failures that `invalid_grade` stood in for.
         replies: what each python leaf's calls gave, by key; for a closer look at one row.
         judged: what each model grader's calls gave, by key, in the same rows.
+        seconds: how long each leaf took, by key.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Graded:
     replaced: dict[int, tuple[Failure, ...]] = field(default_factory=dict)
     replies: dict[str, Sequence[PythonReply | None]] = field(default_factory=dict)
     judged: dict[str, Judged] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def usage(self, row: int) -> dict[str, Usage]:
         """Return the tokens that judges used for one row, by model."""
@@ -133,6 +137,23 @@ class _Asking:
         full = judged.spread(self.rows, count)
         found = _placed({**self.failures, **full.failures}, self.leaf.key)
         return Column(full.scores, dict(sorted(found.items()))), full
+
+
+class _Watch:
+    """Adds up how long each leaf takes, one or several at a time."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._keys: tuple[str | None, ...] = ()
+        self._since = time.perf_counter()
+
+    def turn_to(self, *keys: str | None) -> None:
+        """Count for these leaves from now on, for each an equal share; None is nobody."""
+        now = time.perf_counter()
+        for key in self._keys:
+            if key is not None:
+                self.seconds[key] += (now - self._since) / len(self._keys)
+        self._keys, self._since = keys, now
 
 
 class Runner:
@@ -222,7 +243,9 @@ class Runner:
         judged: dict[str, Judged] = {}
         asked: list[tuple[Leaf, Request, dict[int, Failure], list[int]]] = []
         judges: list[_Asking] = []
+        watch = _Watch()
         for leaf in plan.leaves:
+            watch.turn_to(leaf.key)
             if isinstance(leaf.config, Python):
                 columns[leaf.key], replies[leaf.key] = self._perform_python(leaf, items, samples)
                 continue
@@ -242,17 +265,23 @@ class Runner:
                 columns[leaf.key] = Column([])  # Keeps the config's order; filled below.
                 request = text_similarity.request(leaf.config, inputs, references)
                 asked.append((leaf, request, failures, rows))
+        watch.turn_to(None)
         # All metrics of a chunk at once: they share the tokens of equal texts.
-        found = self._scorer.score([request for _, request, _, _ in asked]) if asked else []
-        for (leaf, _, failures, rows), scores in zip(asked, found, strict=True):
+        times: list[float] = []
+        found = self._scorer.score([one[1] for one in asked], times) if asked else []
+        for (leaf, _, failures, rows), scores, took in zip(asked, found, times, strict=True):
             columns[leaf.key] = _column(scores, failures, rows, len(items))
+            watch.seconds[leaf.key] += took
         # All judges of a chunk at once: none waits for another's slowest row.
+        watch.turn_to(*[judge.leaf.key for judge in judges])
         for asking, answers in zip(judges, self._perform_chat(judges), strict=True):
             key = asking.leaf.key
             columns[key], judged[key] = asking.settle(answers, len(items), self.repeats)
+        watch.turn_to(None)
         graded = _combine(plan, columns, len(items))
         graded.replies = replies
         graded.judged = judged
+        graded.seconds = dict(watch.seconds)
         return graded
 
     def _render(self, index: int, items: Sequence[Any], samples: Sequence[Any]) -> Rendered:
@@ -437,4 +466,5 @@ def _spread(
         moved(part.replaced),
         {key: full(column) for key, column in part.replies.items()},
         {key: judged.spread(rows, count) for key, judged in part.judged.items()},
+        part.seconds,
     )

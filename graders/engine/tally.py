@@ -15,13 +15,15 @@ from typing import Any, Final
 
 from graders.grade import Failure, Usage
 
-__all__ = ["Figures", "Repeats", "Tally"]
+__all__ = ["QUANTILES", "Figures", "Repeats", "Tally"]
 
 MAX_BINS: Final = 4096
 FIRST_ROWS: Final = 5
 _LARGE: Final = 2.0**32
 _HUGE: Final = 2**600
 _JUST_OUTSIDE: Final = 0.05
+_DRAWN_BINS: Final = 256
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Figures:
     squares: Fraction = Fraction(0)
     lowest: float = math.inf
     highest: float = -math.inf
+    at_lowest: int = 0
+    at_highest: int = 0
     bins: Counter[int] = field(default_factory=Counter)
     shift: int = 20
     """A bin is 2**-shift wide; it widens when there are too many."""
@@ -45,7 +49,7 @@ class Figures:
         self.total += _exact_sum(values)
         self.squares += _sum_of_squares(values)
         low, high = min(values), max(values)
-        self.lowest, self.highest = min(self.lowest, low), max(self.highest, high)
+        self._meet(low, values.count(low), high, values.count(high))
         # Beyond 2**32 a float holds nothing finer than our bins; scale by fractions there.
         if low > -_LARGE and high < _LARGE:
             scale = 2.0**self.shift
@@ -60,13 +64,20 @@ class Figures:
         self.count += other.count
         self.total += other.total
         self.squares += other.squares
-        self.lowest = min(self.lowest, other.lowest)
-        self.highest = max(self.highest, other.highest)
+        self._meet(other.lowest, other.at_lowest, other.highest, other.at_highest)
         while self.shift > other.shift:
             self._halve()
         for index, times in other.bins.items():
             self.bins[index >> (other.shift - self.shift)] += times
         self._widen()
+
+    def _meet(self, low: float, at_low: int, high: float, at_high: int) -> None:
+        if low <= self.lowest:
+            self.at_lowest = at_low + (self.at_lowest if low == self.lowest else 0)
+            self.lowest = low
+        if high >= self.highest:
+            self.at_highest = at_high + (self.at_highest if high == self.highest else 0)
+            self.highest = high
 
     def _widen(self) -> None:
         while len(self.bins) > MAX_BINS:
@@ -101,6 +112,50 @@ class Figures:
             return None
         return [(round(index / 2**20, 5), self.bins[index]) for index in sorted(self.bins)]
 
+    def quantile(self, share: float) -> float | None:
+        """Return the value that this share of the numbers does not exceed, to a bin's width."""
+        if not self.count:
+            return None
+        wanted, width = max(1, math.ceil(share * self.count)), Fraction(2) ** -self.shift
+        seen = 0
+        for index in sorted(self.bins):
+            seen += self.bins[index]
+            if seen >= wanted:
+                break
+        # A value stands at its bin's lower end where only one is in it, as 0.5 and 1 do.
+        return self._within(index * width)
+
+    def interval(self, confidence: float = 0.95, draws: int = 1000) -> tuple[float, float] | None:
+        """Return the bootstrap interval of the mean: the same for the same numbers.
+
+        The numbers are drawn anew, as many as there are, `draws` times; what is drawn is their
+        distribution in at most some hundred bins. None of fewer than two numbers.
+        """
+        if self.count < 2 or self.mean is None:
+            return None
+        import numpy as np  # noqa: PLC0415  (a run without a summary needs none)
+
+        coarse = Figures(bins=Counter(self.bins), shift=self.shift)
+        while len(coarse.bins) > _DRAWN_BINS:
+            coarse._halve()
+        places = sorted(coarse.bins)
+        reach = max(places[-1] - places[0], 1)
+        # As shares of the reach, so that no number is too large to be drawn with.
+        offsets = np.array([float(Fraction(place - places[0], reach)) for place in places])
+        shares = np.array([coarse.bins[place] / self.count for place in places])
+        drawn = np.random.default_rng(0).multinomial(self.count, shares, size=draws) / self.count
+        shifts = (drawn - shares) @ offsets
+        low, high = np.quantile(shifts, [(1 - confidence) / 2, (1 + confidence) / 2])
+        mean, width = Fraction(self.mean), reach * Fraction(2) ** -coarse.shift
+        return (
+            self._within(mean + Fraction(float(low)) * width),
+            self._within(mean + Fraction(float(high)) * width),
+        )
+
+    def _within(self, value: Fraction) -> float:
+        """Return a value between the lowest and the highest number."""
+        return float(min(max(value, Fraction(self.lowest)), Fraction(self.highest)))
+
     def histogram(self, bars: int = 10) -> list[tuple[float, float, int]]:
         """Return (from, to, count) bars over [0, 1], or over lowest..highest of a wider reach.
 
@@ -130,6 +185,8 @@ class Figures:
             "spread": self.spread,
             "min": self.lowest if self.count else None,
             "max": self.highest if self.count else None,
+            "at_min": self.at_lowest,
+            "at_max": self.at_highest,
         }
 
 
@@ -255,13 +312,13 @@ class Tally:
 
     def add(
         self,
-        index: int,
+        indexes: Sequence[int],
         rewards: Sequence[float | None],
         sub_rewards: Mapping[str, Sequence[float | None]],
         failures: Mapping[int, tuple[Failure, ...]],
         replaced: Mapping[int, tuple[Failure, ...]],
     ) -> None:
-        """Add a graded chunk whose first row has this index."""
+        """Add a graded chunk whose rows have these indexes."""
         self.rows += len(rewards)
         self.scored += len(rewards) - len(failures)
         self.replaced += len(replaced)
@@ -275,7 +332,7 @@ class Tally:
             for failure in {failure.code: failure for failure in reversed(found)}.values():
                 first = self.first.setdefault(failure.code, [])
                 if len(first) < FIRST_ROWS:
-                    first.append((index + row, failure.message))
+                    first.append((indexes[row], failure.message))
 
     def add_usage(self, usage: Mapping[str, Usage]) -> None:
         """Add tokens by model."""
@@ -315,7 +372,11 @@ class Tally:
             "replaced": self.replaced,
             "mean_of_scored": self.rewards.mean,
             "mean_of_all": self.mean_of_all,
-            "reward": self.rewards.to_dict(),
+            "reward": {
+                **self.rewards.to_dict(),
+                "quantiles": {f"{share:g}": self.rewards.quantile(share) for share in QUANTILES},
+                "mean_95": self.rewards.interval(),
+            },
             "histogram": [
                 {"from": low, "to": high, "count": count}
                 for low, high, count in self.rewards.histogram()

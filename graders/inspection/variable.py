@@ -79,7 +79,7 @@ def check_variables(plan: Plan, chunks: Iterable[Chunk]) -> VariableReport:
     report = VariableReport([Presence(path) for path in jinja or plan.paths])
     for chunk in chunks:
         for row, (item, raw) in enumerate(zip(chunk.items, chunk.samples, strict=True)):
-            index = chunk.index + row
+            index = chunk.indexes[row]
             if failure := chunk.failures.get(row):
                 report.unreadable_count += 1
                 _note(report.unreadable, index, failure.message)

@@ -7,6 +7,7 @@ it needs, is loaded when one of its metrics is first asked for.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -42,16 +43,23 @@ class Scorer:
         self._options = options or MetricOptions()
         self._families: dict[str, _Family] = {}
 
-    def score(self, requests: Sequence[Request]) -> list[list[float]]:
+    def score(
+        self, requests: Sequence[Request], times: list[float] | None = None
+    ) -> list[list[float]]:
         """Return the scores of each request, in the order of its rows.
 
         Every score is a finite float; no text makes a metric raise or warn.
+
+        Args:
+            requests: what to score.
+            times: is given the seconds of each request; those computed together share theirs.
 
         Raises:
             OptionError: a metric has no such name, or two columns differ in length.
             UnavailableError: a metric is `cosine`, or needs a package that is not installed.
         """
         scores: list[list[float]] = [[] for _ in requests]
+        took = [0.0] * len(requests)
         groups: list[tuple[str, _Columns, list[int]]] = []
         for index, request in enumerate(requests):
             family = self._family_name(checked(request.metric))
@@ -70,9 +78,14 @@ class Scorer:
         for family, (candidates, references), members in groups:
             wanted = [requests[index].metric for index in members]
             distinct = list(dict.fromkeys(wanted))
+            started = time.perf_counter()
             found = self._family(family).score(distinct, candidates, references)
+            seconds = time.perf_counter() - started
             for index, metric in zip(members, wanted, strict=True):
                 scores[index] = found[metric]
+                took[index] = seconds / len(members)
+        if times is not None:
+            times[:] = took
         return scores
 
     def _family_name(self, metric: str) -> str:

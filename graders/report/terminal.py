@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from graders.api import Explanation
-from graders.engine.tally import Figures, Tally
+from graders.engine.cost import SlowRow
+from graders.engine.run import Run
+from graders.engine.tally import QUANTILES, Figures, Tally
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.sandbox import LEVELS, MachineReport, promises
 
-__all__ = ["console", "grade_view", "machine_view", "number", "tally_view", "variable_view"]
+__all__ = ["console", "grade_view", "machine_view", "number", "run_view", "variable_view"]
 
 BAR_WIDTH = 40
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -116,8 +118,8 @@ def _shortened(text: str, limit: int = 400) -> Text:
     )
 
 
-def tally_view(
-    tally: Tally,
+def run_view(
+    run: Run,
     *,
     name: str,
     type: str,  # noqa: A002  (the JSON's own word)
@@ -127,20 +129,38 @@ def tally_view(
     notes: Sequence[str] = (),
 ) -> RenderableType:
     """Show what a run gave: mean over both denominators, spread, histogram, parts, failures."""
-    pace = f" in {seconds:.2f} s, {tally.rows / seconds:,.0f} rows/s" if seconds > 0 else ""
+    tally, scored_now = run.tally, run.tally.rows - run.resumed
+    pace = f" in {seconds:.2f} s, {scored_now / seconds:,.0f} rows/s" if seconds > 0 else ""
     parts: list[RenderableType] = [
         Text.assemble((_clean(name), "bold"), f" ({type}): {_rows(tally.rows)}{pace}")
     ]
+    if run.resumed:
+        now = f", {_rows(scored_now)} now" if scored_now else "; nothing was left to do"
+        parts += [Text(f"{_rows(run.resumed)} finished by an earlier run{now}", "dim")]
     parts += ["", _means(tally)]
     if tally.rewards.count:
         parts += ["", _histogram(tally.rewards)]
     if tally.sub_rewards:
-        parts += ["", _sub_rewards(tally)]
+        parts += ["", _sub_rewards(tally, run.cost.shares)]
     parts += ["", _failures(tally)]
+    if run.cost.slowest:
+        parts += ["", _slowest(run.cost.slowest[:3])]
     parts += ["", *_signatures(signatures)] if signatures else []
     parts += [Text(note, "dim") for note in notes]
+    if run.peak is not None:
+        workers = len(run.peaks)
+        of = f", {workers} worker process{'es' if workers > 1 else ''} included" if workers else ""
+        parts += [Text(f"memory: {run.peak / 1e6:,.0f} MB at the most{of}", "dim")]
     parts += ["", Text(f"results: {_clean(output)}")]
     return Group(*parts)
+
+
+def _slowest(calls: Sequence[SlowRow]) -> Text:
+    listed = ", ".join(
+        f"row {one.index} {f'in {_clean(one.where)} ' if one.where else ''}({one.seconds:.3g} s)"
+        for one in calls
+    )
+    return Text(f"slowest calls: {listed}")
 
 
 def _rows(count: int) -> str:
@@ -153,7 +173,11 @@ def _means(tally: Tally) -> Table:
     table.add_column(justify="left")
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim")
-    table.add_row("mean reward", number(figures.mean), f"over the {_rows(tally.scored)} scored")
+    interval = figures.interval()
+    sure = "" if interval is None else f"; 95% interval {' … '.join(map(number, interval))}"
+    table.add_row(
+        "mean reward", number(figures.mean), f"over the {_rows(tally.scored)} scored{sure}"
+    )
     if tally.failed:
         table.add_row(
             "", number(tally.mean_of_all), f"over all {_rows(tally.rows)}, a failed one as 0"
@@ -161,11 +185,23 @@ def _means(tally: Tally) -> Table:
     table.add_row("spread", number(figures.spread), "standard deviation")
     if figures.count:
         low, high = number(figures.lowest), number(figures.highest)
-        table.add_row("range", f"{low} … {high}", "lowest and highest reward")
+        table.add_row("range", f"{low} … {high}", _saturation(figures))
+    if figures.count > 1:
+        least, low, middle, high, most = (number(figures.quantile(share)) for share in QUANTILES)
+        around = f"half in {low} … {high}, nine tenths in {least} … {most}"
+        table.add_row("median", middle, around)
     table.add_row("failed", f"{tally.failed:,}", f"of {_rows(tally.rows)}: no reward, null")
     if tally.replaced:
         table.add_row("invalid", f"{tally.replaced:,}", "scored by the config's invalid_grade")
     return table
+
+
+def _saturation(figures: Figures) -> str:
+    """Say how many rows stand at the ends: there, the reward no longer tells rows apart."""
+    if figures.lowest == figures.highest:
+        return "every row has this reward"
+    low, high = figures.at_lowest / figures.count, figures.at_highest / figures.count
+    return f"lowest and highest reward, of {low:.1%} and {high:.1%} of the rows"
 
 
 def _histogram(figures: Figures) -> Table:
@@ -191,9 +227,9 @@ def _bar(share: float) -> str:
     return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
-def _sub_rewards(tally: Tally) -> Table:
+def _sub_rewards(tally: Tally, shares: Mapping[str, float]) -> Table:
     table = Table("sub-grader", box=None, padding=(0, 3, 0, 0))
-    for heading in ("mean", "spread", "lowest", "highest", "failed"):
+    for heading in ("mean", "spread", "lowest", "highest", "failed", "time"):
         table.add_column(heading, justify="right")
     for key, figures in tally.sub_rewards.items():
         failed = tally.sub_failures[key]
@@ -204,6 +240,7 @@ def _sub_rewards(tally: Tally) -> Table:
             number(figures.lowest if figures.count else None),
             number(figures.highest if figures.count else None),
             Text(f"{failed:,}", "red" if failed else ""),
+            f"{shares[key]:.0%}" if key in shares else "–",
         )
     return table
 

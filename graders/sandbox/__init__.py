@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from graders.sandbox.level import MachineReport, Promises, probe, promises
 from graders.sandbox.limits import ISOLATIONS, LEVELS, Isolation, Level, Limits
+from graders.sandbox.option import PythonOptions
 from graders.sandbox.sandbox import PythonSandbox
 from graders.sandbox.source import MissingImport, imports_missing, isolation_of
-from graders.sandbox.tally import SlowCall, Stats
+from graders.sandbox.tally import SlowCall, Stats, total
 
 __all__ = [
     "ISOLATIONS",
@@ -20,6 +21,7 @@ __all__ = [
     "MachineReport",
     "MissingImport",
     "Promises",
+    "PythonOptions",
     "PythonSandbox",
     "SlowCall",
     "Stats",
@@ -27,4 +29,5 @@ __all__ = [
     "isolation_of",
     "probe",
     "promises",
+    "total",
 ]

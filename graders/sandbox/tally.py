@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from graders.calls import PythonReply
 from graders.sandbox.limits import Level
 
-__all__ = ["SlowCall", "Stats", "Tally"]
+__all__ = ["SlowCall", "Stats", "Tally", "total"]
 
 _SLOWEST: Final = 10
 
@@ -47,6 +48,23 @@ class Stats:
     failures: Mapping[str, int]
     workers_started: int
     slow_calls: tuple[SlowCall, ...]
+
+
+def total(found: Iterable[Stats]) -> Stats | None:
+    """Return what several sandboxes of one level did; None of none."""
+    stats = list(found)
+    if not stats:
+        return None
+    failures: Counter[str] = Counter()
+    for one in stats:
+        failures.update(one.failures)
+    return Stats(
+        stats[0].level,
+        sum(one.calls for one in stats),
+        dict(failures),
+        sum(one.workers_started for one in stats),
+        tuple(sorted((call for one in stats for call in one.slow_calls), reverse=True)[:_SLOWEST]),
+    )
 
 
 class Tally:

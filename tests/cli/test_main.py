@@ -189,7 +189,10 @@ def test_an_interrupted_run_exits_with_130_and_keeps_what_is_finished(
         running.send_signal(signal.SIGINT)
         said = running.stderr.read().decode()
         assert running.wait(30) == 130
-    assert said.strip() == "graders: interrupted; the finished rows are in out.jsonl.partial"
+    assert said.strip() == (
+        "graders: interrupted; the finished rows are in out.jsonl.partial, and --resume goes on "
+        "with them"
+    )
     assert (folder / "out.jsonl").read_text() == "before"
     assert json.loads(partial.read_bytes())["reward"] == 1.0
 

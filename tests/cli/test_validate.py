@@ -84,7 +84,7 @@ def test_the_layout_applies_to_the_rows(command: Command, folder: Path) -> None:
         (["binary"], "not UTF-8"),
         (["empty"], "the text is empty"),
         (["check.json", "--rows", "nothing.jsonl"], "there is no such file"),
-        (["check.json", "--rows", "dir"], "Is a directory"),
+        (["check.json", "--rows", "dir"], "dir: is a folder"),
         (["check.json", "--item-path", "a..b"], "is not a path"),
         (["check.json", "--dialect", "twig"], "is not one of 'hosted', 'jinja2'"),
         (["-", "--rows", "-"], "can be read only once"),

@@ -31,7 +31,11 @@ def test_figures_of_nothing_have_no_mean_and_no_bars() -> None:
     assert empty.mean is None
     assert empty.spread is None
     assert empty.histogram() == []
-    assert empty.to_dict() == {"count": 0, "mean": None, "spread": None, "min": None, "max": None}
+    assert empty.quantile(0.5) is None
+    assert empty.interval() is None
+    assert empty.to_dict() == {
+        "count": 0, "mean": None, "spread": None, "min": None, "max": None, "at_min": 0, "at_max": 0,
+    }  # fmt: skip
 
 
 def test_one_value_has_a_mean_and_no_spread() -> None:
@@ -152,7 +156,7 @@ def failure(code: str = "invalid_variable_error", where: str = "", message: str 
 def tally_of(start: int, rewards: list[float | None]) -> Tally:
     tally = Tally()
     failed = {n: (failure(),) for n, reward in enumerate(rewards) if reward is None}
-    tally.add(start, rewards, {"a": list(rewards)}, failed, {})
+    tally.add(range(start, start + len(rewards)), rewards, {"a": list(rewards)}, failed, {})
     return tally
 
 
@@ -173,7 +177,7 @@ def test_a_tally_of_nothing_has_no_means() -> None:
 def test_a_row_counts_once_for_each_of_its_codes() -> None:
     tally = Tally()
     found = (failure(where="a"), failure(where="b"), failure("sample_parse_error", "c"))
-    tally.add(10, [None], {"a": [None], "b": [None], "c": [None]}, {0: found}, {})
+    tally.add([10], [None], {"a": [None], "b": [None], "c": [None]}, {0: found}, {})
     assert tally.codes == {"invalid_variable_error": 1, "sample_parse_error": 1}
     assert tally.sub_failures == {"a": 1, "b": 1, "c": 1}
     assert tally.first["invalid_variable_error"] == [(10, "m")]
@@ -181,7 +185,7 @@ def test_a_row_counts_once_for_each_of_its_codes() -> None:
 
 def test_a_replaced_row_counts_as_scored_and_keeps_its_code() -> None:
     tally = Tally()
-    tally.add(0, [0.0, 1.0], {}, {}, {0: (failure(where="a"),)})
+    tally.add([0, 1], [0.0, 1.0], {}, {}, {0: (failure(where="a"),)})
     assert (tally.rows, tally.scored, tally.failed, tally.replaced) == (2, 2, 0, 1)
     assert tally.codes == {"invalid_variable_error": 1}
 

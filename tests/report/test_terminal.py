@@ -11,11 +11,12 @@ import pytest
 import graders
 from graders.calls import PythonCall, PythonError, PythonReply
 from graders.config import load
+from graders.engine.run import Run
 from graders.engine.tally import Tally
 from graders.grade import Failure
 from graders.inspection.variable import check_variables
 from graders.plan import build
-from graders.report.terminal import console, grade_view, number, tally_view, variable_view
+from graders.report.terminal import console, grade_view, number, run_view, variable_view
 from graders.rows import Block, Layout, decode_block
 
 ESCAPE = "\x1b[31m\x07\x9b2J"
@@ -121,13 +122,13 @@ def tally(rewards: Sequence[float | None], message: str = "it is missing") -> Ta
         for n, reward in enumerate(rewards)
         if reward is None
     }
-    made.add(0, rewards, {"a": list(rewards)}, failed, {})
+    made.add(range(len(rewards)), rewards, {"a": list(rewards)}, failed, {})
     return made
 
 
 def summary(made: Tally, encoding: str = "utf-8", **more: Any) -> str:
     settings = {"name": "g", "type": "multi", "output": "out.jsonl", "signatures": {}, **more}
-    return shown(tally_view(made, seconds=2.0, **settings), encoding)
+    return shown(run_view(Run(tally=made), seconds=2.0, **settings), encoding)
 
 
 def test_a_summary_shows_the_mean_over_both_denominators() -> None:

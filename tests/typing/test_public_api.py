@@ -87,6 +87,6 @@ def test_configs_and_schemas_are_json() -> None:
 def test_scoring_a_file_takes_texts_and_paths(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"item": {"a": "x"}, "sample": "x"}\n')
-    tally = score_file(load(CONFIG), rows, str(tmp_path / "out.jsonl"))
-    assert_type(tally.rows, int)
-    assert_type(tally.mean_of_all, float | None)
+    run = score_file(load(CONFIG), rows, str(tmp_path / "out.jsonl"))
+    assert_type(run.tally.rows, int)
+    assert_type(run.tally.mean_of_all, float | None)

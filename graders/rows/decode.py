@@ -1,4 +1,4 @@
-"""Rows of JSON Lines: blocks of whole lines read from a stream, decoded into columns.
+"""Rows in columns, decoded from the lines of a block.
 
 A row is `{"item": {...}, "sample": "text" | {...}}`, or any other layout by two paths. A line that
 is not a row becomes a failed row with its line number; the rows around it are not touched.
@@ -7,32 +7,22 @@ is not a row becomes a failed row with its line number; the rows around it are n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from graders import jsontext
-from graders.errors import OptionError, RowsError
+from graders.errors import OptionError
 from graders.grade import Failure
+from graders.rows.block import BOM, Block
 from graders.sample import Absent
 
-__all__ = ["Block", "Chunk", "Layout", "Readable", "add_row", "decode_block", "read_blocks"]
-
-MAX_LINE_BYTES: Final = 256 * 1024 * 1024
-"""No line of rows is longer; a longer one is taken for a file that is not JSON Lines."""
+__all__ = ["Chunk", "Layout", "add_row", "decode_block"]
 
 MAX_ID_DEPTH: Final = 100
 """No id nests deeper: it could not be written into a result line."""
 
 _STEP: Final = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,9})\]")
-_BOM: Final = b"\xef\xbb\xbf"
-
-
-class Readable(Protocol):
-    """A binary stream that gives what there is, up to so many bytes."""
-
-    def read1(self, size: int, /) -> bytes:
-        """Return at most so many bytes, as soon as there are any; none at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +68,6 @@ def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A run of whole lines.
-
-    Attributes:
-        data: the lines, as read.
-        index: index of the block's first row; blank lines are no rows.
-        line: 1-based number of the block's first line.
-    """
-
-    data: bytes
-    index: int = 0
-    line: int = 1
-
-
 @dataclass(slots=True)
 class Chunk:
     """Rows in columns.
@@ -102,83 +77,44 @@ class Chunk:
         samples: one sample a row, as it stands in the row; an `Absent` where it has none.
         ids: the rows' own `id`, None where a row has none.
         failures: rows that could not be read, by position; they hold an `Absent` in each column.
-        index: index of the first row.
+        indexes: the index of each row in the input.
     """
 
     items: list[Any] = field(default_factory=list)
     samples: list[Any] = field(default_factory=list)
     ids: list[Any] = field(default_factory=list)
     failures: dict[int, Failure] = field(default_factory=dict)
-    index: int = 0
-
-
-def read_blocks(stream: Readable, size: int = 1 << 18) -> Iterator[Block]:
-    """Yield the lines of a stream in blocks of about `size` bytes, as they come.
-
-    Raises:
-        RowsError: a line without end, or the stream cannot be read on.
-    """
-    pending: list[bytes] = []  # Pieces of a line whose end has not come yet.
-    waiting = 0
-    index, line = 0, 1
-    while data := _read(stream, size):
-        cut = data.rfind(b"\n") + 1
-        if not cut:
-            pending.append(data)
-            waiting += len(data)
-            if waiting > MAX_LINE_BYTES:
-                raise RowsError(
-                    f"line {line} is longer than {MAX_LINE_BYTES >> 20} MiB; is this JSON Lines?"
-                )
-            continue
-        block = b"".join([*pending, data[:cut]])
-        rest = data[cut:]
-        pending, waiting = ([rest] if rest else []), len(rest)
-        yield Block(block, index, line)
-        newlines = block.count(b"\n")
-        index += newlines - _blank_lines(block.removeprefix(_BOM) if line == 1 else block)
-        line += newlines
-    if pending:
-        yield Block(b"".join(pending), index, line)
-
-
-def _read(stream: Readable, size: int) -> bytes:
-    try:
-        return stream.read1(size)
-    except OSError as error:
-        raise RowsError(f"the rows cannot be read: {error.strerror or error}") from None
-
-
-def _blank_lines(block: bytes) -> int:
-    """Count the lines of a block (which ends with a newline) that hold nothing."""
-    if not block[:1].isspace() and not re.search(rb"\n\s*\n", block):
-        return 0
-    return sum(1 for text in block.split(b"\n")[:-1] if not text.strip())
+    indexes: Sequence[int] = ()
 
 
 def decode_block(block: Block, layout: Layout) -> Chunk:
     """Return the rows of a block in columns; a line that is not a row is a failure."""
-    chunk = Chunk(index=block.index)
+    chunk = Chunk()
     data = block.data
     if block.line == 1:
-        data = data.removeprefix(_BOM)
+        data = data.removeprefix(BOM)
     exact = jsontext.has_long_number(data)
+    file = f"{block.name} " if block.name else ""
     for offset, text in enumerate(data.split(b"\n")):
         if not text or text.isspace():
+            continue
+        if block.faults and offset in block.faults:
+            _fail(chunk, f"{file}{block.faults[offset]}")
             continue
         try:
             row = jsontext.decode(text, allow_nan=True, exact=exact)
         except ValueError as error:
-            _fail(chunk, f"line {block.line + offset}: not JSON: {error}")
+            _fail(chunk, f"{file}line {block.line + offset}: not JSON: {error}")
             continue
         if not isinstance(row, dict):
             message = f"line {block.line + offset}: a row is an object, not {_kind(row)}"
-            _fail(chunk, message)
+            _fail(chunk, f"{file}{message}")
             continue
         if _nests_deeper(row.get("id"), MAX_ID_DEPTH):
-            _fail(chunk, f"line {block.line + offset}: the id nests too deeply")
+            _fail(chunk, f"{file}line {block.line + offset}: the id nests too deeply")
             continue
         add_row(chunk, row, layout)
+    chunk.indexes = block.indexes or range(block.index, block.index + len(chunk.items))
     return chunk
 
 

@@ -1,0 +1,108 @@
+"""How many lanes a run gets, of which kind, and how large its blocks are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from graders.config import LabelModel, ScoreModel
+from graders.engine.lane import Job, Lane, OwnLane, ProcessLane
+from graders.engine.performers import Performers
+from graders.engine.runner import is_cosine
+from graders.plan import Plan
+
+__all__ = ["Crew", "asks_models", "cores"]
+
+_SMALL: Final = 2 << 20
+"""Bytes of input that are scored before a worker process would have started."""
+
+_PURE_BLOCK: Final = 1 << 20
+_ASKING_BLOCK: Final = 1 << 16
+"""Bytes of a block: a call may take seconds, so its rows are finished in smaller portions."""
+
+_OVERLAP: Final = 4
+"""Threads that ask models: while the slowest replies of one block are waited for, others go on."""
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def asks_models(plan: Plan) -> bool:
+    """Whether a plan waits for a model server rather than for this machine."""
+    return any(
+        isinstance(leaf.config, ScoreModel | LabelModel) or is_cosine(leaf) for leaf in plan.leaves
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What scores a run's blocks.
+
+    Attributes:
+        performers: of this process.
+        job: what is to be done.
+        workers: worker processes; 0 for none, None for as many as there are cores, or none where
+            the input is small.
+        size: bytes of the input; None where nobody knows.
+    """
+
+    performers: Performers
+    job: Job
+    workers: int | None = None
+    size: int | None = None
+
+    @property
+    def processes(self) -> int:
+        """Worker processes; 0 where blocks are scored in this one."""
+        # Models are asked from one process: one rate limit, and no reply paid for twice.
+        if self.job.setup is None or asks_models(self.performers.plan):
+            return 0
+        if self.workers is not None:
+            return self.workers
+        small = self.size is not None and self.size <= _SMALL
+        return 0 if small else cores()
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a block."""
+        return _ASKING_BLOCK if self.performers.plan.asks else _PURE_BLOCK
+
+    @property
+    def block_rows(self) -> int | None:
+        """Rows of a block at most; None for any number.
+
+        The blocks on their way ask for about twice as many replies as may be asked for at once:
+        enough for the server never to wait, and no more rows in flight than that.
+        """
+        if not self._overlaps:
+            return None
+        plan, judge = self.performers.plan, self.job.setup.judge if self.job.setup else None
+        if judge is None:
+            return None
+        calls = sum(isinstance(leaf.config, ScoreModel | LabelModel) for leaf in plan.leaves)
+        return max(1, 2 * judge.concurrency // (_OVERLAP * judge.repeats * max(calls, 1)))
+
+    @property
+    def _overlaps(self) -> bool:
+        return (
+            self.job.setup is not None
+            and asks_models(self.performers.plan)
+            and self.job.setup.judge.cache != "offline"
+        )
+
+    def lanes(self) -> Sequence[Lane]:
+        """Return the lanes, which start when they get their first block."""
+        if self.processes and self.job.setup is not None:
+            python = self.job.setup.python
+            share = max(1, (python.workers or cores()) // self.processes)
+            setup = replace(self.job.setup, python=replace(python, workers=share))
+            job = replace(self.job, setup=setup)
+            return [ProcessLane(job, self.performers.plan) for _ in range(self.processes)]
+        count = _OVERLAP if self._overlaps else 1
+        return [OwnLane(self.performers, self.job) for _ in range(count)]

@@ -1,0 +1,101 @@
+"""Many lanes, one order: blocks go out as they are read, results come back in the rows' order.
+
+Only a few blocks are on their way at once, whatever the input's size, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from graders.engine.lane import Lane
+from graders.engine.score import Scored
+from graders.rows import Block
+
+__all__ = ["in_order", "read_ahead"]
+
+_AHEAD: Final = 2
+"""Blocks that wait for a lane, so that none waits for a block."""
+_TICK: Final = 0.05
+
+
+def in_order(
+    blocks: Iterable[Block | None], lanes: Sequence[Lane]
+) -> Generator[tuple[Block, Scored], None, None]:
+    """Yield each block and its results, in order; closes the lanes.
+
+    Args:
+        blocks: what to score; None while there is nothing yet, so that what is ready goes out.
+        lanes: where to score it. A single one works in the caller's thread.
+    """
+    try:
+        if len(lanes) == 1:
+            for block in blocks:
+                if block is not None:
+                    yield block, lanes[0].score(block)
+        else:
+            yield from _side_by_side(blocks, lanes)
+    finally:
+        for lane in lanes:
+            lane.close()
+
+
+def _side_by_side(
+    blocks: Iterable[Block | None], lanes: Sequence[Lane]
+) -> Generator[tuple[Block, Scored], None, None]:
+    free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
+
+    def score(block: Block) -> Scored:
+        lane = free.get()
+        try:
+            return lane.score(block)
+        finally:
+            free.put(lane)
+
+    pending: deque[tuple[Block, Future[Scored]]] = deque()
+    pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="graders-lane")
+    try:
+        for block in blocks:
+            if block is not None:
+                pending.append((block, pool.submit(score, block)))
+            while pending and (len(pending) >= len(lanes) + _AHEAD or pending[0][1].done()):
+                done, future = pending.popleft()
+                yield done, future.result()
+        while pending:
+            done, future = pending.popleft()
+            yield done, future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def read_ahead(blocks: Iterable[Block]) -> Iterator[Block | None]:
+    """Yield blocks as a stream gives them, and None while it gives nothing."""
+    found: queue.Queue[Block | BaseException | None] = queue.Queue(maxsize=_AHEAD)
+
+    def read() -> None:
+        try:
+            for block in blocks:
+                found.put(block)
+            found.put(None)
+        except BaseException as error:  # noqa: BLE001  (raised where the blocks are taken)
+            found.put(error)
+
+    # A daemon: nobody can be kept from ending by a pipe that gives nothing.
+    threading.Thread(target=read, name="graders-reader", daemon=True).start()
+    while True:
+        try:
+            block = found.get(timeout=_TICK)
+        except queue.Empty:
+            yield None
+            continue
+        if isinstance(block, BaseException):
+            raise block
+        if block is None:
+            return
+        yield block

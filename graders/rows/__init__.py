@@ -1,0 +1,35 @@
+"""Input rows: opened by their file's kind, read in blocks of lines, decoded into columns."""
+
+from __future__ import annotations
+
+from graders.rows.block import (
+    Block,
+    Readable,
+    blank_others,
+    count_rows,
+    cut,
+    cut_small,
+    read_blocks,
+    window,
+)
+from graders.rows.decode import Chunk, Layout, add_row, decode_block
+from graders.rows.range import RowRange
+from graders.rows.source import Source, find_source
+
+__all__ = [
+    "Block",
+    "Chunk",
+    "Layout",
+    "Readable",
+    "RowRange",
+    "Source",
+    "add_row",
+    "blank_others",
+    "count_rows",
+    "cut",
+    "cut_small",
+    "decode_block",
+    "find_source",
+    "read_blocks",
+    "window",
+]

@@ -1,0 +1,177 @@
+"""Blocks: runs of whole lines of JSON, read from a stream as they come and cut at rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from graders.errors import RowsError
+
+__all__ = [
+    "BOM", "Block", "Readable", "blank_others", "count_rows", "cut", "cut_small", "read_blocks",
+    "window",
+]  # fmt: skip
+
+MAX_LINE_BYTES: Final = 256 * 1024 * 1024
+"""No line of rows is longer; a longer one is taken for a file that is not JSON Lines."""
+
+BOM: Final = b"\xef\xbb\xbf"
+
+
+class Readable(Protocol):
+    """A binary stream that gives what there is, up to so many bytes."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Return at most so many bytes, as soon as there are any; none at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of whole lines.
+
+    Attributes:
+        data: the lines, as read. A blank line is no row.
+        index: index of the block's first row.
+        line: 1-based number of the block's first line.
+        indexes: index of each row where they do not follow each other; None where they do.
+        faults: why a line is not a row, by its offset in the block; for rows that were no JSON
+            before, such as those of a CSV file.
+        name: the file, where there are several.
+        end: bytes of the input that were read when this block was complete.
+    """
+
+    data: bytes
+    index: int = 0
+    line: int = 1
+    indexes: Sequence[int] | None = None
+    faults: Mapping[int, str] = field(default_factory=dict)
+    name: str = ""
+    end: int = 0
+
+
+def read_blocks(stream: Readable, size: int = 1 << 18) -> Iterator[Block]:
+    """Yield the lines of a stream in blocks of about `size` bytes, as they come.
+
+    Raises:
+        RowsError: a line without end, or the stream cannot be read on.
+    """
+    pending: list[bytes] = []  # Pieces of a line whose end has not come yet.
+    waiting = 0
+    index, line, end = 0, 1, 0
+    while data := _read(stream, size):
+        end += len(data)
+        cut_at = data.rfind(b"\n") + 1
+        if not cut_at:
+            pending.append(data)
+            waiting += len(data)
+            if waiting > MAX_LINE_BYTES:
+                raise RowsError(
+                    f"line {line} is longer than {MAX_LINE_BYTES >> 20} MiB; is this JSON Lines?"
+                )
+            continue
+        lines = b"".join([*pending, data[:cut_at]])
+        rest = data[cut_at:]
+        pending, waiting = ([rest] if rest else []), len(rest)
+        block = Block(lines, index, line, end=end)
+        yield block
+        index += count_rows(block)
+        line += lines.count(b"\n")
+    if pending:
+        yield Block(b"".join(pending), index, line, end=end)
+
+
+def _read(stream: Readable, size: int) -> bytes:
+    try:
+        return stream.read1(size)
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RowsError(f"the rows cannot be read: {reason}") from None
+
+
+def count_rows(block: Block) -> int:
+    """Return how many rows a block holds."""
+    if block.indexes is not None:
+        return len(block.indexes)
+    data = block.data.removeprefix(BOM) if block.line == 1 else block.data
+    if data[:1].isspace() or not data.endswith(b"\n") or re.search(rb"\n\s*\n", data):
+        return sum(1 for text in data.split(b"\n") if text.strip())
+    return data.count(b"\n")
+
+
+def cut(block: Block, start: int, stop: int) -> Block:
+    """Return the rows at these positions of a block, with the blank lines between them."""
+    lines = block.data.split(b"\n")
+    first_bom = block.line == 1 and block.data.startswith(BOM)
+    rows = [
+        offset
+        for offset, text in enumerate(lines)
+        if (text.removeprefix(BOM) if first_bom and offset == 0 else text).strip()
+    ]
+    start, stop = min(start, len(rows)), min(stop, len(rows))
+    if start >= stop:
+        return replace(block, data=b"", indexes=(), faults={})
+    first, last = rows[start], rows[stop - 1]
+    faults = {
+        offset - first: text for offset, text in block.faults.items() if first <= offset <= last
+    }
+    data = b"\n".join(lines[first : last + 1]) + (b"\n" if last + 1 < len(lines) else b"")
+    return replace(
+        block,
+        data=data,
+        index=block.index + start if block.indexes is None else block.indexes[start],
+        line=block.line + first,
+        indexes=None if block.indexes is None else block.indexes[start:stop],
+        faults=faults,
+    )
+
+
+def blank_others(block: Block, wanted: Callable[[int], bool]) -> Block:
+    """Return a block with the rows whose indexes are wanted; the others' lines are blank."""
+    indexes: list[int] = []
+    faults = {}
+    row = block.index
+    lines = block.data.split(b"\n")
+    if block.line == 1 and lines[0].startswith(BOM):
+        lines[0] = lines[0].removeprefix(BOM)
+    for offset, text in enumerate(lines):
+        if not text.strip():
+            continue
+        if wanted(row):
+            indexes.append(row)
+            if offset in block.faults:
+                faults[offset] = block.faults[offset]
+        else:
+            lines[offset] = b""
+        row += 1
+    return replace(block, data=b"\n".join(lines), indexes=indexes, faults=faults)
+
+
+def window(blocks: Iterable[Block], start: int, stop: int | None) -> Iterator[Block]:
+    """Yield the rows start..stop of blocks that follow each other; reads no further than needed."""
+    if stop is not None and stop <= start:
+        return
+    for block in blocks:
+        after = block.index + count_rows(block)
+        if after <= start:
+            continue
+        if block.index >= start and (stop is None or after <= stop):
+            yield block
+        else:
+            begin = max(start - block.index, 0)
+            end = after if stop is None else min(after, stop)
+            yield cut(block, begin, end - block.index)
+        if stop is not None and after >= stop:
+            return
+
+
+def cut_small(blocks: Iterable[Block], rows: int) -> Iterator[Block]:
+    """Yield the same rows in blocks of at most so many."""
+    for block in blocks:
+        count = count_rows(block)
+        if count <= rows:
+            yield block
+            continue
+        for start in range(0, count, rows):
+            yield cut(block, start, start + rows)

@@ -1,0 +1,238 @@
+"""Where rows come from: files of several kinds, told by their names, or a stream."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import hashlib
+import io
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from graders.errors import OptionError, RowsError, UnavailableError, nearest
+from graders.rows.block import Block, Readable, count_rows, read_blocks
+from graders.rows.table import csv_blocks, dataset_blocks, is_dataset, parquet_blocks
+
+__all__ = ["Source", "find_source"]
+
+_PIPE_BYTES: Final = 1 << 20
+_PACKED: Final = (".gz", ".zst")
+_DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows of one or more files, in order; or of standard input.
+
+    Attributes:
+        paths: the files; `-` is standard input.
+    """
+
+    paths: tuple[Path, ...]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the rows can be read only once, and come as they come."""
+        return any(_is_stream(path) for path in self.paths)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes on disk; None where nobody knows."""
+        if self.is_stream or any(path.is_dir() for path in self.paths):
+            return None
+        return sum(path.stat().st_size for path in self.paths)
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Yield the rows in blocks of about `size` bytes; indexes run on from file to file.
+
+        Raises:
+            RowsError: a file cannot be read, or not to its end.
+            UnavailableError: a kind of file needs a package that is not installed.
+        """
+        index = end = 0
+        for path in self.paths:
+            name = str(path) if len(self.paths) > 1 else ""
+            block = None
+            for block in _blocks(path, size):
+                yield replace(block, index=index + block.index, name=name, end=end + block.end)
+            if block is not None:
+                index += block.index + count_rows(block)
+            if len(self.paths) > 1 and path.is_file():
+                end += path.stat().st_size
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return what tells these rows from others: sizes and digests; of a stream, nothing.
+
+        A file of JSON Lines also has its number of lines: no more rows are in it.
+        """
+        return [_identity(path) for path in self.paths]
+
+
+def find_source(patterns: Sequence[str | os.PathLike[str]]) -> Source:
+    """Return the files that paths and patterns such as `data/*.jsonl.gz` name.
+
+    Raises:
+        OptionError: none is named, or standard input among other files.
+        RowsError: a file is not there, or a pattern fits none.
+    """
+    paths: list[Path] = []
+    for named in patterns:
+        pattern = os.fspath(named)
+        if pattern == "-" or os.path.lexists(pattern):
+            paths.append(Path(pattern))
+            continue
+        found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []  # noqa: PTH207  (a pattern may be absolute)
+        if not found:
+            raise RowsError(_nothing_there(pattern))
+        paths += [Path(one) for one in found]
+    if not paths:
+        raise OptionError("no file of rows is named")
+    if len(paths) > 1 and Path("-") in paths:
+        raise OptionError("standard input (-) cannot be read together with files")
+    return Source(tuple(paths))
+
+
+def _nothing_there(pattern: str) -> str:
+    if glob.has_magic(pattern):
+        return f"{pattern}: no file fits this pattern"
+    path = Path(pattern)
+    try:
+        near = nearest(path.name, [one.name for one in path.parent.iterdir()])
+    except OSError:
+        near = None
+    return f"{pattern}: there is no such file" + (f"; did you mean {near}?" if near else "")
+
+
+def _is_stream(path: Path) -> bool:
+    if str(path) == "-":
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _blocks(path: Path, size: int) -> Iterator[Block]:
+    if str(path) == "-":
+        # A reader of its own: a thread that waits in sys.stdin's would keep the process from ending.
+        stdin = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+        _widen(stdin)
+        yield from read_blocks(cast("Readable", stdin), size)
+        return
+    try:
+        if path.is_dir():
+            yield from _folder_blocks(path, size)
+            return
+        kinds = [suffix.lower() for suffix in path.suffixes[-2:]]
+        packing = kinds.pop() if kinds and kinds[-1] in _PACKED else ""
+        kind = kinds[-1] if kinds else ""
+        if kind == ".parquet" and not packing:
+            yield from parquet_blocks(path, size)
+            return
+        with path.open("rb") as raw:
+            _widen(raw)
+            stream = _unpacked(raw, packing, path)
+            if kind in _DELIMITERS:
+                yield from csv_blocks(stream, size, delimiter=_DELIMITERS[kind], position=raw.tell)
+            else:
+                for block in read_blocks(cast("Readable", stream), size):
+                    yield replace(block, end=raw.tell()) if packing else block
+    except FileNotFoundError:
+        raise RowsError(f"{path}: there is no such file") from None
+    except RowsError as error:
+        raise RowsError(f"{path}: {error}") from None
+    except OSError as error:
+        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _folder_blocks(path: Path, size: int) -> Iterator[Block]:
+    if not is_dataset(path):
+        raise RowsError(f"is a folder; name its files, such as {path}/*.jsonl")
+    yield from dataset_blocks(path, size)
+
+
+def _widen(stream: BinaryIO) -> None:
+    """Let a pipe hold a whole block where the system allows it: fewer, larger reads."""
+    try:
+        import fcntl  # noqa: PLC0415  (not on Windows)
+
+        fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except (ImportError, AttributeError, OSError, ValueError):
+        pass  # No pipe, or not this system's.
+
+
+class _Unpacked(io.RawIOBase):
+    """A compressed file's content, whose faults are said in one sentence."""
+
+    def __init__(self, stream: BinaryIO, faults: tuple[type[Exception], ...]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._faults = faults
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, place: Any, /) -> int:
+        try:
+            data = self._stream.read(len(place))
+        except self._faults as error:
+            raise RowsError(f"the compressed rows cannot be read: {error}") from None
+        place[: len(data)] = data
+        return len(data)
+
+
+def _unpacked(raw: BinaryIO, packing: str, path: Path) -> BinaryIO:
+    if packing == ".gz":
+        opened = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
+        return io.BufferedReader(_Unpacked(opened, (OSError, EOFError, zlib.error)))
+    if packing == ".zst":
+        try:
+            from compression import zstd  # type: ignore[import-not-found]  # noqa: PLC0415  (3.14)
+        except ImportError:
+            try:
+                from backports import zstd  # noqa: PLC0415
+            except ImportError:
+                raise UnavailableError(
+                    f"{path}: Zstandard needs: pip install backports.zstd"
+                ) from None
+        faults = (OSError, EOFError, zstd.ZstdError)
+        return io.BufferedReader(_Unpacked(cast("BinaryIO", zstd.ZstdFile(raw)), faults))
+    return raw
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    if _is_stream(path):
+        return {"path": str(path)}
+    whole = hashlib.sha256()
+    size = lines = 0
+    try:
+        for one in _files(path):
+            if path.is_dir():
+                whole.update(f"\0{one.relative_to(path)}\0".encode())
+            last = b"\n"
+            with one.open("rb") as stream:
+                while data := stream.read(1 << 20):
+                    whole.update(data)
+                    size += len(data)
+                    lines += data.count(b"\n")
+                    last = data[-1:]
+            lines += last != b"\n"
+    except OSError as error:
+        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    found = {"path": str(path), "size": size, "sha256": whole.hexdigest()}
+    return {**found, "lines": lines} if _is_plain(path) else found
+
+
+def _is_plain(path: Path) -> bool:
+    return not path.is_dir() and path.suffix.lower() not in (*_PACKED, *_DELIMITERS, ".parquet")

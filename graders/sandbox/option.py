@@ -1,0 +1,66 @@
+"""How python graders are run, as callers say it; and the sandbox that does so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from graders.sandbox.image import interpreter as image_interpreter
+from graders.sandbox.limits import Isolation, Level, Limits
+from graders.sandbox.sandbox import PythonSandbox
+
+__all__ = ["PythonOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonOptions:
+    """How python graders are run. The limits are the hosted service's.
+
+    Attributes:
+        timeout: seconds one call may take.
+        memory: bytes of memory one call may use.
+        disk: bytes one call may write to its scratch folder.
+        isolation: what rows share: `module` a process but no globals, `row` nothing, `shared`
+            globals too; `auto` is `row` for a source that can execute text, else `module`.
+        level: how workers are confined; None for the default of this machine, which is never
+            below `standard`. Lower ones must be asked for by name; see `graders doctor`.
+        workers: at most so many worker processes; None for the number of cores.
+        interpreter: the python to run graders with; None for the image that a config's image_tag
+            names, if it was built, else this environment.
+    """
+
+    timeout: float = 120.0
+    memory: int = 2 << 30
+    disk: int = 1 << 30
+    isolation: Isolation = "auto"
+    level: Level | None = None
+    workers: int | None = None
+    interpreter: Path | None = None
+
+    def interpreters(self, tags: Iterable[str]) -> dict[str, Path]:
+        """Return the interpreter for each image_tag that does not run in this environment."""
+        if self.interpreter is not None:
+            return dict.fromkeys(tags, self.interpreter)
+        built = {tag: image_interpreter(tag) for tag in tags if tag}
+        return {tag: path for tag, path in built.items() if path is not None}
+
+    def sandbox(self, tags: Iterable[str]) -> PythonSandbox:
+        """Return a sandbox for sources with these image_tags, "" for those without.
+
+        Raises:
+            UnavailableError: this machine does not give the level.
+        """
+        return PythonSandbox(
+            level=self.level,
+            limits=Limits(
+                call_seconds=self.timeout,
+                load_seconds=max(self.timeout, 1.0),
+                memory_bytes=self.memory,
+                disk_bytes=self.disk,
+            ),
+            isolation=self.isolation,
+            workers=self.workers or os.cpu_count() or 1,
+            interpreters=self.interpreters(tags),
+        )

@@ -1,0 +1,239 @@
+"""Lanes: blocks that end their process are narrowed to the row that does it; no row is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import graders
+from graders import config, plan
+from graders.calls import PythonCall, PythonReply
+from graders.engine.lane import Job, LostError, OwnLane, ProcessLane, score_surely
+from graders.engine.performers import Setup
+from graders.engine.score import Scored, score_block
+from graders.errors import UnavailableError
+from graders.rows import Block, Layout, count_rows
+from tests.engine.conftest import GRADER, Score, lines
+
+PLAN = plan.build(config.load(GRADER))
+
+
+class Fragile:
+    """Scores blocks, but is lost at those that hold certain rows."""
+
+    def __init__(self, guilty: set[int], tries: int = 10**9) -> None:
+        self.guilty = guilty
+        self.tries = tries
+        self.asked: list[int] = []
+        self._runner = Setup(config=config.load(GRADER)).performers().runner()
+
+    def __call__(self, block: Block) -> Scored:
+        self.asked.append(count_rows(block))
+        rows = range(block.index, block.index + count_rows(block))
+        if self.guilty & set(rows) and self.tries > 0:
+            self.tries -= 1
+            raise LostError("ended its worker process with signal 11, again and again")
+        return score_block(self._runner, block, Layout())
+
+
+@pytest.mark.parametrize("guilty", [{0}, {63}, {17}, {17, 18}, {3, 30, 60}, set(range(64))])
+def test_only_the_guilty_rows_fail_and_by_name(guilty: set[int]) -> None:
+    block = Block(b'{"item": {"a": "x"}, "sample": "x"}\n\n' * 64)
+    scored = score_surely(Fragile(guilty), PLAN, block, "null")
+    found = [json.loads(line) for line in scored.lines.splitlines()]
+    assert [line["index"] for line in found] == list(range(64))
+    assert {line["index"] for line in found if line["failures"]} == guilty
+    assert scored.tally.failed == len(guilty)
+    message = next(line for line in found if line["failures"])["failures"][0]["message"]
+    assert message == "scoring this row ended its worker process with signal 11, again and again"
+
+
+def test_a_block_that_is_lost_once_is_just_scored_again() -> None:
+    fragile = Fragile({5}, tries=1)
+    scored = score_surely(fragile, PLAN, Block(lines(20)), "null")
+    assert fragile.asked == [21, 21]
+    assert "other_error" not in scored.tally.codes
+
+
+def test_finding_one_row_among_a_thousand_takes_few_tries() -> None:
+    fragile = Fragile({700})
+    score_surely(fragile, PLAN, Block(b"{}\n" * 1024), "null")
+    assert len(fragile.asked) <= 2 + 2 * 10
+
+
+def test_a_row_that_breaks_our_own_code_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from graders.engine import lane
+
+    def breaks(runner: object, block: Block, *rest: object) -> Scored:
+        if b"bad" in block.data:
+            raise RecursionError("too deep\nand more")
+        return score_block(runner, block, Layout())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lane, "score_block", breaks)
+    own = OwnLane(Setup(config=config.load(GRADER)).performers(), Job(None, Layout()))
+    rows = b'{"item": {"a": "x"}, "sample": "x"}\n' * 5
+    scored = own.score(Block(rows + b'{"item": {"a": "x"}, "sample": "bad"}\n' + rows))
+    assert scored.tally.failed == 1
+    assert scored.tally.first["other_error"] == [
+        (5, "scoring this row failed with RecursionError: too deep")
+    ]
+
+
+def children_of(process: int) -> list[int]:
+    found = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in path.read_text().split()]
+    return found
+
+
+def process_lane() -> ProcessLane:
+    return ProcessLane(Job(Setup(config=config.load(GRADER)), Layout()), PLAN)
+
+
+def test_a_worker_that_is_killed_between_blocks_costs_no_row() -> None:
+    lane = process_lane()
+    try:
+        first = lane.score(Block(lines(50)))
+        assert first.peak is not None
+        os.kill(first.peak[0], signal.SIGKILL)
+        second = lane.score(Block(lines(50)))
+        assert second.lines == first.lines
+        assert second.peak is not None
+        assert second.peak[0] != first.peak[0]
+    finally:
+        lane.close()
+
+
+def test_a_worker_ends_with_the_run_and_may_be_ended_before_it_began() -> None:
+    lane = process_lane()
+    scored = lane.score(Block(lines(5)))
+    assert scored.peak is not None
+    lane.close()
+    lane.close()
+    assert not Path(f"/proc/{scored.peak[0]}").exists()
+    process_lane().close()
+
+
+def test_a_worker_that_cannot_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graders.engine.lane._PROGRAM", "raise SystemExit(3)")
+    lane = process_lane()
+    with pytest.raises(UnavailableError, match="could not be started; it ended with exit code 3"):
+        lane.score(Block(lines(5)))
+
+
+def test_a_grader_that_cannot_run_in_a_worker_says_why_as_here() -> None:
+    body = {**GRADER["graders"]["near"], "evaluation_metric": "rouge_1"}  # type: ignore[index]
+    from graders.choices import Choices
+
+    setup = Setup(config=config.load(body), choices=Choices(rouge_backend="rouge"))
+    lane = ProcessLane(Job(setup, Layout()), PLAN)
+    try:
+        lane.score(Block(lines(5)))  # The package is there in this environment.
+    finally:
+        lane.close()
+
+
+KILLER = """
+import os, signal, sys
+if "graders.engine.worker" in " ".join(sys.orig_argv):
+    import graders.engine.lane as lane
+    real = lane.score_block
+    def score_block(runner, block, *rest):
+        if b"KILLER" in block.data:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(runner, block, *rest)
+    lane.score_block = score_block
+"""
+
+
+def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(KILLER)
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    killer = b'{"item": {"a": "x"}, "sample": "KILLER"}\n'
+    (tmp_path / "rows.jsonl").write_bytes(lines(300) + killer + lines(300))
+    done = subprocess.run(
+        [sys.executable, "-c", "from graders.cli import main; main()",
+         "score", "grader.json", "rows.jsonl", "-o", "out.jsonl", "--workers", "2"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert [line["index"] for line in found] == list(range(len(found)))
+    guilty = [line for line in found if "other_error" in str(line["failures"])]
+    assert [line["index"] for line in guilty] == [303]
+    assert "ended its worker process with signal 9" in guilty[0]["failures"][0]["message"]
+
+
+def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
+    score: Score, tmp_path: Path, rows: Path
+) -> None:
+    rows.write_bytes(lines(60_000))
+    score(output="expected.jsonl", workers=0)
+    stop = threading.Event()
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not stop.wait(0.15):
+            for child in children_of(os.getpid()):
+                command = Path(f"/proc/{child}/cmdline").read_bytes()
+                if b"graders.engine.worker" in command and len(killed) < 4:
+                    os.kill(child, signal.SIGKILL)
+                    killed.append(child)
+                    break
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        score(workers=2)
+    finally:
+        stop.set()
+        thread.join()
+    assert killed
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+
+
+def test_workers_do_not_outlive_a_run_that_was_killed(tmp_path: Path, rows: Path) -> None:
+    rows.write_bytes(lines(60_000))
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    running = subprocess.Popen(
+        [sys.executable, "-c", "from graders.cli import main; main()",
+         "score", "grader.json", "rows.jsonl", "-o", "out.jsonl", "--workers", "2"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    children: list[int] = []
+    deadline = time.monotonic() + 30
+    while len(children) < 2 and time.monotonic() < deadline and running.poll() is None:
+        children = children_of(running.pid)
+    running.kill()
+    running.wait(10)
+    assert children
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_graders_that_are_performed_by_the_caller_stay_in_his_process(tmp_path: Path) -> None:
+    class Performs:
+        def check(self, source: str, image_tag: str | None = None) -> None:
+            return None
+
+        def perform(self, call: PythonCall) -> list[PythonReply]:
+            return [PythonReply(0.5) for _ in call.items]
+
+    body = {"type": "python", "name": "p", "source": "def grade(sample, item): return 1"}
+    grader = graders.Grader(config.load(body), python=Performs())
+    (tmp_path / "rows.jsonl").write_bytes(lines(10))
+    run = graders.score_file(grader, tmp_path / "rows.jsonl", tmp_path / "out.jsonl", workers=2)
+    assert run.tally.rewards.mean == 0.5
+    assert not run.peaks

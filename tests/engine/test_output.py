@@ -1,0 +1,386 @@
+"""Outputs: whole or not at all, one run at a time, taken up to the byte after any interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graders
+from graders.engine.output import FileOutput, StreamOutput, partial_of
+from graders.engine.run import MaxFailures
+from graders.errors import OptionError, RowsError, StoppedError
+from tests.engine.conftest import GRADER, Score, lines
+
+MANIFEST: dict[str, Any] = {
+    "format": 1, "versions": {"graders": "1"}, "grader": {"name": "g", "sha256": "1"},
+    "metrics": {}, "sandbox": None, "options": {"limit": None}, "inputs": [],
+}  # fmt: skip
+LINE = b'{"index":%d,"reward":1.0,"sub_rewards":{},"failures":[]}\n'
+
+
+def test_results_appear_whole_under_their_name(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_bytes(b"before")
+    with FileOutput(out, MANIFEST) as output:
+        output.write(b"half")
+        assert out.read_bytes() == b"before"
+        assert partial_of(out).read_bytes() == b"half"
+        output.finish(1)
+    assert out.read_bytes() == b"half"
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"out.jsonl", "out.jsonl.manifest.json"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_keeps_what_was_there_and_what_is_finished(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_bytes(b"before")
+
+    def write_and_stop() -> None:
+        with FileOutput(out, MANIFEST) as output:
+            output.write(b"finished")
+            raise error
+
+    with pytest.raises(error):
+        write_and_stop()
+    assert out.read_bytes() == b"before"
+    assert partial_of(out).read_bytes() == b"finished"
+
+
+def test_a_run_that_finished_nothing_leaves_nothing_behind(tmp_path: Path) -> None:
+    with FileOutput(tmp_path / "out.jsonl", MANIFEST):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_go_through_a_link_to_its_target(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real" / "out.jsonl"
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(target)
+    with FileOutput(link, MANIFEST) as output:
+        output.write(b"x")
+        output.finish(1)
+    assert link.is_symlink()
+    assert target.read_bytes() == b"x"
+
+
+def test_a_device_is_written_directly() -> None:
+    with StreamOutput(Path("/dev/null")) as output:
+        output.write(b"x")
+    assert Path("/dev/null").is_char_device()
+    assert not Path("/dev/null.partial").exists()
+
+
+def test_a_full_device_is_one_sentence() -> None:
+    with (
+        pytest.raises(RowsError, match="/dev/full: cannot be written: No space left on device"),
+        StreamOutput(Path("/dev/full")) as output,
+    ):
+        output.write(b"x")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("no/such/out.jsonl", "No such file or directory")])
+def test_an_output_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    with pytest.raises(RowsError, match=f"cannot be written: {reason}"):
+        FileOutput(tmp_path / name, MANIFEST)
+
+
+def test_an_output_may_be_a_pipe(score: Score, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    score(output="pipe")
+    reader.join(10)
+    score()
+    assert got[0] == (tmp_path / "out.jsonl").read_bytes()
+    assert not (tmp_path / "pipe.partial").exists()
+
+
+def test_a_second_run_on_one_output_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with FileOutput(out, MANIFEST) as output:
+        output.write(LINE % 0)
+        with pytest.raises(RowsError, match="another run is writing it"):
+            FileOutput(out, MANIFEST)
+        with pytest.raises(RowsError, match="another run is writing it"):
+            FileOutput(out, MANIFEST, resume=True)
+        output.finish(1)
+    with FileOutput(out, MANIFEST):
+        pass
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"", b"{", LINE % 2, (LINE % 2)[:-1], (LINE % 2)[:-2], b"\0" * 5000, b"\0" * 100 + LINE % 9,
+        (LINE % 2)[:20] + b"\0" * 40 + b"\n", b'{"index":2}\n', b"\n", b"\xff\xfe\n" * 3, b"[]\n",
+    ],
+)  # fmt: skip
+def test_whatever_the_tail_only_whole_results_are_taken_up(tmp_path: Path, tail: bytes) -> None:
+    out = tmp_path / "out.jsonl"
+    with FileOutput(out, MANIFEST) as output:
+        output.write(LINE % 0 + LINE % 1)
+    with partial_of(out).open("ab") as more:
+        more.write(tail)
+    whole = 3 if tail == LINE % 2 else 2
+    with FileOutput(out, MANIFEST, resume=True) as output:
+        assert output.finished.rows == whole
+        assert output.finished.next_index == whole
+        assert output.finished.tally.rows == whole
+        output.write(b"more\n")
+    kept = LINE % 0 + LINE % 1 + (LINE % 2 if whole == 3 else b"")
+    assert partial_of(out).read_bytes() == kept + b"more\n"
+
+
+def test_an_interrupted_run_is_not_dropped_unless_asked(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with FileOutput(out, MANIFEST) as output:
+        output.write(LINE % 0)
+    with pytest.raises(OptionError, match="--resume goes on with them, --restart drops them"):
+        FileOutput(out, MANIFEST)
+    with FileOutput(out, MANIFEST, restart=True) as output:
+        assert output.finished.rows == 0
+        output.write(LINE % 0)
+    # What cannot be gone on with makes room for the new.
+    with FileOutput(out, {**MANIFEST, "grader": {"name": "g", "sha256": "2"}}):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"grader": {"name": "g", "sha256": "2"}}, "the grader has changed"),
+        ({"grader": {"name": "h", "sha256": "2"}}, 'the grader has changed \\(it was "g"\\)'),
+        ({"options": {"limit": 3}}, "an option has changed: limit was null and is 3"),
+        ({"versions": {"graders": "2"}}, "graders was 1 and is 2"),
+        ({"metrics": {"g": "bleu|2"}}, "a metric is made otherwise: g was null and is bleu|2"),
+        ({"sandbox": "light"}, "the sandbox was None and is light"),
+        ({"inputs": [{"path": "a"}]}, "the rows came from 0 files and now come from 1"),
+        ({"format": 2}, "of another version of graders"),
+    ],
+)
+def test_a_run_of_something_else_is_not_gone_on_with(
+    tmp_path: Path, change: Any, says: str
+) -> None:
+    out = tmp_path / "out.jsonl"
+    with FileOutput(out, MANIFEST) as output:
+        output.write(LINE % 0)
+    with pytest.raises(RowsError, match=f"cannot be resumed: .*{says}.*--restart"):
+        FileOutput(out, {**MANIFEST, **change}, resume=True)
+    assert partial_of(out).read_bytes() == LINE % 0
+
+
+def test_results_without_a_manifest_are_not_gone_on_with(tmp_path: Path) -> None:
+    partial_of(tmp_path / "out.jsonl").write_bytes(LINE % 0)
+    with pytest.raises(RowsError, match=r"out\.jsonl\.partial\.manifest\.json, .* is not there"):
+        FileOutput(tmp_path / "out.jsonl", MANIFEST, resume=True)
+
+
+def test_resuming_what_is_complete_does_nothing(score: Score, tmp_path: Path) -> None:
+    first = score()
+    before = (tmp_path / "out.jsonl").stat()
+    again = score(resume=True)
+    assert again.complete
+    assert again.resumed == again.tally.rows == first.tally.rows
+    assert again.tally.to_dict() == first.tally.to_dict()
+    assert (tmp_path / "out.jsonl").stat().st_mtime_ns == before.st_mtime_ns
+    assert not partial_of(tmp_path / "out.jsonl").exists()
+
+
+def test_resuming_what_never_began_just_begins(score: Score) -> None:
+    assert score(resume=True).resumed == 0
+
+
+@pytest.mark.parametrize("moment", ["before", "between", "after"])
+def test_the_last_steps_may_be_interrupted_too(
+    score: Score, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score(output="expected.jsonl")
+    real = Path.replace
+    count = 0
+
+    def replace(self: Path, target: Path) -> Path:
+        nonlocal count
+        if ".new" not in self.name:
+            count += 1
+            if count == {"before": 1, "between": 2, "after": 99}[moment]:
+                raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with contextlib.suppress(KeyboardInterrupt):
+        score()
+    monkeypatch.undo()
+    run = score(resume=True)
+    assert run.complete
+    names = {path.name for path in tmp_path.iterdir() if path.name.startswith("out")}
+    assert names == {"out.jsonl", "out.jsonl.manifest.json"}
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+    manifest = json.loads((tmp_path / "out.jsonl.manifest.json").read_bytes())
+    assert manifest["complete"]["rows"] == 3030
+
+
+def test_rows_that_changed_are_not_gone_on_with(score: Score, rows: Path) -> None:
+    with pytest.raises(StoppedError):
+        score(max_failures=MaxFailures(count=5))
+    data = rows.read_bytes()
+    rows.write_bytes(data + b"{}\n")
+    with pytest.raises(RowsError, match=r"rows.jsonl had .* bytes and has"):
+        score(resume=True)
+    rows.write_bytes(data[:-5] + b"x" + data[-4:])
+    with pytest.raises(RowsError, match="holds other rows of the same size"):
+        score(resume=True)
+    rows.write_bytes(data)
+    os.utime(rows, (1, 1))  # When a file was touched does not matter.
+    assert score(resume=True).complete
+
+
+def test_the_manifest_says_what_the_results_are_made_from(score: Score, tmp_path: Path) -> None:
+    score()
+    manifest = json.loads((tmp_path / "out.jsonl.manifest.json").read_bytes())
+    assert manifest["grader"]["name"] == "m"
+    assert len(manifest["grader"]["sha256"]) == 64
+    assert manifest["versions"]["graders"] == graders.__version__
+    assert "rapidfuzz" in manifest["metrics"]["near"]
+    assert manifest["inputs"][0]["lines"] == 3060
+    assert manifest["options"]["rouge_measure"] == "fmeasure"
+    assert manifest["sandbox"] is None
+
+
+PROGRAM = """
+import sys
+from graders.engine import crew, output
+crew._PURE_BLOCK = 1 << 14
+from graders.cli import main
+main()
+"""
+
+
+def start(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "score", "grader.json", *arguments, "-o", "out.jsonl"],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
+    tmp_path: Path, seed: int, workers: str
+) -> None:
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    (tmp_path / "rows.jsonl").write_bytes(lines(80_000))
+    graders.score_file(
+        graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
+    )
+    chance = random.Random(seed)
+    partial = partial_of(tmp_path / "out.jsonl")
+    kills = 0
+    for most in range(10, -1, -1):
+        running = start(tmp_path, "rows.jsonl", "--workers", workers, "--resume")
+        before = partial.stat().st_size if partial.exists() else 0
+        while most and running.poll() is None:
+            if partial.exists() and partial.stat().st_size != before:
+                time.sleep(chance.uniform(0, 0.2))
+                running.send_signal(chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGINT]))
+                break
+            time.sleep(0.002)
+        running.communicate(timeout=60)
+        kills += running.returncode != 0
+        if running.returncode == 0:
+            break
+    assert kills
+    assert running.returncode == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+    assert not partial_of(tmp_path / "out.jsonl").exists()
+
+
+def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path) -> None:
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    data = lines(40_000)
+    (tmp_path / "rows.jsonl").write_bytes(data)
+    graders.score_file(graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl")
+    running = start(tmp_path, "-", stdin=subprocess.PIPE)
+    assert running.stdin is not None
+    running.stdin.write(data[: len(data) // 2])
+    running.stdin.flush()
+    partial = partial_of(tmp_path / "out.jsonl")
+    deadline = time.monotonic() + 30
+    while not (partial.exists() and partial.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.kill()
+    running.communicate()
+
+    def resume(rows: bytes) -> tuple[int, bytes]:
+        again = start(tmp_path, "-", "--resume", stdin=subprocess.PIPE)
+        _, said = again.communicate(rows)
+        return again.returncode, said
+
+    code, said = resume(data.replace(b"fox", b"cat"))
+    assert code == 2
+    assert b"the rows that come are not those the run began with" in said
+    assert resume(data)[0] == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+
+
+def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    (tmp_path / "rows.jsonl").write_bytes(lines(10_000))
+    graders.score_file(
+        graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
+    )
+    size = (tmp_path / "expected.jsonl").stat().st_size
+
+    def limit(to: int) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (to, to))
+
+    for share in (0.3, 0.61):
+        running = start(
+            tmp_path, "rows.jsonl", "--resume", preexec_fn=lambda at=share: limit(int(size * at))
+        )
+        _, said = running.communicate(timeout=60)
+        assert running.returncode == 2
+        assert b"out.jsonl: cannot be written: File too large" in said
+        assert b"--resume goes on with them" in said
+    running = start(tmp_path, "rows.jsonl", "--resume")
+    running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+
+
+def test_two_commands_at_once_on_one_output_the_second_refuses(tmp_path: Path) -> None:
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    first = start(tmp_path, "-", stdin=subprocess.PIPE)
+    assert first.stdin is not None
+    first.stdin.write(lines(200))
+    first.stdin.flush()
+    deadline = time.monotonic() + 30
+    while not partial_of(tmp_path / "out.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    second = start(tmp_path, "-", stdin=subprocess.PIPE)
+    _, said = second.communicate(lines(10))
+    assert second.returncode == 2
+    assert b"out.jsonl: another run is writing it" in said
+    first.communicate()
+    assert first.returncode == 0
+    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 202
