@@ -93,3 +93,12 @@ test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
 
 bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
 	@$(BIN)/python -m benchmarks.chat_bench
+
+.PHONY: test-scale
+$(VENV)/installed-scale: pyproject.toml | $(VENV)/installed-dev
+	@echo "==> installing Ray and Hugging Face datasets into $(VENV) (some hundred megabytes)"
+	@$(BIN)/python -m pip install --quiet --editable '.[ray,parquet]' 'datasets>=3'
+	@touch $@
+
+test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data and from dataset folders
+	@$(BIN)/python -m pytest -q -m scale tests/scale

@@ -18,7 +18,7 @@ from graders import jsontext
 from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer
 from graders.chat import JudgeOptions, JudgeStats, retirement
 from graders.choices import Choices
-from graders.engine.crew import Crew
+from graders.engine.crew import ENGINES, Crew, Engine
 from graders.engine.earlier import Earlier
 from graders.engine.flow import in_order
 from graders.engine.lane import Job
@@ -427,6 +427,8 @@ def score_file(
     item_path: str = "item",
     sample_path: str = "sample",
     workers: int | None = None,
+    engine: Engine = "local",
+    ray_address: str | None = None,
     resume: bool = False,
     restart: bool = False,
     where: RowRange | None = None,
@@ -451,6 +453,8 @@ def score_file(
         sample_path: the same for the sample.
         workers: worker processes; None for as many as cores where the input is not small, 0 for
             none. Models are always asked from this process.
+        engine: `local` for processes of this machine, `ray` for Ray actors (extra `ray`).
+        ray_address: of the Ray cluster; None for this machine.
         resume: go on where an earlier run was interrupted; it must have been of the same grader,
             rows and options.
         restart: drop what an interrupted run has finished.
@@ -471,6 +475,8 @@ def score_file(
     """
     if on_error not in ON_ERROR:
         raise OptionError(f"on_error is one of {', '.join(ON_ERROR)}, got {on_error!r}")
+    if engine not in ENGINES:
+        raise OptionError(f"engine is one of {', '.join(ENGINES)}, got {engine!r}")
     if workers is not None and workers < 0:
         raise OptionError(f"workers is at least 0, got {workers}")
     if limit is not None and limit < 0:
@@ -484,7 +490,7 @@ def score_file(
     written: OnError = "zero" if on_error == "zero" else "null"
     job = Job(grader.setup, layout, written)
     with grader._lock:  # noqa: SLF001  (the same module)
-        crew = Crew(grader._performers, job, workers, source.size)  # noqa: SLF001
+        crew = Crew(grader._performers, job, workers, source.size, engine, ray_address)  # noqa: SLF001
         marks = {leaf.key: leaf.passes_at for leaf in grader.plan.leaves}
         earlier = None if only_failed is None else Earlier(Path(only_failed), marks)
         inputs: list[dict[str, Any]] = []

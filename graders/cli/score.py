@@ -26,7 +26,7 @@ from graders.cli.option import (
 )
 from graders.cli.output import say, write_json
 from graders.config import load_source
-from graders.engine.crew import asks_models
+from graders.engine.crew import ENGINES, asks_models
 from graders.engine.output import partial_of
 from graders.engine.run import MaxFailures, Progress, Run
 from graders.engine.score import ON_ERROR
@@ -93,6 +93,14 @@ class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
     help="Worker processes; 0 for none.  [default: the cores, 0 where there is little to do]",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Where workers run: processes of this machine, or Ray actors.",
+)
+@click.option("--ray-address", metavar="ADDRESS", help="Ray cluster.  [default: this machine]")
+@click.option(
     "--resume", is_flag=True, help="Go on where an interrupted run of the same was stopped."
 )
 @click.option("--restart", is_flag=True, help="Drop what an interrupted run has finished.")
@@ -153,7 +161,10 @@ def score(
         raise click.UsageError("Standard input (-) can be read only once.")
     if options["resume"] and options["restart"]:
         raise click.UsageError("--resume and --restart exclude each other.")
-    names = ("workers", "resume", "restart", "where", "limit", "only_failed", "on_error")
+    names = (
+        "workers", "engine", "ray_address", "resume", "restart", "where", "limit", "only_failed",
+        "on_error",
+    )  # fmt: skip
     scope = {name: options.pop(name) for name in names}
     loaded = load_source(grader, dialect=options["dialect"])
     started = time.perf_counter()
@@ -162,8 +173,8 @@ def score(
         ready.check()
         stopped = ""
         warn_of_local(ready.plan, judge)
-        if scope["workers"] and asks_models(ready.plan):
-            say("note: models are asked from one process; --workers does not matter here")
+        if (scope["workers"] or scope["engine"] == "ray") and asks_models(ready.plan):
+            say("note: models are asked from this process; --workers and --engine do not matter")
         try:
             with _progress() as on_progress:
                 run = api.score_file(

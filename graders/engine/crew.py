@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, get_args
 
 from graders.config import LabelModel, ScoreModel
 from graders.engine.lane import Job, Lane, OwnLane, ProcessLane
 from graders.engine.performers import Performers
+from graders.engine.ray_lane import ray_lanes
 from graders.engine.runner import is_cosine
 from graders.plan import Plan
 
-__all__ = ["Crew", "asks_models", "cores"]
+__all__ = ["ENGINES", "Crew", "Engine", "asks_models", "cores"]
+
+Engine = Literal["local", "ray"]
+ENGINES: Final = get_args(Engine)
 
 _SMALL: Final = 2 << 20
 """Bytes of input that are scored before a worker process would have started."""
@@ -50,12 +54,16 @@ class Crew:
         workers: worker processes; 0 for none, None for as many as there are cores, or none where
             the input is small.
         size: bytes of the input; None where nobody knows.
+        engine: `local` for processes of this machine, `ray` for actors.
+        ray_address: of the Ray cluster; None for this machine.
     """
 
     performers: Performers
     job: Job
     workers: int | None = None
     size: int | None = None
+    engine: Engine = "local"
+    ray_address: str | None = None
 
     @property
     def processes(self) -> int:
@@ -98,10 +106,16 @@ class Crew:
 
     def lanes(self) -> Sequence[Lane]:
         """Return the lanes, which start when they get their first block."""
-        if self.processes and self.job.setup is not None:
-            python = self.job.setup.python
-            share = max(1, (python.workers or cores()) // self.processes)
-            setup = replace(self.job.setup, python=replace(python, workers=share))
+        setup = self.job.setup
+        if self.engine == "ray" and setup is not None and not asks_models(self.performers.plan):
+            one = replace(setup, python=replace(setup.python, workers=setup.python.workers or 1))
+            return ray_lanes(
+                replace(self.job, setup=one), self.performers.plan,
+                address=self.ray_address, workers=self.workers,
+            )  # fmt: skip
+        if self.processes and setup is not None:
+            share = max(1, (setup.python.workers or cores()) // self.processes)
+            setup = replace(setup, python=replace(setup.python, workers=share))
             job = replace(self.job, setup=setup)
             return [ProcessLane(job, self.performers.plan) for _ in range(self.processes)]
         count = _OVERLAP if self._overlaps else 1

@@ -1,7 +1,11 @@
-"""A worker process: reads a job, then blocks, from its standard input; answers each with results."""
+"""A worker: makes its own performers from a job and answers each block with its results.
+
+As a process it reads the job, then blocks, from its standard input, until there are no more.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -11,10 +15,51 @@ import time
 from typing import Any, BinaryIO
 
 from graders.engine.cost import peak_memory
-from graders.engine.lane import LostError, try_block
+from graders.engine.lane import Job, LostError, try_block
+from graders.engine.runner import Runner
+from graders.engine.score import Scored
 from graders.errors import GradersError
+from graders.rows import Block
 
-__all__ = ["main"]
+__all__ = ["Worker", "main"]
+
+
+class Worker:
+    """Scores the blocks of one job; what it raises on purpose it gives as an answer.
+
+    Args:
+        job: what is to be done.
+    """
+
+    def __init__(self, job: Job) -> None:
+        if job.setup is None:
+            raise TypeError("a worker needs a setup to make its performers from")
+        self._job = job
+        self._performers = job.setup.performers()
+        self._runner: Runner | None = None
+
+    def start(self) -> GradersError | None:
+        """Get ready; return why that cannot be."""
+        try:
+            self._runner = self._performers.runner()
+        except GradersError as error:
+            return error
+        return None
+
+    def score(self, block: Block) -> Scored | LostError | GradersError:
+        """Return a block's results, or why there are none."""
+        try:
+            scored = try_block(self._runner, block, self._job)
+        except (LostError, GradersError) as error:
+            return error
+        stats, peak = self._performers.python_stats, peak_memory()
+        scored.python = None if stats is None else (os.getpid(), stats)
+        scored.peak = None if peak is None else (os.getpid(), peak)
+        return scored
+
+    def close(self) -> None:
+        """Stop what was started."""
+        self._performers.close()
 
 
 def main() -> None:
@@ -23,42 +68,18 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # Whatever a library prints is no answer.
     threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
-    try:
+    with contextlib.suppress(EOFError, BrokenPipeError):
         _serve(sys.stdin.buffer, answers)
-    except (EOFError, BrokenPipeError):
-        pass
-    finally:
-        # The run is over; nothing of this process is worth waiting for.
-        sys.stderr.flush()
 
 
 def _serve(asked: BinaryIO, answers: BinaryIO) -> None:
-    job = pickle.load(asked)  # noqa: S301  (from the process that started this one)
-    performers = job.setup.performers()
+    worker = Worker(pickle.load(asked))  # noqa: S301  (from the process that started this one)
     try:
-        try:
-            runner = performers.runner()
-        except GradersError as error:
-            _send(answers, error)
-            return
-        _send(answers, None)
+        _send(answers, worker.start())
         while True:
-            block = pickle.load(asked)  # noqa: S301
-            try:
-                scored = try_block(runner, block, job)
-            except LostError as error:
-                _send(answers, error)
-                continue
-            except GradersError as error:
-                _send(answers, error)
-                return
-            stats = performers.python_stats
-            scored.python = None if stats is None else (os.getpid(), stats)
-            peak = peak_memory()
-            scored.peak = None if peak is None else (os.getpid(), peak)
-            _send(answers, scored)
+            _send(answers, worker.score(pickle.load(asked)))  # noqa: S301
     finally:
-        performers.close()
+        worker.close()
 
 
 def _send(answers: BinaryIO, message: Any) -> None:

@@ -1,0 +1,128 @@
+"""A real local Ray of two workers: the same bytes, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graders
+from graders.engine.run import MaxFailures
+from graders.errors import StoppedError, UnavailableError
+from tests.engine.conftest import GRADER, lines
+
+pytestmark = [pytest.mark.scale, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(lines(20_000))
+    graders.score_file(graders.load(GRADER), path, tmp_path / "expected.jsonl", workers=0)
+    return path
+
+
+def test_ray_gives_the_same_bytes_and_goes_on_where_it_was_stopped(
+    ray: Any, rows: Path, tmp_path: Path
+) -> None:
+    grader, out = graders.load(GRADER), tmp_path / "out.jsonl"
+    with pytest.raises(StoppedError):
+        graders.score_file(
+            grader, rows, out, engine="ray", workers=2, max_failures=MaxFailures(count=200)
+        )
+    run = graders.score_file(grader, rows, out, engine="ray", workers=2, resume=True)
+    assert 0 < run.resumed < run.tally.rows
+    assert out.read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+    assert ray.is_initialized()  # It was not ours to end.
+
+
+def test_a_worker_killed_in_the_middle_costs_no_row(ray: Any, rows: Path, tmp_path: Path) -> None:
+    killed: list[int] = []
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(0.02) and not killed:
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    command = path.read_bytes()
+                except OSError:
+                    continue
+                if command.startswith(b"ray::") and b"Worker.score" in command:
+                    killed.append(int(path.parent.name))
+                    os.kill(killed[0], signal.SIGKILL)
+                    return
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        run = graders.score_file(
+            graders.load(GRADER), rows, tmp_path / "out.jsonl", engine="ray", workers=2
+        )
+    finally:
+        stop.set()
+        thread.join()
+    assert killed
+    assert "other_error" not in run.tally.codes
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+
+
+def test_python_graders_are_sandboxed_there_too(ray: Any, tmp_path: Path) -> None:
+    source = "def grade(sample, item):\n    return len(sample['output_text']) / item['n']\n"
+    body = {"type": "python", "name": "p", "source": source}
+    path = tmp_path / "rows.jsonl"
+    found = [{"item": {"n": n % 7}, "sample": "x" * (n % 5)} for n in range(300)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in found))
+    with graders.load(body) as grader:
+        graders.score_file(grader, path, tmp_path / "expected.jsonl", workers=0)
+        run = graders.score_file(grader, path, tmp_path / "out.jsonl", engine="ray", workers=2)
+    assert run.python is not None
+    assert run.python.level == "standard"
+    assert run.tally.failed == 43
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+
+
+def test_ray_data_gets_the_grades_as_columns(ray: Any) -> None:
+    from ray import data
+
+    from graders.adapters.ray import RayGrader
+
+    found = [{"a": "x", "sample": "x"}, {"a": "y", "sample": "x"}, {"a": "x", "sample": None}] * 5
+    graded = data.from_items(found).map_batches(
+        RayGrader, fn_constructor_args=[GRADER], compute=data.ActorPoolStrategy(size=1), batch_size=4
+    )
+    rows = graded.take_all()
+    assert [row["reward"] for row in rows] == [1.0, 0.0, None] * 5
+    assert rows[0]["sub_rewards"] == {"same": 1.0, "near": 1.0}
+    assert rows[0]["failures"] == ""
+    assert json.loads(rows[2]["failures"])[0]["code"] == "sample_parse_error"
+
+
+def test_no_cluster_is_one_sentence(rows: Path, tmp_path: Path) -> None:
+    import ray
+
+    if ray.is_initialized():
+        ray.shutdown()
+    with pytest.raises(
+        UnavailableError, match=r"no Ray cluster at 127\.0\.0\.1:1: Connection refused"
+    ):
+        graders.score_file(
+            graders.load(GRADER), rows, tmp_path / "out.jsonl", engine="ray",
+            ray_address="127.0.0.1:1",
+        )  # fmt: skip
