@@ -10,9 +10,10 @@ from typing import Any, Final, Self
 from graders import jsontext
 from graders.calls import ChatCall, ChatError, ChatReply
 from graders.chat import request
-from graders.chat.answer import error_of_status, read_completion, refused_parameters
 from graders.chat.cache import ReplyCache
+from graders.chat.completion import read_completion
 from graders.chat.endpoint import Endpoint, resolve
+from graders.chat.fault import error_of_status, refused_parameters, refuses_form
 from graders.chat.local import LocalServer
 from graders.chat.loop import Loop, all_or_none
 from graders.chat.option import JudgeOptions, default_cache_file
@@ -52,6 +53,8 @@ class ChatClient:
             path = self.options.cache_file or default_cache_file()
             self._cache = ReplyCache(path, read_only=True)
         self._quirks: dict[str, Quirks] = {}
+        self._first: dict[str, asyncio.Event] = {}
+        self._refreshed: set[bytes] = set()
         self._flying: dict[bytes, asyncio.Future[ChatReply]] = {}
         self._loop: Loop | None = None
         self._wire: Wire | None = None
@@ -163,6 +166,7 @@ class ChatClient:
                 deadline=options.deadline,
                 attempts=options.attempts,
                 max_reply=options.max_reply,
+                pay_once=options.pay_once,
                 stats=self.stats,
             )
         prepared = [self._prepared(call) for call in calls]
@@ -199,7 +203,7 @@ class ChatClient:
         if not keeps or self._cache is None:
             return await self._ask(call, index, model, params, None)
         key = self._key(call, index, model, params)
-        if self.options.cache != "refresh":
+        if self.options.cache != "refresh" or key in self._refreshed:
             found = self._found(key, model)
             if found is not None:
                 return found
@@ -215,6 +219,8 @@ class ChatClient:
         try:
             reply = await self._ask(call, index, model, params, key)
             future.set_result(reply)
+            if self.options.cache == "refresh":
+                self._refreshed.add(key)
             return reply
         finally:
             if not future.done():
@@ -222,6 +228,21 @@ class ChatClient:
             del self._flying[key]
 
     async def _ask(
+        self, call: ChatCall, index: int, model: str, params: dict[str, Any], key: bytes | None
+    ) -> ChatReply:
+        """Ask; alone where it is the first of its model, so that the others learn from it."""
+        first = self._first.get(model)
+        if first is not None or self._endpoint.first_party:
+            if first is not None:
+                await first.wait()
+            return await self._ask_now(call, index, model, params, key)
+        first = self._first[model] = asyncio.Event()
+        try:
+            return await self._ask_now(call, index, model, params, key)
+        finally:
+            first.set()
+
+    async def _ask_now(
         self, call: ChatCall, index: int, model: str, params: dict[str, Any], key: bytes | None
     ) -> ChatReply:
         endpoint, wire = self._endpoint, self._wire
@@ -245,20 +266,26 @@ class ChatClient:
                 break
             error = error_of_status(answer, endpoint.key)
             first_error = first_error or error
-            if answer.status in (400, 422, 501) and error.kind != "refused":
+            if refuses_form(answer) and error.kind != "refused":
                 if self._drops(quirks, model, refused_parameters(answer, sent)):
                     continue
                 if not confirmed and at + 1 < len(forms):
                     at += 1
                     continue
-            return ChatReply("", first_error)
+            reply = ChatReply("", error if error.kind == "refused" else first_error)
+            self._keep(key, reply)
+            return reply
         enforced = form != "text"
         reply = read_completion(answer, endpoint.key, enforced=enforced)
         self.stats.count(reply.model or model, reply.usage, saved=False)
         self._learn(quirks, at, len(forms), reply)
+        self._keep(key, reply)
+        return reply
+
+    def _keep(self, key: bytes | None, reply: ChatReply) -> None:
+        """Write a reply down at once: whoever is killed later need not pay for it again."""
         if key is not None and self._cache is not None and _is_answer(reply):
             self._cache.put(key, _to_bytes(reply))
-        return reply
 
     def _drops(self, quirks: Quirks, model: str, named: set[str]) -> bool:
         """Leave parameters out from now on; whether there were any."""
@@ -271,7 +298,7 @@ class ChatClient:
         """Remember the form that worked; leave one that the server takes and then ignores."""
         if reply.error is not None or quirks.confirmed:
             return
-        if not reply.enforced or reply.text.lstrip().startswith("{"):
+        if not reply.enforced or jsontext.bare(reply.text).startswith("{"):
             quirks.form, quirks.confirmed = at, True
         elif self.options.reply_form == "auto" and quirks.form <= at:
             quirks.form = count - 1
@@ -287,7 +314,7 @@ def _accepted(params: Mapping[str, Any], dropped: set[str]) -> dict[str, Any]:
 
 def _is_answer(reply: ChatReply) -> bool:
     """Whether a model answered, for better or worse: asking again would be paid again."""
-    return reply.error is None or reply.error.kind in ("refused", "length")
+    return reply.error is None or reply.error.kind in ("refused", "length", "empty")
 
 
 def _to_bytes(reply: ChatReply) -> bytes:

@@ -32,9 +32,10 @@ class Told:
     delay: float = 0.0
     slow: float = 0.0  # Seconds between bytes of the body.
     length: int | None = None  # A body of so many bytes, made as it goes.
+    chunked: int = 0  # Bytes of each piece of the body, sent in chunks.
 
 
-def completion(text: str | None = VERDICT, finish: str = "stop", **message: Any) -> Told:
+def completion(text: Any = VERDICT, finish: str = "stop", **message: Any) -> Told:
     body = {
         "id": "x", "object": "chat.completion", "model": "judge-1",
         "choices": [{"index": 0, "finish_reason": finish,
@@ -123,9 +124,16 @@ class ScriptedServer:
             return
         size = told.length or len(told.body)
         headers = {"content-type": "application/json", "content-length": str(size), **told.headers}
-        lines = [f"HTTP/1.1 {told.status} X", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
-        writer.write("\r\n".join(lines).encode())
-        if told.length is not None:
+        if told.chunked:
+            headers = {**headers, "content-length": "", "transfer-encoding": "chunked"}
+        named = [f"{name}: {value}" for name, value in headers.items() if value]
+        writer.write("\r\n".join([f"HTTP/1.1 {told.status} X", *named, "", ""]).encode())
+        if told.chunked:
+            for at in range(0, len(told.body), told.chunked):
+                piece = told.body[at : at + told.chunked]
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            writer.write(b"0\r\n\r\n")
+        elif told.length is not None:
             for _ in range(told.length // 65536):
                 writer.write(b"x" * 65536)
                 await writer.drain()

@@ -1,0 +1,83 @@
+"""A body's content encoding undone piece by piece, never beyond a number of bytes.
+
+A few kilobytes of gzip can hold a gigabyte, so the limit counts what comes out, not what goes in.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+__all__ = ["Inflater"]
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class Inflater:
+    """Undoes one content encoding.
+
+    Args:
+        encoding: the header's value: none, `identity`, `gzip` or `deflate`.
+
+    Raises:
+        ValueError: it is another one; says which.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        name = encoding.strip().lower()
+        makers: dict[str, Callable[[], zlib._Decompress] | None] = {
+            "": None,
+            "identity": None,
+            "gzip": lambda: zlib.decompressobj(_GZIP),
+            "x-gzip": lambda: zlib.decompressobj(_GZIP),
+            "deflate": zlib.decompressobj,
+        }
+        if name not in makers:
+            raise ValueError(f"the content encoding {encoding[:40]!r} was not asked for")
+        self._make = makers[name]
+        self._inside = None if self._make is None else self._make()
+        self._begun = False
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        """Return what the next bytes hold, at most `most` bytes of it.
+
+        Raises:
+            ValueError: the bytes are not in the encoding.
+        """
+        if self._make is None or self._inside is None:
+            return data[:most]
+        pieces: list[bytes] = []
+        while data and most > 0:
+            if self._inside.eof:  # gzip may be several members, one after the other.
+                self._inside = self._make()
+            piece = self._decompress(data, most)
+            pieces.append(piece)
+            most -= len(piece)
+            data = self._inside.unused_data
+        return b"".join(pieces)
+
+    def _decompress(self, data: bytes, most: int) -> bytes:
+        inside = self._inside
+        if inside is None:
+            return data
+        try:
+            piece = inside.decompress(data, most)
+        except zlib.error as error:
+            if self._begun or self._make is not zlib.decompressobj:
+                raise ValueError(f"the body is not in its content encoding ({error})") from None
+            # Some servers mean the bare format by `deflate`.
+            self._make = lambda: zlib.decompressobj(-zlib.MAX_WBITS)
+            self._inside = self._make()
+            self._begun = True
+            return self._decompress(data, most)
+        self._begun = True
+        return piece
+
+    def end(self) -> None:
+        """Say that there are no more bytes.
+
+        Raises:
+            ValueError: there should be.
+        """
+        if self._inside is not None and self._begun and not self._inside.eof:
+            raise ValueError("the compressed body is cut off")
