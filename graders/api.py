@@ -318,6 +318,9 @@ class Grader:
                 chat=self._chat_performer() if kinds & judges else None,
                 embed=self._embed_performer() if any(map(is_cosine, self.plan.leaves)) else None,
                 repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
+                width=judge.concurrency
+                if isinstance(judge, JudgeOptions) and kinds & judges
+                else 0,
             )
         return self._runner
 

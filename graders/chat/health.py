@@ -17,7 +17,7 @@ __all__ = ["Health"]
 
 _DOWN_AFTER: Final = 3
 _PROBES: Final = 5
-_REST_SECONDS: Final = 10.0
+_REST_SECONDS: Final = 5.0
 
 
 class Health:

@@ -144,6 +144,7 @@ class Runner:
         chat: performs model graders; None where there are none.
         embed: performs cosine; None where there is none.
         repeats: how often a judge is asked for each row.
+        width: how many calls the judges take at once, 0 where there are none or it is not known.
 
     Raises:
         UnavailableError: the plan needs a performer that is not given, or a metric that cannot
@@ -158,8 +159,10 @@ class Runner:
         chat: ChatPerformer | None = None,
         embed: EmbedPerformer | None = None,
         repeats: int = 1,
+        width: int = 0,
     ) -> None:
         self.plan = plan
+        self.width = width
         self._python = python
         self._chat = chat
         self._embed = embed

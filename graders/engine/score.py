@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from graders import jsontext
+from graders.engine.portion import Portions
 from graders.engine.runner import Graded, Runner
 from graders.engine.tally import Tally
 from graders.errors import RowsError, StoppedError
@@ -112,6 +113,8 @@ def score_stream(
     """
     limit = max_failures or MaxFailures()
     tally, done = Tally(), 0
+    if runner.width:
+        stream = Portions(stream, 4 * runner.width)
     for block in read_blocks(stream, _ASKING_BLOCK if runner.plan.asks else _PURE_BLOCK):
         lines, part = score_block(runner, block, layout)
         output.write(lines)

@@ -61,6 +61,8 @@ class ScriptedServer:
         self.script = script
         self.asked: list[Asked] = []
         self.answered = 0
+        self.answered_rows: list[str] = []  # The last message of each request answered whole.
+        self.forgets = False
         self.now = self.most = 0
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -68,6 +70,10 @@ class ScriptedServer:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self._started.wait(10)
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:
@@ -105,7 +111,8 @@ class ScriptedServer:
         }
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
         asked = Asked(head[0].split()[1], headers, json.loads(raw))
-        self.asked.append(asked)
+        if not self.forgets:
+            self.asked.append(asked)
         self.now += 1
         self.most = max(self.most, self.now)
         try:
@@ -115,6 +122,9 @@ class ScriptedServer:
             self.now -= 1
         if told.status == 200 and told.cut_at != -1:
             self.answered += 1
+            if not self.forgets:
+                last = asked.body.get("messages", [{}])[-1]
+                self.answered_rows.append(str(last.get("content")))
         return told.cut_at is None
 
     async def _tell(self, told: Told, writer: asyncio.StreamWriter) -> None:
