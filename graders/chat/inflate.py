@@ -33,7 +33,7 @@ class Inflater:
             "deflate": zlib.decompressobj,
         }
         if name not in makers:
-            raise ValueError(f"the content encoding {encoding[:40]!r} was not asked for")
+            raise ValueError(f"the content encoding {encoding!r} was not asked for")
         self._make = makers[name]
         self._inside = None if self._make is None else self._make()
         self._begun = False

@@ -272,7 +272,8 @@ class Wire:
             inflater.end()
         except ValueError as error:
             if whole:
-                message = f"the server's answer cannot be read: {error}"
+                said = shown(self._endpoint.key.redact(str(error)), 200)
+                message = f"the server's answer cannot be read: {said}"
                 raise WireError(ChatError("server", message)) from None
         return b"".join(pieces)
 

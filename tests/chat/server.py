@@ -19,6 +19,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    raw: bytes = b""
 
 
 @dataclass
@@ -110,7 +111,7 @@ class ScriptedServer:
             if line
         }
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        asked = Asked(head[0].split()[1], headers, json.loads(raw))
+        asked = Asked(head[0].split()[1], headers, json.loads(raw), raw)
         if not self.forgets:
             self.asked.append(asked)
         self.now += 1

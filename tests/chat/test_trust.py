@@ -282,5 +282,5 @@ def test_rows_are_scored_at_256_in_flat_memory(serve, tmp_path, few, many):
         peak_of_a_run(serve, tmp_path, rows, "--cache", "--cache-file", f"{rows}.sqlite")
         for rows in (few, many)
     ]
-    print(f"peak at {few:,} and {many:,} rows: {peaks} kB")
+
     assert peaks[1] - peaks[0] < 12_000
