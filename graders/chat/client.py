@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
@@ -25,6 +26,7 @@ from graders.grade import Usage
 __all__ = ["ChatClient"]
 
 _PATH: Final = "/chat/completions"
+_FIRST_SECONDS: Final = 10.0  # How long the others wait to learn from a model's first call.
 
 
 class ChatClient:
@@ -233,8 +235,9 @@ class ChatClient:
         """Ask; alone where it is the first of its model, so that the others learn from it."""
         first = self._first.get(model)
         if first is not None or self._endpoint.first_party:
-            if first is not None:
-                await first.wait()
+            if first is not None and not first.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(first.wait(), _FIRST_SECONDS)
             return await self._ask_now(call, index, model, params, key)
         first = self._first[model] = asyncio.Event()
         try:

@@ -1,16 +1,18 @@
-"""A body's content encoding undone piece by piece, never beyond a number of bytes.
+"""A body's content encoding undone piece by piece, so that whoever takes the pieces can stop.
 
-A few kilobytes of gzip can hold a gigabyte, so the limit counts what comes out, not what goes in.
+A few kilobytes of gzip can hold a gigabyte: a limit has to count what comes out, not what goes in.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
 
 __all__ = ["Inflater"]
 
-_GZIP = 16 + zlib.MAX_WBITS
+_PIECE: Final = 1 << 16
+_GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Inflater:
@@ -38,30 +40,26 @@ class Inflater:
         self._inside = None if self._make is None else self._make()
         self._begun = False
 
-    def feed(self, data: bytes, most: int) -> bytes:
-        """Return what the next bytes hold, at most `most` bytes of it.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the next bytes hold, in pieces of at most 64 kB made as they are taken.
 
         Raises:
             ValueError: the bytes are not in the encoding.
         """
-        if self._make is None or self._inside is None:
-            return data[:most]
-        pieces: list[bytes] = []
-        while data and most > 0:
+        if self._inside is None or self._make is None:
+            yield data
+            return
+        while data:
             if self._inside.eof:  # gzip may be several members, one after the other.
                 self._inside = self._make()
-            piece = self._decompress(data, most)
-            pieces.append(piece)
-            most -= len(piece)
-            data = self._inside.unused_data
-        return b"".join(pieces)
+            piece = self._decompress(self._inside, data)
+            inside = self._inside
+            data = inside.unused_data if inside.eof else inside.unconsumed_tail
+            yield piece
 
-    def _decompress(self, data: bytes, most: int) -> bytes:
-        inside = self._inside
-        if inside is None:
-            return data
+    def _decompress(self, inside: zlib._Decompress, data: bytes) -> bytes:
         try:
-            piece = inside.decompress(data, most)
+            piece = inside.decompress(data, _PIECE)
         except zlib.error as error:
             if self._begun or self._make is not zlib.decompressobj:
                 raise ValueError(f"the body is not in its content encoding ({error})") from None
@@ -69,7 +67,7 @@ class Inflater:
             self._make = lambda: zlib.decompressobj(-zlib.MAX_WBITS)
             self._inside = self._make()
             self._begun = True
-            return self._decompress(data, most)
+            return self._decompress(self._inside, data)
         self._begun = True
         return piece
 

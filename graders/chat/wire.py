@@ -11,7 +11,7 @@ import asyncio
 import email.utils
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +48,10 @@ class WireError(Exception):
     def __init__(self, error: ChatError) -> None:
         super().__init__(error.message)
         self.error = error
+
+
+class _TooLongError(Exception):
+    """A body goes beyond its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +176,10 @@ class Wire:
         self._turn += 1
         pool = self._pools[self._turn % len(self._pools)]
         heard = billed = False
+        left = max(0.001, deadline - time.monotonic())
         try:
             async with (
-                asyncio.timeout(max(0.001, deadline - time.monotonic())),
+                asyncio.timeout(left),
                 pool.stream(
                     "POST", self._endpoint.url + path + self._endpoint.query, content=content
                 ) as response,
@@ -191,7 +196,8 @@ class Wire:
                     headers.get("location", ""),
                 )  # fmt: skip
         except TimeoutError:
-            error = ChatError("deadline", f"no answer within {self._deadline:g} s")
+            tries = "" if left > 0.9 * self._deadline else f", of which this try had {left:.2g} s"
+            error = ChatError("deadline", f"no answer within {self._deadline:g} s{tries}")
             if not heard:
                 self._health.lost(error, silent=True)
             raise WireError(error) from None
@@ -254,28 +260,53 @@ class Wire:
         limit = self._max_reply if whole else min(self._max_reply, _ERROR_BODY)
         pieces: list[bytes] = []
         size = 0
+        encoding = response.headers.get("content-encoding", "")
+        length = response.headers.get("content-length", "")
+        told = int(length) if length.isdecimal() else 0
         try:
-            inflater = Inflater(response.headers.get("content-encoding", ""))
+            inflater = Inflater(encoding)
             async with AsyncExitStack() as stack:
-                async for raw in response.aiter_raw():
-                    piece = inflater.feed(raw, limit + 1 - size)
-                    if size <= _SMALL < size + len(piece):
-                        # Only so many long replies are held at once, whatever the concurrency.
+                large = bool(encoding) or told > _SMALL
+                if large:  # Only so many long replies are held at once, at any concurrency.
+                    await stack.enter_async_context(self._large)
+                async for piece in _pieces(response, inflater, told, limit):
+                    if not large and size + len(piece) > _SMALL:
+                        large = True
                         await stack.enter_async_context(self._large)
                     pieces.append(piece)
                     size += len(piece)
-                    if size > limit:
-                        if not whole:
-                            break
-                        message = f"the reply is longer than the {self._max_reply:,} bytes allowed"
-                        raise WireError(ChatError("too_large", message))
             inflater.end()
+        except _TooLongError:
+            if whole:
+                pieces.clear()  # The error's traceback would hold them for a while.
+                message = f"the reply is longer than the {self._max_reply:,} bytes allowed"
+                raise WireError(ChatError("too_large", message)) from None
         except ValueError as error:
             if whole:
                 said = shown(self._endpoint.key.redact(str(error)), 200)
                 message = f"the server's answer cannot be read: {said}"
                 raise WireError(ChatError("server", message)) from None
         return b"".join(pieces)
+
+
+async def _pieces(
+    response: httpx2.Response, inflater: Inflater, told: int, limit: int
+) -> AsyncIterator[bytes]:
+    """Yield a body in pieces, up to `limit` bytes; one that is said to be longer not at all.
+
+    Raises:
+        _TooLongError: it is longer.
+        ValueError: it is not in the encoding that it is said to be in.
+    """
+    if told > limit:
+        raise _TooLongError
+    size = 0
+    async for raw in response.aiter_raw():
+        for piece in inflater.feed(raw):
+            size += len(piece)
+            if size > limit:
+                raise _TooLongError
+            yield piece
 
 
 def _pool(endpoint: Endpoint) -> httpx2.AsyncClient:

@@ -143,6 +143,7 @@ class ScriptedServer:
             for at in range(0, len(told.body), told.chunked):
                 piece = told.body[at : at + told.chunked]
                 writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await writer.drain()
             writer.write(b"0\r\n\r\n")
         elif told.length is not None:
             for _ in range(told.length // 65536):

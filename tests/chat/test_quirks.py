@@ -297,7 +297,7 @@ def test_a_model_that_is_still_loading_is_waited_for(serve):
                                    "type": "unavailable_error"}}, retry_after="0.02")  # fmt: skip
     server = serve(lambda _, count: loading if count < 9 else completion())
     assert [one.reward for one in grade(server, 1, attempts=2)] == [0.5]
-    (found,) = grade(serve(lambda *_: loading), deadline=0.3)
+    (found,) = grade(serve(lambda *_: loading), deadline=1.5)
     assert "Loading model" in found.failures[0].message
 
 

@@ -237,19 +237,21 @@ def test_rows_of_any_length_keep_the_judges_busy(serve, tmp_path):
 
 
 @LINUX
-@pytest.mark.parametrize("kind", ["plain", "bomb"])
+@pytest.mark.parametrize("kind", ["plain", "chunked", "bomb"])
 def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, kind):
     if kind == "plain":
         told = Told(length=50_000_000)
+    elif kind == "chunked":
+        told = Told(body=b"x" * 50_000_000, chunked=1 << 16)
     else:  # 1 GB of blanks in 1 MB, in members that each would do.
         member = gzip.compress(b" " * (16 << 20))
         told = Told(body=member * 64, headers={"content-encoding": "gzip"})
     write(tmp_path, 2)
     server = serve(lambda asked, _: completion() if row_of(asked) in ("row 0", "row 1") else told)
-    more = ("--no-cache", "--concurrency", "64")
+    more = ("--no-cache", "--concurrency", "256")
     _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=60)
     small = int(err.split()[-1])
-    write(tmp_path, 200)
+    write(tmp_path, 300)
     _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=120)
     large = int(err.split()[-1])
     found = results(tmp_path)
@@ -257,8 +259,8 @@ def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, kind):
     assert all(
         "longer than the 1,048,576 bytes" in one["failures"][0]["message"] for one in found[2:]
     )
-    assert len(server.asked) == 2 + 200
-    assert large - small < 60_000  # Kilobytes: 64 at once would be 3.2 GB.
+    assert len(server.asked) == 2 + 300
+    assert large - small < 160_000  # Kilobytes: 256 at once would be 12.8 GB.
 
 
 def peak_of_a_run(serve: Any, folder: Path, rows: int, *more: str) -> int:
