@@ -279,7 +279,8 @@ class ChatClient:
             self._keep(key, reply)
             return reply
         enforced = form != "text"
-        reply = read_completion(answer, endpoint.key, enforced=enforced)
+        longest = self.options.max_reply // 4  # The rest of a body may be what a model thought.
+        reply = read_completion(answer, endpoint.key, longest, enforced=enforced)
         self.stats.count(reply.model or model, reply.usage, saved=False)
         self._learn(quirks, at, len(forms), reply)
         self._keep(key, reply)

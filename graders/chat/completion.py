@@ -18,8 +18,8 @@ _REASONING: Final = ("reasoning_content", "reasoning")
 """Where servers put what a model thought: not its answer."""
 
 
-def read_completion(answer: Answer, key: Key, *, enforced: bool) -> ChatReply:
-    """Return the reply in an answer of status 200."""
+def read_completion(answer: Answer, key: Key, longest: int, *, enforced: bool) -> ChatReply:
+    """Return the reply in an answer of status 200; its text has at most `longest` characters."""
     value = answer.json()
     details = answer.text(key)
     if not isinstance(value, dict):
@@ -45,6 +45,9 @@ def read_completion(answer: Answer, key: Key, *, enforced: bool) -> ChatReply:
     else:
         text = key.redact(_text(said.get("content")))
         error = _error(choice, said, text, key, details)
+        if len(text) > longest:
+            says = f"the judge's reply is longer than the {longest:,} characters allowed"
+            error, text = error or ChatError("too_large", says, text[:_KEPT]), text[:_KEPT]
     return ChatReply(text, error, usage, model, enforced=enforced)
 
 

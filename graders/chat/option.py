@@ -51,7 +51,8 @@ class JudgeOptions:
         attempts: how often a request is sent at most after connection faults and 5xx.
         pay_once: never ask again where a connection broke once the request was sent: the server
             may bill it, answered or not. Such a row fails.
-        max_reply: bytes of the longest reply that is read, as decompressed.
+        max_reply: bytes of the longest reply that is read, as decompressed; its text has at most a
+            quarter as many characters.
         reply_form: how the reply's shape is asked for; `auto` finds what the server can do.
         cache: `auto` keeps replies of temperature 0 or with a seed, `all` every reply, `none`
             none; `refresh` keeps all and reads none; `offline` asks nothing but the cache.
@@ -69,7 +70,7 @@ class JudgeOptions:
     model_map: Mapping[str, str] = field(default_factory=dict)
     concurrency: int = 32
     deadline: float = 300.0
-    attempts: int = 5
+    attempts: int = 8
     pay_once: bool = False
     max_reply: int = 1 << 20
     reply_form: ReplyForm = "auto"

@@ -38,8 +38,8 @@ _LARGE_AT_ONCE: Final = 16
 _ERROR_BODY: Final = 1 << 16
 _CONNECT_SECONDS: Final = 10.0
 _PROBE_SHARE: Final = 0.25
-_FIRST_WAIT: Final = 0.25
-_LONGEST_WAIT: Final = 8.0
+_FIRST_WAIT: Final = 0.125
+_LONGEST_WAIT: Final = 4.0
 
 
 class WireError(Exception):
@@ -63,12 +63,14 @@ class _Again:
         wait: seconds to wait at least.
         counts: whether it is one of the tries that `attempts` bounds.
         silent: whether nothing was heard from the server.
+        held: whether the gate waits for it, for all calls.
     """
 
     error: ChatError
     wait: float = 0.0
     counts: bool = True
     silent: bool = False
+    held: bool = False
 
 
 class Wire:
@@ -122,15 +124,22 @@ class Wire:
         await self._gate.enter()
         deadline = time.monotonic() + self._deadline
         failed = 0
+        last: ChatError | None = None
         while True:
             try:
                 outcome = await self._permitted(path, content, deadline, failed)
+            except WireError as late:
+                # What the tries before met says more than that the time is over.
+                if last is not None and late.error.kind == "deadline":
+                    raise WireError(last) from None
+                raise
             finally:
                 # The place is free for others while this call waits.
                 self._gate.leave()
             if isinstance(outcome, Answer):
                 return outcome
             wait, error = outcome.wait, outcome.error
+            last = error
             if outcome.counts:
                 failed += 1
                 if failed >= self._attempts or self._health.failing:
@@ -140,7 +149,7 @@ class Wire:
             if time.monotonic() + wait >= deadline:
                 raise WireError(error)
             self._stats.retries += 1
-            if outcome.counts:
+            if not outcome.held:
                 await asyncio.sleep(wait)
             try:
                 async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
@@ -198,7 +207,7 @@ class Wire:
         except TimeoutError:
             tries = "" if left > 0.9 * self._deadline else f", of which this try had {left:.2g} s"
             error = ChatError("deadline", f"no answer within {self._deadline:g} s{tries}")
-            if not heard:
+            if not heard and left >= 0.9 * self._deadline * _PROBE_SHARE:
                 self._health.lost(error, silent=True)
             raise WireError(error) from None
         except (httpx2.TransportError, OSError) as fault:
@@ -233,14 +242,17 @@ class Wire:
         """Return an answer to give to the caller, or after what to try again."""
         if answer.status == 429 and not is_out_of_money(answer):
             self._stats.limited += 1
-            wait = _retry_after(headers)
-            wait = _backoff(1) if wait is None else wait
+            asked = _retry_after(headers)
+            wait = _backoff(1) if asked is None else asked
             self._gate.limited(wait)
-            return _Again(self._too_limited(wait), wait, counts=False)
+            if asked is not None:  # Who says when to come back means everyone.
+                self._gate.hold(wait)
+            return _Again(self._too_limited(wait), wait, counts=False, held=asked is not None)
         if is_loading(answer):
             wait = _retry_after(headers) or _backoff(1)
             self._gate.hold(wait)
-            return _Again(error_of_status(answer, self._endpoint.key), wait, counts=False)
+            error = error_of_status(answer, self._endpoint.key)
+            return _Again(error, wait, counts=False, held=True)
         if answer.status >= 500 and not refuses_form(answer):
             error = error_of_status(answer, self._endpoint.key)
             return _Again(error, _retry_after(headers) or 0.0)

@@ -99,7 +99,7 @@ def judge_options(function: Function) -> Function:
                 help="Time for one call of a judge, retries included.",
             ),
             click.option(
-                "--attempts", "judge_attempts", type=click.IntRange(min=1), default=5,
+                "--attempts", "judge_attempts", type=click.IntRange(min=1), default=8,
                 show_default=True, metavar="N", help="Tries at a server that cannot be reached.",
             ),
             click.option(

@@ -23,6 +23,8 @@ __all__ = ["MaxFailures", "open_output", "open_rows", "partial_of", "score_block
 _PURE_BLOCK: Final = 1 << 20
 _ASKING_BLOCK: Final = 1 << 16
 """Bytes of a block: a call may take seconds, so its rows are finished in smaller portions."""
+_ROUNDS: Final = 8
+"""Rows of a block for each call that judges take at once: at its end, places wait for the slowest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def score_stream(
     limit = max_failures or MaxFailures()
     tally, done = Tally(), 0
     if runner.width:
-        stream = Portions(stream, 4 * runner.width)
+        stream = Portions(stream, _ROUNDS * runner.width)
     for block in read_blocks(stream, _ASKING_BLOCK if runner.plan.asks else _PURE_BLOCK):
         lines, part = score_block(runner, block, layout)
         output.write(lines)

@@ -384,3 +384,13 @@ def test_azure_is_asked_under_its_v1_path_by_its_own_header(serve):
     assert server.asked[0].path == "/openai/v1/chat/completions?api-version=preview"
     assert server.asked[0].headers["api-key"] == KEY
     assert "authorization" not in server.asked[0].headers
+
+
+@pytest.mark.parametrize("length", [262_144, 262_145])
+def test_a_text_has_an_end(serve, length):
+    text = VERDICT + " " * (length - len(VERDICT))
+    (found,) = grade(serve(lambda *_: completion(text)))
+    assert (found.reward is not None) == (length == 262_144)
+    if found.failures:
+        assert "262,144 characters" in found.failures[0].message
+        assert len(found.failures[0].details) == 4000
