@@ -128,14 +128,16 @@ class ChatError:
     Attributes:
         kind: `refused` (the judge or its filter would not), `length` (cut off), `request` (the
             server would not take the request), `server` (it failed, or answered what is no chat
-            completion), `unreachable`, `deadline`, `too_large`, `offline` (not in the cache).
+            completion), `empty` (the judge answered with something else than a text),
+            `unreachable`, `deadline`, `too_large`, `offline` (not in the cache).
         message: one sentence.
         details: what the server said, bounded.
     """
 
     kind: Literal[
-        "refused", "length", "request", "server", "unreachable", "deadline", "too_large", "offline"
-    ]
+        "refused", "length", "empty", "request", "server", "unreachable", "deadline", "too_large",
+        "offline",
+    ]  # fmt: skip
     message: str
     details: str = ""
 

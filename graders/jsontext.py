@@ -9,17 +9,21 @@ a key that stands twice has its last value.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
 
-__all__ = ["decode", "encode", "has_long_number"]
+__all__ = ["bare", "decode", "encode", "has_long_number"]
 
 # Every digit becomes "0", so one fast substring search finds any run of 19 digits: the shortest
 # that can leave 64 bits.
 _DIGITS: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_RUN: Final = b"0" * 19
+
+_FENCED: Final = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\r?\n```", re.DOTALL | re.IGNORECASE)
+_THOUGHTS: Final = ("<think>", "</think>")
 
 
 def has_long_number(data: bytes) -> bool:
@@ -113,3 +117,16 @@ def _encode_slowly(value: Any, *, indent: bool, default: Callable[[Any], Any] | 
         raise ValueError("it nests too deeply") from None
     # Only a lone surrogate is no UTF-8; Python's escape for it is JSON's.
     return text.encode(errors="backslashreplace")
+
+
+def bare(text: str) -> str:
+    """Return a model's text without a leading block of thoughts and a code fence around the rest.
+
+    What is left is all of the rest: nothing is looked for inside it.
+    """
+    text = text.removeprefix("\ufeff").strip()
+    begin, end = _THOUGHTS
+    if text.startswith(begin) and end in text:
+        text = text.partition(end)[2].strip()
+    fenced = _FENCED.fullmatch(text)
+    return fenced[1].strip() if fenced else text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
@@ -10,9 +12,10 @@ from typing import Any, Final, Self
 from graders import jsontext
 from graders.calls import ChatCall, ChatError, ChatReply
 from graders.chat import request
-from graders.chat.answer import error_of_status, read_completion, refused_parameters
 from graders.chat.cache import ReplyCache
+from graders.chat.completion import read_completion
 from graders.chat.endpoint import Endpoint, resolve
+from graders.chat.fault import error_of_status, refused_parameters, refuses_form
 from graders.chat.local import LocalServer
 from graders.chat.loop import Loop, all_or_none
 from graders.chat.option import JudgeOptions, default_cache_file
@@ -24,10 +27,13 @@ from graders.grade import Usage
 __all__ = ["ChatClient"]
 
 _PATH: Final = "/chat/completions"
+_FIRST_SECONDS: Final = 10.0  # How long the others wait to learn from a model's first call.
 
 
 class ChatClient:
     """Asks judges on one OpenAI-compatible server. Starts nothing before its first call.
+
+    Several threads may ask at the same time.
 
     Args:
         options: which server, and how.
@@ -52,7 +58,11 @@ class ChatClient:
             path = self.options.cache_file or default_cache_file()
             self._cache = ReplyCache(path, read_only=True)
         self._quirks: dict[str, Quirks] = {}
+        self._first: dict[str, asyncio.Event] = {}
+        self._refreshed: set[bytes] = set()
         self._flying: dict[bytes, asyncio.Future[ChatReply]] = {}
+        self._starting = threading.Lock()
+        self._opening = asyncio.Lock()
         self._loop: Loop | None = None
         self._wire: Wire | None = None
         self._local: LocalServer | None = None
@@ -78,13 +88,16 @@ class ChatClient:
                 [self._recorded(call, index) for index in range(len(call.messages))]
                 for call in calls
             ]
-        if self._loop is None:
-            self._loop = Loop("graders-judge")
-        return self._loop.run(self._perform(calls))
+        with self._starting:
+            if self._loop is None:
+                self._loop = Loop("graders-judge")
+            loop = self._loop
+        return loop.run(self._perform(calls))
 
     def close(self) -> None:
         """Close connections, the cache, and the local server if there is one."""
         if self._loop is not None:
+            self._loop.cancel()
             if self._wire is not None:
                 self._loop.run(self._wire.close())
             self._loop.close()
@@ -147,8 +160,9 @@ class ChatClient:
     # Asking.
 
     async def _perform(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
-        if self._endpoint.kind == "local" and self._local is None:
-            self._local = await asyncio.to_thread(LocalServer)
+        async with self._opening:
+            if self._endpoint.kind == "local" and self._local is None:
+                self._local = await asyncio.to_thread(LocalServer)
         if self._wire is None:
             options = self.options
             local = self._local
@@ -163,6 +177,7 @@ class ChatClient:
                 deadline=options.deadline,
                 attempts=options.attempts,
                 max_reply=options.max_reply,
+                pay_once=options.pay_once,
                 stats=self.stats,
             )
         prepared = [self._prepared(call) for call in calls]
@@ -199,7 +214,7 @@ class ChatClient:
         if not keeps or self._cache is None:
             return await self._ask(call, index, model, params, None)
         key = self._key(call, index, model, params)
-        if self.options.cache != "refresh":
+        if self.options.cache != "refresh" or key in self._refreshed:
             found = self._found(key, model)
             if found is not None:
                 return found
@@ -215,6 +230,8 @@ class ChatClient:
         try:
             reply = await self._ask(call, index, model, params, key)
             future.set_result(reply)
+            if self.options.cache == "refresh":
+                self._refreshed.add(key)
             return reply
         finally:
             if not future.done():
@@ -222,6 +239,22 @@ class ChatClient:
             del self._flying[key]
 
     async def _ask(
+        self, call: ChatCall, index: int, model: str, params: dict[str, Any], key: bytes | None
+    ) -> ChatReply:
+        """Ask; alone where it is the first of its model, so that the others learn from it."""
+        first = self._first.get(model)
+        if first is not None or self._endpoint.first_party:
+            if first is not None and not first.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(first.wait(), _FIRST_SECONDS)
+            return await self._ask_now(call, index, model, params, key)
+        first = self._first[model] = asyncio.Event()
+        try:
+            return await self._ask_now(call, index, model, params, key)
+        finally:
+            first.set()
+
+    async def _ask_now(
         self, call: ChatCall, index: int, model: str, params: dict[str, Any], key: bytes | None
     ) -> ChatReply:
         endpoint, wire = self._endpoint, self._wire
@@ -245,20 +278,27 @@ class ChatClient:
                 break
             error = error_of_status(answer, endpoint.key)
             first_error = first_error or error
-            if answer.status in (400, 422, 501) and error.kind != "refused":
+            if refuses_form(answer) and error.kind != "refused":
                 if self._drops(quirks, model, refused_parameters(answer, sent)):
                     continue
                 if not confirmed and at + 1 < len(forms):
                     at += 1
                     continue
-            return ChatReply("", first_error)
+            reply = ChatReply("", error if error.kind == "refused" else first_error)
+            self._keep(key, reply)
+            return reply
         enforced = form != "text"
-        reply = read_completion(answer, endpoint.key, enforced=enforced)
+        longest = self.options.max_reply // 4  # The rest of a body may be what a model thought.
+        reply = read_completion(answer, endpoint.key, longest, enforced=enforced)
         self.stats.count(reply.model or model, reply.usage, saved=False)
         self._learn(quirks, at, len(forms), reply)
+        self._keep(key, reply)
+        return reply
+
+    def _keep(self, key: bytes | None, reply: ChatReply) -> None:
+        """Write a reply down at once: whoever is killed later need not pay for it again."""
         if key is not None and self._cache is not None and _is_answer(reply):
             self._cache.put(key, _to_bytes(reply))
-        return reply
 
     def _drops(self, quirks: Quirks, model: str, named: set[str]) -> bool:
         """Leave parameters out from now on; whether there were any."""
@@ -271,7 +311,7 @@ class ChatClient:
         """Remember the form that worked; leave one that the server takes and then ignores."""
         if reply.error is not None or quirks.confirmed:
             return
-        if not reply.enforced or reply.text.lstrip().startswith("{"):
+        if not reply.enforced or jsontext.bare(reply.text).startswith("{"):
             quirks.form, quirks.confirmed = at, True
         elif self.options.reply_form == "auto" and quirks.form <= at:
             quirks.form = count - 1
@@ -287,7 +327,7 @@ def _accepted(params: Mapping[str, Any], dropped: set[str]) -> dict[str, Any]:
 
 def _is_answer(reply: ChatReply) -> bool:
     """Whether a model answered, for better or worse: asking again would be paid again."""
-    return reply.error is None or reply.error.kind in ("refused", "length")
+    return reply.error is None or reply.error.kind in ("refused", "length", "empty")
 
 
 def _to_bytes(reply: ChatReply) -> bytes:

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from graders.errors import OptionError, UnavailableError, shown
 
@@ -49,9 +49,12 @@ class Key:
 
     def redact(self, text: str) -> str:
         """Return a text without it."""
-        if len(self._value) < _SHORTEST or self._value not in text:
+        if len(self._value) < _SHORTEST:
             return text
-        return text.replace(self._value, "[key]")
+        # As it is, as JSON may write it, and as an address may.
+        for form in (self._value, self._value.replace("/", "\\/"), quote(self._value, safe="")):
+            text = text.replace(form, "[key]")
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,13 @@ class Gate:
         if self.limit < self.most:
             self.limit = min(self.most, self.limit + 1 / self.limit)
 
+    def hold(self, wait: float) -> None:
+        """Let nobody through for so many seconds."""
+        self._resume = max(self._resume, asyncio.get_running_loop().time() + wait)
+
     def limited(self, wait: float) -> None:
-        """Halve, once for all requests that were on their way together, and hold back."""
+        """Halve, once for all requests that were on their way together."""
         now = asyncio.get_running_loop().time()
         if now >= self._cut:
             self.limit = max(1.0, self.limit / 2)
             self._cut = now + max(wait, 0.1)
-        self._resume = max(self._resume, now + wait)

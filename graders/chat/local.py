@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from graders.errors import UnavailableError
 
-__all__ = ["WARNING", "LocalServer", "model_file"]
+__all__ = ["WARNING", "LocalServer", "check", "model_file"]
 
 WARNING: Final = (
     "the local judge is SmolLM2-135M: it shows that everything works, and is far too small to "
@@ -36,6 +36,17 @@ def model_file() -> Path:
         for file in sorted(Path(folder).glob("*.gguf")):
             return file
     raise UnavailableError(_MISSING)
+
+
+def check() -> None:
+    """See whether the local judge would run, without starting it.
+
+    Raises:
+        UnavailableError: it would not.
+    """
+    model_file()
+    if find_spec("xllamacpp") is None:
+        raise UnavailableError(_MISSING)
 
 
 class LocalServer:

@@ -13,7 +13,10 @@ Result = TypeVar("Result")
 
 
 class Loop:
-    """Runs coroutines for synchronous callers; whoever is interrupted takes his coroutine along."""
+    """Runs coroutines for synchronous callers; whoever is interrupted takes his coroutine along.
+
+    Several threads may use one loop.
+    """
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -38,6 +41,17 @@ class Loop:
                 future.cancel()
                 done.wait(10.0)
             raise
+
+    def cancel(self) -> None:
+        """End whatever runs for other threads; they get an exception."""
+
+        async def cancel_others() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        self.run(cancel_others())
 
     def close(self) -> None:
         """Stop the loop and end its thread."""

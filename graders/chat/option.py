@@ -10,12 +10,21 @@ from typing import Final, Literal, get_args
 
 from graders.errors import OptionError
 
-__all__ = ["CACHE_MODES", "FORMS", "CacheMode", "JudgeOptions", "ReplyForm", "default_cache_file"]
+__all__ = [
+    "CACHE_MODES",
+    "DEFAULT_EMBEDDING",
+    "FORMS",
+    "CacheMode",
+    "JudgeOptions",
+    "ReplyForm",
+    "default_cache_file",
+]
 
 CacheMode = Literal["auto", "all", "none", "refresh", "offline"]
 CACHE_MODES: Final = get_args(CacheMode)
 ReplyForm = Literal["auto", "json_schema", "json_object", "text"]
 FORMS: Final = get_args(ReplyForm)
+DEFAULT_EMBEDDING: Final = "text-embedding-3-large"
 
 
 def default_cache_file() -> Path:
@@ -40,13 +49,17 @@ class JudgeOptions:
         concurrency: at most so many requests at once; fewer while the server limits the rate.
         deadline: seconds one call may take, its tries and waits included.
         attempts: how often a request is sent at most after connection faults and 5xx.
-        max_reply: bytes of the longest reply that is read.
+        pay_once: never ask again where a connection broke once the request was sent: the server
+            may bill it, answered or not. Such a row fails.
+        max_reply: bytes of the longest reply that is read, as decompressed; its text has at most a
+            quarter as many characters.
         reply_form: how the reply's shape is asked for; `auto` finds what the server can do.
         cache: `auto` keeps replies of temperature 0 or with a seed, `all` every reply, `none`
             none; `refresh` keeps all and reads none; `offline` asks nothing but the cache.
         cache_file: where replies are kept; None for the user's cache folder.
         repeats: how often a judge is asked for each row.
-        embedding_model: the model that cosine embeds with; `local` has one of its own.
+        embedding_model: the model that cosine embeds with; None for `text-embedding-3-large`, or
+            the one that `local` has.
         embedding_url: the server of the embeddings where it is not the judges'; `local` for the
             embedded model of extra `models`.
     """
@@ -57,13 +70,14 @@ class JudgeOptions:
     model_map: Mapping[str, str] = field(default_factory=dict)
     concurrency: int = 32
     deadline: float = 300.0
-    attempts: int = 5
+    attempts: int = 8
+    pay_once: bool = False
     max_reply: int = 1 << 20
     reply_form: ReplyForm = "auto"
     cache: CacheMode = "auto"
     cache_file: Path | None = None
     repeats: int = 1
-    embedding_model: str = "text-embedding-3-large"
+    embedding_model: str | None = None
     embedding_url: str | None = None
 
     def __post_init__(self) -> None:

@@ -19,6 +19,8 @@ class JudgeStats:
         answered: requests a model answered: what a server may bill.
         retries: requests sent again after a connection fault, a 5xx or a 429.
         limited: answers of status 429.
+        lost: requests whose connection broke once they were sent, with no answer: a server may
+            bill them.
         hits: replies taken from the cache.
         misses: replies looked for in the cache and not found there.
         used: tokens of the requests answered in this run, by model.
@@ -31,6 +33,7 @@ class JudgeStats:
     answered: int = 0
     retries: int = 0
     limited: int = 0
+    lost: int = 0
     hits: int = 0
     misses: int = 0
     used: dict[str, Usage] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class JudgeStats:
             "answered": self.answered,
             "retries": self.retries,
             "rate_limited": self.limited,
+            "lost": self.lost,
             "cache_hits": self.hits,
             "cache_misses": self.misses,
             "tokens_used": {model: one.to_dict() for model, one in self.used.items()},

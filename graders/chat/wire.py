@@ -11,14 +11,18 @@ import asyncio
 import email.utils
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from graders.calls import ChatError
-from graders.chat.answer import Answer, error_of_status
+from graders.chat.answer import Answer
 from graders.chat.endpoint import Endpoint
+from graders.chat.fault import error_of_status, is_loading, is_out_of_money, refuses_form
 from graders.chat.gate import Gate
+from graders.chat.health import Health
+from graders.chat.inflate import Inflater
 from graders.chat.stats import JudgeStats
 from graders.errors import UnavailableError, shown
 from graders.version import __version__
@@ -32,9 +36,10 @@ _SHARE: Final = 16  # Connections a pool keeps; a pool's cost a request grows wi
 _SMALL: Final = 1 << 16
 _LARGE_AT_ONCE: Final = 16
 _ERROR_BODY: Final = 1 << 16
-_DOWN_AFTER: Final = 3
-_FIRST_WAIT: Final = 0.25
-_LONGEST_WAIT: Final = 8.0
+_CONNECT_SECONDS: Final = 10.0
+_PROBE_SHARE: Final = 0.25
+_FIRST_WAIT: Final = 0.125
+_LONGEST_WAIT: Final = 4.0
 
 
 class WireError(Exception):
@@ -43,6 +48,29 @@ class WireError(Exception):
     def __init__(self, error: ChatError) -> None:
         super().__init__(error.message)
         self.error = error
+
+
+class _TooLongError(Exception):
+    """A body goes beyond its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Why a request may be sent again.
+
+    Attributes:
+        error: the error, should it not be.
+        wait: seconds to wait at least.
+        counts: whether it is one of the tries that `attempts` bounds.
+        silent: whether nothing was heard from the server.
+        held: whether the gate waits for it, for all calls.
+    """
+
+    error: ChatError
+    wait: float = 0.0
+    counts: bool = True
+    silent: bool = False
+    held: bool = False
 
 
 class Wire:
@@ -54,6 +82,7 @@ class Wire:
         deadline: seconds a call may take, from its first place on.
         attempts: how often a request is sent at most after connection faults and 5xx.
         max_reply: bytes of the longest body that is read.
+        pay_once: whether a request is never sent again once it was sent whole.
         stats: counts.
     """
 
@@ -65,18 +94,19 @@ class Wire:
         deadline: float,
         attempts: int,
         max_reply: int,
+        pay_once: bool,
         stats: JudgeStats,
     ) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
         self._attempts = attempts
         self._max_reply = max_reply
+        self._pay_once = pay_once
         self._stats = stats
         self._gate = Gate(concurrency)
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
-        self._lost = 0  # Calls lost one after the other, with no answer between.
+        self._health = Health()
         self._turn = 0
-        self._stack = AsyncExitStack()
         self._pools = [_pool(endpoint) for _ in range(-(-concurrency // _SHARE))]
 
     async def close(self) -> None:
@@ -92,39 +122,143 @@ class Wire:
                 too long.
         """
         await self._gate.enter()
-        inside = True
         deadline = time.monotonic() + self._deadline
         failed = 0
-        try:
-            while True:
-                answer, error, wait = await self._try(path, content, deadline)
-                if answer is not None:
-                    self._lost = 0
-                    return answer
-                limited = wait is not None and error is None
-                if error is not None:
-                    failed += 1
-                    if failed >= self._attempts or self._lost >= _DOWN_AFTER:
-                        self._lost += 1
-                        raise WireError(error)
-                    wait = max(wait or 0.0, _backoff(failed))
-                if time.monotonic() + (wait or 0.0) >= deadline:
-                    raise WireError(error or self._too_limited(wait or 0.0))
-                self._stats.retries += 1
+        last: ChatError | None = None
+        while True:
+            try:
+                outcome = await self._permitted(path, content, deadline, failed)
+            except WireError as late:
+                # What the tries before met says more than that the time is over.
+                if last is not None and late.error.kind == "deadline":
+                    raise WireError(last) from None
+                raise
+            finally:
                 # The place is free for others while this call waits.
                 self._gate.leave()
-                inside = False
-                if not limited:
-                    await asyncio.sleep(wait or 0.0)
-                try:
-                    async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
-                        await self._gate.enter()
-                except TimeoutError:
-                    raise WireError(error or self._too_limited(wait or 0.0)) from None
-                inside = True
+            if isinstance(outcome, Answer):
+                return outcome
+            wait, error = outcome.wait, outcome.error
+            last = error
+            if outcome.counts:
+                failed += 1
+                if failed >= self._attempts or self._health.failing:
+                    self._health.lost(error, silent=outcome.silent)
+                    raise WireError(error)
+                wait = max(wait, _backoff(failed))
+            if time.monotonic() + wait >= deadline:
+                raise WireError(error)
+            self._stats.retries += 1
+            if not outcome.held:
+                await asyncio.sleep(wait)
+            try:
+                async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
+                    await self._gate.enter()
+            except TimeoutError:
+                raise WireError(error) from None
+
+    async def _permitted(
+        self, path: str, content: bytes, deadline: float, failed: int
+    ) -> Answer | _Again:
+        """Try, unless the server has been silent for so long that there is no point."""
+        if failed and self._health.silent:
+            raise WireError(self._health.error)
+        permit = True if failed else await self._health.enter()
+        if permit is False:
+            error = self._health.error
+            message = f"not asked, for the calls before came to nothing: {error.message}"
+            raise WireError(ChatError(error.kind, message, error.details))
+        if permit:
+            return await self._try(path, content, deadline)
+        try:
+            # Others wait for this one: it gets its share of the deadline, not all of it.
+            share = time.monotonic() + self._deadline * _PROBE_SHARE
+            return await self._try(path, content, min(deadline, share))
         finally:
-            if inside:
-                self._gate.leave()
+            self._health.leave()
+
+    async def _try(self, path: str, content: bytes, deadline: float) -> Answer | _Again:
+        """Return an answer, or after what to try again."""
+        import httpx2  # noqa: PLC0415  (a third of a second that other graders need not pay)
+
+        self._stats.requests += 1
+        self._turn += 1
+        pool = self._pools[self._turn % len(self._pools)]
+        heard = billed = False
+        left = max(0.001, deadline - time.monotonic())
+        try:
+            async with (
+                asyncio.timeout(left),
+                pool.stream(
+                    "POST", self._endpoint.url + path + self._endpoint.query, content=content
+                ) as response,
+            ):
+                heard = True
+                billed = response.status_code < 300
+                if billed:
+                    self._stats.answered += 1
+                self._health.heard(well=response.status_code < 500)
+                headers = response.headers
+                body = await self._read(response, whole=billed)
+                answer = Answer(
+                    response.status_code, headers.get("content-type", ""), body,
+                    headers.get("location", ""),
+                )  # fmt: skip
+        except TimeoutError:
+            tries = "" if left > 0.9 * self._deadline else f", of which this try had {left:.2g} s"
+            error = ChatError("deadline", f"no answer within {self._deadline:g} s{tries}")
+            if not heard and left >= 0.9 * self._deadline * _PROBE_SHARE:
+                self._health.lost(error, silent=True)
+            raise WireError(error) from None
+        except (httpx2.TransportError, OSError) as fault:
+            return self._broken(fault, heard=heard, billed=billed)
+        return self._judged(answer, headers)
+
+    def _broken(self, fault: Exception, *, heard: bool, billed: bool) -> _Again:
+        """Return how to go on after a connection fault, if at all."""
+        import httpx2  # noqa: PLC0415
+
+        said = shown(self._endpoint.key.redact(str(fault)), 200)
+        reason = f"{type(fault).__name__}: {said}" if said else type(fault).__name__
+        if billed:
+            message = f"the connection broke in the middle of the answer ({reason})"
+            raise WireError(ChatError("server", message)) from None
+        if isinstance(fault, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+            raise WireError(ChatError("request", f"the request cannot be sent ({reason})"))
+        if not heard and isinstance(fault, httpx2.ReadError | httpx2.RemoteProtocolError):
+            self._stats.lost += 1
+            if self._pay_once:
+                message = (
+                    f"the connection broke after the request was sent ({reason}); the server may "
+                    "bill it, so it is not asked again"
+                )
+                error = ChatError("unreachable", message)
+                self._health.lost(error, silent=True)
+                raise WireError(error)
+        message = f"the server cannot be reached ({reason})"
+        return _Again(ChatError("unreachable", message), silent=not heard)
+
+    def _judged(self, answer: Answer, headers: Any) -> Answer | _Again:
+        """Return an answer to give to the caller, or after what to try again."""
+        if answer.status == 429 and not is_out_of_money(answer):
+            self._stats.limited += 1
+            asked = _retry_after(headers)
+            wait = _backoff(1) if asked is None else asked
+            self._gate.limited(wait)
+            if asked is not None:  # Who says when to come back means everyone.
+                self._gate.hold(wait)
+            return _Again(self._too_limited(wait), wait, counts=False, held=asked is not None)
+        if is_loading(answer):
+            wait = _retry_after(headers) or _backoff(1)
+            self._gate.hold(wait)
+            error = error_of_status(answer, self._endpoint.key)
+            return _Again(error, wait, counts=False, held=True)
+        if answer.status >= 500 and not refuses_form(answer):
+            error = error_of_status(answer, self._endpoint.key)
+            return _Again(error, _retry_after(headers) or 0.0)
+        if answer.status < 400:
+            self._gate.succeeded()
+        return answer
 
     def _too_limited(self, wait: float) -> ChatError:
         more = f"; it asks to wait {wait:.0f} s" if wait >= 1 else ""
@@ -133,72 +267,58 @@ class Wire:
             f"the server limits the rate beyond the deadline of {self._deadline:g} s{more}",
         )
 
-    async def _try(
-        self, path: str, content: bytes, deadline: float
-    ) -> tuple[Answer | None, ChatError | None, float | None]:
-        """Return an answer; or the error to try again after; or, for a 429, how long to wait."""
-        import httpx2  # noqa: PLC0415  (a third of a second that other graders need not pay)
-
-        self._stats.requests += 1
-        self._turn += 1
-        pool = self._pools[self._turn % len(self._pools)]
-        billed = False
-        try:
-            async with (
-                asyncio.timeout(max(0.001, deadline - time.monotonic())),
-                pool.stream(
-                    "POST", self._endpoint.url + path + self._endpoint.query, content=content
-                ) as response,
-            ):
-                billed = response.status_code < 300
-                if billed:
-                    self._stats.answered += 1
-                body = await self._read(response, whole=billed)
-                answer = Answer(
-                    response.status_code, response.headers.get("content-type", ""), body
-                )
-                headers = response.headers
-        except TimeoutError:
-            message = f"no answer within {self._deadline:g} s"
-            raise WireError(ChatError("deadline", message)) from None
-        except (httpx2.TransportError, httpx2.DecodingError, OSError) as fault:
-            said = shown(self._endpoint.key.redact(str(fault)), 200)
-            reason = f"{type(fault).__name__}: {said}" if said else type(fault).__name__
-            if billed:
-                message = f"the connection broke in the middle of the answer ({reason})"
-                raise WireError(ChatError("server", message)) from None
-            return None, ChatError("unreachable", f"the server cannot be reached ({reason})"), None
-        if answer.status == 429 and not _out_of_money(answer):
-            self._stats.limited += 1
-            wait = _retry_after(headers)
-            wait = _backoff(1) if wait is None else wait
-            self._gate.limited(wait)
-            return None, None, wait
-        if answer.status >= 500 and answer.status != 501:
-            error = error_of_status(answer, self._endpoint.key)
-            return None, error, _retry_after(headers)
-        if answer.status < 400:
-            self._gate.succeeded()
-        return answer, None, None
-
     async def _read(self, response: httpx2.Response, *, whole: bool) -> bytes:
+        """Return a body; of an error (not `whole`) as much as can be had."""
+        limit = self._max_reply if whole else min(self._max_reply, _ERROR_BODY)
         pieces: list[bytes] = []
         size = 0
-        limit = self._max_reply if whole else min(self._max_reply, _ERROR_BODY)
-        stream = response.aiter_bytes()
-        async with AsyncExitStack() as stack:
-            async for piece in stream:
-                if size <= _SMALL < size + len(piece):
-                    # Only so many long replies are held at once, whatever the concurrency.
+        encoding = response.headers.get("content-encoding", "")
+        length = response.headers.get("content-length", "")
+        told = int(length) if length.isdecimal() else 0
+        try:
+            inflater = Inflater(encoding)
+            async with AsyncExitStack() as stack:
+                large = bool(encoding) or told > _SMALL
+                if large:  # Only so many long replies are held at once, at any concurrency.
                     await stack.enter_async_context(self._large)
-                size += len(piece)
-                if size > limit:
-                    if not whole:
-                        return b"".join(pieces)
-                    message = f"the reply is longer than the {self._max_reply:,} bytes allowed"
-                    raise WireError(ChatError("too_large", message))
-                pieces.append(piece)
+                async for piece in _pieces(response, inflater, told, limit):
+                    if not large and size + len(piece) > _SMALL:
+                        large = True
+                        await stack.enter_async_context(self._large)
+                    pieces.append(piece)
+                    size += len(piece)
+            inflater.end()
+        except _TooLongError:
+            if whole:
+                pieces.clear()  # The error's traceback would hold them for a while.
+                message = f"the reply is longer than the {self._max_reply:,} bytes allowed"
+                raise WireError(ChatError("too_large", message)) from None
+        except ValueError as error:
+            if whole:
+                said = shown(self._endpoint.key.redact(str(error)), 200)
+                message = f"the server's answer cannot be read: {said}"
+                raise WireError(ChatError("server", message)) from None
         return b"".join(pieces)
+
+
+async def _pieces(
+    response: httpx2.Response, inflater: Inflater, told: int, limit: int
+) -> AsyncIterator[bytes]:
+    """Yield a body in pieces, up to `limit` bytes; one that is said to be longer not at all.
+
+    Raises:
+        _TooLongError: it is longer.
+        ValueError: it is not in the encoding that it is said to be in.
+    """
+    if told > limit:
+        raise _TooLongError
+    size = 0
+    async for raw in response.aiter_raw():
+        for piece in inflater.feed(raw):
+            size += len(piece)
+            if size > limit:
+                raise _TooLongError
+            yield piece
 
 
 def _pool(endpoint: Endpoint) -> httpx2.AsyncClient:
@@ -214,8 +334,9 @@ def _pool(endpoint: Endpoint) -> httpx2.AsyncClient:
             "User-Agent": f"local-graders/{__version__}",
             **endpoint.key.header(endpoint.auth),
         },
-        # One deadline rules the call; a timer for each read would end slow answers too early.
-        timeout=None,
+        # One deadline rules the call; a timer for each read would end slow answers too early. But a
+        # host that takes no connection for so long will not take it later.
+        timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
         limits=httpx2.Limits(
             max_connections=None, max_keepalive_connections=_SHARE * 2, keepalive_expiry=30
         ),
@@ -249,7 +370,3 @@ def _retry_after(headers: Any) -> float | None:
 
 def _until(text: str) -> float:
     return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-
-
-def _out_of_money(answer: Answer) -> bool:
-    return b"insufficient_quota" in answer.body or b"billing_hard_limit" in answer.body

@@ -1,14 +1,18 @@
-"""`graders doctor`: what this machine gives to the sandbox, and what each level promises."""
+"""`graders doctor`: what this machine gives to the sandbox, and which models of ours are here."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 
 import click
 
+from graders.chat import local
 from graders.cli.option import json_option
 from graders.cli.output import write_json
+from graders.embed import minilm
+from graders.errors import UnavailableError
 from graders.report.terminal import console, machine_view
 from graders.sandbox import LEVELS, probe, promises
 
@@ -25,13 +29,36 @@ Examples:
 def doctor(*, as_json: bool) -> int:
     """Show what this machine gives to the sandbox of python graders, and what that promises.
 
+    Also says whether the two models of the extra `models` are installed: the small judge and the
+    embeddings of `local`.
+
     Exits with 1 when no level at or above standard is available: python graders then refuse to run
     unless a lower level is asked for by name.
     """
     report = probe()
     if as_json:
-        body = {**asdict(report), "levels": {level: asdict(promises(level)) for level in LEVELS}}
+        body = {
+            **asdict(report),
+            "levels": {level: asdict(promises(level)) for level in LEVELS},
+            "models": _models(),
+        }
         write_json(body)
     else:
-        console(sys.stdout).print(machine_view(report), crop=False)
+        console(sys.stdout).print(machine_view(report, _models()), crop=False)
     return 0 if report.default is not None else 1
+
+
+def _models() -> dict[str, str]:
+    """Return what each model of ours lacks here, "" where it would run."""
+    checks: dict[str, Callable[[], object]] = {
+        "judge of --base-url local": local.check,
+        "cosine of --embedding-url local": minilm.model_file,
+    }
+    found = {}
+    for name, check in checks.items():
+        try:
+            check()
+            found[name] = ""
+        except UnavailableError as error:
+            found[name] = str(error)
+    return found

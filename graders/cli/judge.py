@@ -12,6 +12,7 @@ import click
 from graders.chat import FORMS, JudgeOptions, JudgeStats
 from graders.chat.endpoint import LOCAL, base_url
 from graders.chat.local import WARNING
+from graders.chat.option import DEFAULT_EMBEDDING
 from graders.cli.output import say
 from graders.config import LabelModel, ScoreModel
 from graders.engine.tally import Tally
@@ -19,7 +20,13 @@ from graders.grade import Usage
 from graders.plan import Plan
 from graders.report.terminal import number
 
-__all__ = ["judge_notes", "judge_options", "model_map_option", "warn_of_local"]
+__all__ = [
+    "judge_notes",
+    "judge_options",
+    "learned_notes",
+    "model_map_option",
+    "warn_of_local",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,7 +58,7 @@ def judge_options(function: Function) -> Function:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         names = (
             "base_url", "key_file", "auth", "model_map", "concurrency", "deadline", "attempts",
-            "reply_form", "repeats", "embedding_model", "embedding_url", "cache_file",
+            "pay_once", "reply_form", "repeats", "embedding_model", "embedding_url", "cache_file",
         )  # fmt: skip
         renamed = {
             name: kwargs.pop(f"judge_{name}" if name != "model_map" else name) for name in names
@@ -92,8 +99,12 @@ def judge_options(function: Function) -> Function:
                 help="Time for one call of a judge, retries included.",
             ),
             click.option(
-                "--attempts", "judge_attempts", type=click.IntRange(min=1), default=5,
+                "--attempts", "judge_attempts", type=click.IntRange(min=1), default=8,
                 show_default=True, metavar="N", help="Tries at a server that cannot be reached.",
+            ),
+            click.option(
+                "--pay-once", "judge_pay_once", is_flag=True,
+                help="Fail a row rather than ask again what a server may bill unanswered.",
             ),
             click.option(
                 "--reply-form", "judge_reply_form", type=click.Choice(FORMS), default="auto",
@@ -120,8 +131,8 @@ def judge_options(function: Function) -> Function:
                 help="Ask nobody: rows that are not in the cache fail.",
             ),
             click.option(
-                "--embedding-model", "judge_embedding_model", default="text-embedding-3-large",
-                show_default=True, metavar="NAME", help="Model that cosine embeds with.",
+                "--embedding-model", "judge_embedding_model", metavar="NAME",
+                help=f"Model that cosine embeds with.  [default: {DEFAULT_EMBEDDING}]",
             ),
             click.option(
                 "--embedding-url", "judge_embedding_url", metavar="URL",
@@ -146,6 +157,7 @@ def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:
     for one in stats:
         line = f"models at {one.server}: {one.answered:,} answered"
         line += f", {one.retries:,} retries" if one.retries else ""
+        line += f", {one.lost:,} lost after sending, perhaps billed" if one.lost else ""
         if one.hits or one.misses:
             line += f"; cache: {one.hits:,} hits, {one.misses:,} misses"
         notes.append(line)
@@ -161,6 +173,11 @@ def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:
             f"{repeats.failed:,} of {repeats.asked:,} askings failed"
         )
     return notes
+
+
+def learned_notes(stats: Sequence[JudgeStats]) -> list[str]:
+    """Say what was sent otherwise than the config has it."""
+    return [note for one in stats for note in one.notes]
 
 
 def _tokens(model: str, usage: Usage) -> str:

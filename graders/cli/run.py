@@ -10,7 +10,7 @@ import click
 from graders.api import Grader, PythonOptions
 from graders.chat import JudgeOptions
 from graders.choices import Choices
-from graders.cli.judge import judge_options, warn_of_local
+from graders.cli.judge import judge_options, learned_notes, warn_of_local
 from graders.cli.option import (
     choice_options,
     grader_argument,
@@ -19,7 +19,7 @@ from graders.cli.option import (
     python_options,
     text_value,
 )
-from graders.cli.output import write_json
+from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.report.terminal import console, grade_view
 
@@ -76,6 +76,8 @@ def run(
         warn_of_local(ready.plan, judge)
         explained = ready.explain(the_item, the_sample)
         grade = explained.grade
+        for note in learned_notes(ready.judge_stats):
+            say(note)
         if hosted:
             write_json(grade.hosted)
         elif as_json:

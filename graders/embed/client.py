@@ -9,6 +9,7 @@ import asyncio
 import base64
 import math
 import struct
+import threading
 from array import array
 from collections.abc import Sequence
 from typing import Any, Final, Self
@@ -16,14 +17,16 @@ from typing import Any, Final, Self
 from graders import jsontext
 from graders.calls import ChatError, EmbedCall, EmbedReply
 from graders.chat import request
-from graders.chat.answer import Answer, error_of_status, usage_of
+from graders.chat.answer import Answer, usage_of
 from graders.chat.cache import ReplyCache
 from graders.chat.endpoint import resolve
+from graders.chat.fault import error_of_status
 from graders.chat.loop import Loop, all_or_none
-from graders.chat.option import JudgeOptions, default_cache_file
+from graders.chat.option import DEFAULT_EMBEDDING, JudgeOptions, default_cache_file
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
 from graders.embed import minilm
+from graders.errors import OptionError, shown
 
 __all__ = ["EmbedClient"]
 
@@ -57,12 +60,21 @@ class EmbedClient:
         if self._is_local and not offline:
             minilm.model_file()  # Whether it is there is known before the first row.
         named = self.options.embedding_model
-        self.model = minilm.MODEL if self._is_local else self.options.model_map.get(named, named)
+        if named is None and not self._is_local:
+            named = DEFAULT_EMBEDDING
+        named = self.options.model_map.get(named, named) if named else None
+        if self._is_local and named not in (None, minilm.MODEL):
+            raise OptionError(
+                f"the embedding model {shown(named or '')} is not one of `local`, which has only "
+                f"{minilm.MODEL}; leave it out, or name its server by --embedding-url"
+            )
+        self.model = named or minilm.MODEL
         self.stats = JudgeStats(server=self._endpoint.url)
         self._cache: ReplyCache | None = None
         if offline:
             path = self.options.cache_file or default_cache_file()
             self._cache = ReplyCache(path, read_only=True)
+        self._alone = threading.Lock()
         self._loop: Loop | None = None
         self._wire: Wire | None = None
         self._local: minilm.MiniLm | None = None
@@ -75,7 +87,11 @@ class EmbedClient:
         return f"model:{self.model}|server:{self._endpoint.url}"
 
     def perform(self, call: EmbedCall) -> list[EmbedReply]:
-        """Return one reply a text, in order."""
+        """Return one reply a text, in order. Threads wait for each other: a call is many requests."""
+        with self._alone:
+            return self._performed(call)
+
+    def _performed(self, call: EmbedCall) -> list[EmbedReply]:
         distinct = list(dict.fromkeys(call.texts))
         found: dict[str, EmbedReply] = {}
         missing = distinct
@@ -101,6 +117,7 @@ class EmbedClient:
         """Close connections, the cache, and the embedded model if there is one."""
         self._local = None
         if self._loop is not None:
+            self._loop.cancel()
             if self._wire is not None:
                 self._loop.run(self._wire.close())
             self._loop.close()
@@ -151,6 +168,7 @@ class EmbedClient:
                 deadline=options.deadline,
                 attempts=options.attempts,
                 max_reply=max(options.max_reply, 32 << 20),
+                pay_once=options.pay_once,
                 stats=self.stats,
             )
         found: dict[str, EmbedReply] = {}

@@ -23,9 +23,12 @@ _SMALL: Final = 2 << 20
 """Bytes of input that are scored before a worker process would have started."""
 
 _PURE_BLOCK: Final = 1 << 20
-_ASKING_BLOCK: Final = 1 << 16
-"""Bytes of a block: a call may take seconds, so its rows are finished in smaller portions."""
+_PYTHON_BLOCK: Final = 1 << 16
+_MODEL_BLOCK: Final = 4 << 20
+"""Bytes of a block. A python call may take seconds, so its rows are finished in smaller portions;
+what models are asked for is cut by the number of rows, however long they are."""
 
+_ROWS: Final = 256
 _OVERLAP: Final = 4
 """Threads that ask models: while the slowest replies of one block are waited for, others go on."""
 
@@ -79,7 +82,9 @@ class Crew:
     @property
     def block_bytes(self) -> int:
         """Bytes of a block."""
-        return _ASKING_BLOCK if self.performers.plan.asks else _PURE_BLOCK
+        if asks_models(self.performers.plan):
+            return _MODEL_BLOCK
+        return _PYTHON_BLOCK if self.performers.plan.asks else _PURE_BLOCK
 
     @property
     def block_rows(self) -> int | None:
@@ -88,13 +93,16 @@ class Crew:
         The blocks on their way ask for about twice as many replies as may be asked for at once:
         enough for the server never to wait, and no more rows in flight than that.
         """
-        if not self._overlaps:
+        plan = self.performers.plan
+        if not asks_models(plan):
             return None
-        plan, judge = self.performers.plan, self.job.setup.judge if self.job.setup else None
-        if judge is None:
-            return None
+        if self.job.setup is None or not self._overlaps:
+            return _ROWS
+        judge = self.job.setup.judge
         calls = sum(isinstance(leaf.config, ScoreModel | LabelModel) for leaf in plan.leaves)
-        return max(1, 2 * judge.concurrency // (_OVERLAP * judge.repeats * max(calls, 1)))
+        if not calls:  # Embeddings go many to a request.
+            return _ROWS
+        return max(1, 2 * judge.concurrency // (_OVERLAP * judge.repeats * calls))
 
     @property
     def _overlaps(self) -> bool:

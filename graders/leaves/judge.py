@@ -7,11 +7,11 @@ sample cannot add a message, a part or a parameter. A reply counts only as a who
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from graders import jsontext
 from graders.calls import ChatError, ChatReply
 from graders.config.model import (
     InputAudio,
@@ -28,6 +28,7 @@ __all__ = ["CODE_OF_KIND", "STEPS", "Judged", "messages", "read_object", "settle
 CODE_OF_KIND: Final[Mapping[str, Code]] = {
     "refused": "model_grader_refusal_error",
     "length": "model_grader_exceeded_max_tokens_error",
+    "empty": "model_grader_parse_error",
     "request": "model_grader_server_error",
     "server": "model_grader_server_error",
     "unreachable": "model_grader_server_error",
@@ -59,7 +60,6 @@ STEPS: Final[Mapping[str, Any]] = {
 """The part of the documented reply in which the judge reasons."""
 
 _KEPT: Final = 4000
-_FENCED: Final = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\r?\n```", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -234,15 +234,13 @@ def _bounded(text: str) -> str:
 def read_object(reply: ChatReply) -> Any:
     """Return the `result` of a reply that is the documented object and nothing else.
 
-    Where the server was not asked to enforce the schema, one code fence around the whole reply
-    is allowed, for that is how models write JSON when left alone.
+    A leading block of thoughts and one code fence around all the rest are set aside, for that is
+    how models write where a server leaves them alone.
 
     Raises:
         ValueError: it is not; says why, to follow "the judge's reply".
     """
-    text = reply.text.strip()
-    if not reply.enforced and (fenced := _FENCED.fullmatch(text)):
-        text = fenced[1]
+    text = jsontext.bare(reply.text)
     if not text:
         raise ValueError("is empty")
     try:

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from graders import jsontext
 from graders.api import Explanation
 from graders.engine.cost import SlowRow
 from graders.engine.run import Run
@@ -20,6 +21,7 @@ from graders.sandbox import LEVELS, MachineReport, promises
 __all__ = ["console", "grade_view", "machine_view", "number", "run_view", "variable_view"]
 
 BAR_WIDTH = 40
+_STEPS = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -80,12 +82,49 @@ def grade_view(
         for name, text in fields:
             table.add_row(name, _shortened(text))
         parts += ["", table]
-    for key, text in explained.printed.items():
-        parts += ["", Text(f"printed by {_clean(key or grade.name)}:", "dim")]
-        parts += [Text(_clean(text.rstrip()))]
+    parts += _heard(explained)
     if signatures:
         parts += ["", *_signatures(signatures)]
     return Group(*parts)
+
+
+def _heard(explained: Explanation) -> list[RenderableType]:
+    """Show what python graders printed and what judges answered."""
+    parts: list[RenderableType] = []
+    for key, text in explained.printed.items():
+        parts += ["", Text(f"printed by {_clean(key or explained.grade.name)}:", "dim")]
+        parts += [Text(_clean(text.rstrip()))]
+    for key, replies in explained.said.items():
+        for asked, text in enumerate(replies, 1):
+            which = f", asking {asked} of {len(replies)}" if len(replies) > 1 else ""
+            parts += ["", Text(f"said by {_clean(key or explained.grade.name)}{which}:", "dim")]
+            parts += [_said(text)]
+    return parts
+
+
+def _said(text: str) -> RenderableType:
+    """Show a judge's reply: its steps and its result, or as it is where it has none."""
+    reply = _reply(text)
+    if reply is None:
+        return _shortened(text)
+    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
+    for number_, (description, conclusion) in enumerate(reply[0][:_STEPS], 1):
+        table.add_row(f"step {number_}", _shortened(description))
+        table.add_row("", Text.assemble("→ ", _shortened(conclusion)))
+    if len(reply[0]) > _STEPS:
+        table.add_row("", Text(f"{len(reply[0]) - _STEPS:,} more steps", "dim"))
+    table.add_row("result", _shortened(reply[1]))
+    return table
+
+
+def _reply(text: str) -> tuple[list[tuple[str, str]], str] | None:
+    """Return the steps and the result of a reply, None where it is not of that shape."""
+    try:
+        value = jsontext.decode(jsontext.bare(text))
+        steps = [(str(one["description"]), str(one["conclusion"])) for one in value["steps"]]
+        return steps, str(value["result"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _signatures(signatures: Mapping[str, str]) -> list[Text]:
@@ -290,8 +329,13 @@ def variable_view(report: VariableReport) -> RenderableType:
     return Group(*parts)
 
 
-def machine_view(report: MachineReport) -> RenderableType:
-    """Show what a machine gives to the sandbox and what its default level promises."""
+def machine_view(report: MachineReport, models: Mapping[str, str]) -> RenderableType:
+    """Show what a machine gives to the sandbox and what its default level promises.
+
+    Args:
+        report: what was found.
+        models: what each model of ours needs to run here, by what it is for; "" where it is there.
+    """
     facts = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
     facts.add_row("system", report.system)
     landlock = f"version {report.landlock}" if report.landlock else "none"
@@ -321,4 +365,8 @@ def machine_view(report: MachineReport) -> RenderableType:
         parts += [Text("and does not promise", "bold")]
         parts += [Text(f"  - {sentence}") for sentence in promises(shown).lacks]
     parts += [line for note in report.notes for line in ("", Text(note, "dim"))]
+    table = Table("model", "here", box=None, padding=(0, 3, 0, 0))
+    for name, missing in models.items():
+        table.add_row(name, Text(f"no: {missing}", "red") if missing else Text("yes", "green"))
+    parts += ["", table]
     return Group(*parts)

@@ -112,19 +112,7 @@ def cut(block: Block, start: int, stop: int) -> Block:
     start, stop = min(start, len(rows)), min(stop, len(rows))
     if start >= stop:
         return replace(block, data=b"", indexes=(), faults={})
-    first, last = rows[start], rows[stop - 1]
-    faults = {
-        offset - first: text for offset, text in block.faults.items() if first <= offset <= last
-    }
-    data = b"\n".join(lines[first : last + 1]) + (b"\n" if last + 1 < len(lines) else b"")
-    return replace(
-        block,
-        data=data,
-        index=block.index + start if block.indexes is None else block.indexes[start],
-        line=block.line + first,
-        indexes=None if block.indexes is None else block.indexes[start:stop],
-        faults=faults,
-    )
+    return _lines_of(block, lines, range(rows[start], rows[stop - 1] + 1), range(start, stop))
 
 
 def blank_others(block: Block, wanted: Callable[[int], bool]) -> Block:
@@ -169,9 +157,33 @@ def window(blocks: Iterable[Block], start: int, stop: int | None) -> Iterator[Bl
 def cut_small(blocks: Iterable[Block], rows: int) -> Iterator[Block]:
     """Yield the same rows in blocks of at most so many."""
     for block in blocks:
-        count = count_rows(block)
-        if count <= rows:
+        if count_rows(block) <= rows:
             yield block
-            continue
-        for start in range(0, count, rows):
-            yield cut(block, start, start + rows)
+        else:
+            yield from _pieces(block, rows)
+
+
+def _pieces(block: Block, rows: int) -> Iterator[Block]:
+    lines = block.data.split(b"\n")
+    first, taken, held = 0, 0, 0  # The piece's first line, rows before it, rows in it.
+    bom = block.line == 1 and lines[0].startswith(BOM)
+    for offset, text in enumerate(lines):
+        held += bool((text.removeprefix(BOM) if bom and offset == 0 else text).strip())
+        if held == rows or offset + 1 == len(lines):
+            if held:
+                yield _lines_of(block, lines, range(first, offset + 1), range(taken, taken + held))
+            first, taken, held = offset + 1, taken + held, 0
+
+
+def _lines_of(block: Block, lines: Sequence[bytes], part: range, rows: range) -> Block:
+    """Return these lines of a block, which hold these rows, as a block."""
+    faults = {at - part.start: text for at, text in block.faults.items() if at in part}
+    newline = b"\n" if part.stop < len(lines) else b""
+    return replace(
+        block,
+        data=b"\n".join(lines[part.start : part.stop]) + newline,
+        index=block.index + rows.start if block.indexes is None else block.indexes[rows.start],
+        line=block.line + part.start,
+        indexes=None if block.indexes is None else block.indexes[rows.start : rows.stop],
+        faults=faults,
+    )

@@ -56,7 +56,7 @@ _FILES: Final = (
     "Files: reads the interpreter, its packages, /usr and its scratch; writes its scratch only.",
 )
 _OPEN: Final = (
-    "A grader can read the files you can read, use the network, and start processes.",
+    "A grader can read what you can, your environment too; use the network; start processes.",
     "A grader can signal your other processes.",
 )
 _RESIDUE: Final = (
@@ -85,7 +85,7 @@ _PROMISES: Final[Mapping[Level, Promises]] = MappingProxyType(
             "Linux with seccomp",
             (*_BASIC, *_LIMITS, *_STANDARD),
             (
-                "FILES ARE NOT PROTECTED: a grader reads and writes whatever you can.",
+                "FILES ARE NOT PROTECTED: a grader reads and writes what you can; /proc too.",
                 *_RESIDUE[1:],
             ),
         ),

@@ -19,6 +19,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    raw: bytes = b""
 
 
 @dataclass
@@ -32,9 +33,10 @@ class Told:
     delay: float = 0.0
     slow: float = 0.0  # Seconds between bytes of the body.
     length: int | None = None  # A body of so many bytes, made as it goes.
+    chunked: int = 0  # Bytes of each piece of the body, sent in chunks.
 
 
-def completion(text: str | None = VERDICT, finish: str = "stop", **message: Any) -> Told:
+def completion(text: Any = VERDICT, finish: str = "stop", **message: Any) -> Told:
     body = {
         "id": "x", "object": "chat.completion", "model": "judge-1",
         "choices": [{"index": 0, "finish_reason": finish,
@@ -60,6 +62,8 @@ class ScriptedServer:
         self.script = script
         self.asked: list[Asked] = []
         self.answered = 0
+        self.answered_rows: list[str] = []  # The last message of each request answered whole.
+        self.forgets = False
         self.now = self.most = 0
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -67,6 +71,10 @@ class ScriptedServer:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self._started.wait(10)
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:
@@ -103,8 +111,9 @@ class ScriptedServer:
             if line
         }
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        asked = Asked(head[0].split()[1], headers, json.loads(raw))
-        self.asked.append(asked)
+        asked = Asked(head[0].split()[1], headers, json.loads(raw), raw)
+        if not self.forgets:
+            self.asked.append(asked)
         self.now += 1
         self.most = max(self.most, self.now)
         try:
@@ -114,6 +123,9 @@ class ScriptedServer:
             self.now -= 1
         if told.status == 200 and told.cut_at != -1:
             self.answered += 1
+            if not self.forgets:
+                last = asked.body.get("messages", [{}])[-1]
+                self.answered_rows.append(str(last.get("content")))
         return told.cut_at is None
 
     async def _tell(self, told: Told, writer: asyncio.StreamWriter) -> None:
@@ -123,9 +135,17 @@ class ScriptedServer:
             return
         size = told.length or len(told.body)
         headers = {"content-type": "application/json", "content-length": str(size), **told.headers}
-        lines = [f"HTTP/1.1 {told.status} X", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
-        writer.write("\r\n".join(lines).encode())
-        if told.length is not None:
+        if told.chunked:
+            headers = {**headers, "content-length": "", "transfer-encoding": "chunked"}
+        named = [f"{name}: {value}" for name, value in headers.items() if value]
+        writer.write("\r\n".join([f"HTTP/1.1 {told.status} X", *named, "", ""]).encode())
+        if told.chunked:
+            for at in range(0, len(told.body), told.chunked):
+                piece = told.body[at : at + told.chunked]
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await writer.drain()
+            writer.write(b"0\r\n\r\n")
+        elif told.length is not None:
             for _ in range(told.length // 65536):
                 writer.write(b"x" * 65536)
                 await writer.drain()

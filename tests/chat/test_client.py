@@ -552,7 +552,7 @@ def test_a_performer_of_one_call_at_a_time_gives_the_same(serve):
     ):
         found = list(grader.grade_many(SOME_ROWS))
     assert [one.reward for one in found] == [None, 12.0, 23.0, 33.0]
-    assert server.most == 4
+    assert server.most <= 4
 
 
 def test_calls_made_at_once_share_the_bound_the_cache_and_equal_requests(serve, tmp_path):

@@ -158,3 +158,12 @@ def test_a_missing_extra_is_one_sentence_with_the_pip_line(monkeypatch, package)
         graders.load(GRADER, judge=JudgeOptions(embedding_url="local")).grade(
             item={"answer": "a"}, sample="b"
         )
+
+
+def test_a_model_that_the_embedded_one_is_not_is_no_silent_choice(tmp_path):
+    options = {"base_url": "local", "cache_file": tmp_path / "c"}
+    with pytest.raises(graders.GradersError) as caught:
+        EmbedClient(JudgeOptions(embedding_model="text-embedding-3-small", **options))
+    assert "text-embedding-3-small" in str(caught.value)
+    assert "all-MiniLM-L6-v2-int8" in str(caught.value)
+    assert "--embedding-url" in str(caught.value)

@@ -15,3 +15,12 @@ def test_a_machine_is_described_for_people_and_for_machines(command: Command) ->
     for level in machines.json["levels"]:
         assert level in people.out
     assert "\x1b" not in people.out
+
+
+def test_the_models_of_ours_are_named_with_what_they_lack(command: Command) -> None:
+    people, machines = command("doctor"), command("doctor", "--json")
+    models = machines.json["models"]
+    assert list(models) == ["judge of --base-url local", "cosine of --embedding-url local"]
+    for name, missing in models.items():
+        assert name in people.out
+        assert not missing or "pip install" in missing

@@ -66,7 +66,7 @@ def test_the_result_is_clipped_to_the_range(result, limits, reward):
     ["", "0.5", "null", "[]", verdict("0.5"), verdict(None), verdict(True), verdict([1]), verdict(0.5, extra=1),
      '{"result": 0.5}', '{"steps": [], "result": NaN}', '{"steps": [], "result": 1e999}',
      '{"steps": [], "result": 0, "result": 1}', '{"steps": [{}], "result": 1}', '{"steps": "s", "result": 1}',
-     f"Sure: {verdict(1)}", f"{verdict(1)} {verdict(0)}", f"```json\n{verdict(1)}\n```",
+     f"Sure: {verdict(1)}", f"{verdict(1)} {verdict(0)}", f"```json\n{verdict(1)}\n```\nok",
      "[" * 100_000, '{"steps": [], "result": 1' + "0" * 400 + "}"],
 )  # fmt: skip
 def test_anything_but_the_documented_object_fails_with_the_raw_reply_kept(text):
@@ -80,16 +80,17 @@ def test_anything_but_the_documented_object_fails_with_the_raw_reply_kept(text):
     assert found.usage == {"judge-1": Usage(3, 2, 5)}  # It was billed all the same.
 
 
-def test_a_fence_is_allowed_only_where_the_shape_was_asked_for_in_words():
+@pytest.mark.parametrize("enforced", [True, False])
+def test_one_fence_around_everything_is_set_aside(enforced):
     fenced = f"```json\n{verdict(1)}\n```"
-    assert grade(ChatReply(fenced, enforced=False)).reward == 1.0
-    assert grade(ChatReply(f"{fenced}\nok", enforced=False)).reward is None
+    assert grade(ChatReply(fenced, enforced=enforced)).reward == 1.0
+    assert grade(ChatReply(f"{fenced}\nok", enforced=enforced)).reward is None
 
 
 @pytest.mark.parametrize(
     ("kind", "code"),
     [("refused", "model_grader_refusal_error"), ("length", "model_grader_exceeded_max_tokens_error"),
-     ("server", "model_grader_server_error"), ("deadline", "model_grader_server_error"),
+     ("empty", "model_grader_parse_error"), ("server", "model_grader_server_error"), ("deadline", "model_grader_server_error"),
      ("offline", "model_grader_server_error")],
 )  # fmt: skip
 def test_each_kind_of_error_has_its_code(kind, code):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 import graders
-from graders.calls import PythonCall, PythonError, PythonReply
+from graders.calls import ChatCall, ChatReply, PythonCall, PythonError, PythonReply
 from graders.config import load
 from graders.engine.run import Run
 from graders.engine.tally import Tally
@@ -203,3 +204,43 @@ def test_missing_variables_and_unreadable_rows_are_listed() -> None:
     assert "\x1b" not in text
     assert "1 row cannot be read" in text
     assert "row 1: line 2: not JSON" in text
+
+
+class Says:
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    def perform(self, call: ChatCall) -> list[ChatReply]:
+        return [ChatReply(text) for text in self.texts[: len(call.messages)]]
+
+
+JUDGE = {
+    "type": "score_model",
+    "name": "j",
+    "model": "m",
+    "input": [{"role": "user", "content": "x"}],
+}
+
+
+def test_what_a_judge_said_is_shown_in_steps_short_and_clean() -> None:
+    steps = [{"description": f"look {ESCAPE}", "conclusion": "word " * 500}, *[
+        {"description": f"thought {n}", "conclusion": "so"} for n in range(20)
+    ]]  # fmt: skip
+    text = json.dumps({"steps": steps, "result": 0.5})
+    seen = explained(JUDGE, {}, "x", judge=Says(text))
+    assert "said by j" in seen
+    assert "step 1" in seen
+    assert "2,100 more characters" in seen
+    assert "→ so" in seen
+    assert "9 more steps" in seen
+    assert "result" in seen
+    assert "\x1b" not in seen
+
+
+@pytest.mark.parametrize(
+    "text", ["prose", '{"steps": 1}', '{"steps": [1], "result": 1}', "[]", "1"]
+)
+def test_a_reply_of_another_shape_is_shown_as_it_is(text: str) -> None:
+    seen = explained(JUDGE, {}, "x", judge=Says(text))
+    assert text in seen.partition("said by j")[2]
+    assert "model_grader_parse_error" in seen

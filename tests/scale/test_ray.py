@@ -105,13 +105,16 @@ def test_ray_data_gets_the_grades_as_columns(ray: Any) -> None:
 
     found = [{"a": "x", "sample": "x"}, {"a": "y", "sample": "x"}, {"a": "x", "sample": None}] * 5
     graded = data.from_items(found).map_batches(
-        RayGrader, fn_constructor_args=[GRADER], compute=data.ActorPoolStrategy(size=1), batch_size=4
+        RayGrader,
+        fn_constructor_args=[GRADER],
+        compute=data.ActorPoolStrategy(size=1),
+        batch_size=4,
     )
     rows = graded.take_all()
     assert [row["reward"] for row in rows] == [1.0, 0.0, None] * 5
     assert rows[0]["sub_rewards"] == {"same": 1.0, "near": 1.0}
     assert rows[0]["failures"] == ""
-    assert json.loads(rows[2]["failures"])[0]["code"] == "sample_parse_error"
+    assert json.loads(rows[2]["failures"])[0]["code"] == "invalid_variable_error"
 
 
 def test_no_cluster_is_one_sentence(rows: Path, tmp_path: Path) -> None:

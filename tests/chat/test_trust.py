@@ -1,0 +1,288 @@
+"""What a run may cost and hold: paid once, killed and run again, failing servers, huge replies."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_server import Asked, Told, completion, error  # type: ignore[import-not-found]
+
+from graders.calls import ChatCall, ChatReply
+from graders.chat import JudgeOptions
+from graders.chat.client import ChatClient
+
+MAIN = "from graders.cli import main; main()"
+PEAK = """
+import resource, sys
+from graders.cli import main
+try:
+    main()
+finally:
+    # What this process itself used at most; a child begins with its parent's figure elsewhere.
+    lines = open("/proc/self/status").read().splitlines()
+    print(next(one.split()[1] for one in lines if one.startswith("VmHWM")), file=sys.stderr)
+"""
+GRADER = {
+    "type": "score_model", "name": "j", "model": "judge",
+    "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
+    "sampling_params": {"temperature": 0},
+}  # fmt: skip
+LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+
+
+def calls(rows: int, **sampling: Any) -> ChatCall:
+    messages = [[{"role": "user", "content": f"row {n}"}] for n in range(rows)]
+    return ChatCall("m", messages, "v", {"type": "object"}, {"temperature": 0, **sampling})
+
+
+def row_of(asked: Asked) -> str:
+    return str(asked.body["messages"][-1]["content"])
+
+
+def answered(server: Any) -> Counter[str]:
+    """Return how often each row was answered whole."""
+    return Counter(server.answered_rows)
+
+
+def ask(url: str, call: ChatCall, **options: Any) -> list[ChatReply]:
+    with ChatClient(JudgeOptions(base_url=url, **{"cache": "none", **options})) as client:
+        return client.perform(call)
+
+
+def write(folder: Path, rows: int, filler: str = "") -> None:
+    (folder / "g.json").write_text(json.dumps(GRADER))
+    with (folder / "rows.jsonl").open("w") as stream:
+        for n in range(rows):
+            stream.write(json.dumps({"item": {}, "sample": f"row {n}{filler}"}) + "\n")
+
+
+def score(folder: Path, url: str, *more: str, code: str = MAIN) -> subprocess.Popen[str]:
+    arguments = ["score", "g.json", "rows.jsonl", "-o", "out.jsonl", "--json", "--base-url", url]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments, *more], cwd=folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+
+
+# Paid once.
+
+
+def test_a_mix_of_every_fault_ends_right_and_no_answer_is_asked_for_again(serve):
+    dice = random.Random(3)
+
+    def script(_: Asked, __: int) -> Told:
+        roll = dice.random()
+        if roll < 0.1:
+            return error(500)
+        if roll < 0.2:
+            return Told(cut_at=-1)
+        if roll < 0.25:
+            return error(429, retry_after="0.01")
+        told: Told = completion()
+        if roll < 0.3:
+            told.cut_at = 30
+        return told
+
+    server = serve(script)
+    call = calls(400)
+    with ChatClient(JudgeOptions(base_url=server.url, cache="none", attempts=12)) as client:
+        replies = client.perform(call)
+        stats = client.stats
+    broken = [one for one in replies if one.error is not None]
+    assert {one.error.kind for one in broken if one.error} == {"server"}
+    assert all("in the middle of the answer" in one.error.message for one in broken if one.error)
+    assert set(answered(server).values()) == {1}
+    assert stats.answered == 400
+    assert stats.requests == len(server.asked) == 400 + stats.retries
+    assert 0 < stats.lost < stats.retries
+
+
+def test_with_pay_once_a_request_that_was_sent_is_never_sent_again(serve):
+    dice = random.Random(3)
+    server = serve(lambda *_: Told(cut_at=-1) if dice.random() < 0.3 else completion())
+    replies = ask(server.url, calls(100), pay_once=True)
+    assert set(Counter(map(row_of, server.asked)).values()) == {1}
+    lost = [one.error for one in replies if one.error is not None]
+    assert {one.kind for one in lost} == {"unreachable"}
+    assert "the server may bill it, so it is not asked again" in lost[0].message
+    assert sum(answered(server).values()) == 100 - len(lost)
+
+
+def test_equal_rows_are_refreshed_once(serve, tmp_path):
+    server = serve(lambda *_: completion())
+    same = ChatCall("m", [[{"role": "user", "content": "same"}]] * 40, "v", {}, {"temperature": 0})
+    ask(server.url, same, cache="refresh", cache_file=tmp_path / "c", concurrency=4)
+    assert len(server.asked) == 1
+    ask(server.url, same, cache="refresh", cache_file=tmp_path / "c", concurrency=4)
+    assert len(server.asked) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
+def test_a_run_killed_in_a_block_pays_again_only_for_the_calls_in_flight(serve, tmp_path):
+    server = serve(lambda *_: Told(body=completion().body, delay=0.01))
+    write(tmp_path, 300)  # One block of rows.
+    more = ("--cache-file", "c.sqlite", "--concurrency", "8")
+    process = score(tmp_path, server.url, *more)
+    deadline = time.monotonic() + 60
+    while server.answered < 120 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    first = server.answered
+    assert 120 <= first < 300
+    out, err = score(tmp_path, server.url, *more, "--resume").communicate(timeout=60)
+    assert [one["reward"] for one in results(tmp_path)] == [0.5] * 300, err
+    twice = [row for row, count in answered(server).items() if count > 1]
+    assert len(twice) <= 8
+    assert json.loads(out)["judge"][0]["cache_hits"] >= first - 8
+
+
+def test_a_server_killed_in_a_run_and_back_for_the_next_is_asked_for_the_rest_only(serve, tmp_path):
+    server = serve(lambda *_: Told(body=completion().body, delay=0.01))
+    write(tmp_path, 400)
+    more = ("--cache-file", "c.sqlite", "--concurrency", "8", "--attempts", "2")
+    process = score(tmp_path, server.url, *more)
+    while server.answered < 100:
+        time.sleep(0.002)
+    server.stop()
+    started = time.monotonic()
+    process.communicate(timeout=60)
+    assert time.monotonic() - started < 15
+    failed = [one for one in results(tmp_path) if one["reward"] is None]
+    assert 0 < len(failed) <= 300
+    assert {one["failures"][0]["code"] for one in failed} == {"model_grader_server_error"}
+    again = serve(lambda *_: completion(), server.port)
+    _, err = score(tmp_path, again.url, *more).communicate(timeout=60)
+    assert [one["reward"] for one in results(tmp_path)] == [0.5] * 400, err
+    assert len(again.asked) == len(failed)
+
+
+# A server that is not there.
+
+
+def test_rows_need_not_each_wait_for_a_server_that_never_answers(serve):
+    server = serve(lambda *_: Told(delay=60))
+    started = time.monotonic()
+    replies = ask(server.url, calls(5000), concurrency=4, deadline=0.4)
+    assert time.monotonic() - started < 5
+    assert {one.error.kind for one in replies if one.error} == {"deadline"}
+    assert len(replies) == 5000
+    assert len(server.asked) < 30
+    assert "not asked" in replies[-1].error.message  # type: ignore[union-attr]
+
+
+def test_a_server_that_comes_back_is_asked_again(serve):
+    server = serve(lambda *_: completion())
+    port = server.port
+    server.stop()
+    back: list[Any] = []
+    timer = threading.Timer(1.0, lambda: back.append(serve(lambda *_: completion(), port)))
+    with ChatClient(JudgeOptions(base_url=server.url, cache="none", attempts=2)) as client:
+        assert {one.error is None for one in client.perform(calls(50))} == {False}
+        timer.start()
+        timer.join()
+        time.sleep(0.2)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            replies = client.perform(calls(50))
+            if replies[0].error is None:
+                break
+            time.sleep(0.5)
+        assert {one.error for one in replies} == {None}
+
+
+def test_a_restart_of_the_server_within_the_tries_costs_no_row(serve):
+    server = serve(lambda *_: Told(body=completion().body, delay=0.005))
+    port = server.port
+    back: list[Any] = []
+
+    def restart() -> None:
+        server.stop()
+        time.sleep(0.4)
+        back.append(serve(lambda *_: completion(), port))
+
+    threading.Timer(0.2, restart).start()
+    replies = ask(server.url, calls(1000), concurrency=8)
+    assert {
+        one.error for one in replies if one.error and "middle" not in one.error.message
+    } == set()
+    assert back[0].asked
+
+
+def test_rows_of_any_length_keep_the_judges_busy(serve, tmp_path):
+    server = serve(lambda *_: Told(body=completion().body, delay=0.1))
+    write(tmp_path, 600, " word" * 3000)
+    process = score(tmp_path, server.url, "--concurrency", "128", "--no-cache")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert server.most >= 100  # A block of bytes held four such rows.
+
+
+# Memory.
+
+
+@LINUX
+@pytest.mark.parametrize("kind", ["plain", "chunked", "bomb"])
+def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, kind):
+    if kind == "plain":
+        told = Told(length=50_000_000)
+    elif kind == "chunked":
+        told = Told(body=b"x" * 50_000_000, chunked=1 << 16)
+    else:  # 1 GB of blanks in 1 MB, in members that each would do.
+        member = gzip.compress(b" " * (16 << 20))
+        told = Told(body=member * 64, headers={"content-encoding": "gzip"})
+    write(tmp_path, 2)
+    server = serve(lambda asked, _: completion() if row_of(asked) in ("row 0", "row 1") else told)
+    more = ("--no-cache", "--concurrency", "256")
+    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=60)
+    small = int(err.split()[-1])
+    write(tmp_path, 300)
+    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=120)
+    large = int(err.split()[-1])
+    found = results(tmp_path)
+    assert [one["reward"] for one in found[:2]] == [0.5, 0.5]
+    assert all(
+        "longer than the 1,048,576 bytes" in one["failures"][0]["message"] for one in found[2:]
+    )
+    assert len(server.asked) == 2 + 300
+    assert large - small < 160_000  # Kilobytes: 256 at once would be 12.8 GB.
+
+
+def peak_of_a_run(serve: Any, folder: Path, rows: int, *more: str) -> int:
+    server = serve(lambda *_: completion(), 0)
+    server.forgets = True
+    write(folder, rows, " " + "word " * 40)
+    process = score(folder, server.url, "--concurrency", "256", *more, code=PEAK)
+    _, err = process.communicate(timeout=900)
+    server.stop()
+    assert process.returncode == 0, err
+    assert len(results(folder)) == rows
+    return int(err.split()[-1])
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("few", "many"), [(400, 2000), pytest.param(2000, 20_000, marks=pytest.mark.slow)]
+)
+def test_rows_are_scored_at_256_in_flat_memory(serve, tmp_path, few, many):
+    peaks = [
+        peak_of_a_run(serve, tmp_path, rows, "--cache", "--cache-file", f"{rows}.sqlite")
+        for rows in (few, many)
+    ]
+
+    assert peaks[1] - peaks[0] < 12_000
