@@ -22,8 +22,8 @@ from graders.metrics.alphabet import Alphabet, AlphabetFullError, Codes, Token, 
 
 __all__ = ["Batch", "Coder"]
 
-_BATCH_CHARACTERS = 1 << 19
-_MEMORY_CHARACTERS = 1 << 22
+_BATCH_CHARACTERS = 1 << 18
+_MEMORY_CHARACTERS = 1 << 20
 _MOST_TOKENS = 1 << 17
 
 
