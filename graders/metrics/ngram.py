@@ -89,14 +89,17 @@ def _sorted(key: _Numbers, position: _Small, bits: int) -> tuple[_Numbers, _Smal
     """Return the keys in order and each one's position, which has at most so many bits.
 
     Numbers are sorted several times faster than their places, so a position rides in the low bits
-    of its key wherever 63 bits hold both: always but for gigantic texts.
+    of its key wherever 63 bits hold both: always but for gigantic texts. Sorts in place if it can.
     """
     if int(key.max()).bit_length() + bits > 63:
         by_key = np.argsort(key)
         return key[by_key], position[by_key]
-    both = (key << bits) | position
-    both.sort()
-    return both >> bits, (both & ((1 << bits) - 1)).astype(np.int32)
+    key <<= bits
+    key |= position
+    key.sort()
+    position = (key & ((1 << bits) - 1)).astype(np.int32)
+    key >>= bits
+    return key, position
 
 
 def _totals(pair: _Small, counts: _Numbers, pairs: int) -> _Numbers:

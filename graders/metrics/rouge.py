@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graders.metrics.alphabet import BLOCK, Alphabet, Codes, Token
+from graders.metrics.band import LONG, likely_common
 from graders.metrics.coder import Coder
 from graders.metrics.metric import Measure
 from graders.metrics.ngram import lengths, overlaps
@@ -123,7 +124,19 @@ def _lcs(candidates: Sequence[Codes], references: Sequence[Codes]) -> npt.NDArra
     """Return the length of the longest common subsequence of each pair."""
     from rapidfuzz.distance.LCSseq import similarity
 
-    return np.fromiter(map(similarity, candidates, references), np.int64, len(candidates))
+    long = max(map(len, candidates), default=0) >= LONG
+    found = map(_long_lcs if long else similarity, candidates, references)
+    return np.fromiter(found, np.int64, len(candidates))
+
+
+def _long_lcs(candidate: Codes, reference: Codes) -> int:
+    """Return what `similarity` returns, sooner where two long texts are alike."""
+    from rapidfuzz.distance.LCSseq import similarity
+
+    common = likely_common(candidate, reference)
+    # A cutoff of 0 is none; with any other, 0 says that the guess was too high.
+    found = similarity(candidate, reference, score_cutoff=common)
+    return found or similarity(candidate, reference)
 
 
 def _values(
