@@ -24,7 +24,7 @@ __all__ = ["Batch", "Coder"]
 
 _BATCH_CHARACTERS = 1 << 18
 _MEMORY_CHARACTERS = 1 << 20
-_MOST_TOKENS = 1 << 17
+_MOST_TOKENS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

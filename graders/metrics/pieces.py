@@ -35,7 +35,7 @@ CLOSERS = frozenset("])}>\"'»")
 """What the rule for the final full stop looks through."""
 
 _LONGEST_KEPT = 64
-_MOST_KEPT = 100_000
+_MOST_KEPT = 50_000
 
 # What `simple_latin` leaves to the rules: quotes, runs, contractions written as one word.
 _INVOLVED = re.compile(r"[\"'`«»]|\.\.|--|[,:][,:]|(?i:cannot|gimme|gonna|gotta|lemme|wanna)")

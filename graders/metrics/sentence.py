@@ -46,7 +46,7 @@ _LOWER_BEGIN = 1 << 4
 _LOWER = (1 << 4) | (1 << 5) | (1 << 6)
 
 _LONGEST_KEPT = 100
-_MOST_KEPT = 50_000
+_MOST_KEPT = 10_000
 
 
 @dataclass(slots=True)
