@@ -51,8 +51,8 @@ class _Known(Remembered):
         if ends is None or _TWO_QUOTES.match(piece) or CLOSERS.issuperset(piece):
             return self._alphabet[_UNSURE]
         if ends or last:
-            return self._rules.last.find(piece)
-        codes = self._rules.inside.find(piece)
+            return self._rules.last[piece]
+        codes = self._rules.inside[piece]
         # Should the text end here, the rule for the full stop would look through a closing bracket.
         if piece[-1] in CLOSERS and not following and self._rules.last.find(piece) != codes:
             return self._alphabet[_UNSURE]
