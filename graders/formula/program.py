@@ -156,7 +156,8 @@ class Formula:
             del stack[len(stack) - step.count :]
             result = list(map(_OPERATIONS[step.symbol], *arguments))
             # Infinity must not slip through a later 1/x, min or max as an ordinary number.
-            if step.symbol not in _NEVER_OVERFLOWS and not all(map(math.isfinite, result)):
+            # One infinity or nan is in the sum too; a sum too large itself only costs time.
+            if step.symbol not in _NEVER_OVERFLOWS and not math.isfinite(sum(result)):
                 raise OverflowError
             stack.append(result)
         return list(stack[0])

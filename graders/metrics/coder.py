@@ -12,17 +12,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import add
 
 from graders.metrics.alphabet import Alphabet, AlphabetFullError, Codes, Token, wide
 
 __all__ = ["Batch", "Coder"]
 
-_BATCH_CHARACTERS = 1 << 19
-_MEMORY_CHARACTERS = 1 << 22
-_LONGEST_KEPT = 1 << 17
-_MOST_TOKENS = 1 << 17
+_BATCH_CHARACTERS = 1 << 18
+_MEMORY_CHARACTERS = 1 << 20
+_MOST_TOKENS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Coder:
         self,
         alphabet: Alphabet,
         *,
-        codes: Callable[[str], str],
+        codes: Callable[[Sequence[str]], list[str]],
         tokens: Callable[[str], Iterable[Token]],
         clear: Callable[[], None],
     ) -> None:
@@ -55,7 +57,7 @@ class Coder:
 
         Args:
             alphabet: what `codes` codes with.
-            codes: gives the code points of a text.
+            codes: gives the code points of each of some texts.
             tokens: gives the tokens of a text, for the pair whose tokens do not fit the alphabet.
             clear: empties the alphabet and forgets everything coded with it.
         """
@@ -89,20 +91,24 @@ class Coder:
         return Batch([candidate], [reference], table)
 
     def _column(self, texts: Sequence[str]) -> list[str]:
-        known = self._known
-        column = []
-        for text in texts:
-            codes = known.get(text)
-            if codes is None:
-                codes = self._codes(text)
-                if len(text) <= _LONGEST_KEPT:
-                    self._known_characters += len(text)
-                    if self._known_characters > _MEMORY_CHARACTERS:
-                        known.clear()
-                        self._known_characters = len(text)
-                    known[text] = codes
-            column.append(codes)
-        return column
+        found = list(map(self._known.get, texts))
+        new = dict.fromkeys(text for text, codes in zip(texts, found, strict=True) if codes is None)
+        coded = dict(zip(new, self._codes(list(new)), strict=True))
+        self._keep(coded)
+        return [
+            coded[text] if codes is None else codes
+            for text, codes in zip(texts, found, strict=True)
+        ]
+
+    def _keep(self, coded: Mapping[str, str]) -> None:
+        characters = sum(map(len, coded))
+        if characters > _BATCH_CHARACTERS:
+            return  # One gigantic text.
+        self._known_characters += characters
+        if self._known_characters > _MEMORY_CHARACTERS:
+            self._known.clear()
+            self._known_characters = characters
+        self._known.update(coded)
 
     def _clear(self) -> None:
         self._known.clear()
@@ -112,13 +118,10 @@ class Coder:
 
 def _slices(candidates: Sequence[str], references: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield row ranges of at most `_BATCH_CHARACTERS` characters, or of one row."""
+    ends = list(accumulate(map(add, map(len, candidates), map(len, references))))
     start = 0
-    characters = 0
-    for row, (candidate, reference) in enumerate(zip(candidates, references, strict=True)):
-        size = len(candidate) + len(reference)
-        if row > start and characters + size > _BATCH_CHARACTERS:
-            yield start, row
-            start, characters = row, 0
-        characters += size
-    if start < len(candidates):
-        yield start, len(candidates)
+    while start < len(ends):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, bisect_right(ends, before + _BATCH_CHARACTERS))
+        yield start, stop
+        start = stop

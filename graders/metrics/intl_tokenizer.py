@@ -23,5 +23,7 @@ _RULES = (
 def spaced_international(text: str) -> str:
     """Return any text with whitespace between its tokens by the international rule."""
     for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
+        # In most short texts most rules find nothing, and `search` says so in less time.
+        if pattern.search(text):
+            text = pattern.sub(replacement, text)
     return text

@@ -4,6 +4,7 @@ Tokens are the runs of [a-z0-9] in the lower-cased text. Two tricks:
 
 - splitting is done by C code: every byte that is no letter or digit is translated to a space
   (a non-ASCII character to `?` first, hence to a space too) and `bytes.split` does the rest;
+  lower-cased texts have no capitals, so many are split at once with an `A` between any two;
 - the longest common subsequence is rapidfuzz's bit-parallel one, 64 cells a step, over texts
   coded one code point a token (`alphabet.py`). N-grams are counted in `ngram.py`.
 """
@@ -16,31 +17,37 @@ import numpy as np
 import numpy.typing as npt
 
 from graders.metrics.alphabet import BLOCK, Alphabet, Codes, Token
+from graders.metrics.band import LONG, likely_common
 from graders.metrics.coder import Coder
 from graders.metrics.metric import Measure
 from graders.metrics.ngram import lengths, overlaps
 
 __all__ = ["Rouge", "words"]
 
-_KEPT = b"abcdefghijklmnopqrstuvwxyz0123456789"
+_MARK = b"A"
+_BETWEEN = " A "
+_KEPT = b"abcdefghijklmnopqrstuvwxyz0123456789" + _MARK
 _TABLE = bytes(byte if byte in _KEPT else 32 for byte in range(256))
 
 
 def words(text: str) -> list[bytes]:
     """Return the tokens of a text: lower-cased runs of ASCII letters and digits."""
-    return text.lower().encode("ascii", "replace").translate(_TABLE).split()
+    return _spaced(text.lower()).split()
 
 
-def _coding(alphabet: Alphabet) -> Callable[[str], str]:
-    """Return the function that codes a text: in one call, since it is most of a short text's time."""
-    code_of = alphabet.__getitem__
-    concatenate = "".join
+def _spaced(lowered: str) -> bytes:
+    return lowered.encode("ascii", "replace").translate(_TABLE)
 
-    def codes(text: str) -> str:
-        spaced = text.lower().encode("ascii", "replace").translate(_TABLE)
-        if len(spaced) > BLOCK:
-            return alphabet.codes_of(spaced)
-        return concatenate(map(code_of, spaced.split()))
+
+def _coding(alphabet: Alphabet) -> Callable[[Sequence[str]], list[str]]:
+    """Return the function that codes texts: all in one go, since calls are most of a short text's time."""
+
+    def codes(texts: Sequence[str]) -> list[str]:
+        if any(len(text) > BLOCK for text in texts):
+            return [alphabet.codes_of(_spaced(text.lower())) for text in texts]
+        spaced = _spaced(_BETWEEN.join(map(str.lower, texts)))
+        found = alphabet.codes(spaced.split()).split(alphabet[_MARK])
+        return found if texts else []
 
     return codes
 
@@ -117,7 +124,19 @@ def _lcs(candidates: Sequence[Codes], references: Sequence[Codes]) -> npt.NDArra
     """Return the length of the longest common subsequence of each pair."""
     from rapidfuzz.distance.LCSseq import similarity
 
-    return np.fromiter(map(similarity, candidates, references), np.int64, len(candidates))
+    long = max(map(len, candidates), default=0) >= LONG
+    found = map(_long_lcs if long else similarity, candidates, references)
+    return np.fromiter(found, np.int64, len(candidates))
+
+
+def _long_lcs(candidate: Codes, reference: Codes) -> int:
+    """Return what `similarity` returns, sooner where two long texts are alike."""
+    from rapidfuzz.distance.LCSseq import similarity
+
+    common = likely_common(candidate, reference)
+    # A cutoff of 0 is none; with any other, 0 says that the guess was too high.
+    found = similarity(candidate, reference, score_cutoff=common)
+    return found or similarity(candidate, reference)
 
 
 def _values(

@@ -10,6 +10,9 @@ A `.`, `?` or `!` followed by whitespace or punctuation may end a sentence. Two 
 - most words before a full stop end the sentence whatever follows, so the verdict is kept per word;
 - only abbreviations, initials, numbers, ellipses and words of collocations depend on what comes
   next, and then the verdict is kept per (word, next word) context.
+
+So for most whitespace-separated pieces of a text `ends_after` says by the piece alone whether a
+sentence ends there, and `latin.py` needs no sentences.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ _TOKEN = re.compile(
 )
 _CLOSERS = re.compile(r"[\"')\]}«»]+?(?:\s+|(?=--)|$)")
 _CLOSING = frozenset("\"')]}«»")
+_MARK = re.compile("[.?!]")
+# A piece that goes to the sentence before when one ends there.
+_REALIGNED = re.compile(r"[\"')\]}«»]+(?:--|$)")
 _ELLIPSIS = re.compile(r"\.\.+$")
 _NUMBER = re.compile(r"^-?[.,]?\d[\d,.-]*\.?$")
 _INITIAL = re.compile(r"[^\W\d²³¹¼½¾]\.$")
@@ -40,7 +46,7 @@ _LOWER_BEGIN = 1 << 4
 _LOWER = (1 << 4) | (1 << 5) | (1 << 6)
 
 _LONGEST_KEPT = 100
-_MOST_KEPT = 50_000
+_MOST_KEPT = 10_000
 
 
 @dataclass(slots=True)
@@ -83,6 +89,31 @@ class SentenceSplitter:
             return [stripped] if stripped else []
         return _realigned(text, breaks)
 
+    def ends_after(self, piece: str, following: str = "", *, last: bool = False) -> bool | None:
+        """Tell whether a sentence ends after a piece of text; None where its neighbours decide.
+
+        Args:
+            piece: a run of characters without whitespace between spaces, or at either end of a text.
+            following: the next piece, one space behind, where that is known.
+            last: whether no piece follows; then False means that no sentence ends within this one.
+        """
+        if _REALIGNED.match(piece):
+            return None
+        if not _MARK.search(piece):
+            return False
+        ends = [end.end() for end in _POSSIBLE_END.finditer(piece if last else f"{piece} x")]
+        if len(ends) != 1:
+            return None if ends else False
+        end = ends[0]
+        if end == len(piece):
+            if following:
+                return self._breaks_within(f"{piece} {following}")
+            return self._ends_always(piece) or None
+        # Behind a mark within the piece Punkt looks one character far.
+        if not self._breaks_within(piece[: end + 1]):
+            return False
+        return True if _CLOSING.issuperset(piece[end:]) else None
+
     def _breaks(self, text: str) -> list[tuple[int, int]]:
         """Return (end of a sentence, start of the next one) for each break."""
         breaks: list[tuple[int, int]] = []
@@ -115,9 +146,13 @@ class SentenceSplitter:
         context = text[word_start : found.end("after")]
         ends = self._in_context.get(context)
         if ends is None:
-            ends = any(token.is_break for token in self._annotated(context)[:-1])
+            ends = self._breaks_within(context)
             _keep(self._in_context, context, ends)
         return ends
+
+    def _breaks_within(self, context: str) -> bool:
+        """Tell whether Punkt sees a break before the last token of a context."""
+        return any(token.is_break for token in self._annotated(context)[:-1])
 
     def _ends_always(self, word: str) -> bool:
         """Tell whether a word with its final mark ends a sentence before any next word.

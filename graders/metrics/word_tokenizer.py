@@ -10,8 +10,12 @@ leaves them out.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TypeAlias
 
 __all__ = ["spaced_words"]
+
+_Rule: TypeAlias = tuple[re.Pattern[str], str]
 
 _WORD = r"[^\W²³¹¼½¾]"
 
@@ -64,9 +68,12 @@ _CLOSING_RULES = tuple(
 
 def spaced_words(sentence: str) -> str:
     """Return one sentence of printable Latin-1 text with whitespace between its tokens."""
-    for pattern, replacement in _RULES:
-        sentence = pattern.sub(replacement, sentence)
-    sentence = f" {sentence} "
-    for pattern, replacement in _CLOSING_RULES:
-        sentence = pattern.sub(replacement, sentence)
+    return _applied(_CLOSING_RULES, f" {_applied(_RULES, sentence)} ")
+
+
+def _applied(rules: Sequence[_Rule], sentence: str) -> str:
+    for pattern, replacement in rules:
+        # Most rules find nothing in most sentences, and `search` says so in a fifth of the time.
+        if pattern.search(sentence):
+            sentence = pattern.sub(replacement, sentence)
     return sentence

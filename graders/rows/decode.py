@@ -95,6 +95,11 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
         data = data.removeprefix(BOM)
     exact = jsontext.has_long_number(data)
     file = f"{block.name} " if block.name else ""
+    # Item and sample mostly stand under a key each; `add_row` finds any others.
+    item_key, sample_key = (
+        steps[0] if len(steps) == 1 and isinstance(steps[0], str) else None
+        for steps in (layout.item, layout.sample)
+    )
     for offset, text in enumerate(data.split(b"\n")):
         if not text or text.isspace():
             continue
@@ -110,10 +115,17 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
             message = f"line {block.line + offset}: a row is an object, not {_kind(row)}"
             _fail(chunk, f"{file}{message}")
             continue
-        if _nests_deeper(row.get("id"), MAX_ID_DEPTH):
+        identity = row.get("id")
+        if identity is not None and _nests_deeper(identity, MAX_ID_DEPTH):
             _fail(chunk, f"{file}line {block.line + offset}: the id nests too deeply")
             continue
-        add_row(chunk, row, layout)
+        item, sample = row.get(item_key), row.get(sample_key)
+        if item is None or sample is None:
+            add_row(chunk, row, layout)
+            continue
+        chunk.items.append(item)
+        chunk.samples.append(sample)
+        chunk.ids.append(identity)
     chunk.indexes = block.indexes or range(block.index, block.index + len(chunk.items))
     return chunk
 

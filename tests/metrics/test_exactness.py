@@ -93,7 +93,9 @@ def test_metrics_equal_their_libraries_on_many_more_pairs(corpus: Any, library: 
         assert list(different(pairs, ours(metric, pairs), values))[:3] == []
 
 
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
+# Without characters that this Python's Unicode does not know: `regex` may know them already, and
+# the library that stands beside it goes by Python's.
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cn"]), max_size=60)
 LATIN = st.text(st.sampled_from("ab AB.,:;!?'\"`()[]<>-«»  \xa0½²é19$%&@#*sdmntrevl"), max_size=40)
 
 

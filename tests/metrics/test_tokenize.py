@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from pathlib import Path
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graders.metrics.alphabet import Alphabet
+from graders.metrics.intl_tokenizer import spaced_international
+from graders.metrics.pieces import simple_other
 from graders.metrics.sentence import SentenceSplitter
 from graders.metrics.tokenizer import Tokenizer
 
@@ -21,7 +24,7 @@ LATIN_CHARACTERS = "".join(map(chr, [*range(0x20, 0x7F), *range(0xA0, 0x100)]))
 
 def remembered(tokenizer: Tokenizer, text: str) -> list[Any]:
     """The tokens by way of the code points, that is of the remembered pieces."""
-    return [tokenizer.alphabet.tokens[ord(code)] for code in tokenizer.codes(text)]
+    return [tokenizer.alphabet.tokens[ord(code)] for code in tokenizer.codes([text])[0]]
 
 
 def latin(texts: list[str]) -> list[str]:
@@ -77,6 +80,26 @@ def test_word_tokens_equal_nltk_on_any_latin_text(library: Any, text: str) -> No
     assert remembered(tokenizer, text) == wanted
 
 
+# Pieces whose tokens depend on what stands around them, next to plain ones.
+PIECES = """
+e.g. U.S. Mr. J. etc. 3. 5 3.14 ... .. . ! ?! " ' '' "" ) ] > ). .) "Foo" 'foo' "No." (No.) what?)
+a.> x> -- '-- "--foo )-- s' '.' . a foo Foo foo. Foo. foo, The No. cannot « »
+"""
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from([*PIECES.split(), ""]), max_size=8).map(" ".join), max_size=5)
+)
+def test_word_tokens_do_not_depend_on_the_texts_coded_together(
+    library: Any, texts: list[str]
+) -> None:
+    tokenizer = Tokenizer()
+    for text, codes in zip(texts, tokenizer.codes(texts), strict=True):
+        wanted = library.word_tokenize(text)
+        assert [tokenizer.alphabet.tokens[ord(code)] for code in codes] == wanted
+
+
 def test_other_texts_follow_the_international_rule(texts: list[str], library: Any) -> None:
     tokenizer = Tokenizer()
     some = [text for text in texts if not LATIN.fullmatch(text)]
@@ -85,6 +108,15 @@ def test_other_texts_follow_the_international_rule(texts: list[str], library: An
         wanted = library.intl(text)
         assert tokenizer.tokens(text) == wanted
         assert remembered(tokenizer, text) == wanted
+
+
+@pytest.mark.parametrize("size", range(1, 5))
+def test_pieces_cut_without_the_rules_are_cut_as_by_them(size: int) -> None:
+    for characters in itertools.product("aB.,!'\"$_`(\0", repeat=size):
+        piece = "".join(characters)
+        tokens = simple_other(piece, ends=True)
+        assert spaced_international(piece).split() == tokens
+        assert spaced_international(f"x {piece} x").split()[1:-1] == tokens
 
 
 KNOWN = st.characters(exclude_categories=["Cn"])
