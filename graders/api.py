@@ -255,7 +255,7 @@ class Grader:
             with self._lock:
                 crew = Crew(self._performers, Job(self.setup, Layout()), workers)
                 lanes = crew.lanes()
-            with closing(in_order(map(_block, batches), lanes)) as flow:
+            with closing(in_order(map(_block, batches), lanes, held=0)) as flow:
                 for _, scored in flow:
                     for results in read_results(BytesIO(scored.lines)):
                         yield from (one.grade(self.name, self.type) for one in results)
