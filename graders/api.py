@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -23,17 +22,17 @@ from graders.engine.earlier import Earlier
 from graders.engine.flow import in_order
 from graders.engine.lane import Job
 from graders.engine.manifest import describe
-from graders.engine.output import FileOutput, StreamOutput, is_direct, partial_of
+from graders.engine.output import FileOutput, StreamOutput, check_apart, is_direct
 from graders.engine.performers import Performers, Setup
 from graders.engine.result import read_results
 from graders.engine.run import MaxFailures, Progress, Run, run
 from graders.engine.runner import Runner, is_cosine
 from graders.engine.score import ON_ERROR, OnError
-from graders.errors import ConfigError, Fault, OptionError, RowsError
+from graders.errors import ConfigError, Fault, OptionError
 from graders.grade import Grade
 from graders.metrics.signature import signature
 from graders.plan import Plan, build
-from graders.rows import Block, Chunk, Layout, RowRange, Source, add_row, find_source
+from graders.rows import Block, Chunk, Layout, RowRange, add_row, find_source
 from graders.sandbox import (
     Isolation,
     Level,
@@ -255,7 +254,7 @@ class Grader:
             with self._lock:
                 crew = Crew(self._performers, Job(self.setup, Layout()), workers)
                 lanes = crew.lanes()
-            with closing(in_order(map(_block, batches), lanes, held=0)) as flow:
+            with closing(in_order(_blocks(batches), lanes, held=0)) as flow:
                 for _, scored in flow:
                     for results in read_results(BytesIO(scored.lines)):
                         yield from (one.grade(self.name, self.type) for one in results)
@@ -308,27 +307,42 @@ def _batches(
     rows: Iterable[Mapping[str, Any]], size: int
 ) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
     """Yield rows, so many at a time, each time with the index of the first."""
-    pending, start = iter(rows), 0
-    while batch := list(islice(pending, size)):
-        for index, row in enumerate(batch, start):
-            if not isinstance(row, Mapping):
-                raise OptionError(
-                    f"row {index} is a {type(row).__name__}; rows are "
-                    'mappings {"item": ..., "sample": ...}'
-                )
+    start, batch = 0, list[Mapping[str, Any]]()
+    try:
+        for index, row in enumerate(rows):
+            batch.append(_checked(row, index))
+            if len(batch) == size:
+                yield start, batch
+                start, batch = index + 1, []
+    except Exception:
+        # The rows before what went wrong are good ones.
+        if batch:
+            yield start, batch
+        raise
+    if batch:
         yield start, batch
-        start += len(batch)
 
 
-def _block(batch: tuple[int, list[Mapping[str, Any]]]) -> Block:
-    start, rows = batch
-    lines = []
-    for index, row in enumerate(rows, start):
-        try:
-            lines.append(jsontext.encode(dict(row)))
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"row {index} is no JSON value: {error}") from None
-    return Block(b"\n".join(lines), start)
+def _checked(row: Any, index: int) -> Mapping[str, Any]:
+    if not isinstance(row, Mapping):
+        raise OptionError(
+            f"row {index} is a {type(row).__name__}; rows are "
+            'mappings {"item": ..., "sample": ...}'
+        )
+    return row
+
+
+def _blocks(batches: Iterable[tuple[int, list[Mapping[str, Any]]]]) -> Iterator[Block]:
+    for start, rows in batches:
+        lines: list[bytes] = []
+        for index, row in enumerate(rows, start):
+            try:
+                lines.append(jsontext.encode(dict(row)))
+            except (TypeError, ValueError) as error:
+                if lines:
+                    yield Block(b"\n".join(lines), start)
+                raise OptionError(f"row {index} is no JSON value: {error}") from None
+        yield Block(b"\n".join(lines), start)
 
 
 def _package_hint(error: PythonError, tag: str | None) -> str:
@@ -406,16 +420,6 @@ def load(
     return grader
 
 
-def _check_apart(rows: Source, output: Path) -> None:
-    """Refuse to write over the rows."""
-    if is_direct(output):
-        return
-    for path in rows.paths:
-        for place in (output, partial_of(output)):
-            if place.is_file() and path.exists() and place.samefile(path):
-                raise RowsError(f"{output} holds the rows; results would replace them")
-
-
 Rows = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -473,20 +477,18 @@ def score_file(
         StoppedError: more rows failed than is allowed; what was finished stands in
             `<output>.partial`, and `resume` goes on with it.
     """
-    if on_error not in ON_ERROR:
-        raise OptionError(f"on_error is one of {', '.join(ON_ERROR)}, got {on_error!r}")
-    if engine not in ENGINES:
-        raise OptionError(f"engine is one of {', '.join(ENGINES)}, got {engine!r}")
-    if workers is not None and workers < 0:
-        raise OptionError(f"workers is at least 0, got {workers}")
-    if limit is not None and limit < 0:
-        raise OptionError(f"limit is at least 0, got {limit}")
+    for name, value, allowed in (("on_error", on_error, ON_ERROR), ("engine", engine, ENGINES)):
+        if value not in allowed:
+            raise OptionError(f"{name} is one of {', '.join(allowed)}, got {value!r}")
+    for name, number in (("workers", workers), ("limit", limit)):
+        if number is not None and number < 0:
+            raise OptionError(f"{name} is at least 0, got {number}")
     source, target = (
         find_source([rows] if isinstance(rows, str | os.PathLike) else rows),
         Path(output),
     )
     layout, wanted = Layout.parse(item_path, sample_path), (where or RowRange()).first(limit)
-    _check_apart(source, target)
+    check_apart(source.paths, target)
     written: OnError = "zero" if on_error == "zero" else "null"
     job = Job(grader.setup, layout, written)
     with grader._lock, ExitStack() as stack:  # noqa: SLF001  (the same module)
@@ -496,6 +498,8 @@ def score_file(
             stack.callback(lane.close)
         marks = {leaf.key: leaf.passes_at for leaf in grader.plan.leaves}
         earlier = None if only_failed is None else Earlier(Path(only_failed), marks)
+        if earlier is not None and not earlier.stands_at(target):  # In place is what many want.
+            check_apart([earlier.path], target)
         inputs: list[dict[str, Any]] = []
         if is_direct(target):
             if resume:
@@ -510,7 +514,10 @@ def score_file(
             if earlier is not None:
                 earlier.check(manifest)
                 manifest["only_failed"] = earlier.identity()
-            place = FileOutput(target, manifest, resume=resume, restart=restart, marks=marks)
+            place = FileOutput(
+                target, manifest, resume=resume, restart=restart, marks=marks,
+                first=wanted.start if earlier is None else None,
+            )  # fmt: skip
         with place:
             return run(
                 source, place, crew, lambda: begun or crew.lanes(), rows=wanted, most_rows=wanted.most(inputs), earlier=earlier,

@@ -15,12 +15,18 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["bare", "decode", "encode", "has_long_number"]
+__all__ = ["DEEPEST", "bare", "decode", "encode", "has_long_number", "nests_deeper"]
 
 # Every digit becomes "0", so one fast substring search finds any run of 19 digits: the shortest
 # that can leave 64 bits.
 _DIGITS: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_RUN: Final = b"0" * 19
+
+DEEPEST: Final = 500
+"""Levels that the standard library may read and write: with more, it would depend on how deep its
+caller's own calls are, and the same row would be read in one process and not in another."""
+_STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKETS: Final = re.compile(r"[\[\]{}]")
 
 _FENCED: Final = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\r?\n```", re.DOTALL | re.IGNORECASE)
 _THOUGHTS: Final = ("<think>", "</think>")
@@ -57,12 +63,41 @@ def decode(data: bytes | str, *, allow_nan: bool = False, exact: bool = True) ->
     return _decode_slowly(data, allow_nan=allow_nan)
 
 
+def nests_deeper(value: Any, levels: int) -> bool:
+    """Whether there are more levels of objects and lists in a value than these."""
+    level = [value]
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        if levels == 0:
+            return True
+        levels -= 1
+        level = [
+            inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return False
+
+
+def _check_depth(text: str) -> None:
+    """Refuse a text that nests so deep that it depends on the caller whether it can be read.
+
+    Raises:
+        ValueError: it does.
+    """
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return
+    depth = 0
+    for character in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if character in "[{" else -1
+        if depth > DEEPEST:
+            raise ValueError("it nests too deeply")
+
+
 def _decode_slowly(data: bytes | str, *, allow_nan: bool) -> Any:
     if isinstance(data, bytes):
         try:
             data = data.decode()
         except UnicodeDecodeError as error:
             raise ValueError(f"not UTF-8 at byte {error.start + 1}") from None
+    _check_depth(data)
     try:
         if allow_nan:
             return json.loads(data)
@@ -104,6 +139,8 @@ def encode(
 
 
 def _encode_slowly(value: Any, *, indent: bool, default: Callable[[Any], Any] | None) -> bytes:
+    if nests_deeper(value, DEEPEST):
+        raise ValueError("it nests too deeply")
     try:
         # orjson writes NaN as null; so must this way.
         value = json.loads(json.dumps(value, default=default), parse_constant=lambda _: None)

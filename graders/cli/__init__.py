@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -63,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
     # Nothing here multiplies matrices: numpy need not start a thread for each processor.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            # As an interruption: workers and scratch folders are put away, results are kept.
+            signal.signal(number, signal.default_int_handler)
     sys.exit(_main(arguments))
 
 

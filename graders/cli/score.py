@@ -27,7 +27,7 @@ from graders.cli.option import (
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.engine.crew import ENGINES, asks_models
-from graders.engine.output import partial_of
+from graders.engine.output import check_apart, partial_of
 from graders.engine.run import MaxFailures, Progress, Run
 from graders.engine.score import ON_ERROR
 from graders.errors import RowsError, StoppedError
@@ -166,6 +166,10 @@ def score(
         "on_error",
     )  # fmt: skip
     scope = {name: options.pop(name) for name in names}
+    check_apart([Path(one) for one in (grader, judge.key_file) if one is not None], Path(output))
+    if summary_file is not None:
+        read = [grader, judge.key_file, scope["only_failed"], *rows]
+        check_apart([Path(one) for one in read if one is not None], Path(output), summary_file)
     loaded = load_source(grader, dialect=options["dialect"])
     started = time.perf_counter()
     summary = sys.stderr if output == "-" else sys.stdout
@@ -186,8 +190,6 @@ def score(
         except KeyboardInterrupt:
             say(f"interrupted{_kept(output)}")
             return 130
-        except RowsError as error:
-            raise RowsError(f"{error}{_kept(output)}") from None
         seconds = time.perf_counter() - started
         if summary_file is not None:
             _write_summary(summary_file, _body(ready, run, seconds))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +35,31 @@ class Earlier:
     def __init__(self, path: Path, marks: Mapping[str, float | None]) -> None:
         self.path = path
         self._marks = marks
-        self._skip = 0
-        self._failed = bytearray()  # Whether a row failed, by index: a byte each.
+        self._failed = array("Q")  # The indexes of failed rows, in order.
+        if path.exists() and not path.is_file():
+            raise RowsError(f"{path} is no file; its results are read twice")
+        last = -1
         for result in self._results():
-            index = result.index
-            if index >= len(self._failed):
-                self._failed.extend(bytes(index + 1 - len(self._failed)))
-            self._failed[index] = result.failed
-        if not self._failed and path.stat().st_size:
-            raise RowsError(f"{path}: the first line is not a result line")
+            if result.index <= last:
+                raise RowsError(f"{path} is not in the order of the rows")
+            last = result.index
+            if result.failed:
+                self._failed.append(last)
         self._left = self._results()
 
     def _results(self) -> Iterator[Result]:
         try:
             with self.path.open("rb") as stream:
-                for results in read_results(stream):
+                for results in read_results(stream, strict=True):
                     yield from results
+        except RowsError as error:
+            raise RowsError(f"{self.path}: {error}") from None
         except OSError as error:
             raise RowsError(f"{self.path}: cannot be read: {error.strerror or error}") from None
 
-    @property
-    def failed(self) -> int:
-        """How many rows failed."""
-        return sum(self._failed)
+    def stands_at(self, path: Path) -> bool:
+        """Whether a path leads to these very results."""
+        return path.is_file() and path.samefile(self.path)
 
     def check(self, manifest: Mapping[str, Any]) -> None:
         """See whether these results are of the grader, rows and options of a run.
@@ -66,6 +71,7 @@ class Earlier:
         if then is None:
             return
         apart = {"options": {**then["options"], "rows": manifest["options"]["rows"]}}
+        then.pop("only_failed", None)
         if changed := differences({**then, **apart}, manifest):
             raise RowsError(f"{self.path} is of another run: {'; '.join(changed)}")
 
@@ -75,11 +81,8 @@ class Earlier:
 
     def skip(self, rows: int) -> None:
         """Leave out the first so many results: they are in the new output."""
-        for _ in range(rows):
-            result = next(self._left, None)
-            if result is None:
-                return
-            self._failed[result.index] = False
+        done = sum(result.failed for result in islice(self._left, rows))
+        del self._failed[:done]
 
     def only_failed(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Yield the rows of blocks that failed."""
@@ -89,7 +92,8 @@ class Earlier:
                 yield wanted
 
     def _is_failed(self, index: int) -> bool:
-        return index < len(self._failed) and bool(self._failed[index])
+        place = bisect_left(self._failed, index)
+        return place < len(self._failed) and self._failed[place] == index
 
     def merged(self, lines: bytes) -> Iterator[tuple[bytes, Tally]]:
         """Yield what comes up to and with new results, and what the kept ones add up to."""

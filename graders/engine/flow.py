@@ -64,8 +64,17 @@ def _side_by_side(
 
     pending: deque[tuple[Block, Future[Scored]]] = deque()
     pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="graders-lane")
+    unread: Exception | None = None
+    waiting = iter(blocks)
     try:
-        for block in blocks:
+        while True:
+            try:
+                block = next(waiting)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001  (raised when what came before it is out)
+                unread = error
+                break
             if block is not None:
                 pending.append((block, pool.submit(score, block)))
             yield from _finished(pending)
@@ -75,6 +84,8 @@ def _side_by_side(
         while pending:
             done, future = pending.popleft()
             yield done, future.result()
+        if unread is not None:
+            raise unread
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -7,15 +7,15 @@ does it is found; that row fails by name, and none is lost.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, cast
 
+from graders.config import Python
 from graders.engine.performers import Performers, Setup
 from graders.engine.score import OnError, Scored, fail_block, join, score_block
 from graders.errors import GradersError, UnavailableError
@@ -153,10 +153,10 @@ def try_block(runner: Any, block: Block, job: Job) -> Scored:
         raise LostError(f"failed with {type(error).__name__}: {text}") from error
 
 
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from graders.engine.worker import main; main()"
-)
+_PATIENCE: Final = 2.0
+
+# Nothing is imported before the path is the caller's: the folder it works in may hold a `json.py`.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from graders.engine.worker import main; main()"
 
 
 class ProcessLane:
@@ -170,6 +170,7 @@ class ProcessLane:
     def __init__(self, job: Job, plan: Plan) -> None:
         self._job = job
         self._plan = plan
+        self._has_sandbox = any(isinstance(leaf.config, Python) for leaf in plan.leaves)
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
         self._closed = False
@@ -186,13 +187,23 @@ class ProcessLane:
         """Start the process without waiting for it, so that it gets ready meanwhile."""
         if self._process is not None:
             return
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # A worker is one of several: none is to start threads for all processors.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        )
+        path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, *path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # A worker is one of several: none is to start threads for all processors.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                # Ctrl-C is for the run, which decides what becomes of its workers.
+                process_group=None if os.name == "nt" else 0,
+            )
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UnavailableError(
+                f"a worker process could not be started ({reason}); "
+                "--workers 0 scores in the command's own process"
+            ) from None
         self._ready = False
         if self._closed:
             self.close()
@@ -241,9 +252,15 @@ class ProcessLane:
         """End the process."""
         self._closed = True
         process = self._process
-        if process is not None:
-            process.kill()
-            self._bury(process)
+        if process is None:
+            return
+        if self._has_sandbox:
+            # It has folders and processes of its own to put away.
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+        process.kill()
+        self._bury(process)
 
     def _bury(self, process: subprocess.Popen[bytes]) -> str:
         """Wait for the end of a process and say how it came about."""

@@ -5,6 +5,7 @@ It holds digests, versions, options and the sandbox's level; no key, no text of 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -24,7 +25,9 @@ from graders.rows import Layout, RowRange
 from graders.sandbox.level import require
 from graders.version import __version__
 
-__all__ = ["describe", "differences", "manifest_of", "read_manifest", "write_manifest"]
+__all__ = [
+    "describe", "differences", "manifest_of", "new_manifest_of", "read_manifest", "write_manifest",
+]  # fmt: skip
 
 _FORMAT: Final = 1
 _JUDGE: Final = (
@@ -38,6 +41,11 @@ _PYTHON: Final = ("timeout", "memory", "disk", "isolation", "interpreter")
 def manifest_of(output: Path) -> Path:
     """Return where the manifest of an output stands."""
     return output.with_name(output.name + ".manifest.json")
+
+
+def new_manifest_of(path: Path) -> Path:
+    """Return where a manifest is written before it takes its place."""
+    return path.with_name(path.name + ".new")
 
 
 def describe(
@@ -132,6 +140,11 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if then["options"] != now["options"]:
         found.append("an option has changed: " + _first_change(then["options"], now["options"]))
     found += _input_changes(then["inputs"], now["inputs"])
+    old, new = (one.get("only_failed") for one in (then, now))
+    if (old is None) != (new is None):
+        found.append("--only-failed was given for one run and not for the other")
+    elif old is not None and new is not None and old.get("sha256") != new.get("sha256"):
+        found.append("the earlier results of --only-failed are others")
     return found
 
 
@@ -163,7 +176,35 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         found = jsontext.decode(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "grader" in found else None
+    return found if _fits(found, _SHAPE) else None
+
+
+_FILE: Final = {"path": str, "size?": int, "sha256?": str, "lines?": int}
+_SHAPE: Final = {
+    "format": int,
+    "versions": {},
+    "grader": {"name": str, "type": str, "sha256": str},
+    "metrics": {},
+    "sandbox": (str, type(None)),
+    "options": {},
+    "inputs": [_FILE],
+    "only_failed?": _FILE,
+    "stream?": {"rows": int, "bytes": int, "sha256": str},
+    "complete?": {"rows": int, "bytes": int, "sha256": str},
+}
+"""What a manifest is made of: a type, several, a list of such, an object with such (`?`: perhaps)."""
+
+
+def _fits(value: Any, shape: Any) -> bool:
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(one, shape[0]) for one in value)
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(
+            (name.endswith("?") and name.removesuffix("?") not in value)
+            or _fits(value.get(name.removesuffix("?")), inner)
+            for name, inner in shape.items()
+        )
+    return isinstance(value, shape)
 
 
 def write_manifest(path: Path, body: Mapping[str, Any]) -> None:
@@ -172,9 +213,14 @@ def write_manifest(path: Path, body: Mapping[str, Any]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as stream:
-        stream.write(jsontext.encode(dict(body), indent=True) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
+    beside = new_manifest_of(path)
+    try:
+        with beside.open("wb") as stream:
+            stream.write(jsontext.encode(dict(body), indent=True) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise

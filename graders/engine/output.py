@@ -9,21 +9,30 @@ says what the run was made from.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
-from graders.engine.manifest import differences, manifest_of, read_manifest, write_manifest
-from graders.engine.result import read_results, tally_results
+from graders.engine.manifest import (
+    differences,
+    manifest_of,
+    new_manifest_of,
+    read_manifest,
+    write_manifest,
+)
+from graders.engine.result import Result, read_results, tally_results
 from graders.engine.tally import Tally
-from graders.errors import OptionError, RowsError
+from graders.errors import OptionError, RowsError, shown
 
-__all__ = ["FileOutput", "Finished", "StreamOutput", "is_direct", "partial_of"]
+__all__ = [
+    "FileOutput", "Finished", "StreamOutput", "check_apart", "is_direct", "lock_of", "partial_of",
+]  # fmt: skip
 
 _SYNC_SECONDS: Final = 5.0
 """A power cut costs at most the rows of so long."""
@@ -46,9 +55,22 @@ class Finished:
     complete: bool = False
 
 
+def _target(path: Path) -> Path:
+    """Return the file that results for `path` become.
+
+    Raises:
+        RowsError: there can be no such file.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RowsError(f"{shown(str(path))}: cannot be written: {reason}") from None
+
+
 def partial_of(path: Path) -> Path:
     """Return where the results for `path` stand while they are not complete."""
-    target = path.resolve()
+    target = _target(path)
     return target.with_name(target.name + ".partial")
 
 
@@ -56,8 +78,50 @@ def is_direct(path: Path) -> bool:
     """Whether results for `path` go straight there: standard output, a pipe, a device."""
     if str(path) == "-":
         return True
-    target = path.resolve()
+    target = _target(path)
     return target.exists() and not target.is_file()
+
+
+def check_apart(read: Iterable[Path], path: Path, summary: Path | None = None) -> None:
+    """Refuse to write over a file that is read, or over the results.
+
+    Args:
+        read: what is read.
+        path: where results go.
+        summary: where the summary goes.
+
+    Raises:
+        RowsError: something would be lost.
+    """
+    written = [] if summary is None else [summary]
+    beside: list[Path] = []
+    if not is_direct(path):
+        manifests = [manifest_of(_target(path)), manifest_of(partial_of(path))]
+        beside = [partial_of(path), *manifests, *map(new_manifest_of, manifests), lock_of(path)]
+        if summary is not None and _same(summary, [_target(path), *beside]):
+            raise RowsError(f"{summary} holds the results; the summary would replace them")
+    for one in read:
+        if str(one) == "-":
+            continue
+        if _same(one, [path]):
+            raise RowsError(f"{path} holds the rows; results would replace them")
+        if _same(one, [*beside, *written]):
+            raise RowsError(f"{one} is read; what this run writes would replace it")
+
+
+def _same(path: Path, others: Iterable[Path]) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return any(
+            _target(path) == _target(other) or (other.is_file() and other.samefile(path))
+            for other in others
+        )
+    return False
+
+
+def lock_of(path: Path) -> Path:
+    """Return the file that a run holds while it writes results for `path`."""
+    target = _target(path)
+    return target.with_name(target.name + ".lock")
 
 
 @contextlib.contextmanager
@@ -77,8 +141,9 @@ class StreamOutput:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.finished = Finished()
+        self.kept = ""
         with _named_faults(path):
-            self._stream: BinaryIO = sys.stdout.buffer if str(path) == "-" else path.open("wb")
+            self._stream: BinaryIO = _stdout() if str(path) == "-" else path.open("wb")
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +166,12 @@ class StreamOutput:
         """Do nothing: everything is out."""
 
 
+def _stdout() -> BinaryIO:
+    if not hasattr(sys.stdout, "buffer"):
+        raise RowsError("standard output takes no bytes")
+    return sys.stdout.buffer
+
+
 class FileOutput:
     """Results to a file. Only one run at a time may write it.
 
@@ -109,6 +180,7 @@ class FileOutput:
         manifest: what the run is made from.
         resume: go on with what an earlier run finished.
         restart: drop what an earlier run finished.
+        first: the index of the first row, where each result's index is one more than the last's.
         marks: the pass mark of each judge by its key, for the tally.
 
     Attributes:
@@ -117,8 +189,8 @@ class FileOutput:
     Raises:
         RowsError: the file cannot be written, another run is writing it, or an interrupted run of
             something else stands there and `resume` is asked for.
-        OptionError: an interrupted run that could go on stands there, and neither `resume` nor
-            `restart` says what is to become of it.
+        OptionError: an interrupted run stands there, and neither `resume` nor `restart` says what
+            is to become of it.
     """
 
     def __init__(
@@ -128,91 +200,120 @@ class FileOutput:
         *,
         resume: bool = False,
         restart: bool = False,
+        first: int | None = None,
         marks: Mapping[str, float | None] | None = None,
     ) -> None:
         self.path = path
         self.finished = Finished()
         self.manifest = dict(manifest)
-        self._target = path.resolve()
+        self._target = _target(path)
         self._place = partial_of(path)
+        self._first = first
         self._marks = marks or {}
+        self._digest = hashlib.sha256()
         self._synced = time.monotonic()
+        self._begun = False
+        self._stream: FileIO | None = None
         with _named_faults(path):
-            self._stream: FileIO | None = _open_alone(self._place, path)
+            self._lock = _Lock(lock_of(path), path)
             try:
-                if resume:
-                    self._take_up()
-                elif not restart:
-                    self._refuse_to_drop()
-                if not self.finished.complete:
-                    self._stream.truncate()
-                    write_manifest(manifest_of(self._place), self.manifest)
+                self._begin(resume=resume, restart=restart)
             except BaseException:
                 self._leave()
                 raise
 
-    def _refuse_to_drop(self) -> None:
-        then = read_manifest(manifest_of(self._place))
-        if self._size() and then is not None and not differences(then, self.manifest):
+    def _begin(self, *, resume: bool, restart: bool) -> None:
+        self._close_last_step()
+        size = self._place.stat().st_size if self._place.exists() else 0
+        if size and not (resume or restart):
             raise OptionError(
-                f"{self._place.name} holds rows that this very run had finished when it was "
-                "interrupted: --resume goes on with them, --restart drops them"
+                f"{self._place.name} holds rows that a run had finished when it was interrupted: "
+                "--resume goes on with them, --restart drops them"
             )
+        end = self._take_up(size) if resume else 0
+        if self.finished.complete:
+            return
+        self._begun = True
+        self._stream = FileIO(self._place, "r+" if self._place.exists() else "x+")
+        self._stream.seek(end)
+        self._stream.truncate()
+        write_manifest(manifest_of(self._place), self.manifest)
 
-    def _take_up(self) -> None:
-        """Read what is finished, and stand behind it."""
+    def _close_last_step(self) -> None:
+        """Put a manifest in its place whose results are in theirs: a run was stopped in between."""
         then = read_manifest(manifest_of(self._place))
-        if then is None and self._size():
+        ended = None if then is None else then.get("complete")
+        if ended and not self._place.exists() and self._target.is_file():
+            with self._target.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            if found == ended["sha256"]:
+                manifest_of(self._place).replace(manifest_of(self._target))
+
+    def _take_up(self, size: int) -> int:
+        """Read what is finished; return where in the partial file it ends."""
+        place = self._place if size else self._target
+        then = read_manifest(manifest_of(place)) if place.exists() else None
+        if then is None and size:
             raise RowsError(
                 f"{self.path} cannot be resumed: {manifest_of(self._place).name}, which says what "
-                "its rows were made from, is not there; --restart starts anew"
+                "its rows were made from, is not there or not readable; --restart starts anew"
             )
-        moved = then is not None and not self._size()  # The last step of an earlier run is open.
-        if then is None and self._target.exists():
-            then = read_manifest(manifest_of(self._target))
         if then is None:
-            return
+            return 0
         if changed := differences(then, self.manifest):
             raise RowsError(
                 f"{self.path} cannot be resumed: {'; '.join(changed)}; "
                 "--restart starts anew and drops what was finished"
             )
-        if "stream" in then:
-            self.manifest["stream"] = then["stream"]
-        if self._size():
-            end = self._read(self._place)
-            self._seek(end)
-            return
+        noted = then.get("stream")
+        if noted is not None:
+            self.manifest["stream"] = noted
+        if size:
+            # Of a stream, only what was compared with what comes again can be gone on with.
+            unsure = noted is None and any("sha256" not in one for one in then["inputs"])
+            return 0 if unsure else self._read(place, None if noted is None else noted["rows"])
         ended = then.get("complete")
-        if ended and self._target.is_file() and self._target.stat().st_size == ended["bytes"]:
-            self._read(self._target)
-            self.finished.complete = True
-            if moved:
-                manifest_of(self._place).replace(manifest_of(self._target))
+        if ended:
+            self._read(place, None)
+            self.finished.complete = self._digest.hexdigest() == ended["sha256"]
+        if not self.finished.complete:  # Somebody changed the results: they are made anew.
+            self.finished, self._digest = Finished(), hashlib.sha256()
+        return 0
 
-    def _read(self, path: Path) -> int:
-        """Read the results that are whole; return where they end."""
-        end = 0
+    def _read(self, path: Path, before: int | None) -> int:
+        """Read the results that are whole, up to an index; return where they end."""
+        end, done = 0, self.finished
         with path.open("rb") as stream:
             for results in read_results(stream):
-                if not results:
-                    continue
-                self.finished.rows += len(results)
-                self.finished.next_index = results[-1].index + 1
-                self.finished.tally.merge(tally_results(results, self._marks))
-                end += sum(len(one.line) for one in results)
+                kept = self._expected(results, before)
+                if kept:
+                    done.rows += len(kept)
+                    done.next_index = kept[-1].index + 1
+                    done.tally.merge(tally_results(kept, self._marks))
+                    for one in kept:
+                        self._digest.update(one.line)
+                        end += len(one.line)
+                if len(kept) < len(results):
+                    break
         return end
+
+    def _expected(self, results: Sequence[Result], before: int | None) -> Sequence[Result]:
+        """Return the results up to one that cannot follow those before it."""
+        last = self.finished.next_index
+        for place, one in enumerate(results):
+            if last is None:
+                fits = self._first is None or one.index == self._first
+            else:
+                fits = one.index >= last if self._first is None else one.index == last
+            if not fits or (before is not None and one.index >= before):
+                return results[:place]
+            last = one.index + 1
+        return results
 
     def _opened(self) -> FileIO:
         if self._stream is None:
             raise TypeError("the output is closed")
         return self._stream
-
-    def _size(self) -> int:
-        return os.fstat(self._opened().fileno()).st_size
-
-    def _seek(self, end: int) -> None:
-        self._opened().seek(end)
 
     def __enter__(self) -> Self:
         return self
@@ -221,16 +322,27 @@ class FileOutput:
         self._leave()
 
     def _leave(self) -> None:
-        if self._stream is None:
-            return
-        with contextlib.suppress(OSError):
-            if not self._size() and _stands_at(self._stream, self._place):
-                # Nothing was finished: nothing is to be left about.
-                manifest_of(self._place).unlink(missing_ok=True)
-                self._place.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self._stream.close()
+        if self._stream is not None:
+            with contextlib.suppress(OSError):
+                self._stream.close()
         self._stream = None
+        if self._begun:
+            with contextlib.suppress(OSError):
+                if not self._place.stat().st_size:
+                    # Nothing was finished: nothing is to be left about.
+                    self._place.unlink()
+                    manifest_of(self._place).unlink(missing_ok=True)
+        self._begun = False
+        self._lock.release()
+
+    @property
+    def kept(self) -> str:
+        """What is left of a run that does not come to its end, as the end of a sentence."""
+        with contextlib.suppress(OSError):
+            if self._begun and self._place.stat().st_size:
+                partial = self.path.with_name(self.path.name + ".partial")
+                return f"; the finished rows are in {partial}, and --resume goes on with them"
+        return ""
 
     def write(self, lines: bytes) -> None:
         """Append result lines. After some seconds they are on the disk for good."""
@@ -238,6 +350,7 @@ class FileOutput:
             rest = memoryview(lines)
             while rest:
                 rest = rest[self._opened().write(rest) :]
+        self._digest.update(lines)
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             self.sync()
 
@@ -252,34 +365,48 @@ class FileOutput:
 
     def finish(self, rows: int) -> None:
         """Put the results in their place: these were all."""
-        self.sync(complete={"rows": rows, "bytes": self._size()})
+        with _named_faults(self.path):
+            size = os.fstat(self._opened().fileno()).st_size
+        self.sync(complete={"rows": rows, "bytes": size, "sha256": self._digest.hexdigest()})
         with _named_faults(self.path):
             self._place.replace(self._target)
+            self._begun = False
             manifest_of(self._place).replace(manifest_of(self._target))
 
 
-def _open_alone(place: Path, path: Path) -> FileIO:
-    """Open a file to be written by nobody else until it is closed."""
-    while True:
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        stream = FileIO(descriptor, "r+")
+class _Lock:
+    """A file that one run at a time can hold; gone when it is released, free when its run is dead.
+
+    Raises:
+        RowsError: another run holds it.
+    """
+
+    def __init__(self, place: Path, output: Path) -> None:
+        self._place = place
+        while True:
+            self._stream = place.open("ab")
+            try:
+                import fcntl  # noqa: PLC0415  (not on Windows, where nothing keeps two runs apart)
+
+                fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:
+                return
+            except BlockingIOError:
+                self._stream.close()
+                raise RowsError(f"{output}: another run is writing it") from None
+            if self._stands():
+                return
+            self._stream.close()  # The run that held it has just removed it.
+
+    def _stands(self) -> bool:
         try:
-            import fcntl  # noqa: PLC0415  (not on Windows, where nothing keeps two runs apart)
+            return os.path.samestat(os.fstat(self._stream.fileno()), self._place.stat())
+        except FileNotFoundError:
+            return False
 
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:
-            return stream
-        except BlockingIOError:
-            stream.close()
-            raise RowsError(f"{path}: another run is writing it") from None
-        if _stands_at(stream, place):
-            return stream
-        stream.close()  # The run that had it has just put it in its place.
-
-
-def _stands_at(stream: FileIO, place: Path) -> bool:
-    """Whether a path still leads to an open file."""
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), place.stat())
-    except FileNotFoundError:
-        return False
+    def release(self) -> None:
+        """Let others have it."""
+        if not self._stream.closed:
+            with contextlib.suppress(OSError):
+                self._place.unlink()
+            self._stream.close()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from graders import jsontext
 from graders.engine.tally import Tally
+from graders.errors import RowsError
 from graders.grade import Failure, Grade, Usage
 from graders.rows import Readable, read_blocks
 
 __all__ = ["Result", "read_results", "tally_results"]
 
-_BLOCK = 1 << 20
+_BLOCK: Final = 1 << 20
+_LARGEST: Final = 2**53
+_COUNTS: Final = {one.name for one in fields(Usage)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +70,30 @@ def _failures(found: Sequence[Mapping[str, Any]]) -> tuple[Failure, ...]:
     return tuple(Failure(**one) for one in found)
 
 
-def read_results(stream: Readable) -> Iterator[list[Result]]:
+def read_results(stream: Readable, *, strict: bool = False) -> Iterator[list[Result]]:
     """Yield the results of a file, many at a time, up to the first line that is none.
 
     A line that was torn by an interruption, or that a power cut left half on the disk, is none.
+
+    Args:
+        stream: the file.
+        strict: whether a line that is none is an error.
+
+    Raises:
+        RowsError: a line is none, and `strict`.
     """
     for block in read_blocks(stream, _BLOCK):
         found: list[Result] = []
-        whole = block.data.endswith(b"\n")
-        lines = block.data.split(b"\n")
-        for text in lines[:-1]:
+        *lines, rest = block.data.split(b"\n")
+        for text in lines:
             result = _result(text)
             if result is None:
-                whole = False
                 break
             found.append(result)
+        if strict and (rest or len(found) < len(lines)):
+            raise RowsError(f"line {block.line + len(found)} is not a result line")
         yield found
-        if not whole:
+        if rest or len(found) < len(lines):
             return
 
 
@@ -91,15 +102,53 @@ def _result(text: bytes) -> Result | None:
         body = jsontext.decode(text)
     except ValueError:
         return None
-    if (
-        isinstance(body, dict)
-        and isinstance(body.get("index"), int)
-        and isinstance(body.get("sub_rewards"), dict)
-        and isinstance(body.get("failures"), list)
-        and (isinstance(body.get("reward"), int | float) or body["failures"])
+    return Result(text + b"\n", body) if isinstance(body, dict) and _is_result(body) else None
+
+
+def _is_result(body: dict[str, Any]) -> bool:
+    """Whether every part that is read later is what a run writes."""
+    scores, failures = body.get("sub_rewards"), body.get("failures")
+    if not (
+        _is_count(body.get("index"))
+        and isinstance(scores, dict)
+        and all(score is None or _is_score(score) for score in scores.values())
+        and _are_failures(failures)
+        and (failures or _is_score(body.get("reward")))
     ):
-        return Result(text + b"\n", body)
-    return None
+        return False
+    usage, repeats = body.get("usage", {}), body.get("repeats", {})
+    return (
+        _are_failures(body.get("replaced", []))
+        and isinstance(usage, dict)
+        and all(map(_is_usage, usage.values()))
+        and isinstance(repeats, dict)
+        and all(map(_are_scores, repeats.values()))
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST
+
+
+def _is_score(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _are_scores(value: Any) -> bool:
+    return isinstance(value, list) and all(one is None or _is_score(one) for one in value)
+
+
+def _are_failures(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and {"code", "message", "where"} <= set(one) <= {"code", "message", "where", "details"}
+        and all(isinstance(text, str) for text in one.values())
+        for one in value
+    )
+
+
+def _is_usage(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) <= _COUNTS and all(map(_is_count, value.values()))
 
 
 def tally_results(results: Sequence[Result], marks: Mapping[str, float | None]) -> Tally:

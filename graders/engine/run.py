@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
@@ -161,37 +161,74 @@ def run(
     """
     done = output.finished
     result = Run(tally=done.tally, resumed=done.rows, complete=done.complete)
-    if done.complete:
-        return result
-    limit = max_failures or MaxFailures()
-    now, size = 0, source.size
     notes = None
-    if source.is_stream and isinstance(output, FileOutput):
-        notes = _StreamDigest(output)
+    if isinstance(output, FileOutput) and source.is_stream:
+        notes = _StreamNotes(output)
+    if done.complete:
+        _check_complete(source, crew, rows, notes)
+        return result
     start = rows.start if done.next_index is None else done.next_index
     if earlier is not None:
         earlier.skip(done.rows)
     feed = _feed(source, crew, RowRange(start, rows.stop), earlier, notes)
-    _stop_if_needed(result, limit, most_rows, raise_failures=raise_failures)
-    with closing(_lazily(feed, lanes)) as flow:
+    limit = max_failures or MaxFailures()
+    now, size = 0, source.size
+
+    def check() -> None:
+        _stop_if_needed(result, limit, most_rows, raise_failures=raise_failures)
+
+    check()
+    with _noted(output, notes), closing(_lazily(feed, lanes)) as flow:
         for block, scored in flow:
-            pieces = [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
-            for lines, kept in pieces:
+            for lines, kept in _with_kept(scored, earlier):
                 output.write(lines)
                 result.tally.merge(kept)
             now += scored.tally.rows
             result.add(scored)
             if notes is not None:
-                notes.note(block, always=now == scored.tally.rows)
+                notes.note(block)
             if on_progress is not None:
                 on_progress(Progress(result.tally, now, block.end, size))
-            _stop_if_needed(result, limit, most_rows, raise_failures=raise_failures)
-    for lines, kept in earlier.rest() if earlier is not None else ():
-        output.write(lines)
-        result.tally.merge(kept)
+            check()
+        for lines, kept in _rest(earlier):
+            output.write(lines)
+            result.tally.merge(kept)
     output.finish(result.tally.rows)
     result.complete = True
     return result
+
+
+def _rest(earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
+    """Return the result lines of an earlier run after the last new one."""
+    return () if earlier is None else earlier.rest()
+
+
+def _check_complete(source: Source, crew: Crew, rows: RowRange, notes: _StreamNotes | None) -> None:
+    """See whether a stream is the one that complete results were made from; a file was compared.
+
+    Raises:
+        RowsError: it is not.
+    """
+    if notes is not None:
+        notes.check_whole(source.blocks(crew.block_bytes), bounded=rows.stop is not None)
+
+
+@contextmanager
+def _noted(output: FileOutput | StreamOutput, notes: _StreamNotes | None) -> Iterator[None]:
+    """Write down how far a stream was read, however it ends; say what is kept of the results."""
+    try:
+        yield
+    except RowsError as error:
+        raise RowsError(f"{error}{output.kept}") from None
+    finally:
+        if notes is not None:
+            with suppress(RowsError):
+                notes.write()
+
+
+def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
+    """Return new result lines with those of an earlier run that come before them."""
+    return [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
 
 
 def _feed(
@@ -199,7 +236,7 @@ def _feed(
     crew: Crew,
     rows: RowRange,
     earlier: Earlier | None,
-    notes: _StreamDigest | None,
+    notes: _StreamNotes | None,
 ) -> Iterable[Block | None]:
     """Return the blocks to be scored; None now and then while a stream gives nothing."""
     blocks: Iterable[Block] = source.blocks(crew.block_bytes)
@@ -243,7 +280,7 @@ def _stop_if_needed(
         )
 
 
-class _StreamDigest:
+class _StreamNotes:
     """Notes how far a stream was read and scored, to know it again when it comes once more.
 
     Args:
@@ -255,7 +292,8 @@ class _StreamDigest:
         self._digest = hashlib.sha256()
         self._bytes = 0
         self._marks: deque[tuple[int, int, str]] = deque()
-        self._noted = time.monotonic()
+        self._latest: tuple[int, int, str] | None = None
+        self._written = 0.0
 
     def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Yield the blocks.
@@ -267,7 +305,7 @@ class _StreamDigest:
         for block in blocks:
             if expected is not None and self._bytes + len(block.data) >= expected["bytes"]:
                 begun = self._digest.copy()
-                begun.update(block.data[: expected["bytes"] - self._bytes])
+                begun.update(block.data[: max(expected["bytes"] - self._bytes, 0)])
                 if begun.hexdigest() != expected["sha256"]:
                     break
                 expected = None
@@ -277,21 +315,40 @@ class _StreamDigest:
             self._marks.append((after, self._bytes, self._digest.hexdigest()))
             yield block
         if expected is not None:
-            raise RowsError(
-                f"{self._output.path} cannot be resumed: the rows that come are not those the run "
-                "began with; --restart starts anew and drops what was finished"
-            )
+            raise self._others()
 
-    def note(self, block: Block, *, always: bool = False) -> None:
-        """Note, now and then, what was read up to a block that is scored and written."""
-        now = time.monotonic()
-        if not always and now - self._noted < _NOTE_SECONDS:
-            return
+    def check_whole(self, blocks: Iterable[Block], *, bounded: bool) -> None:
+        """See whether a stream is the one that a complete output was made from.
+
+        Raises:
+            RowsError: it is not.
+        """
+        expected = self._output.manifest.get("stream")
+        for _ in self.watch(blocks):
+            if bounded and expected is not None and self._bytes >= expected["bytes"]:
+                return
+        if expected is not None and self._bytes != expected["bytes"]:
+            raise self._others()
+
+    def _others(self) -> RowsError:
+        return RowsError(
+            f"{self._output.path} cannot be resumed: the rows that come are not those the run "
+            "began with; --restart starts anew and drops what was finished"
+        )
+
+    def note(self, block: Block) -> None:
+        """Note what was read up to a block that is scored and written; write it now and then."""
         after = block.index + count_rows(block) if block.indexes is None else block.indexes[-1] + 1
-        mark = None
         while self._marks and self._marks[0][0] <= after:
-            mark = self._marks.popleft()
-        if mark is not None:
-            rows, size, digest = mark
-            self._noted = now
-            self._output.sync(stream={"rows": rows, "bytes": size, "sha256": digest})
+            self._latest = self._marks.popleft()
+        if time.monotonic() - self._written > _NOTE_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write down what is noted."""
+        if self._latest is None:
+            return
+        rows, size, digest = self._latest
+        self._latest = None
+        self._written = time.monotonic()
+        self._output.sync(stream={"rows": rows, "bytes": size, "sha256": digest})

@@ -66,7 +66,7 @@ class Worker:
 
 def main() -> None:
     """Serve the process that started this one until it has no more to ask, or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The run decides what becomes of an interruption.
+    signal.signal(signal.SIGTERM, _end)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # Whatever a library prints is no answer.
     threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
@@ -82,6 +82,10 @@ def _serve(asked: BinaryIO, answers: BinaryIO) -> None:
             _send(answers, worker.score(pickle.load(asked)))  # noqa: S301
     finally:
         worker.close()
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _send(answers: BinaryIO, message: Any) -> None:

@@ -121,10 +121,9 @@ def blank_others(block: Block, wanted: Callable[[int], bool]) -> Block:
     faults = {}
     row = block.index
     lines = block.data.split(b"\n")
-    if block.line == 1 and lines[0].startswith(BOM):
-        lines[0] = lines[0].removeprefix(BOM)
+    bom = block.line == 1 and lines[0].startswith(BOM)
     for offset, text in enumerate(lines):
-        if not text.strip():
+        if not (text.removeprefix(BOM) if bom and offset == 0 else text).strip():
             continue
         if wanted(row):
             indexes.append(row)

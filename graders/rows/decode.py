@@ -116,7 +116,7 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
             _fail(chunk, f"{file}{message}")
             continue
         identity = row.get("id")
-        if identity is not None and _nests_deeper(identity, MAX_ID_DEPTH):
+        if identity is not None and jsontext.nests_deeper(identity, MAX_ID_DEPTH):
             _fail(chunk, f"{file}line {block.line + offset}: the id nests too deeply")
             continue
         item, sample = row.get(item_key), row.get(sample_key)
@@ -135,19 +135,6 @@ def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:
     chunk.items.append(_find(row, layout.item, "item"))
     chunk.samples.append(_find(row, layout.sample, "sample"))
     chunk.ids.append(row.get("id"))
-
-
-def _nests_deeper(value: Any, levels: int) -> bool:
-    """Whether there are more levels of objects and lists in a value than these."""
-    level = [value]
-    while level := [one for one in level if isinstance(one, dict | list)]:
-        if levels == 0:
-            return True
-        levels -= 1
-        level = [
-            inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-    return False
 
 
 def _fail(chunk: Chunk, message: str) -> None:

@@ -12,10 +12,11 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from graders.errors import OptionError, RowsError, UnavailableError, nearest
+from graders.errors import OptionError, RowsError, UnavailableError, nearest, quoted
 from graders.rows.block import Block, Readable, count_rows, read_blocks
 from graders.rows.table import csv_blocks, dataset_blocks, is_dataset, parquet_blocks
 
@@ -84,6 +85,8 @@ def find_source(patterns: Sequence[str | os.PathLike[str]]) -> Source:
     paths: list[Path] = []
     for named in patterns:
         pattern = os.fspath(named)
+        if "\0" in pattern:
+            raise RowsError(f"{quoted(pattern)} is not the name of a file")
         if pattern == "-" or os.path.lexists(pattern):
             paths.append(Path(pattern))
             continue
@@ -93,6 +96,9 @@ def find_source(patterns: Sequence[str | os.PathLike[str]]) -> Source:
         paths += [Path(one) for one in found]
     if not paths:
         raise OptionError("no file of rows is named")
+    for path in paths:
+        if path.is_dir() and not is_dataset(path):
+            raise RowsError(f"{path}: is a folder; name its files, such as {path}/*.jsonl")
     if len(paths) > 1 and Path("-") in paths:
         raise OptionError("standard input (-) cannot be read together with files")
     return Source(tuple(paths))
@@ -121,14 +127,13 @@ def _is_stream(path: Path) -> bool:
 
 def _blocks(path: Path, size: int) -> Iterator[Block]:
     if str(path) == "-":
-        # A reader of its own: a thread that waits in sys.stdin's would keep the process from ending.
-        stdin = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+        stdin = _stdin()
         _widen(stdin)
         yield from read_blocks(cast("Readable", stdin), size)
         return
     try:
         if path.is_dir():
-            yield from _folder_blocks(path, size)
+            yield from dataset_blocks(path, size)
             return
         kinds = [suffix.lower() for suffix in path.suffixes[-2:]]
         packing = kinds.pop() if kinds and kinds[-1] in _PACKED else ""
@@ -140,10 +145,12 @@ def _blocks(path: Path, size: int) -> Iterator[Block]:
             _widen(raw)
             stream = _unpacked(raw, packing, path)
             if kind in _DELIMITERS:
-                yield from csv_blocks(stream, size, delimiter=_DELIMITERS[kind], position=raw.tell)
+                yield from csv_blocks(
+                    stream, size, delimiter=_DELIMITERS[kind], position=partial(_position, raw)
+                )
             else:
                 for block in read_blocks(cast("Readable", stream), size):
-                    yield replace(block, end=raw.tell()) if packing else block
+                    yield replace(block, end=_position(raw)) if packing else block
     except FileNotFoundError:
         raise RowsError(f"{path}: there is no such file") from None
     except RowsError as error:
@@ -152,10 +159,25 @@ def _blocks(path: Path, size: int) -> Iterator[Block]:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _folder_blocks(path: Path, size: int) -> Iterator[Block]:
-    if not is_dataset(path):
-        raise RowsError(f"is a folder; name its files, such as {path}/*.jsonl")
-    yield from dataset_blocks(path, size)
+def _stdin() -> BinaryIO:
+    """Return a reader of standard input that is nobody else's.
+
+    A thread that waits in sys.stdin's own would keep the process from ending.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (AttributeError, OSError, ValueError):
+        pass  # Closed, or replaced by something that is no file.
+    if hasattr(sys.stdin, "buffer"):
+        return sys.stdin.buffer
+    raise RowsError("standard input cannot be read as bytes")
+
+
+def _position(raw: BinaryIO) -> int:
+    try:
+        return raw.tell()
+    except OSError:
+        return 0  # A pipe.
 
 
 def _widen(stream: BinaryIO) -> None:
@@ -219,7 +241,7 @@ def _identity(path: Path) -> dict[str, Any]:
     try:
         for one in _files(path):
             if path.is_dir():
-                whole.update(f"\0{one.relative_to(path)}\0".encode())
+                whole.update(b"\0" + os.fsencode(one.relative_to(path)) + b"\0")
             last = b"\n"
             with one.open("rb") as stream:
                 while data := stream.read(1 << 20):

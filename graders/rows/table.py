@@ -15,12 +15,13 @@ from typing import Any, BinaryIO, Final, TextIO
 
 from graders import jsontext
 from graders.errors import RowsError, UnavailableError
-from graders.rows.block import MAX_LINE_BYTES, Block
+from graders.rows.block import Block
 
 __all__ = ["csv_blocks", "dataset_blocks", "is_dataset", "parquet_blocks"]
 
 _BATCH: Final = 512
 _NOT_A_ROW: Final = b"0"
+_MOST_CELL: Final = 32 << 20
 
 Record = tuple[int, Mapping[str, Any] | str]
 """The line a record begins in, and its columns, or why it cannot be read."""
@@ -47,7 +48,7 @@ def _csv_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
 
 
 def _text_records(text: TextIO, delimiter: str) -> Iterator[Record]:
-    csv.field_size_limit(MAX_LINE_BYTES)
+    csv.field_size_limit(_MOST_CELL)
     reader = csv.reader(text, delimiter=delimiter)
     header: list[str] | None = None
     while True:
@@ -55,7 +56,7 @@ def _text_records(text: TextIO, delimiter: str) -> Iterator[Record]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            yield begins, f"line {begins}: not CSV: {error}"
+            yield begins, _csv_fault(error, begins)
             continue
         if cells is None:
             break
@@ -75,6 +76,18 @@ def _text_records(text: TextIO, delimiter: str) -> Iterator[Record]:
             yield begins, dict(zip(header, cells, strict=True))
     if header is None:
         raise RowsError("there is no header line that names the columns")
+
+
+def _csv_fault(error: csv.Error, line: int) -> str:
+    """Say why a record is none.
+
+    Raises:
+        RowsError: a cell has no end, so nobody knows what of the rest is inside a quote.
+    """
+    if "larger than field limit" in str(error):
+        most = f"{_MOST_CELL >> 20} MiB"
+        raise RowsError(f"line {line}: a cell is longer than {most}; does a quote have no end?")
+    return f"line {line}: not CSV: {error}"
 
 
 def _is_broken(cell: str) -> bool:

@@ -147,6 +147,8 @@ def to_text(value: Any, rendering: Rendering = "json") -> str:
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, dict | list) and jsontext.nests_deeper(value, jsontext.DEEPEST):
+        raise ValueError("it nests too deeply")
     try:
         if rendering == "python":
             return str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -334,7 +335,7 @@ def test_failed_rows_can_be_scored_again_in_place(command: Command, folder: Path
         (["--resume", "--restart", "-o", "out.jsonl"], "exclude each other"),
         (["--resume"], "only results in a file can be resumed"),
         (["--only-failed", "nothing.jsonl"], "nothing.jsonl"),
-        (["--only-failed", "check.json"], "the first line is not a result line"),
+        (["--only-failed", "check.json"], "check.json: line 1 is not a result line"),
         (["--engine", "dask"], "'dask' is not one of 'local', 'ray'"),
     ],
 )
@@ -352,3 +353,31 @@ def test_several_files_and_a_table_can_be_scored(command: Command, folder: Path)
     done = command("score", "check.json", "many.jsonl", "table.c*", "-o", "out.jsonl")
     assert done.code == 0
     assert rewards(folder / "out.jsonl") == [1.0, 0.0] * 16
+
+
+def test_the_summary_and_the_results_replace_nothing_that_is_read(
+    command: Command, folder: Path, refused: Callable[..., None]
+) -> None:
+    for words in (
+        ["-o", "check.json"], ["-o", "out.jsonl", "--summary", "rows.jsonl"],
+        ["-o", "out.jsonl", "--summary", "check.json"],
+        ["-o", "out.jsonl", "--summary", "out.jsonl"],
+    ):  # fmt: skip
+        done = command("score", "check.json", "rows.jsonl", *words)
+        refused(done)
+        assert "would replace" in done.err
+    assert json.loads((folder / "check.json").read_text())["name"] == "check"
+
+
+def test_a_module_of_the_users_is_not_run_by_workers(folder: Path, program: list[str]) -> None:
+    for name in ("types", "enum", "re", "json", "signal", "pickle"):
+        (folder / f"{name}.py").write_text("raise SystemExit('it was run')\n")
+    many(folder)
+    # -P: as the installed command does, whose path does not begin with the folder it works in.
+    done = subprocess.run(
+        [program[0], "-P", *program[1:], "score", "check.json", "many.jsonl", "-o", "out.jsonl",
+         "--workers", "2"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(rewards(folder / "out.jsonl")) == 30

@@ -24,7 +24,7 @@ from graders.errors import OptionError, RowsError, StoppedError
 from tests.engine.conftest import GRADER, Score, lines
 
 MANIFEST: dict[str, Any] = {
-    "format": 1, "versions": {"graders": "1"}, "grader": {"name": "g", "sha256": "1"},
+    "format": 1, "versions": {"graders": "1"}, "grader": {"name": "g", "type": "multi", "sha256": "1"},
     "metrics": {}, "sandbox": None, "options": {"limit": None}, "inputs": [],
 }  # fmt: skip
 LINE = b'{"index":%d,"reward":1.0,"sub_rewards":{},"failures":[]}\n'
@@ -160,16 +160,19 @@ def test_an_interrupted_run_is_not_dropped_unless_asked(tmp_path: Path) -> None:
     with FileOutput(out, MANIFEST, restart=True) as output:
         assert output.finished.rows == 0
         output.write(LINE % 0)
-    # What cannot be gone on with makes room for the new.
-    with FileOutput(out, {**MANIFEST, "grader": {"name": "g", "sha256": "2"}}):
-        pass
+    # Nor by another run, which could not go on with it.
+    with pytest.raises(OptionError, match="--restart drops them"):
+        FileOutput(out, {**MANIFEST, "grader": {"name": "g", "type": "multi", "sha256": "2"}})
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"grader": {"name": "g", "sha256": "2"}}, "the grader has changed"),
-        ({"grader": {"name": "h", "sha256": "2"}}, 'the grader has changed \\(it was "g"\\)'),
+        ({"grader": {"name": "g", "type": "multi", "sha256": "2"}}, "the grader has changed"),
+        (
+            {"grader": {"name": "h", "type": "multi", "sha256": "2"}},
+            'the grader has changed \\(it was "g"\\)',
+        ),
         ({"options": {"limit": 3}}, "an option has changed: limit was null and is 3"),
         ({"versions": {"graders": "2"}}, "graders was 1 and is 2"),
         ({"metrics": {"g": "bleu|2"}}, "a metric is made otherwise: g was null and is bleu|2"),
@@ -384,3 +387,173 @@ def test_two_commands_at_once_on_one_output_the_second_refuses(tmp_path: Path) -
     first.communicate()
     assert first.returncode == 0
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 202
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"", b"{", b"[]", b"[" * 5000, b'{"grader":1,"format":1}',
+        *(
+            json.dumps({**MANIFEST, name: value}).encode()
+            for name, value in (
+                ("inputs", [5]), ("inputs", [{"path": "a", "size": "x"}]), ("complete", 5),
+                ("options", []), ("versions", None), ("stream", {}), ("sandbox", 3),
+                ("only_failed", 1),
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_a_manifest_that_is_none_is_told_not_read(tmp_path: Path, manifest: bytes) -> None:
+    out = tmp_path / "out.jsonl"
+    with FileOutput(out, MANIFEST) as output:
+        output.write(LINE % 0)
+    (tmp_path / "out.jsonl.partial.manifest.json").write_bytes(manifest)
+    with pytest.raises(RowsError, match="is not there or not readable"):
+        FileOutput(out, MANIFEST, resume=True)
+    with pytest.raises(OptionError, match="--restart"):
+        FileOutput(out, MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"failures": [1]}, {"failures": [{"x": "1"}]}, {"usage": []}, {"usage": {"m": {"x": 1}}},
+        {"usage": {"m": {"prompt_tokens": -1}}}, {"repeats": 5}, {"repeats": {"a": ["x"]}},
+        {"replaced": 7}, {"sub_rewards": {"a": "x"}}, {"reward": "1"}, {"reward": True},
+        {"index": -5}, {"index": 1.5}, {"index": 10**20}, {"index": 7}, {"index": 0},
+    ],
+)  # fmt: skip
+def test_a_line_that_is_no_result_of_the_next_row_ends_what_is_finished(
+    tmp_path: Path, change: Any
+) -> None:
+    out = tmp_path / "out.jsonl"
+    bad = json.dumps({**json.loads(LINE % 1), **change}).encode() + b"\n"
+    with FileOutput(out, MANIFEST) as output:
+        output.write(LINE % 0 + bad + LINE % 2)
+    with FileOutput(out, MANIFEST, resume=True, first=0) as output:
+        assert output.finished.rows == 1
+    infinite = (LINE % 1).replace(b"1.0", b"1e999")
+    partial_of(out).write_bytes(LINE % 0 + infinite)
+    with FileOutput(out, MANIFEST, resume=True, first=0) as output:
+        assert output.finished.rows == 1
+
+
+def test_results_that_begin_elsewhere_are_not_those_of_this_run(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with FileOutput(out, MANIFEST) as output:
+        output.write(LINE % 5 + LINE % 6)
+    with FileOutput(out, MANIFEST, resume=True, first=4) as output:
+        assert output.finished.rows == 0
+
+
+def test_results_that_somebody_changed_are_made_anew(score: Score, tmp_path: Path) -> None:
+    score()
+    out = tmp_path / "out.jsonl"
+    good = out.read_bytes()
+    out.write_bytes(good.replace(b'"reward":1.0', b'"reward":0.5'))
+    run = score(resume=True)
+    assert run.resumed == 0
+    assert out.read_bytes() == good
+
+
+def test_a_refused_run_does_not_touch_the_last_step_of_another(
+    score: Score, tmp_path: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if self.name == "out.jsonl.partial.manifest.json":
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with contextlib.suppress(KeyboardInterrupt):
+        score()
+    monkeypatch.undo()
+    assert (tmp_path / "out.jsonl.partial.manifest.json").exists()
+    other = graders.load({**GRADER, "calculate_output": "same"})
+    with pytest.raises(RowsError, match="the grader has changed"):
+        graders.score_file(other, rows, tmp_path / "out.jsonl", resume=True)
+    assert score(resume=True).resumed == 3030
+
+
+def test_a_second_run_is_refused_until_the_very_last_step(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        found = real(self, target)
+        if self.name == "out.jsonl.partial":
+            with pytest.raises(RowsError) as error:
+                FileOutput(tmp_path / "out.jsonl", MANIFEST)
+            refused.append(str(error.value))
+        return found
+
+    monkeypatch.setattr(Path, "replace", replace)
+    score()
+    assert len(refused) == 1
+    assert "another run is writing it" in refused[0]
+    assert not (tmp_path / "out.jsonl.lock").exists()
+
+
+def test_nothing_that_is_read_is_written_over(score: Score, tmp_path: Path, rows: Path) -> None:
+    score()
+    good = (tmp_path / "out.jsonl").read_bytes()
+    for name in ("q.partial", "q.manifest.json", "q.partial.manifest.json", "q.lock"):
+        (tmp_path / name).write_bytes(good)
+        with pytest.raises(RowsError, match="is read; what this run writes would replace it"):
+            score(output="q", only_failed=tmp_path / name)
+        with pytest.raises(RowsError, match="is read; what this run writes would replace it"):
+            score(output="q", source=tmp_path / name)
+        assert (tmp_path / name).read_bytes() == good
+        (tmp_path / name).unlink()
+
+
+def test_a_loop_of_links_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(RowsError, match="cannot be written"):
+        partial_of(tmp_path / "a")
+    with pytest.raises(RowsError, match="cannot be written"):
+        partial_of(Path("a\0b"))
+
+
+def test_a_complete_stream_is_compared_too(tmp_path: Path) -> None:
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    data = lines(500)
+
+    def run(rows: bytes, *more: str) -> tuple[int, bytes]:
+        running = start(tmp_path, "-", *more, stdin=subprocess.PIPE)
+        _, said = running.communicate(rows)
+        return running.returncode, said
+
+    assert run(data)[0] == 0
+    assert run(data, "--resume") == (0, b"")
+    for other in (data.replace(b"fox", b"cat"), data[:-5], data + b"{}\n", b""):
+        code, said = run(other, "--resume")
+        assert code == 2
+        assert b"are not those the run began with" in said
+
+
+def test_a_stopped_stream_is_compared_as_far_as_it_was_scored(tmp_path: Path) -> None:
+    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    data = lines(8000)
+    (tmp_path / "rows.jsonl").write_bytes(data)
+    graders.score_file(
+        graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
+    )
+
+    def run(rows: bytes, *more: str) -> int:
+        running = start(tmp_path, "-", *more, stdin=subprocess.PIPE)
+        running.communicate(rows)
+        return running.returncode
+
+    assert run(data, "--max-failures", "100") == 1
+    kept = partial_of(tmp_path / "out.jsonl").read_bytes().count(b"\n")
+    changed = data.splitlines(keepends=True)
+    changed[kept - 50] = b'{"item": {"a": "new"}, "sample": "new"}\n'
+    assert run(b"".join(changed), "--resume") == 2
+    assert run(data, "--resume") == 0
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()

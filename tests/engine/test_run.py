@@ -297,3 +297,87 @@ def test_a_script_without_a_main_guard_may_use_workers(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("200.0\n", "")
+
+
+def test_an_earlier_file_that_is_not_whole_is_refused(score: Score, tmp_path: Path) -> None:
+    score(output="whole.jsonl")
+    whole = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    earlier = tmp_path / "earlier.jsonl"
+    for data, says in (
+        ([*whole[:100], b'{"index":100,"rew\n', *whole[101:]], "line 101 is not a result line"),
+        ([*whole[:100], whole[100][:-1]], "line 101 is not a result line"),
+        ([*whole[:5], whole[3]], "not in the order of the rows"),
+    ):
+        earlier.write_bytes(b"".join(data))
+        with pytest.raises(RowsError, match=says):
+            score(only_failed=earlier)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(RowsError, match="is no file; its results are read twice"):
+        score(only_failed=pipe)
+
+
+def test_a_run_that_mends_is_not_gone_on_with_by_another(score: Score, tmp_path: Path) -> None:
+    score(output="a.jsonl")
+    score(output="b.jsonl", on_error="zero")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl.manifest.json").unlink()
+    with pytest.raises(StoppedError):
+        score(only_failed=tmp_path / "a.jsonl", max_failures=MaxFailures(count=5))
+    with pytest.raises(RowsError, match="the earlier results of --only-failed are others"):
+        score(only_failed=tmp_path / "b.jsonl", resume=True)
+    with pytest.raises(RowsError, match="--only-failed was given for one run and not for the"):
+        score(resume=True)
+    assert score(only_failed=tmp_path / "a.jsonl", resume=True).complete
+
+
+@pytest.mark.parametrize("depth", [240, 300, 600, 900, 960, 980, 1000, 1100])
+def test_how_deep_a_row_nests_is_the_same_question_everywhere(
+    score: Score, tmp_path: Path, rows: Path, depth: int
+) -> None:
+    deep = "[" * depth + "]" * depth
+    large = f'{{"item": {{"a": {deep}, "n": {2**70}}}, "sample": "x"}}\n'
+    rows.write_text(f'{{"item": {{"a": {deep}}}, "sample": "x"}}\n' + large)
+    score(workers=0, output="expected.jsonl")
+    score(workers=1)
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_the_rows_before_one_that_breaks_the_iterator_are_graded(
+    grader: graders.Grader, workers: int
+) -> None:
+    def breaks() -> Any:
+        for _ in range(95):
+            yield {"item": {"a": "x"}, "sample": "x"}
+        raise RuntimeError("broken")
+
+    grades = grader.grade_many(breaks(), workers=workers, chunk=10)
+    assert [next(grades).reward for _ in range(95)] == [1.0] * 95
+    with pytest.raises(RuntimeError, match="broken"):
+        next(grades)
+
+
+def test_what_was_read_before_a_file_breaks_is_scored(score: Score, tmp_path: Path) -> None:
+    packed = tmp_path / "rows.jsonl.gz"
+    packed.write_bytes(gzip.compress(lines(60_000))[:-3000])
+    with pytest.raises(RowsError, match=r"cannot be read: .*; the finished rows are in .*--resume"):
+        score(source=packed, workers=2)
+    assert len((tmp_path / "out.jsonl.partial").read_bytes().splitlines()) > 1000
+
+
+def test_a_grader_with_sandboxes_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    body = {"type": "python", "name": "p", "source": "def grade(sample, item):\n    return 1\n"}
+    (tmp_path / "rows.jsonl").write_bytes(b'{"item": {}, "sample": "x"}\n' * 3000)
+    with graders.load(body) as grader:
+        run = graders.score_file(grader, tmp_path / "rows.jsonl", tmp_path / "out.jsonl", workers=2)
+    assert run.tally.rewards.mean == 1.0
+    assert run.python is not None
+    assert run.python.calls == 3000
+    assert list(scratch.iterdir()) == []
