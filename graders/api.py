@@ -278,6 +278,14 @@ class Grader:
                 grade, runner.render(item, sample), graded.printed(0), graded.said(0)
             )
 
+    def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
+        """Return one row's rendered text fields by sub-grader key, without grading it.
+
+        A field that cannot be rendered is left out; arguments as for `grade`.
+        """
+        with self._lock:
+            return self._ready().render(item, sample)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the config as the JSON object it came from."""
         return configs.dump(self.config)

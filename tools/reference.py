@@ -53,7 +53,7 @@ Results go to standard output, everything else to standard error. `-` is standar
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, or rows lack variables |
+| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, rows lack variables, or a gate of probe, diff or agree is shut |
 | 2 | bad usage or bad config |
 | 130 | interrupted |
 """

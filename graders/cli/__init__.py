@@ -10,10 +10,13 @@ from collections.abc import Sequence
 import click
 
 from graders import __version__
+from graders.cli.agree import agree
 from graders.cli.data import data, schema
+from graders.cli.diff import diff
 from graders.cli.doctor import doctor
 from graders.cli.image import image
 from graders.cli.output import abandon_stdout, prepare_streams, say
+from graders.cli.probe import probe
 from graders.cli.run import run
 from graders.cli.score import score
 from graders.cli.validate import validate
@@ -56,7 +59,7 @@ def cli() -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
 
 
-for _command in (run, validate, score, schema, data, doctor, image):
+for _command in (run, validate, score, probe, diff, agree, schema, data, doctor, image):
     cli.add_command(_command)
 
 

@@ -1,1 +1,1 @@
-"""What can be said about a grader besides its grades: do its variables exist in the rows?"""
+"""What can be said about a grader besides its grades: variables, hacks, changes, agreement."""

@@ -16,6 +16,7 @@ from graders.engine.run import Run
 from graders.engine.tally import QUANTILES, Figures, Tally
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
+from graders.report.text import clean as _clean
 from graders.sandbox import LEVELS, MachineReport, promises
 
 __all__ = ["console", "grade_view", "machine_view", "number", "run_view", "variable_view"]
@@ -140,11 +141,6 @@ def _failure(failure: Failure) -> Text:
     if failure.details and failure.details != failure.message:
         text.append("\n" + _clean(failure.details.rstrip()), "dim")
     return text
-
-
-def _clean(text: str) -> str:
-    """Return a text with what could steer a terminal, or cannot be written, shown as `�`."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 
 def _shortened(text: str, limit: int = 400) -> Text:

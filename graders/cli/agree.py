@@ -1,0 +1,165 @@
+"""`graders agree`: how well a grader agrees with people's labels, and a judge with itself."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graders import api
+from graders.api import PythonOptions
+from graders.chat import JudgeOptions
+from graders.choices import Choices
+from graders.cli.judge import judge_options, warn_of_local
+from graders.cli.option import choice_options, json_option, layout_options, python_options
+from graders.cli.output import say, write_json
+from graders.config import load_source
+from graders.report.terminal import console, number
+from graders.rows import find_source
+
+if TYPE_CHECKING:
+    from graders.inspection.agreement import AgreementReport
+    from graders.inspection.diff import Side
+
+__all__ = ["agree"]
+
+_EPILOG = """\b
+Examples:
+  graders agree results.jsonl rows.jsonl --label human
+  graders agree judge.json rows.jsonl --label rating --label-threshold 4
+  graders agree results.jsonl rows.jsonl --label quality --passing good --passing excellent
+  graders agree results.jsonl      (repeats only)"""
+
+
+@click.command(epilog=_EPILOG, short_help="Compare a grader with people's labels.")
+@click.argument("grader", metavar="GRADER|RESULTS")
+@click.argument("rows", metavar="[ROWS...]", nargs=-1)
+@click.option("--label", metavar="PATH", help="Where in a row the label stands, such as item.ok.")
+@click.option(
+    "--label-threshold", type=float, metavar="X", help="Number from which a label passes."
+)
+@click.option(
+    "--passing",
+    multiple=True,
+    metavar="TEXT",
+    help="Label that passes; may be given several times.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="X",
+    help="Reward from which a row passes.  [default: the grader's pass_threshold, else 0.5]",
+)
+@click.option(
+    "--min-kappa",
+    type=click.FloatRange(-1, 1),
+    metavar="X",
+    help="Exit with 1 when the reward's kappa is below this, or there is none.",
+)
+@layout_options
+@json_option
+@choice_options
+@python_options
+@judge_options
+def agree(
+    grader: str,
+    rows: Sequence[str],
+    *,
+    label: str | None,
+    label_threshold: float | None,
+    passing: Sequence[str],
+    threshold: float | None,
+    min_kappa: float | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Show how well a grader agrees with people, and a judge with itself.
+
+    Takes a grader and grades ROWS, or the results of an earlier run. With --label: kappa, TPR and
+    TNR, the best threshold and the calibration, for the reward and for each sub-grader. With
+    results of --repeats: how much of a judge's variance is noise.
+    """
+    # These load numpy, which no other command should have to wait for.
+    from graders.inspection.agreement import agree as compare  # noqa: PLC0415
+    from graders.inspection.agreement import layout_of, read_labels  # noqa: PLC0415
+    from graders.inspection.diff import is_results, read_side  # noqa: PLC0415
+    from graders.report.agreement import agreement_view  # noqa: PLC0415
+
+    results = is_results(grader)
+    if "-" in (grader, *rows):
+        raise click.UsageError("Rows are read twice here; save standard input to a file first.")
+    if label is None and (label_threshold is not None or passing or min_kappa is not None):
+        raise click.UsageError("--label says where in a row the label stands.")
+    if not rows and (label is not None or not results):
+        raise click.UsageError("ROWS are needed: they are graded, and hold the labels.")
+    labels = None
+    if label is not None:
+        layout_of(label)
+        blocks = find_source(rows).blocks(1 << 18)
+        labels = read_labels(blocks, label, threshold=label_threshold, passing=passing)
+    marks: Mapping[str, float] = {}
+    if results:
+        side = read_side(grader, 0.5 if threshold is None else threshold)
+    else:
+        side, marks = _graded(grader, rows, threshold, **options)
+    if labels is None and not side.repeats:
+        raise click.UsageError(
+            "Without --label there must be results of --repeats; there are none."
+        )
+    report = compare(side, labels, marks)
+    if as_json:
+        write_json(report.to_dict())
+    else:
+        console(sys.stdout).print(agreement_view(report), crop=False)
+    return _code(report, min_kappa)
+
+
+def _graded(
+    source: str,
+    rows: Sequence[str],
+    threshold: float | None,
+    *,
+    item_path: str,
+    sample_path: str,
+    python: PythonOptions,
+    judge: JudgeOptions,
+    **options: Any,
+) -> tuple[Side, dict[str, float]]:
+    """Return a grader's results of rows, and the score from which each sub-grader passes."""
+    from graders.inspection.diff import pass_mark, read_side  # noqa: PLC0415
+
+    loaded = load_source(source, dialect=options["dialect"])
+    with (
+        api.Grader(loaded, choices=Choices(**options), python=python, judge=judge) as ready,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        ready.check()
+        warn_of_local(ready.plan, judge)
+        place = Path(folder) / "results.jsonl"
+        api.score_file(ready, rows, place, item_path=item_path, sample_path=sample_path)
+        side = read_side(str(place), pass_mark(ready) if threshold is None else threshold)
+        side.name = ready.name
+        marks = {leaf.key: _mark(leaf) for leaf in ready.plan.leaves if leaf.key}
+    return side, marks
+
+
+def _mark(leaf: Any) -> float:
+    """Return the score from which a sub-grader passes; a similarity without a threshold at 0.5."""
+    similarity = leaf.config.type == "text_similarity"
+    if similarity and getattr(leaf.config, "pass_threshold", None) is None:
+        return 0.5
+    return float(leaf.passes_at)
+
+
+def _code(report: AgreementReport, min_kappa: float | None) -> int:
+    if min_kappa is None:
+        return 0
+    kappa = report.scores[0].table.kappa
+    if kappa is None or kappa < min_kappa:
+        say(f"the reward's kappa is {number(kappa)}, less than {min_kappa:g}")
+        return 1
+    return 0

@@ -1,0 +1,230 @@
+"""`graders diff`: what changes between two graders, or two files of results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graders import api, jsontext
+from graders.api import PythonOptions
+from graders.chat import JudgeOptions
+from graders.choices import Choices
+from graders.cli.judge import judge_options, warn_of_local
+from graders.cli.option import choice_options, json_option, layout_options, python_options
+from graders.cli.output import say, write_json
+from graders.config import load_source
+from graders.errors import RowsError
+from graders.report.terminal import console, number
+from graders.rows import Chunk, Layout, decode_block, find_source
+
+if TYPE_CHECKING:
+    from graders.inspection.diff import DiffReport, Kept, Matched
+
+__all__ = ["diff"]
+
+_EPILOG = """\b
+Examples:
+  graders diff old.json new.json rows.jsonl
+  graders diff old.json new.json rows.jsonl --fail-on-flip --max-mean-drop 0.01
+  graders diff old-results.jsonl new-results.jsonl -o deltas.jsonl
+\b
+A and B are two graders, and ROWS what they grade; or two files of results, matched
+by index. A verdict differs where a row passes on one side only, or has no reward there."""
+
+
+@click.command(epilog=_EPILOG, short_help="Compare two graders, or two files of results.")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.argument("rows", metavar="[ROWS...]", nargs=-1)
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="X",
+    help="Reward from which a row passes.  [default: each grader's pass_threshold, else 0.5]",
+)
+@click.option("--fail-on-flip", is_flag=True, help="Exit with 1 when a verdict differs.")
+@click.option(
+    "--max-mean-drop",
+    type=click.FloatRange(min=0),
+    metavar="X",
+    help="Exit with 1 when the mean reward drops by more than this.",
+)
+@click.option(
+    "--max-delta",
+    type=click.FloatRange(min=0),
+    metavar="X",
+    help="Exit with 1 when a row's reward moves by more than this, or is lost.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write every row's delta there, as JSON Lines; - for standard output.",
+)
+@layout_options
+@json_option
+@choice_options
+@python_options
+@judge_options
+def diff(
+    a: str,
+    b: str,
+    rows: Sequence[str],
+    *,
+    threshold: float | None,
+    fail_on_flip: bool,
+    max_mean_drop: float | None,
+    max_delta: float | None,
+    output: str | None,
+    item_path: str,
+    sample_path: str,
+    as_json: bool,
+    python: PythonOptions,
+    judge: JudgeOptions,
+    **options: Any,
+) -> int:
+    """Compare the rewards that A and B give to the same ROWS.
+
+    Shows the deltas, the rank correlation, verdicts that differ, which sub-grader moved, failures
+    that appeared or went away, and the rows to read first.
+    """
+    # These load numpy, which no other command should have to wait for.
+    from graders.inspection.diff import compare  # noqa: PLC0415
+    from graders.report.diff import diff_view  # noqa: PLC0415
+
+    if [a, b, *rows].count("-") > 1:
+        raise click.UsageError("Standard input (-) can be read only once.")
+    if output is not None:
+        _check_apart(output, [a, b, *rows])
+    layout = Layout.parse(item_path, sample_path)
+    with ExitStack() as stack:
+        if _are_results(a, b, rows):
+            matched, kept = _read(a, b, rows, layout, threshold)
+            formulas = None
+        else:
+            sides = [
+                stack.enter_context(
+                    api.Grader(
+                        load_source(one, dialect=options["dialect"]), choices=Choices(**options),
+                        python=python, judge=judge,
+                    )
+                )
+                for one in (a, b)
+            ]  # fmt: skip
+            for one in sides:
+                one.check()
+                warn_of_local(one.plan, judge)
+            matched, kept, formulas = _graded(sides, rows, layout, threshold)
+            if sides[0].name == sides[1].name:
+                matched.a.name, matched.b.name = a, b
+        report = compare(matched, formulas=formulas, look=kept.look)
+    if output is not None:
+        _write(output, matched)
+    gates = _Gates(flip=fail_on_flip, drop=max_mean_drop, delta=max_delta)
+    broken = list(gates.shut(report))
+    summary = sys.stderr if output == "-" else sys.stdout
+    if as_json:
+        write_json({**report.to_dict(), "gates": broken}, summary)
+    else:
+        console(summary).print(diff_view(report), crop=False)
+    for reason in broken:
+        say(reason)
+    return 1 if broken else 0
+
+
+def _chunks(rows: Sequence[str], layout: Layout) -> Iterator[Chunk]:
+    return (decode_block(block, layout) for block in find_source(rows).blocks(1 << 18))
+
+
+def _are_results(a: str, b: str, rows: Sequence[str]) -> bool:
+    """Whether two files of results are to be compared, rather than two graders."""
+    from graders.inspection.diff import is_results  # noqa: PLC0415
+
+    found = [is_results(one) for one in (a, b)]
+    if any(found) and not all(found):
+        raise click.UsageError(
+            "One is a grader, the other a file of results: score the grader first."
+        )
+    if not (rows or all(found)):
+        raise click.UsageError("Two graders need ROWS to grade.")
+    return all(found)
+
+
+def _read(
+    a: str, b: str, rows: Sequence[str], layout: Layout, threshold: float | None
+) -> tuple[Matched, Kept]:
+    """Return two files of results, with the answers to read first where the rows are given."""
+    from graders.inspection.diff import Kept, match, read_side  # noqa: PLC0415
+
+    mark = 0.5 if threshold is None else threshold
+    matched, kept = match(read_side(a, mark), read_side(b, mark)), Kept()
+    if rows:
+        kept.collect(_chunks(rows, layout), {one.index for one in matched.first()})
+    return matched, kept
+
+
+def _graded(
+    sides: Sequence[api.Grader], rows: Sequence[str], layout: Layout, threshold: float | None
+) -> tuple[Matched, Kept, tuple[str, str] | None]:
+    """Return what two graders give the rows, and both formulas."""
+    from graders.inspection.diff import formulas_of, grade_both, pass_mark  # noqa: PLC0415
+
+    first, second = sides
+    marks = [pass_mark(one) if threshold is None else threshold for one in sides]
+    matched, kept = grade_both(first, second, _chunks(rows, layout), (marks[0], marks[1]))
+    return matched, kept, formulas_of(first, second)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gates:
+    """What may change at most; None for anything."""
+
+    flip: bool
+    drop: float | None
+    delta: float | None
+
+    def shut(self, report: DiffReport) -> Iterator[str]:
+        """Yield why a gate is shut."""
+        if not self.flip and self.drop is None and self.delta is None:
+            return
+        if not report.a.rows:
+            yield "there are no rows to compare"
+        if report.only_a:
+            yield f"{report.only_a:,} rows of A are not in B"
+        if self.flip and report.flipped:
+            yield f"{report.flipped:,} verdicts differ"
+        if self.drop is not None and (report.drop or 0.0) > self.drop:
+            yield f"the mean reward drops by {number(report.drop)}, more than {self.drop:g}"
+        if self.delta is not None:
+            if abs(report.largest or 0.0) > self.delta:
+                yield f"a reward moves by {number(report.largest)}, more than {self.delta:g}"
+            if lost := report.flips.get("lost", 0):
+                yield f"{lost:,} rows lost their reward"
+
+
+def _check_apart(output: str, inputs: Sequence[str]) -> None:
+    """Refuse to write over what is compared."""
+    place = Path(output)
+    for one in inputs:
+        if output != "-" and place.is_file() and Path(one).exists() and place.samefile(one):
+            raise RowsError(f"{output} is compared; its deltas would replace it")
+
+
+def _write(output: str, matched: Matched) -> None:
+    lines = (jsontext.encode(row.to_line()) + b"\n" for row in matched.rows())
+    if output == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(lines)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with Path(output).open("wb") as stream:
+            stream.writelines(lines)
+    except OSError as error:
+        raise RowsError(f"{output}: cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,191 @@
+"""`graders probe`: what answers get that ought not to be paid."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graders import api
+from graders.api import PythonOptions
+from graders.chat import JudgeOptions
+from graders.choices import Choices
+from graders.cli.judge import judge_notes, judge_options, warn_of_local
+from graders.cli.option import (
+    choice_options,
+    grader_argument,
+    json_option,
+    layout_options,
+    python_options,
+)
+from graders.cli.output import say, write_json
+from graders.config import load_source
+from graders.engine.tally import Tally
+from graders.errors import OptionError, shown
+from graders.report.terminal import console, number
+from graders.rows import Layout, decode_block, find_source
+
+if TYPE_CHECKING:
+    from graders.inspection.probe import ProbeReport
+
+__all__ = ["asks", "probe"]
+
+_EPILOG = """\b
+Examples:
+  graders probe grader.json rows.jsonl
+  graders probe grader.json rows.jsonl --fail-above 0.3
+  graders probe grader.json rows.jsonl --fail-above honest --attack prompt --attack empty
+  graders probe grader.json rows.jsonl --base-url http://127.0.0.1:8000/v1 --limit 20
+\b
+Attacks: empty, whitespace, prompt, item-text, whole-item, all-references, label, repeated-word, long-filler,
+  format-only, negation, other-row, refusal, praise, injection, delimiters, verdict, wrong-values,
+  wrong-arguments, extra-tools, very-long, truncated, trailing-junk, case, look-alikes, zero-width, reference"""
+
+
+class _BarType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    name = "X|honest"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:  # noqa: ARG002
+        if value == "honest" or isinstance(value, float):
+            return value  # type: ignore[no-any-return]
+        try:
+            bar = float(value)
+        except ValueError:
+            bar = float("nan")
+        if bar != bar or bar in (float("inf"), float("-inf")):  # noqa: PLR0124  (nan)
+            self.fail(f"{value!r} is neither a reward such as 0.3 nor the word honest")
+        return bar
+
+
+@click.command(epilog=_EPILOG, short_help="Try answers that ought not to be paid.")
+@grader_argument
+@click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
+@click.option(
+    "--attack",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this attack; may be given several times.  [default: all]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Probe with so many rows, drawn from all, the same each time.",
+)
+@click.option(
+    "--fail-above",
+    "bar",
+    type=_BarType(),
+    help="Exit with 1 when an attack's expected reward is above this, or above the honest answers'.",
+)
+@click.option(
+    "--long",
+    "size",
+    type=click.IntRange(min=1, max=1000),
+    default=8,
+    show_default=True,
+    metavar="KB",
+    help="Size of very long answers.",
+)
+@layout_options
+@json_option
+@choice_options
+@python_options
+@judge_options
+def probe(
+    grader: str,
+    rows: Sequence[str],
+    *,
+    names: Sequence[str],
+    limit: int,
+    bar: float | str | None,
+    size: int,
+    item_path: str,
+    sample_path: str,
+    as_json: bool,
+    python: PythonOptions,
+    judge: JudgeOptions,
+    **options: Any,
+) -> int:
+    """Grade attacks built from ROWS themselves, beside the rows' own answers.
+
+    Shows what each attack gets, where it gets as much as the honest answer, and which sub-grader
+    pays. Models are asked only with --base-url, --embedding-url or a cache named; without, they
+    are held at their lowest score, and that is said.
+    """
+    # These load numpy, which no other command should have to wait for.
+    from graders.inspection.probe import choose_attacks  # noqa: PLC0415
+    from graders.inspection.probe import probe as run_probe  # noqa: PLC0415
+    from graders.inspection.sampling import sample_rows  # noqa: PLC0415
+    from graders.report.probe import probe_view  # noqa: PLC0415
+
+    if grader == "-" and "-" in rows:
+        raise click.UsageError("Standard input (-) can be read only once.")
+    attacks = choose_attacks(names)
+    layout = Layout.parse(item_path, sample_path)
+    blocks = find_source(rows).blocks(1 << 18)
+    loaded = load_source(grader, dialect=options["dialect"])
+    with api.Grader(loaded, choices=Choices(**options), python=python, judge=judge) as ready:
+        ready.check()
+        judges, embeddings = asks(judge)
+        if judges:
+            warn_of_local(ready.plan, judge)
+        sampled = sample_rows((decode_block(block, layout) for block in blocks), limit)
+        report = run_probe(
+            ready, sampled, attacks=attacks, ask_judges=judges, ask_embeddings=embeddings,
+            own=_own(layout, sample_path), size=size * 1000,
+            on_attack=_progress if sys.stderr.isatty() else None,
+        )  # fmt: skip
+        if sys.stderr.isatty():
+            click.echo("\r\033[K", nl=False, err=True)
+        notes = judge_notes(Tally(), ready.judge_stats)
+    code, above = _verdict(report, bar, frozenset(names))
+    if as_json:
+        write_json({**report.to_dict(), "above": [one.name for one in above]})
+    else:
+        out = console(sys.stdout)
+        out.print(probe_view(report, above), crop=False)
+        for note in notes:
+            out.print(note, style="dim")
+    for one in above:
+        payer = f", paid most by {shown(one.payer.key)}" if one.payer and one.payer.key else ""
+        say(f"{one.name}: expected reward {number(one.expected)} is above {bar}{payer}")
+    return code
+
+
+def asks(judge: JudgeOptions) -> tuple[bool, bool]:
+    """Return whether judges, and whether embeddings, may be asked: only where it is said how."""
+    named = judge.base_url or os.environ.get("OPENAI_BASE_URL")
+    cached = judge.cache_file or os.environ.get("GRADERS_CACHE_FILE") or judge.cache == "offline"
+    return bool(named or cached), bool(named or cached or judge.embedding_url)
+
+
+def _verdict(
+    report: ProbeReport, bar: float | str | None, chosen: frozenset[str]
+) -> tuple[int, list[Any]]:
+    if bar is None:
+        return 0, []
+    if bar == "honest" and report.honest.expected is None:
+        raise OptionError("--fail-above honest: the rows have no answers of their own")
+    if not report.scored or (report.honest.rows and report.honest.mean_of_scored is None):
+        say("nothing was learned: no answer of the rows', or of the attacks', has a reward")
+        return 1, []
+    if report.unreached:
+        say(f"{report.unreached:,} answers of attacks could not be graded: the gate cannot tell")
+    above = report.above(None if isinstance(bar, str) else bar, chosen)
+    return (1 if above or report.unreached else 0), above
+
+
+def _own(layout: Layout, sample_path: str) -> str:
+    """Return where the sample stands in the item, where an item is the whole row."""
+    return f"item.{sample_path}" if not layout.item and layout.sample else ""
+
+
+def _progress(name: str) -> None:
+    click.echo(f"\r\033[Kprobing: {name}\r", nl=False, err=True)

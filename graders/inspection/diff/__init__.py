@@ -1,0 +1,13 @@
+"""Comparing two graders, or two files of results, row by row."""
+
+from __future__ import annotations
+
+from graders.inspection.diff.compare import Matched, compare, match
+from graders.inspection.diff.grading import Kept, formulas_of, grade_both, pass_mark
+from graders.inspection.diff.result import DiffReport, Flip, Moved, RowDelta, SideFigures
+from graders.inspection.diff.side import Side, is_results, read_side
+
+__all__ = [
+    "DiffReport", "Flip", "Kept", "Matched", "Moved", "RowDelta", "Side", "SideFigures",
+    "compare", "formulas_of", "grade_both", "is_results", "match", "pass_mark", "read_side",
+]  # fmt: skip

@@ -1,0 +1,233 @@
+"""Comparing two sides: matched by row, then column by column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graders.engine.tally import Figures
+from graders.errors import RowsError, quoted
+from graders.inspection.column import Column
+from graders.inspection.diff.result import DiffReport, Flip, Moved, RowDelta, SideFigures
+from graders.inspection.diff.side import Side
+from graders.inspection.rank import kendall, spearman
+
+__all__ = ["Matched", "compare", "match"]
+
+READ_FIRST: Final = 10
+_FLIPS: Final[tuple[Flip, ...]] = ("up", "down", "lost", "gained")
+
+
+@dataclass(slots=True)
+class Matched:
+    """Two sides with the same rows in the same order.
+
+    Attributes:
+        a: the first side.
+        b: the second.
+        only_a: rows that only the first side had.
+        only_b: rows that only the second side had.
+        unreadable: rows that neither could read.
+    """
+
+    a: Side
+    b: Side
+    only_a: int = 0
+    only_b: int = 0
+    unreadable: int = 0
+
+    @property
+    def deltas(self) -> Column:
+        """Second less first; nan where one has no reward."""
+        return self.b.column - self.a.column
+
+    def flips(self) -> dict[Flip, NDArray[np.bool_]]:
+        """Return which rows changed their verdict, by how."""
+        one, other = self.a.column, self.b.column
+        here, there = ~np.isnan(one), ~np.isnan(other)
+        both = here & there
+        before, after = one >= self.a.threshold, other >= self.b.threshold
+        return {
+            "up": both & ~before & after,
+            "down": both & before & ~after,
+            "lost": here & ~there,
+            "gained": there & ~here,
+        }
+
+    def row(self, place: int, flip: Flip | None) -> RowDelta:
+        """Return one row."""
+        keys = dict.fromkeys([*self.a.subs, *self.b.subs])
+        return RowDelta(
+            self.a.indexes[place],
+            self.a.ids[place] if self.a.ids[place] is not None else self.b.ids[place],
+            _known(self.a.rewards[place]),
+            _known(self.b.rewards[place]),
+            flip,
+            {key: (_sub(self.a, key, place), _sub(self.b, key, place)) for key in keys},
+            self.a.codes.get(place, ()),
+            self.b.codes.get(place, ()),
+        )
+
+    def rows(self) -> Iterator[RowDelta]:
+        """Yield every row."""
+        kinds = self._kinds()
+        for place in range(len(kinds)):
+            yield self.row(place, _flip(kinds[place]))
+
+    def first(self, count: int = READ_FIRST) -> list[RowDelta]:
+        """Return the rows to read first: changed verdicts, then the largest deltas."""
+        kinds, sizes = self._kinds(), np.abs(self.deltas)
+        # A reward lost or gained has no delta; what there is of it says how much it matters.
+        alone = np.nan_to_num(np.abs(self.a.column)) + np.nan_to_num(np.abs(self.b.column))
+        sizes = np.where(np.isnan(sizes), np.where(kinds > 0, alone, 0.0), sizes)
+        order = np.lexsort((np.arange(len(kinds)), -sizes, kinds == 0))
+        return [
+            self.row(int(place), _flip(kinds[place]))
+            for place in order[:count]
+            if kinds[place] or sizes[place] > 0
+        ]
+
+    def _kinds(self) -> NDArray[np.int8]:
+        kinds = np.zeros(len(self.a.rewards), dtype=np.int8)
+        for number, which in enumerate(self.flips().values(), 1):
+            kinds[which] = number
+        return kinds
+
+
+def match(a: Side, b: Side) -> Matched:
+    """Match two sides by the rows' indexes.
+
+    Raises:
+        RowsError: they share no row, or a row has two ids.
+    """
+    one, other = np.array(a.indexes, dtype=np.int64), np.array(b.indexes, dtype=np.int64)
+    found = Matched(a, b)
+    if not np.array_equal(one, other):
+        common, first, second = np.intersect1d(one, other, return_indices=True)
+        if not len(common):
+            raise RowsError(f"{a.name} and {b.name} have no row in common")
+        found = Matched(
+            a.taken(first.tolist()), b.taken(second.tolist()),
+            len(one) - len(common), len(other) - len(common),
+        )  # fmt: skip
+    for index, left, right in zip(found.a.indexes, found.a.ids, found.b.ids, strict=True):
+        if left is not None and right is not None and left != right:
+            raise RowsError(
+                f"row {index} is {quoted(left)} in {a.name} and {quoted(right)} in {b.name}: "
+                "these are results of different rows"
+            )
+    return found
+
+
+def compare(
+    matched: Matched,
+    *,
+    formulas: tuple[str, str] | None = None,
+    look: Callable[[RowDelta], RowDelta] | None = None,
+) -> DiffReport:
+    """Return what two sides differ in.
+
+    Args:
+        matched: the sides.
+        formulas: both formulas, where there are.
+        look: adds to a row that is to be read first what it looks like.
+    """
+    a, b, deltas = matched.a, matched.b, matched.deltas
+    both = ~np.isnan(deltas)
+    known = deltas[both]
+    figures = Figures()
+    figures.add(known.tolist())
+    appeared, gone = _failures(matched)
+    moved = [_moved(matched, key) for key in a.subs if key in b.subs]
+    return DiffReport(
+        a=_figures(a),
+        b=_figures(b),
+        compared=int(both.sum()),
+        only_a=matched.only_a,
+        only_b=matched.only_b,
+        unreadable=matched.unreadable,
+        changed=int((known != 0).sum()),
+        raised=int((known > 0).sum()),
+        mean_delta=figures.mean,
+        interval=figures.interval(),
+        largest=_largest(known),
+        spearman=spearman(a.column[both], b.column[both]),
+        kendall=kendall(a.column[both], b.column[both]),
+        flips={kind: int(which.sum()) for kind, which in matched.flips().items()},
+        moved=tuple(sorted(moved, key=lambda one: -(one.mean_distance or 0.0))),
+        added=tuple(key for key in b.subs if key not in a.subs),
+        removed=tuple(key for key in a.subs if key not in b.subs),
+        formulas=formulas if formulas is not None and formulas[0] != formulas[1] else None,
+        appeared=appeared,
+        gone=gone,
+        histogram=tuple(_histogram(known)),
+        read_first=tuple(one if look is None else look(one) for one in matched.first()),
+    )
+
+
+def _figures(side: Side) -> SideFigures:
+    scored = side.column[~np.isnan(side.column)]
+    rows = len(side.rewards)
+    figures = Figures()
+    figures.add(scored.tolist())
+    return SideFigures(
+        side.name, side.threshold, rows, rows - len(scored),
+        int((scored >= side.threshold).sum()), figures.mean,
+        float(figures.total / rows) if rows else None,
+    )  # fmt: skip
+
+
+def _moved(matched: Matched, key: str) -> Moved:
+    one, other = matched.a.sub_column(key), matched.b.sub_column(key)
+    both = ~np.isnan(one) & ~np.isnan(other)
+    deltas = (other - one)[both]
+    there = bool(deltas.size)
+    return Moved(
+        key, len(deltas), int((deltas != 0).sum()),
+        float(one[both].mean()) if there else None,
+        float(other[both].mean()) if there else None,
+        float(deltas.mean()) if there else None,
+        float(np.abs(deltas).mean()) if there else None,
+        _largest(deltas), int(np.isnan(one).sum()), int(np.isnan(other).sum()),
+    )  # fmt: skip
+
+
+def _failures(matched: Matched) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the rows by failure code that they have on one side only: the second, the first."""
+    appeared: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
+    for place in matched.a.codes.keys() | matched.b.codes.keys():
+        before, after = matched.a.codes.get(place, ()), matched.b.codes.get(place, ())
+        appeared.update(set(after) - set(before))
+        gone.update(set(before) - set(after))
+    return dict(sorted(appeared.items())), dict(sorted(gone.items()))
+
+
+def _largest(deltas: Column) -> float | None:
+    return float(deltas[np.argmax(np.abs(deltas))]) if deltas.size else None
+
+
+def _histogram(deltas: Column, bars: int = 20) -> list[tuple[float, float, int]]:
+    """Return the deltas in bars around 0, as far as the largest of them."""
+    largest = _largest(deltas)
+    if not largest:
+        return []
+    counts, ends = np.histogram(deltas, bins=bars, range=(-abs(largest), abs(largest)))
+    return [(float(ends[at]), float(ends[at + 1]), int(counts[at])) for at in range(bars)]
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value  # noqa: PLR0124  (nan)
+
+
+def _sub(side: Side, key: str, place: int) -> float | None:
+    return _known(side.subs[key][place]) if key in side.subs else None
+
+
+def _flip(kind: Any) -> Flip | None:
+    return _FLIPS[int(kind) - 1] if kind else None

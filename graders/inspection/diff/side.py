@@ -1,0 +1,136 @@
+"""One side of a comparison: the rewards of all rows in columns, from a file of results or graded."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graders import jsontext
+from graders.engine.result import Result, read_results
+from graders.errors import RowsError
+from graders.grade import Grade
+from graders.inspection.column import Column, bounded
+
+__all__ = ["Side", "is_results", "read_side"]
+
+_NAN = float("nan")
+
+
+@dataclass(slots=True)
+class Side:
+    """Rewards in columns; nan where there is none.
+
+    Attributes:
+        name: the grader's name, or the file's.
+        threshold: the reward from which a row passes.
+        indexes: the rows' indexes.
+        ids: the rows' ids, None where a row has none.
+        rewards: a reward a row.
+        subs: a column for each sub-grader.
+        codes: failure codes of the rows that failed, by place.
+        repeats: each judge's repeats by key, by place, where it was asked several times.
+    """
+
+    name: str
+    threshold: float = 0.5
+    indexes: array[int] = field(default_factory=lambda: array("q"))
+    ids: list[Any] = field(default_factory=list)
+    rewards: array[float] = field(default_factory=lambda: array("d"))
+    subs: dict[str, array[float]] = field(default_factory=dict)
+    codes: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    repeats: dict[str, dict[int, list[float | None]]] = field(default_factory=dict)
+
+    @property
+    def column(self) -> Column:
+        """The rewards."""
+        return bounded(self.rewards)
+
+    def sub_column(self, key: str) -> Column:
+        """Return the rewards of a sub-grader."""
+        return bounded(self.subs[key])
+
+    def add(self, index: int, identity: Any, grade: Grade) -> None:
+        """Add a row's grade."""
+        place = len(self.rewards)
+        self.indexes.append(index)
+        self.ids.append(identity)
+        self.rewards.append(_NAN if grade.reward is None else grade.reward)
+        if grade.failures:
+            self.codes[place] = tuple(dict.fromkeys(one.code for one in grade.failures))
+        for key in grade.sub_rewards:
+            if key not in self.subs:
+                self.subs[key] = array("d", [_NAN]) * place
+        for key, column in self.subs.items():
+            score = grade.sub_rewards.get(key)
+            column.append(_NAN if score is None else score)
+
+    def add_result(self, result: Result) -> None:
+        """Add a result line."""
+        place = len(self.rewards)
+        self.add(result.index, result.body.get("id"), result.grade("", ""))
+        for key, scores in result.body.get("repeats", {}).items():
+            self.repeats.setdefault(key, {})[place] = scores
+
+    def taken(self, places: Sequence[int]) -> Side:
+        """Return the rows at these places only."""
+        new = {place: at for at, place in enumerate(places)}
+        return Side(
+            self.name,
+            self.threshold,
+            array("q", [self.indexes[place] for place in places]),
+            [self.ids[place] for place in places],
+            array("d", [self.rewards[place] for place in places]),
+            {
+                key: array("d", [column[place] for place in places])
+                for key, column in self.subs.items()
+            },
+            {new[place]: codes for place, codes in self.codes.items() if place in new},
+            {
+                key: {new[place]: one for place, one in rows.items() if place in new}
+                for key, rows in self.repeats.items()
+            },
+        )
+
+
+def is_results(path: str) -> bool:
+    """Whether a file holds result lines; an empty one holds none, and no grader either."""
+    try:
+        with Path(path).open("rb") as stream:
+            first = stream.readline(1 << 24)
+        if not first:
+            return True
+        body = jsontext.decode(first)
+    except (OSError, ValueError):
+        return False
+    return isinstance(body, dict) and {"index", "sub_rewards", "failures"} <= set(body)
+
+
+def read_side(path: str, threshold: float) -> Side:
+    """Return the results of a file.
+
+    Raises:
+        RowsError: it cannot be read, a line is no result, or an index stands twice.
+    """
+    side = Side(Path(path).name, threshold)
+    read = 0
+    try:
+        with Path(path).open("rb") as stream:
+            size = Path(path).stat().st_size
+            for results in read_results(stream):
+                for result in results:
+                    read += len(result.line)
+                    side.add_result(result)
+    except OSError as error:
+        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if read != size:
+        raise RowsError(f"{path}: line {len(side.rewards) + 1} is not a whole result line")
+    indexes = np.array(side.indexes, dtype=np.int64)
+    values, counts = np.unique(indexes, return_counts=True)
+    if len(values) != len(indexes):
+        raise RowsError(f"{path}: there are two results of row {values[counts > 1][0]}")
+    return side

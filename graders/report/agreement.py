@@ -1,0 +1,115 @@
+"""Agreement with people as terminal text: verdicts, best thresholds, calibration, repeats."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from graders.inspection.agreement import Agreement, AgreementReport, Rate, Variance
+from graders.report.terminal import number
+from graders.report.text import clean, shortened
+
+__all__ = ["agreement_view"]
+
+_WIDTH = 30
+
+
+def agreement_view(report: AgreementReport) -> RenderableType:
+    """Show how well a grader agrees with people, and with itself."""
+    parts: list[RenderableType] = [_head(report)]
+    if report.scores:
+        reward = report.scores[0]
+        parts += ["", _confusion(reward)]
+        if any(one.table.rows for one in report.scores):
+            parts += ["", _scores(report), "", _cuts(report), "", _calibration(reward)]
+    for key, one in report.variances.items():
+        parts += ["", _variance(key, one)]
+    return Group(*parts)
+
+
+def _head(report: AgreementReport) -> Text:
+    text = Text.assemble((clean(report.name), "bold"), f": {report.rows:,} rows")
+    if report.scores:
+        text.append(f", {report.labelled:,} with a label, {report.passing:,} of them passing")
+        counts = ", ".join(f"{clean(name)} {count:,}" for name, count in report.labels.items())
+        text.append(f"\nlabels: {counts}", "dim")
+    return text
+
+
+def _confusion(one: Agreement) -> Table:
+    table = Table(f"reward ≥ {one.threshold:g}", box=None, padding=(0, 3, 0, 0))
+    table.add_column("people pass", justify="right")
+    table.add_column("people fail", justify="right")
+    found = one.table
+    table.add_row("grader passes", f"{found.both:,}", f"{found.grader_only:,}")
+    table.add_row("grader fails", f"{found.people_only:,}", f"{found.neither:,}")
+    if one.failed:
+        table.add_row(Text(f"{one.failed:,} labelled rows have no reward", "yellow"))
+    return table
+
+
+def _scores(report: AgreementReport) -> Table:
+    table = Table("score", box=None, padding=(0, 2, 0, 0))
+    for heading in ("passes at", "kappa", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE"):
+        table.add_column(heading, justify="right")
+    for one in report.scores:
+        table.add_row(
+            shortened(one.key or "reward", 30), f"{one.threshold:g}", number(one.table.kappa),
+            _rate(one.table.tpr), _rate(one.table.tnr), number(one.area), number(one.kendall),
+            number(one.calibration.error),
+        )  # fmt: skip
+    return table
+
+
+def _rate(rate: Rate) -> str:
+    if rate.value is None or rate.interval is None:
+        return "–"
+    low, high = rate.interval
+    return f"{rate.value:.2f} ({low:.2f} … {high:.2f})"
+
+
+def _cuts(report: AgreementReport) -> RenderableType:
+    if not any(one.cuts for one in report.scores):
+        return Text("every label is the same: no threshold can be told from another", "yellow")
+    table = Table("best threshold", "by", box=None, padding=(0, 3, 0, 0))
+    for heading in ("cut", "95% of draws", "value there"):
+        table.add_column(heading, justify="right")
+    for one in report.scores:
+        for cut in one.cuts:
+            table.add_row(
+                shortened(one.key or "reward", 30),
+                "Youden's J" if cut.by == "youden_j" else "kappa", number(cut.cut),
+                " … ".join(map(number, cut.interval)), number(cut.value),
+            )  # fmt: skip
+    return table
+
+
+def _calibration(one: Agreement) -> Table:
+    table = Table("reward", box=None, padding=(0, 3, 0, 0))
+    for heading in ("rows", "mean", "people pass (95%)"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for part in one.calibration.bins:
+        table.add_row(
+            f"{part.low:.3g} – {part.high:.3g}", f"{part.passing.rows:,}", number(part.mean),
+            _rate(part.passing), Text("█" * round((part.passing.value or 0) * _WIDTH), "cyan"),
+        )  # fmt: skip
+    return table
+
+
+def _variance(key: str, one: Variance) -> RenderableType:
+    share = "–" if one.share is None else f"{one.share:.1%}"
+    head = Text.assemble(
+        (f"repeats of {clean(key) or 'the judge'}", "bold"),
+        f": {one.verdicts:,} verdicts on {one.rows:,} rows; {share} of a verdict's variance is "
+        "between rows, the rest within a row",
+    )
+    table = Table("asked", box=None, padding=(0, 3, 0, 0))
+    table.add_column("spread within a row", justify="right")
+    table.add_column("variance between rows", justify="right")
+    for ahead in one.forecast:
+        between = "–" if ahead.share is None else f"{ahead.share:.1%}"
+        times = "once" if ahead.times == 1 else f"{ahead.times} times"
+        table.add_row(times, number(ahead.noise), between)
+    return Group(head, table)
