@@ -14,6 +14,7 @@ from graders.cli.image import image
 from graders.cli.output import abandon_stdout, prepare_streams, say
 from graders.cli.run import run
 from graders.cli.score import score
+from graders.cli.test import test
 from graders.cli.validate import validate
 from graders.errors import GradersError, nearest
 
@@ -54,7 +55,7 @@ def cli() -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
 
 
-for _command in (run, validate, score, schema, data, doctor, image):
+for _command in (run, validate, score, test, schema, data, doctor, image):
     cli.add_command(_command)
 
 

@@ -10,6 +10,7 @@ import click
 from graders.cli.option import json_option
 from graders.cli.output import write_json
 from graders.config import schema as make_schema
+from graders.suite import schema as suite_schema
 
 __all__ = ["data", "schema"]
 
@@ -18,11 +19,13 @@ __all__ = ["data", "schema"]
     epilog="""\b
 Examples:
   graders schema > grader.schema.json
+  graders schema --suite > suite.schema.json
   (then, in an editor that knows JSON Schema, "$schema": "./grader.schema.json")"""
 )
-def schema() -> int:
+@click.option("--suite", is_flag=True, help="That of the suites of graders test instead.")
+def schema(*, suite: bool) -> int:
     """Print the JSON Schema of a grader."""
-    write_json(make_schema())
+    write_json(suite_schema() if suite else make_schema())
     return 0
 
 
