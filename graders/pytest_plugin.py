@@ -174,9 +174,10 @@ def grader(request: pytest.FixtureRequest, load_grader: Callable[..., Grader]) -
     """The grader that `@pytest.mark.grader("grader.json")` names, loaded once a session."""
     mark = request.node.get_closest_marker("grader")
     if mark is None or len(mark.args) != 1:
-        raise pytest.UsageError(
+        pytest.fail(
             'the fixture grader needs @pytest.mark.grader("grader.json"), with a path relative to '
-            "the test's file, or a grader's dict"
+            "the test's file, or a grader's dict",
+            pytrace=False,
         )
     return load_grader(mark.args[0], **mark.kwargs)
 

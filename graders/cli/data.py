@@ -10,7 +10,6 @@ import click
 from graders.cli.option import json_option
 from graders.cli.output import write_json
 from graders.config import schema as make_schema
-from graders.suite import schema as suite_schema
 
 __all__ = ["data", "schema"]
 
@@ -25,7 +24,12 @@ Examples:
 @click.option("--suite", is_flag=True, help="That of the suites of graders test instead.")
 def schema(*, suite: bool) -> int:
     """Print the JSON Schema of a grader."""
-    write_json(suite_schema() if suite else make_schema())
+    if suite:
+        from graders.suite.schema import schema as suite_schema  # noqa: PLC0415  (others need not)
+
+        write_json(suite_schema())
+    else:
+        write_json(make_schema())
     return 0
 
 

@@ -6,15 +6,17 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from graders.cli.option import json_option
 from graders.cli.output import write_json
 from graders.errors import GradersError, OptionError
-from graders.report.suite import SuiteRun, junit_xml, suite_json, suite_view, total_view
 from graders.report.terminal import console
-from graders.suite import Bench, find_suites, load_suite, rewrite
+
+if TYPE_CHECKING:
+    from graders.report.suite import SuiteRun
 
 __all__ = ["test"]
 
@@ -63,6 +65,9 @@ def test(
 
     Exits with 1 when a test fails or too little is covered, with 2 when a suite has faults.
     """
+    from graders.report.suite import junit_xml, suite_json, suite_view, total_view  # noqa: PLC0415
+    from graders.suite import find_suites  # noqa: PLC0415  (other commands need not load it)
+
     if min_coverage is not None and (words is not None or not coverage):
         raise click.UsageError("--min-coverage needs all tests and their coverage.")
     started = time.perf_counter()
@@ -104,6 +109,9 @@ def test(
 
 def _run(path: Path, *, words: str | None, update: bool, record: bool, coverage: bool) -> SuiteRun:
     """Run one suite; one that cannot be run does not keep the others from it."""
+    from graders.report.suite import SuiteRun  # noqa: PLC0415
+    from graders.suite import Bench, load_suite, rewrite  # noqa: PLC0415
+
     try:
         suite = load_suite(path, record=record)
         wanted = [

@@ -141,7 +141,7 @@ def suite_json(run: SuiteRun) -> dict[str, Any]:
                 "problems": list(one.problems),
                 "rows": [
                     {
-                        "label": shown.label,
+                        "label": shown.row.label,
                         **shown.explained.grade.to_dict(),
                         "rendered": shown.explained.rendered,
                     }

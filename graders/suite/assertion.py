@@ -10,6 +10,7 @@ from graders.api import Explanation, Grader, load
 from graders.plan import Plan
 from graders.suite.expectation import Expected, read_expected, read_failure
 from graders.suite.explain import explain_row
+from graders.suite.model import Row
 from graders.suite.outcome import Shown
 
 __all__ = ["assert_reward"]
@@ -60,7 +61,9 @@ def assert_reward(
     if not problems and grade.failures and wanted is None and wanted_failure is None:
         problems.append(f"the row fails: {grade.failures[0]}")
     if problems:
-        shown = Shown("the row", explained, {key: str(one) for key, one in parts.items()})
+        shown = Shown(
+            Row("the row", item, sample), explained, {key: str(one) for key, one in parts.items()}
+        )
         raise AssertionError("\n".join([*problems, "", *explain_row(plan, shown)]))
     return explained
 

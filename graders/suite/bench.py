@@ -105,14 +105,14 @@ class Bench:
             found = list(_case_problems(test, explained))
             expected = {key: str(one) for key, one in test.sub_rewards.items()}
             wrong = {place: value for _, place, value in found if place is not None}
-            shown = [Shown(test.row.label, explained, expected)]
+            shown = [Shown(test.row, explained, expected)]
             return [problem for problem, _, _ in found], shown, wrong
         if isinstance(test, Ordering):
             return *self._ordering(test), {}
         return *self._invariance(test), {}
 
     def _ordering(self, test: Ordering) -> tuple[list[str], list[Shown]]:
-        shown = [Shown(row.label, self.grade(row), {}) for row in test.rows]
+        shown = [Shown(row, self.grade(row), {}) for row in test.rows]
         problems = list(_unscored(shown))
         least = f" by at least {test.margin:g}" if test.margin else ""
         guilty: dict[str, Shown] = {}
@@ -122,10 +122,10 @@ class Bench:
             if high is None or low is None or (high > low and high - low >= test.margin - 1e-12):
                 continue
             problems.append(
-                f"{better.label} ({high!r}) does not beat {worse.label} ({low!r}){least}"
+                f"{better.row.label} ({high!r}) does not beat {worse.row.label} ({low!r}){least}"
             )
-            guilty |= {better.label: better, worse.label: worse}
-        guilty |= {one.label: one for one in shown if one.explained.grade.reward is None}
+            guilty |= {better.row.label: better, worse.row.label: worse}
+        guilty |= {one.row.label: one for one in shown if one.explained.grade.reward is None}
         return problems, list(guilty.values())
 
     def _invariance(self, test: Invariance) -> tuple[list[str], list[Shown]]:
@@ -133,7 +133,7 @@ class Bench:
         shown: list[Shown] = []
         same = Expected(0.0, test.within)
         for row, variants in test.pairs:
-            base = Shown(row.label, self.grade(row), {})
+            base = Shown(row, self.grade(row), {})
             reward = base.explained.grade.reward
             if reward is None:
                 problems += _unscored([base])
@@ -141,7 +141,7 @@ class Bench:
                 continue
             moved = []
             for variant in variants:
-                other = Shown(variant.label, self.grade(variant), {})
+                other = Shown(variant, self.grade(variant), {})
                 got = other.explained.grade.reward
                 if got is None or not same.holds(got - reward):
                     moved.append(other)
@@ -157,7 +157,7 @@ class Bench:
 def _unscored(shown: list[Shown]) -> Iterator[str]:
     for one in shown:
         if one.explained.grade.reward is None:
-            yield f"{one.label} has no reward: {one.explained.grade.failures[0]}"
+            yield f"{one.row.label} has no reward: {one.explained.grade.failures[0]}"
 
 
 def _case_problems(test: Case, explained: Explanation) -> Iterator[tuple[str, Any, Any]]:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from graders import jsontext
 from graders.api import Explanation
+from graders.config import Python
 from graders.errors import quoted
 from graders.formula import Formula
 from graders.grade import Grade
 from graders.plan import Plan
+from graders.suite.model import Row
 from graders.suite.outcome import Outcome, Shown
 
 __all__ = ["explain_outcome", "explain_row"]
 
 _TEXT = 300
-_WIDTH = 88
 
 
 def explain_outcome(outcome: Outcome) -> str:
     """Return why a test did not pass: the problems, then each row that shows them."""
-    lines = list(outcome.problems)
+    lines = [_clean(" ".join(problem.split("\n"))) for problem in outcome.problems]
     several = len(outcome.shown) > 1
     for shown in outcome.shown:
         lines.append("")
         if several:
-            lines.append(f"{shown.label}: reward {_number(shown.explained.grade.reward)}")
+            reward = shown.explained.grade.reward
+            got = "the row fails" if reward is None else f"reward {reward!r}"
+            lines.append(f"{_clean(shown.row.label)}: {got}")
         lines += explain_row(outcome.plan, shown)
     return "\n".join(lines)
 
@@ -45,7 +49,7 @@ def explain_row(plan: Plan | None, shown: Shown) -> Iterator[str]:
         yield f"{_clean(str(failure))}"
         if failure.details and failure.details != failure.message:
             yield from _indented(failure.details.rstrip())
-    yield from _rendered(shown.explained)
+    yield from _rendered(shown.explained, () if plan is None else tuple(_inputs(plan, shown.row)))
 
 
 def _formula(formula: Formula, grade: Grade) -> Iterator[str]:
@@ -71,8 +75,16 @@ def _sub_rewards(plan: Plan | None, shown: Shown) -> Iterator[str]:
     yield from _table([list(columns), *rows])
 
 
-def _rendered(explained: Explanation) -> Iterator[str]:
-    fields = [
+def _inputs(plan: Plan, row: Row) -> Iterator[list[str]]:
+    """Yield what python graders see, which no template shows."""
+    if any(isinstance(leaf.config, Python) for leaf in plan.leaves):
+        for name, value in (("item", row.item), ("sample", row.sample)):
+            text = value if isinstance(value, str) else jsontext.encode(value).decode()
+            yield [name, _short(text)]
+
+
+def _rendered(explained: Explanation, inputs: Sequence[list[str]]) -> Iterator[str]:
+    fields = [*inputs] + [
         [f"{key}.{name}" if key else name, _short(text)]
         for key, texts in explained.rendered.items()
         for name, text in texts.items()

@@ -110,6 +110,9 @@ class _Reader:
 
     def suite(self, value: Any, text: str) -> Suite | None:
         """Return the suite of a document, None with faults."""
+        if isinstance(value, Mapping) and "grader" not in value and "type" in value:
+            self.fault((), "this is a grader; a suite names one in grader, and lists cases")
+            return None
         if not self._object(value, (), "suite"):
             return None
         wanted = [(kind, index) for kind in ("cases", "orderings", "invariances")

@@ -67,6 +67,9 @@ def read_options(
     }
     problems = [(key, problem) for key, one in given.items() if (problem := _wrong(key, one))]
     right = {key: one for key, one in given.items() if key not in dict(problems)}
+    cache_file = right.get("cache_file")
+    if right.get("offline") and not record and cache_file and not cache_file.is_file():
+        problems.append(("cache_file", "there is no such file; graders test --record makes it"))
     # A suite that names a cache replays every reply in it, whatever the temperature.
     cache = "offline" if right.get("offline") else "all" if "cache_file" in right else "auto"
     judge: dict[str, Any] = {key: right[key] for key in _JUDGE if key in right}

@@ -8,7 +8,7 @@ from typing import Any
 
 from graders.api import Explanation
 from graders.plan import Plan
-from graders.suite.model import Case, Test
+from graders.suite.model import Case, Row, Test
 
 __all__ = ["Outcome", "Shown"]
 
@@ -18,12 +18,12 @@ class Shown:
     """A graded row that explains an outcome.
 
     Attributes:
-        label: what the row is called in its suite.
+        row: the row, as its suite or test has it.
         explained: its grade and how it came about.
         expected: what was expected of each sub-reward, as text.
     """
 
-    label: str
+    row: Row
     explained: Explanation
     expected: Mapping[str, str]
 

@@ -68,9 +68,25 @@ def test_the_explanation_shows_formula_sub_rewards_and_rendered_inputs(write: Wr
 
 def test_an_explanation_cannot_steer_a_terminal(write: Write) -> None:
     outcomes = run(
-        write('cases: [{name: c, item: {a: "\\e[31m"}, sample: "\\e]0;x\\a", reward: 9}]')
+        write("""
+        cases: [{name: "c\\e[1m", item: {a: "\\e[31m"}, sample: "\\e]0;x\\a", reward: 9}]
+        orderings: [{name: o, order: [{name: "\\e[1m", sample: "\\e"}, {sample: q}]}]
+        """)
     )
-    assert "\x1b" not in explain_outcome(outcomes["c"])
+    texts = [explain_outcome(outcome) for outcome in outcomes.values()]
+    assert [text for text in texts if not text or "\x1b" in text] == []
+
+
+def test_python_graders_show_item_and_sample(write: Write) -> None:
+    outcomes = run(
+        write("""
+        grader: {type: python, name: p, source: "def grade(sample, item): return 1"}
+        cases: [{name: c, item: {a: 1}, sample: the text, reward: 2}]
+        """)
+    )
+    text = explain_outcome(outcomes["c"])
+    assert 'item            {"a":1}' in text
+    assert "sample          the text" in text
 
 
 def test_a_long_text_is_shortened(write: Write) -> None:

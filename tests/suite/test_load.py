@@ -140,6 +140,11 @@ def test_faults_of_a_grader_inside_a_suite_have_the_suites_lines(write: Write) -
     assert found.startswith("$.grader.input (line 1): input is required")
 
 
+def test_a_grader_is_told_from_a_suite(folder: Path) -> None:
+    (found,) = faults(folder / "grader.json")
+    assert "this is a grader; a suite names one in grader" in found
+
+
 def test_names_are_unique(write: Write) -> None:
     (found,) = faults(write("cases:\n- {name: a, reward: 1}\n- {name: ' a', reward: 1}\n"))
     assert found == '$.cases[1] (line 4): the name "a" is taken by the case of line 3'
