@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from itertools import accumulate
 from typing import Any, Final
 
 from graders import jsontext
@@ -25,7 +26,7 @@ __all__ = ["Coverage", "CoveringPython", "Part"]
 
 _SIGN: Final = "graders-coverage "
 _MOST: Final = 20_000
-"""Lines, conditions or outcomes taken from one run; a forged list is not worth more memory."""
+"""Lines, or conditions, of a source that are followed; a forged list is not worth more memory."""
 
 
 @dataclass(slots=True)
@@ -184,21 +185,24 @@ class Trace:
             self.note = f"not every run of the source could be followed: {reason}"
             return
         try:
-            found = json.loads(line.removeprefix(_SIGN))
-            lines, tests = _numbers(found["lines"]), _numbers(found["tests"])
-            reached = set(_numbers(found["reached"]))
-            outcomes = {(int(number), bool(side)) for number, side in found["outcomes"][:_MOST]}
-        except (ValueError, KeyError, TypeError, RecursionError):
+            lines, reached, steps, no, yes = json.loads(line.removeprefix(_SIGN))
+            there, hit = _members(lines), set(_members(reached))
+            tests = list(accumulate(int(step) for step in steps[:_MOST]))
+            found = {(number, False) for number in _members(no)}
+            found |= {(number, True) for number in _members(yes)}
+        except (ValueError, TypeError, RecursionError):
             self.note = "not every run of the source could be followed: its marks are broken"
             return
         self.tests = self.tests or tests
-        for number in lines:
-            self.lines[number] = self.lines.get(number, False) or number in reached
-        self.outcomes |= outcomes
+        for number in there:
+            self.lines[number] = self.lines.get(number, False) or number in hit
+        self.outcomes |= found
 
 
-def _numbers(value: Any) -> list[int]:
-    return [int(one) for one in value[:_MOST]]
+def _members(mask: str) -> list[int]:
+    """Return the numbers whose bits are set in a hexadecimal text."""
+    bits = bin(int(mask, 16))[:1:-1]
+    return [number for number, bit in enumerate(bits[:_MOST]) if bit == "1"]
 
 
 class CoveringPython:

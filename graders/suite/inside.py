@@ -87,24 +87,39 @@ class Silent:
         """Do nothing."""
 
 
+def mask(numbers: Any) -> str:
+    """Return a set of numbers as a short text: a bit each, in hexadecimal."""
+    bits = 0
+    for number in numbers:
+        bits |= 1 << number
+    return f"{bits:x}"
+
+
+def marked(source: str) -> tuple[Marker, Any]:
+    """Return a source's marker and its tree with the marks in it."""
+    marker = Marker()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)  # A long chain of `elif` is a deep tree.
+    try:
+        return marker, ast.fix_missing_locations(marker.visit(ast.parse(source)))
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def traced(source: str, sample: Any, item: Any) -> None:
     """Run a source's `grade` once and print what of it was executed."""
-    marker = Marker()
-    tree = ast.fix_missing_locations(marker.visit(ast.parse(source)))
+    marker, tree = marked(source)
     reached: set[int] = set()
-    outcomes: set[tuple[int, bool]] = set()
-
-    def line(number: int) -> None:
-        reached.add(number)
+    outcomes: tuple[set[int], set[int]] = (set(), set())
 
     def test(number: int, value: Any) -> bool:
         outcome = bool(value)
-        outcomes.add((number, outcome))
+        outcomes[outcome].add(number)
         return outcome
 
     module = types.ModuleType("_grader_covered")
     sys.modules[module.__name__] = module
-    module.__dict__.update({LINE: line, TEST: test, "__file__": "<grader>"})
+    module.__dict__.update({LINE: reached.add, TEST: test, "__file__": "<grader>"})
     stdout, sys.stdout = sys.stdout, Silent()
     try:
         exec(compile(tree, "<grader>", "exec", dont_inherit=True), module.__dict__)  # noqa: S102
@@ -113,10 +128,9 @@ def traced(source: str, sample: Any, item: Any) -> None:
         pass
     finally:
         sys.stdout = stdout
-        found = {
-            "lines": sorted(marker.lines),
-            "tests": marker.tests,
-            "reached": sorted(reached),
-            "outcomes": sorted(outcomes),
-        }
+        # Short, for only so much of what a source prints is kept.
+        steps = [
+            line - before for before, line in zip([0, *marker.tests], marker.tests, strict=False)
+        ]
+        found = [mask(marker.lines), mask(reached), steps, mask(outcomes[0]), mask(outcomes[1])]
         print("graders-coverage " + json.dumps(found, separators=(",", ":")))  # noqa: T201

@@ -105,6 +105,23 @@ def test_two_conditions_of_a_line_are_told_apart(write: Write) -> None:
     ]  # fmt: skip
 
 
+LONG = "def grade(s, i):\n    x = 1\n    if x == 0: return 0\n"
+CHAIN = (
+    LONG + "".join(f"    elif x == -{n}: return {n}\n" for n in range(1, 500)) + "    return 1\n"
+)
+FLAT = LONG + "".join(f"    if x == -{n}: return {n}\n" for n in range(1, 5000)) + "    return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "points"), [(CHAIN, 1504), (FLAT, 15004)], ids=["chain", "flat"]
+)
+def test_a_long_source_is_followed_whole(write: Write, source: str, points: int) -> None:
+    coverage, _ = covered(write(suite_of(python(source), "x")))
+    (part,) = coverage.parts
+    assert part.note == ""
+    assert len(part.points) == points
+
+
 def test_a_source_that_ends_its_process_says_so(write: Write) -> None:
     source = "import os\ndef grade(sample, item):\n    os._exit(3)\n"
     coverage, _ = covered(write(suite_of(python(source), "x")))
@@ -119,8 +136,11 @@ def test_a_source_that_ends_its_process_says_so(write: Write) -> None:
         "",
         "graders-coverage {",
         "graders-coverage []",
-        'graders-coverage {"lines": 5, "tests": [], "reached": [], "outcomes": []}',
-        'graders-coverage {"lines": ["x"], "tests": [], "reached": [], "outcomes": []}',
+        "graders-coverage 5",
+        'graders-coverage ["x", "0", [], "0", "0"]',
+        'graders-coverage ["0", 5, [], "0", "0"]',
+        'graders-coverage ["0", "0", ["x"], "0", "0"]',
+        'graders-coverage ["0", "0", {}, "0", "0"]',
         "graders-coverage " + "[" * 50_000,
     ],
 )
