@@ -29,6 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--graders-update", action="store_true",
         help="write what came into suites (*.graders.yaml) where it differs",
     )  # fmt: skip
+    parser.addini("graders_sandbox", "level of the sandbox of suites' python graders", default="")
+    parser.addini("graders_python", "interpreter of suites' python graders", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,13 +65,23 @@ class SuiteFile(pytest.File):
         from graders.suite import Bench, load_suite
 
         try:
-            suite = load_suite(self.path)
+            suite = load_suite(self.path, **self._running())
         except GradersError as error:
             raise self.CollectError(str(error)) from None
         self.bench, self.outcomes, self.failed = Bench(suite), [], set()
         self.config.add_cleanup(self.bench.close)
         for test in suite.tests:
             yield SuiteItem.from_parent(self, name=test.name, test=test)
+
+    def _running(self) -> dict[str, Any]:
+        """Return what a suite does not say itself: the ini file belongs to whoever runs it."""
+        from graders.sandbox import LEVELS
+
+        level, python = (self.config.getini(f"graders_{name}") for name in ("sandbox", "python"))
+        if level and level not in LEVELS:
+            raise self.CollectError(f"graders_sandbox is one of {', '.join(LEVELS)}, got {level}")
+        interpreter = self.config.rootpath / python if python else None
+        return {"level": level or None, "interpreter": interpreter}
 
     def teardown(self) -> None:
         """Rewrite the suite where that was asked for, and stop what was started."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,7 @@ from graders.cli.option import json_option
 from graders.cli.output import write_json
 from graders.errors import GradersError, OptionError
 from graders.report.terminal import console
+from graders.sandbox import LEVELS
 
 if TYPE_CHECKING:
     from graders.report.suite import SuiteRun
@@ -49,17 +50,26 @@ orderings and invariances. graders schema --suite prints its JSON Schema."""
     "--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
     help="Also write JUnit XML, which CI systems read.",
 )  # fmt: skip
+@click.option(
+    "--sandbox", "level", type=click.Choice(LEVELS),
+    help="Level of the python sandbox; see graders doctor.  [default: standard]",
+)  # fmt: skip
+@click.option(
+    "--python", "interpreter", metavar="PATH",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Interpreter for python graders, such as .venv/bin/python.",
+)  # fmt: skip
 @json_option
 def test(
     paths: Sequence[Path],
     *,
     words: str | None,
     update: bool,
-    record: bool,
     coverage: bool,
     min_coverage: float | None,
     junit: Path | None,
     as_json: bool,
+    **running: Any,
 ) -> int:
     """Run the suites that PATHs are or hold; the current folder without a PATH.
 
@@ -72,7 +82,7 @@ def test(
         raise click.UsageError("--min-coverage needs all tests and their coverage.")
     started = time.perf_counter()
     runs = [
-        _run(path, words=words, update=update, record=record, coverage=coverage)
+        _run(path, words=words, update=update, coverage=coverage, running=running)
         for path in find_suites(paths or [Path()])
     ]
     if words is not None and not any(run.outcomes or run.error for run in runs):
@@ -107,13 +117,15 @@ def test(
     return 1 if short or any(run.failed for run in runs) else 0
 
 
-def _run(path: Path, *, words: str | None, update: bool, record: bool, coverage: bool) -> SuiteRun:
+def _run(
+    path: Path, *, words: str | None, update: bool, coverage: bool, running: Mapping[str, Any]
+) -> SuiteRun:
     """Run one suite; one that cannot be run does not keep the others from it."""
     from graders.report.suite import SuiteRun  # noqa: PLC0415
     from graders.suite import Bench, load_suite, rewrite  # noqa: PLC0415
 
     try:
-        suite = load_suite(path, record=record)
+        suite = load_suite(path, **running)
         wanted = [
             one for one in suite.tests if words is None or words.casefold() in one.name.casefold()
         ]

@@ -12,7 +12,7 @@ from graders.choices import Choices
 from graders.config import document, json_path
 from graders.errors import ConfigError, Fault, nearest, quoted
 from graders.plan import build
-from graders.sandbox import PythonOptions
+from graders.sandbox import Level, PythonOptions
 from graders.suite.change import CHANGES, changed, text_of, with_text
 from graders.suite.expectation import (
     Expected,
@@ -46,12 +46,20 @@ _ABSENT: Final = object()
 Place = tuple[str | int, ...]
 
 
-def load_suite(path: Path, *, record: bool = False) -> Suite:
+def load_suite(
+    path: Path,
+    *,
+    record: bool = False,
+    level: Level | None = None,
+    interpreter: Path | None = None,
+) -> Suite:
     """Return the suite of a file.
 
     Args:
         path: the file, YAML or JSON.
         record: ask the servers of judges and keep their replies, though the suite says `offline`.
+        level: of the sandbox of python graders; None for this machine's default.
+        interpreter: of python graders; None for this environment, or a built image.
 
     Raises:
         ConfigError: the file cannot be read, or it or its grader has faults: all of them.
@@ -60,7 +68,7 @@ def load_suite(path: Path, *, record: bool = False) -> Suite:
     if not text.strip("\ufeff \t\r\n"):
         raise ConfigError([Fault("$", "the file is empty; a suite is expected")], source=str(path))
     value = document.parse(text, str(path))
-    reader = _Reader(path, record=record)
+    reader = _Reader(path, {"record": record, "level": level, "interpreter": interpreter})
     for place, problem in document.unfit(value):
         reader.fault(place, problem)
     suite = None if reader.faults else reader.suite(value, text)
@@ -93,9 +101,9 @@ def _read(path: Path) -> str:
 class _Reader:
     """Reads one suite; faults are gathered as (place, message, code)."""
 
-    def __init__(self, path: Path, *, record: bool) -> None:
+    def __init__(self, path: Path, running: Mapping[str, Any]) -> None:
         self.path = path
-        self.record = record
+        self.running = running
         self.faults: list[tuple[Place, str, str]] = []
         self.lines: Mapping[Place, int] = {}
         self.keys: frozenset[str] = frozenset()
@@ -180,7 +188,7 @@ class _Reader:
         given: Mapping[str, Any] = {}
         if value is not None and self._object(value, ("options",), "options"):
             given = value
-        options, problems = read_options(given, self.path.parent, record=self.record)
+        options, problems = read_options(given, self.path.parent, **self.running)
         for key, problem in problems:
             self.fault(("options", key) if key else ("options",), problem)
         return options

@@ -1,41 +1,44 @@
-"""The `options` of a suite: how its grader is loaded and run."""
+"""The `options` of a suite: how its grader is loaded and run.
+
+A suite may be a stranger's file. It cannot name the interpreter of python graders, lower their
+sandbox, or have a key sent to a server of its choice: these are said where the suite is run.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from graders.chat import FORMS, JudgeOptions
+from graders.chat.endpoint import LOCAL
 from graders.choices import Choices
 from graders.errors import OptionError, quoted
-from graders.sandbox import ISOLATIONS, LEVELS, PythonOptions
+from graders.sandbox import ISOLATIONS, Level, PythonOptions
 
 __all__ = ["OPTIONS", "read_options"]
 
 _CHOICES: Final = tuple(field.name for field in dataclasses.fields(Choices))
 _PYTHON: Final[Mapping[str, str]] = {
-    "python": "interpreter",
     "python_timeout": "timeout",
     "python_memory": "memory",
     "isolation": "isolation",
-    "sandbox": "level",
 }
 _JUDGE: Final = (
     "base_url", "model_map", "cache_file", "repeats", "reply_form", "deadline", "concurrency",
     "embedding_model", "embedding_url",
 )  # fmt: skip
-_PATHS: Final = frozenset({"cache_file", "python"})
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 OPTIONS: Final = (*_CHOICES, *_PYTHON, *_JUDGE, "offline")
 """The keys of `options`: those of `graders.load`, and of its judges."""
 
 _SORTS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
-    "python": ((Path,), "a path"),
     "python_timeout": ((int, float), "a number of seconds"),
     "python_memory": ((int,), "a whole number of bytes"),
     "isolation": ((str,), f"one of {', '.join(ISOLATIONS)}"),
-    "sandbox": ((str,), f"one of {', '.join(LEVELS)}"),
     "base_url": ((str,), "text"),
     "model_map": ((dict,), "a map of model names"),
     "cache_file": ((Path,), "a path"),
@@ -48,11 +51,20 @@ _SORTS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "offline": ((bool,), "true or false"),
 }
 
+_FOREIGN: Final = (
+    "the key would go to a server that the suite names; if that is right, set OPENAI_BASE_URL={}"
+)
+
 Options = tuple[Choices, PythonOptions, JudgeOptions]
 
 
 def read_options(
-    value: Mapping[str, Any], folder: Path, *, record: bool
+    value: Mapping[str, Any],
+    folder: Path,
+    *,
+    record: bool,
+    level: Level | None = None,
+    interpreter: Path | None = None,
 ) -> tuple[Options, list[tuple[str, str]]]:
     """Return the options of a suite, and (key, problem) for each that is wrong.
 
@@ -60,9 +72,11 @@ def read_options(
         value: the object of the suite, its keys known ones.
         folder: of the suite; paths are relative to it.
         record: ask the servers of judges and keep their replies, though the suite says `offline`.
+        level: of the sandbox of python graders; None for this machine's default.
+        interpreter: of python graders; None for this environment, or a built image.
     """
     given = {
-        key: folder / one if key in _PATHS and isinstance(one, str) else one
+        key: folder / one if key == "cache_file" and isinstance(one, str) else one
         for key, one in value.items()
     }
     problems = [(key, problem) for key, one in given.items() if (problem := _wrong(key, one))]
@@ -70,10 +84,16 @@ def read_options(
     cache_file = right.get("cache_file")
     if right.get("offline") and not record and cache_file and not cache_file.is_file():
         problems.append(("cache_file", "there is no such file; graders test --record makes it"))
+    if record or not right.get("offline"):
+        urls = {key: str(right[key]) for key in ("base_url", "embedding_url") if key in right}
+        problems += [(key, _FOREIGN.format(url)) for key, url in urls.items() if not _may_ask(url)]
     # A suite that names a cache replays every reply in it, whatever the temperature.
     cache = "offline" if right.get("offline") else "all" if "cache_file" in right else "auto"
     judge: dict[str, Any] = {key: right[key] for key in _JUDGE if key in right}
     judge["cache"] = "refresh" if record else cache
+
+    python = {name: right[key] for key, name in _PYTHON.items() if key in right}
+    python |= {"level": level, "interpreter": interpreter}
 
     def built(kind: Callable[..., Any], values: Mapping[str, Any]) -> Any:
         try:
@@ -84,10 +104,19 @@ def read_options(
 
     options = (
         built(Choices, {key: right[key] for key in _CHOICES if key in right}),
-        built(PythonOptions, {name: right[key] for key, name in _PYTHON.items() if key in right}),
+        built(PythonOptions, python),
         built(JudgeOptions, judge),
     )
     return options, problems
+
+
+def _may_ask(url: str) -> bool:
+    """Whether a suite may have a server asked: this machine's, or the one the user's set-up names."""
+    try:
+        here = urlsplit(url).hostname in _LOOPBACK
+    except ValueError:
+        here = False
+    return here or url == LOCAL or url == os.environ.get("OPENAI_BASE_URL")
 
 
 def _wrong(key: str, value: Any) -> str:
@@ -99,7 +128,7 @@ def _wrong(key: str, value: Any) -> str:
         return ""
     kinds, what = _SORTS[key]
     bad = not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
-    named = {"isolation": ISOLATIONS, "sandbox": LEVELS}.get(key)
+    named = ISOLATIONS if key == "isolation" else None
     positive = key.startswith("python_") and not bad and not value > 0
     if bad or positive or (named is not None and value not in named):
         return f"{key} is {what}, got {quoted(value)}"

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 from graders.choices import Choices
 from graders.hosted import CODES
-from graders.sandbox import ISOLATIONS, LEVELS
+from graders.sandbox import ISOLATIONS
 from graders.suite.change import CHANGES
 from graders.suite.expectation import BOUNDS
 from graders.suite.option import OPTIONS
@@ -124,9 +124,8 @@ def _option(name: str) -> dict[str, Any]:
     hints = get_type_hints(Choices)
     if name in hints and (allowed := get_args(hints[name])):
         return {"enum": list(allowed)}
-    enums = {"isolation": ISOLATIONS, "sandbox": LEVELS}
-    if name in enums:
-        return {"enum": list(enums[name])}
+    if name == "isolation":
+        return {"enum": list(ISOLATIONS)}
     sorts = {"offline": "boolean", "rouge_stemmer": "boolean", "model_map": "object"}
     numbers = ("python_timeout", "python_memory", "repeats", "deadline", "concurrency")
     return {"type": sorts.get(name, "number" if name in numbers else "string")}

@@ -111,7 +111,11 @@ def test_every_fault_is_listed_with_its_line_and_the_nearest_right_key(write: Wr
         ("grader: grader.json\noptions: {offline: 1}", "offline is true or false"),
         ("grader: grader.json\noptions: {python_timeout: -1}", "a number of seconds"),
         ("grader: grader.json\noptions: {repeats: 0}", "repeats is at least 1"),
-        ("grader: grader.json\noptions: {sandbox: none}", "sandbox is one of"),
+        ("grader: grader.json\noptions: {isolation: none}", "isolation is one of"),
+        ("grader: grader.json\noptions: {sandbox: limits}", 'unknown key "sandbox"'),
+        ("grader: grader.json\noptions: {python: ./evil}", 'unknown key "python"'),
+        ("grader: grader.json\noptions: {base_url: 'https://x.example/v1'}", "the key would go to"),
+        ("grader: grader.json\noptions: {embedding_url: 'http://[x'}", "the key would go to"),
         ("grader: grader.json\noptions: {model_map: {a: 1}}", "model names"),
         ("grader: grader.json\noptions: []", "options is an object"),
         ("grader: grader.json\ndefaults: {within: -1}", "within is a number, at least 0"),
@@ -143,6 +147,19 @@ def test_faults_of_a_grader_inside_a_suite_have_the_suites_lines(write: Write) -
 def test_a_grader_is_told_from_a_suite(folder: Path) -> None:
     (found,) = faults(folder / "grader.json")
     assert "this is a grader; a suite names one in grader" in found
+
+
+def test_a_suite_asks_the_servers_that_its_user_names(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "options: {base_url: 'https://x.example/v1', offline: %s}\ncases: [{name: c}]\n"
+    load_suite(write(text % "true"))
+    path = write(text % "false")
+    assert "set OPENAI_BASE_URL=https://x.example/v1" in faults(path)[0]
+    with pytest.raises(ConfigError):
+        load_suite(write(text % "true"), record=True)
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://x.example/v1")
+    load_suite(path, record=True)
 
 
 def test_names_are_unique(write: Write) -> None:

@@ -152,6 +152,19 @@ def test_a_project_without_suites_sees_nothing_of_the_plugin(pytester: pytest.Py
     assert "graders:" not in done.stdout.str()
 
 
+def test_the_ini_file_names_sandbox_and_interpreter(pytester: pytest.Pytester) -> None:
+    pytester.makefile(
+        ".graders.yaml",
+        s='grader: {type: python, name: p, source: "def grade(s, i): return 1"}\n'
+        "cases: [{name: c, sample: x, reward: 1}]\n",
+    )
+    pytester.makeini("[pytest]\ngraders_sandbox = nope")
+    done = run(pytester)
+    done.stdout.fnmatch_lines(["graders_sandbox is one of strong, standard*, got nope"])
+    pytester.makeini(f"[pytest]\ngraders_python = {sys.executable}")
+    run(pytester).assert_outcomes(passed=1)
+
+
 def test_the_plugin_can_be_left_out(project: pytest.Pytester) -> None:
     run(project, "-p", "no:graders").assert_outcomes()
 
