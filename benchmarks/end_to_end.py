@@ -41,7 +41,9 @@ def compare(title: str, source: Iterator[dict[str, Any]], rounds: int) -> tuple[
         rows, grader = here / "rows.jsonl", here / "grader.json"
         corpus.write(rows, source)
         grader.write_text(json.dumps(corpus.GRADER))
+        # One process: what several give is in benchmarks/scale.py.
         ours = [GRADERS, "score", str(grader), str(rows), "-o", str(here / "ours")]
+        ours += ["--workers", "0"]
         script = [sys.executable, SCRIPT]
         found = medians(
             {

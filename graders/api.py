@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice
@@ -255,7 +255,7 @@ class Grader:
             with self._lock:
                 crew = Crew(self._performers, Job(self.setup, Layout()), workers)
                 lanes = crew.lanes()
-            with closing(in_order(map(_block, batches), lanes)) as flow:
+            with closing(in_order(map(_block, batches), lanes, held=0)) as flow:
                 for _, scored in flow:
                     for results in read_results(BytesIO(scored.lines)):
                         yield from (one.grade(self.name, self.type) for one in results)
@@ -489,8 +489,11 @@ def score_file(
     _check_apart(source, target)
     written: OnError = "zero" if on_error == "zero" else "null"
     job = Job(grader.setup, layout, written)
-    with grader._lock:  # noqa: SLF001  (the same module)
+    with grader._lock, ExitStack() as stack:  # noqa: SLF001  (the same module)
         crew = Crew(grader._performers, job, workers, source.size, engine, ray_address)  # noqa: SLF001
+        begun = crew.begun()
+        for lane in begun:
+            stack.callback(lane.close)
         marks = {leaf.key: leaf.passes_at for leaf in grader.plan.leaves}
         earlier = None if only_failed is None else Earlier(Path(only_failed), marks)
         inputs: list[dict[str, Any]] = []
@@ -510,7 +513,7 @@ def score_file(
             place = FileOutput(target, manifest, resume=resume, restart=restart, marks=marks)
         with place:
             return run(
-                source, place, crew, rows=wanted, most_rows=wanted.most(inputs), earlier=earlier,
+                source, place, crew, lambda: begun or crew.lanes(), rows=wanted, most_rows=wanted.most(inputs), earlier=earlier,
                 max_failures=max_failures, raise_failures=on_error == "raise",
                 on_progress=on_progress,
             )  # fmt: skip

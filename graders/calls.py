@@ -153,6 +153,7 @@ class ChatReply:
         model: the name of the model that answered, as its server gives it.
         cached: whether it came from the cache.
         enforced: whether the server was asked to hold the reply to the schema.
+        seconds: how long the answer took; 0.0 from the cache.
     """
 
     text: str
@@ -161,6 +162,7 @@ class ChatReply:
     model: str = ""
     cached: bool = False
     enforced: bool = True
+    seconds: float = field(default=0.0, compare=False)
 
 
 class ChatPerformer(Protocol):

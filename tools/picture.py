@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 import graders
-from graders.report.terminal import tally_view
+from graders.report.terminal import run_view
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "samples" / "support-answers"
@@ -43,14 +43,14 @@ def main() -> None:
     """Score the sample and write the picture."""
     grader = graders.load(SAMPLE / "grader.json")
     with tempfile.TemporaryDirectory() as folder:
-        tally = graders.score_file(grader, SAMPLE / "rows.jsonl", Path(folder) / "out.jsonl")
+        run = graders.score_file(grader, SAMPLE / "rows.jsonl", Path(folder) / "out.jsonl")
     console = Console(
-        record=True, width=84, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+        record=True, width=92, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
     console.print("$ graders score grader.json rows.jsonl -o out.jsonl\n", style="bold")
     console.print(
-        tally_view(
-            tally, name=grader.name, type=grader.type, output="out.jsonl", signatures={}, seconds=0
+        run_view(
+            run, name=grader.name, type=grader.type, output="out.jsonl", signatures={}, seconds=0
         )
     )
     picture = console.export_svg(title="graders", code_format=FORMAT, unique_id="graders")

@@ -24,12 +24,14 @@ class Answer:
         kind: the content type.
         body: the body.
         location: where a redirect leads.
+        seconds: how long it took to come.
     """
 
     status: int
     kind: str
     body: bytes
     location: str = ""
+    seconds: float = 0.0
 
     def text(self, key: Key, limit: int = _KEPT) -> str:
         """Return the start of the body as text, without the key."""

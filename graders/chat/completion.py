@@ -48,7 +48,7 @@ def read_completion(answer: Answer, key: Key, longest: int, *, enforced: bool) -
         if len(text) > longest:
             says = f"the judge's reply is longer than the {longest:,} characters allowed"
             error, text = error or ChatError("too_large", says, text[:_KEPT]), text[:_KEPT]
-    return ChatReply(text, error, usage, model, enforced=enforced)
+    return ChatReply(text, error, usage, model, enforced=enforced, seconds=answer.seconds)
 
 
 def _error(

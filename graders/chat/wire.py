@@ -185,7 +185,8 @@ class Wire:
         self._turn += 1
         pool = self._pools[self._turn % len(self._pools)]
         heard = billed = False
-        left = max(0.001, deadline - time.monotonic())
+        started = time.monotonic()
+        left = max(0.001, deadline - started)
         try:
             async with (
                 asyncio.timeout(left),
@@ -202,7 +203,7 @@ class Wire:
                 body = await self._read(response, whole=billed)
                 answer = Answer(
                     response.status_code, headers.get("content-type", ""), body,
-                    headers.get("location", ""),
+                    headers.get("location", ""), time.monotonic() - started,
                 )  # fmt: skip
         except TimeoutError:
             tries = "" if left > 0.9 * self._deadline else f", of which this try had {left:.2g} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -61,6 +62,8 @@ for _command in (run, validate, score, test, schema, data, doctor, image):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
+    # Nothing here multiplies matrices: numpy need not start a thread for each processor.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_main(arguments))
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -189,24 +189,34 @@ def score(
         except RowsError as error:
             raise RowsError(f"{error}{_kept(output)}") from None
         seconds = time.perf_counter() - started
-        body = {
-            **run.to_dict(), "name": ready.name, "type": ready.type,
-            "signatures": ready.signatures, "seconds": seconds,
-            "python": _python_figures(_stats(ready, run)),
-            "judge": [one.to_dict() for one in ready.judge_stats],
-        }  # fmt: skip
         if summary_file is not None:
-            _write_summary(summary_file, body)
+            _write_summary(summary_file, _body(ready, run, seconds))
         if as_json:
-            write_json(body, summary)
+            write_json(_body(ready, run, seconds), summary)
         else:
-            notes = [*_notes(_stats(ready, run)), *judge_notes(run.tally, ready.judge_stats)]
-            view = run_view(
-                run, name=ready.name, type=ready.type, output=output,
-                signatures=ready.signatures, seconds=seconds, notes=notes,
-            )  # fmt: skip
-            console(summary).print(view, crop=False)
+            _show(ready, run, output, seconds, summary)
     return _code(run, stopped, max_failures)
+
+
+def _show(grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str]) -> None:
+    notes = [*_notes(_stats(grader, run)), *judge_notes(run.tally, grader.judge_stats)]
+    view = run_view(
+        run, name=grader.name, type=grader.type, output=output,
+        signatures=grader.signatures, seconds=seconds, notes=notes,
+    )  # fmt: skip
+    console(stream).print(view, crop=False)
+
+
+def _body(grader: api.Grader, run: Run, seconds: float) -> dict[str, Any]:
+    return {
+        **run.to_dict(),
+        "name": grader.name,
+        "type": grader.type,
+        "signatures": grader.signatures,
+        "seconds": seconds,
+        "python": _python_figures(_stats(grader, run)),
+        "judge": [one.to_dict() for one in grader.judge_stats],
+    }
 
 
 def _code(run: Run, stopped: str, max_failures: MaxFailures | None) -> int:

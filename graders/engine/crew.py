@@ -128,3 +128,12 @@ class Crew:
             return [ProcessLane(job, self.performers.plan) for _ in range(self.processes)]
         count = _OVERLAP if self._overlaps else 1
         return [OwnLane(self.performers, self.job) for _ in range(count)]
+
+    def begun(self) -> Sequence[Lane]:
+        """Return lanes of processes that get ready while the rest is; none where few are needed."""
+        if self.engine == "ray" or not self.processes or (self.size or 0) <= _SMALL:
+            return []
+        lanes = [lane for lane in self.lanes() if isinstance(lane, ProcessLane)]
+        for lane in lanes:
+            lane.begin()
+        return lanes

@@ -9,7 +9,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final
 
 from graders.engine.lane import Lane
@@ -20,17 +20,21 @@ __all__ = ["in_order", "read_ahead"]
 
 _AHEAD: Final = 2
 """Blocks that wait for a lane, so that none waits for a block."""
+_HELD: Final = 512
+_HELD_BYTES: Final = 16 << 20
+"""Finished blocks that may wait for a slow one before them, and the bytes of input on their way."""
 _TICK: Final = 0.05
 
 
 def in_order(
-    blocks: Iterable[Block | None], lanes: Sequence[Lane]
+    blocks: Iterable[Block | None], lanes: Sequence[Lane], *, held: int = _HELD
 ) -> Generator[tuple[Block, Scored], None, None]:
     """Yield each block and its results, in order; closes the lanes.
 
     Args:
         blocks: what to score; None while there is nothing yet, so that what is ready goes out.
         lanes: where to score it. A single one works in the caller's thread.
+        held: finished blocks that may wait for a slow one before them; 0 reads less ahead.
     """
     try:
         if len(lanes) == 1:
@@ -38,14 +42,14 @@ def in_order(
                 if block is not None:
                     yield block, lanes[0].score(block)
         else:
-            yield from _side_by_side(blocks, lanes)
+            yield from _side_by_side(blocks, lanes, held)
     finally:
         for lane in lanes:
             lane.close()
 
 
 def _side_by_side(
-    blocks: Iterable[Block | None], lanes: Sequence[Lane]
+    blocks: Iterable[Block | None], lanes: Sequence[Lane], held: int
 ) -> Generator[tuple[Block, Scored], None, None]:
     free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
     for lane in lanes:
@@ -64,14 +68,37 @@ def _side_by_side(
         for block in blocks:
             if block is not None:
                 pending.append((block, pool.submit(score, block)))
-            while pending and (len(pending) >= len(lanes) + _AHEAD or pending[0][1].done()):
-                done, future = pending.popleft()
-                yield done, future.result()
+            yield from _finished(pending)
+            while _is_full(pending, len(lanes), held):
+                wait([one for _, one in pending if not one.done()], return_when=FIRST_COMPLETED)
+                yield from _finished(pending)
         while pending:
             done, future = pending.popleft()
             yield done, future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _finished(
+    pending: deque[tuple[Block, Future[Scored]]],
+) -> Generator[tuple[Block, Scored], None, None]:
+    """Yield the blocks at the head that are finished."""
+    while pending and pending[0][1].done():
+        block, future = pending.popleft()
+        yield block, future.result()
+
+
+def _is_full(pending: deque[tuple[Block, Future[Scored]]], lanes: int, held: int) -> bool:
+    """Whether no more blocks are to be read before one is finished.
+
+    While a slow block is waited for, others overtake it and wait behind it: so many as can be held.
+    """
+    most = lanes + _AHEAD
+    if sum(not one.done() for _, one in pending) >= most:
+        return True
+    if len(pending) < most:
+        return False
+    return len(pending) >= most + held or sum(len(one.data) for one, _ in pending) > _HELD_BYTES
 
 
 def read_ahead(blocks: Iterable[Block]) -> Iterator[Block | None]:

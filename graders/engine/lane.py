@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -170,6 +171,7 @@ class ProcessLane:
         self._job = job
         self._plan = plan
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
         self._closed = False
 
     def score(self, block: Block) -> Scored:
@@ -180,45 +182,56 @@ class ProcessLane:
         """
         return score_surely(self._try, self._plan, block, self._job.on_error)
 
-    def _try(self, block: Block) -> Scored:
-        process = self._process or self._start()
-        try:
-            scored: Scored = self._ask(process, block)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            how = self._bury(process)
-            if self._closed:
-                raise EndedError from None
-            raise LostError(f"ended its worker process {how}, again and again") from None
-        return scored
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
+    def begin(self) -> None:
+        """Start the process without waiting for it, so that it gets ready meanwhile."""
+        if self._process is not None:
+            return
+        self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # A worker is one of several: none is to start threads for all processors.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
-        self._process = process
+        self._ready = False
         if self._closed:
             self.close()
+            raise EndedError
+        with contextlib.suppress(OSError):  # What became of it shows when it is asked.
+            self._send(self._process, self._job)
+
+    def _try(self, block: Block) -> Scored:
+        self.begin()
+        process = self._process
+        if process is None:
+            raise EndedError
         try:
-            self._ask(process, self._job)
+            if not self._ready:
+                self._read(process)
+                self._ready = True
+            self._send(process, block)
+            scored: Scored = self._read(process)
         except (EOFError, OSError, pickle.UnpicklingError):
-            how = self._bury(process)
+            was_ready, how = self._ready, self._bury(process)
             if self._closed:
                 raise EndedError from None
-            if "signal" in how:
+            if was_ready or "signal" in how:
                 raise LostError(f"ended its worker process {how}, again and again") from None
             raise UnavailableError(
                 f"a worker process could not be started; it ended {how}; "
                 "--workers 0 scores in the command's own process"
             ) from None
-        return process
+        return scored
 
-    def _ask(self, process: subprocess.Popen[bytes], message: Any) -> Any:
-        if process.stdin is None or process.stdout is None:
+    def _send(self, process: subprocess.Popen[bytes], message: Any) -> None:
+        if process.stdin is None:
             raise TypeError("the worker has pipes")
         pickle.dump(message, process.stdin, protocol=5)
         process.stdin.flush()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> Any:
+        if process.stdout is None:
+            raise TypeError("the worker has pipes")
         reply = pickle.load(process.stdout)  # noqa: S301  (our own process, which runs no user's code)
         if isinstance(reply, LostError | GradersError):
             raise reply

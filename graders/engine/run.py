@@ -132,6 +132,7 @@ def run(
     source: Source,
     output: FileOutput | StreamOutput,
     crew: Crew,
+    lanes: Callable[[], Sequence[Lane]],
     *,
     rows: RowRange,
     most_rows: int | None = None,
@@ -145,7 +146,8 @@ def run(
     Args:
         source: the rows.
         output: where results go; may hold what an earlier run finished.
-        crew: scores them; nobody is asked for before there is something to score.
+        crew: says how large blocks are.
+        lanes: gives what scores them; not called before there is something to score.
         rows: which rows.
         most_rows: rows there are at most in all, where that is known.
         earlier: results of which only the failed are scored again.
@@ -171,7 +173,7 @@ def run(
         earlier.skip(done.rows)
     feed = _feed(source, crew, RowRange(start, rows.stop), earlier, notes)
     _stop_if_needed(result, limit, most_rows, raise_failures=raise_failures)
-    with closing(_lazily(feed, crew.lanes)) as flow:
+    with closing(_lazily(feed, lanes)) as flow:
         for block, scored in flow:
             pieces = [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
             for lines, kept in pieces:

@@ -90,6 +90,12 @@ def _cost(chunk: Chunk, graded: Graded) -> Cost:
             for row, reply in enumerate(replies)
             if reply is not None and reply.seconds
         )
+    for key, judged in graded.judged.items():
+        cost.add_slow(
+            SlowRow(seconds, chunk.indexes[row], key)
+            for row, seconds in enumerate(judged.seconds)
+            if seconds
+        )
     return cost
 
 

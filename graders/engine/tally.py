@@ -67,8 +67,10 @@ class Figures:
         self._meet(other.lowest, other.at_lowest, other.highest, other.at_highest)
         while self.shift > other.shift:
             self._halve()
+        by, bins = other.shift - self.shift, self.bins
         for index, times in other.bins.items():
-            self.bins[index >> (other.shift - self.shift)] += times
+            place = index >> by
+            bins[place] = bins.get(place, 0) + times
         self._widen()
 
     def _meet(self, low: float, at_low: int, high: float, at_high: int) -> None:
@@ -84,10 +86,10 @@ class Figures:
             self._halve()
 
     def _halve(self) -> None:
-        halved: Counter[int] = Counter()
+        halved: dict[int, int] = {}
         for index, times in self.bins.items():
-            halved[index >> 1] += times
-        self.bins, self.shift = halved, self.shift - 1
+            halved[index >> 1] = halved.get(index >> 1, 0) + times
+        self.bins, self.shift = Counter(halved), self.shift - 1
 
     @property
     def mean(self) -> float | None:

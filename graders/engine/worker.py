@@ -6,6 +6,7 @@ As a process it reads the job, then blocks, from its standard input, until there
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import signal
@@ -44,6 +45,7 @@ class Worker:
             self._runner = self._performers.runner()
         except GradersError as error:
             return error
+        gc.freeze()  # What is loaded by now stays: nobody need look at it again.
         return None
 
     def score(self, block: Block) -> Scored | LostError | GradersError:

@@ -72,6 +72,7 @@ class Judged:
         usage: tokens by model, a row.
         repeats: the score of each repeat, a row; None where a repeat failed.
         texts: the replies' texts, a row.
+        seconds: how long the slowest reply took, a row.
     """
 
     scores: list[float | None] = field(default_factory=list)
@@ -79,15 +80,16 @@ class Judged:
     usage: list[dict[str, Usage]] = field(default_factory=list)
     repeats: list[list[float | None]] = field(default_factory=list)
     texts: list[list[str]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
     def spread(self, rows: Sequence[int], count: int) -> Judged:
         """Return the same in a column of `count` rows, of which these are `rows`."""
         full = Judged([None] * count, {}, [{} for _ in range(count)], [[] for _ in range(count)],
-                      [[] for _ in range(count)])  # fmt: skip
+                      [[] for _ in range(count)], [0.0] * count)  # fmt: skip
         for at, row in enumerate(rows):
             full.scores[row] = self.scores[at]
             full.usage[row], full.repeats[row] = self.usage[at], self.repeats[at]
-            full.texts[row] = self.texts[at]
+            full.texts[row], full.seconds[row] = self.texts[at], self.seconds[at]
             if at in self.failures:
                 full.failures[row] = self.failures[at]
         return full
@@ -209,6 +211,7 @@ def settle(
         judged.usage.append(usage)
         judged.repeats.append(scores)
         judged.texts.append([reply.text for reply in asked])
+        judged.seconds.append(max(reply.seconds for reply in asked))
     return judged
 
 

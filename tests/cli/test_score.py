@@ -232,3 +232,123 @@ def test_python_rows_that_fail_have_their_reason(command: Command, folder: Path)
     assert (done.code, done.err) == (0, "")
     assert rewards(folder / "out.jsonl") == [1.0, None, 1.0]
     assert "python_grader_runtime_error" in done.out
+
+
+def many(folder: Path, count: int = 30) -> None:
+    rows = [{"item": {"a": "x"}, "sample": "xy"[n % 2]} for n in range(count)]
+    (folder / "many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize(
+    ("options", "indexes"),
+    [
+        (["--limit", "3"], [0, 1, 2]),
+        (["--where", "10:13"], [10, 11, 12]),
+        (["--where", "28:"], [28, 29]),
+        (["--where", ":2"], [0, 1]),
+        (["--where", "7"], [7]),
+        (["--where", "10:20", "--limit", "2"], [10, 11]),
+    ],
+)
+def test_a_part_of_the_rows_can_be_scored(
+    command: Command, folder: Path, options: list[str], indexes: list[int]
+) -> None:
+    many(folder)
+    done = command("score", "check.json", "many.jsonl", "-o", "out.jsonl", *options)
+    assert done.code == 0
+    lines = (folder / "out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in lines] == indexes
+
+
+def test_an_interrupted_run_goes_on_only_when_told_how(command: Command, folder: Path) -> None:
+    many(folder)
+    with (folder / "many.jsonl").open("a") as rows:
+        rows.write("broken\n" * 3)
+    words = ("score", "check.json", "many.jsonl", "-o", "out.jsonl")
+    assert command(*words, "--max-failures", "1").code == 1
+    again = command(*words)
+    assert again.code == 2
+    assert "--resume goes on with them, --restart drops them" in again.err
+    other = command("score", "multi.json", "many.jsonl", "-o", "out.jsonl", "--resume")
+    assert other.code == 2
+    assert 'the grader has changed (it was "check")' in other.err
+    other = command(*words, "--resume", "--rouge-stemmer")
+    assert "an option has changed: rouge_stemmer was false and is true" in other.err
+    done = command(*words, "--resume")
+    assert done.code == 0
+    assert "33 rows finished by an earlier run; nothing was left to do" in done.out
+    assert len(rewards(folder / "out.jsonl")) == 33
+    assert command(*words, "--resume").code == 0
+
+
+def test_the_summary_can_be_written_to_a_file(command: Command, folder: Path) -> None:
+    many(folder)
+    done = command("score", "check.json", "many.jsonl", "--summary", "sum.json")
+    assert done.code == 0
+    summary = json.loads((folder / "sum.json").read_text())
+    assert summary["rows"] == 30
+    assert summary["reward"]["quantiles"]["0.5"] == 0.0
+    assert summary["reward"]["at_max"] == 15
+    low, high = summary["reward"]["mean_95"]
+    assert 0.2 < low < 0.5 < high < 0.8
+    assert summary["complete"] is True
+    assert summary["peak_memory"] > 10**7
+    refused = command("score", "check.json", "many.jsonl", "--summary", "no/sum.json")
+    assert refused.code == 2
+    assert "no/sum.json: cannot be written" in refused.err
+
+
+def test_a_failed_row_can_be_zero_or_stop_the_run(command: Command, folder: Path) -> None:
+    (folder / "rows.jsonl").write_text('{"item": {}, "sample": "x"}\n{"item": {"a": "x"}}\n')
+    done = command("score", "check.json", "rows.jsonl", "--on-error", "zero", "-o", "out.jsonl")
+    assert rewards(folder / "out.jsonl") == [0.0, 0.0]
+    assert done.code == 1  # Every row failed, whatever stands for it.
+    done = command("score", "check.json", "rows.jsonl", "--on-error", "raise", "-o", "o.jsonl")
+    assert done.code == 1
+    assert "row 0 failed: invalid_variable_error" in done.err
+
+
+def test_failed_rows_can_be_scored_again_in_place(command: Command, folder: Path) -> None:
+    many(folder)
+    good = (folder / "many.jsonl").read_text()
+    (folder / "many.jsonl").write_text(good.replace('"y"', "oops", 1))
+    words = ("score", "check.json", "many.jsonl", "-o", "out.jsonl")
+    assert "row_parse_error" in command(*words).out
+    (folder / "many.jsonl").write_text(good)
+    again = command(*words, "--only-failed", "out.jsonl")
+    assert again.code == 2
+    assert "out.jsonl is of another run: many.jsonl had" in again.err
+    (folder / "out.jsonl.manifest.json").unlink()
+    done = command(*words, "--only-failed", "out.jsonl")
+    assert (done.code, "no failures" in done.out) == (0, True)
+    assert rewards(folder / "out.jsonl") == [1.0, 0.0] * 15
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--where", "5:2"], "ends before it begins"),
+        (["--where", "a"], "is not a range of row indexes"),
+        (["--limit", "-1"], "-1 is not in the range"),
+        (["--workers", "-1"], "-1 is not in the range"),
+        (["--resume", "--restart", "-o", "out.jsonl"], "exclude each other"),
+        (["--resume"], "only results in a file can be resumed"),
+        (["--only-failed", "nothing.jsonl"], "nothing.jsonl"),
+        (["--only-failed", "check.json"], "the first line is not a result line"),
+        (["--engine", "dask"], "'dask' is not one of 'local', 'ray'"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told(
+    command: Command, refused: Callable[..., None], options: list[str], says: str
+) -> None:
+    done = command("score", "check.json", "rows.jsonl", *options)
+    refused(done)
+    assert says in done.err
+
+
+def test_several_files_and_a_table_can_be_scored(command: Command, folder: Path) -> None:
+    many(folder)
+    (folder / "table.csv").write_text("a,sample\nx,x\nx,y\n")
+    done = command("score", "check.json", "many.jsonl", "table.c*", "-o", "out.jsonl")
+    assert done.code == 0
+    assert rewards(folder / "out.jsonl") == [1.0, 0.0] * 16
