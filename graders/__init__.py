@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from graders.config import dump, schema
     from graders.errors import ConfigError, Fault, GradersError
     from graders.grade import Failure, Grade, Usage
+    from graders.suite.assertion import assert_reward
     from graders.version import __version__
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "JudgeOptions",
     "Usage",
     "__version__",
+    "assert_reward",
     "dump",
     "load",
     "schema",
@@ -45,6 +47,7 @@ _HOME = {
     "graders.config": ("dump", "schema"),
     "graders.errors": ("ConfigError", "Fault", "GradersError"),
     "graders.grade": ("Failure", "Grade", "Usage"),
+    "graders.suite.assertion": ("assert_reward",),
     "graders.version": ("__version__",),
 }
 

@@ -19,6 +19,7 @@ from graders.cli.output import abandon_stdout, prepare_streams, say
 from graders.cli.probe import probe
 from graders.cli.run import run
 from graders.cli.score import score
+from graders.cli.test import test
 from graders.cli.validate import validate
 from graders.errors import GradersError, nearest
 
@@ -59,7 +60,9 @@ def cli() -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
 
 
-for _command in (run, validate, score, probe, diff, agree, schema, data, doctor, image):
+_COMMANDS = (run, validate, score, test, probe, diff, agree, schema, data, doctor, image)
+
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

@@ -18,11 +18,18 @@ __all__ = ["data", "schema"]
     epilog="""\b
 Examples:
   graders schema > grader.schema.json
+  graders schema --suite > suite.schema.json
   (then, in an editor that knows JSON Schema, "$schema": "./grader.schema.json")"""
 )
-def schema() -> int:
+@click.option("--suite", is_flag=True, help="That of the suites of graders test instead.")
+def schema(*, suite: bool) -> int:
     """Print the JSON Schema of a grader."""
-    write_json(make_schema())
+    if suite:
+        from graders.suite.schema import schema as suite_schema  # noqa: PLC0415  (others need not)
+
+        write_json(suite_schema())
+    else:
+        write_json(make_schema())
     return 0
 
 

@@ -90,3 +90,10 @@ def test_scoring_a_file_takes_texts_and_paths(tmp_path: Path) -> None:
     run = score_file(load(CONFIG), rows, str(tmp_path / "out.jsonl"))
     assert_type(run.tally.rows, int)
     assert_type(run.tally.mean_of_all, float | None)
+
+
+def test_a_reward_is_asserted() -> None:
+    with load(CONFIG) as grader:
+        explained = graders.assert_reward(grader, 1.0, item={"a": "x"}, sample="x")
+        assert_type(explained, Explanation)
+    graders.assert_reward(CONFIG, {"at_most": 0.5}, item={"a": "x"}, sample="y", within=0.1)

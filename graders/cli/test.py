@@ -1,0 +1,146 @@
+"""`graders test`: unit tests of rewards, from suite files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graders.cli.option import json_option
+from graders.cli.output import write_json
+from graders.errors import GradersError, OptionError
+from graders.report.terminal import console
+from graders.sandbox import LEVELS
+
+if TYPE_CHECKING:
+    from graders.report.suite import SuiteRun
+
+__all__ = ["test"]
+
+_EPILOG = """\b
+Examples:
+  graders test samples/partial-credit
+  graders test tests --junit report.xml --min-coverage 90
+  graders test reward.graders.yaml --update
+\b
+A suite is a file *.graders.yaml, *.graders.yml or *.graders.json: a grader, cases,
+orderings and invariances. graders schema --suite prints its JSON Schema."""
+
+
+@click.command(epilog=_EPILOG, short_help="Run unit tests of rewards.")
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option("-k", "words", metavar="TEXT", help="Only tests with this text in their name.")
+@click.option("--update", is_flag=True, help="Write what came into the suite where it differs.")
+@click.option(
+    "--record", is_flag=True, help="Ask the judges though a suite is offline; keep their replies."
+)
+@click.option(
+    "--coverage/--no-coverage", default=True, show_default=True,
+    help="Follow which parts of the grader the tests reach.",
+)  # fmt: skip
+@click.option(
+    "--min-coverage", type=click.FloatRange(0, 100), metavar="PERCENT",
+    help="Fail when a suite reaches less of its grader.",
+)  # fmt: skip
+@click.option(
+    "--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write JUnit XML, which CI systems read.",
+)  # fmt: skip
+@click.option(
+    "--sandbox", "level", type=click.Choice(LEVELS),
+    help="Level of the python sandbox; see graders doctor.  [default: standard]",
+)  # fmt: skip
+@click.option(
+    "--python", "interpreter", metavar="PATH",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Interpreter for python graders, such as .venv/bin/python.",
+)  # fmt: skip
+@json_option
+def test(
+    paths: Sequence[Path],
+    *,
+    words: str | None,
+    update: bool,
+    coverage: bool,
+    min_coverage: float | None,
+    junit: Path | None,
+    as_json: bool,
+    **running: Any,
+) -> int:
+    """Run the suites that PATHs are or hold; the current folder without a PATH.
+
+    Exits with 1 when a test fails or too little is covered, with 2 when a suite has faults.
+    """
+    from graders.report.suite import junit_xml, suite_json, suite_view, total_view  # noqa: PLC0415
+    from graders.suite import find_suites  # noqa: PLC0415  (other commands need not load it)
+
+    if min_coverage is not None and (words is not None or not coverage):
+        raise click.UsageError("--min-coverage needs all tests and their coverage.")
+    started = time.perf_counter()
+    runs = [
+        _run(path, words=words, update=update, coverage=coverage, running=running)
+        for path in find_suites(paths or [Path()])
+    ]
+    if words is not None and not any(run.outcomes or run.error for run in runs):
+        raise OptionError(f"no test has {words!r} in its name")
+    if words is not None:
+        runs = [run for run in runs if run.outcomes or run.error]
+    short = [
+        run
+        for run in runs
+        if min_coverage is not None
+        and run.coverage is not None
+        and 100 * run.coverage.share < min_coverage
+    ]
+    if junit is not None:
+        _write(junit, junit_xml(runs))
+    if as_json:
+        body = {
+            "passed": not any(run.failed or run.error for run in runs) and not short,
+            "suites": [suite_json(run) for run in runs],
+            "below_min_coverage": [run.path for run in short],
+        }
+        write_json(body)
+    else:
+        out = console(sys.stdout)
+        for run in runs:
+            out.print(suite_view(run), crop=False, soft_wrap=True)
+        for run in short:
+            out.print(f"{run.path}: less than {min_coverage:g}% is covered", style="bold red")
+        out.print(total_view(runs, time.perf_counter() - started))
+    if any(run.error for run in runs):
+        return 2
+    return 1 if short or any(run.failed for run in runs) else 0
+
+
+def _run(
+    path: Path, *, words: str | None, update: bool, coverage: bool, running: Mapping[str, Any]
+) -> SuiteRun:
+    """Run one suite; one that cannot be run does not keep the others from it."""
+    from graders.report.suite import SuiteRun  # noqa: PLC0415
+    from graders.suite import Bench, load_suite, rewrite  # noqa: PLC0415
+
+    try:
+        suite = load_suite(path, **running)
+        wanted = [
+            one for one in suite.tests if words is None or words.casefold() in one.name.casefold()
+        ]
+        with Bench(suite, covering=coverage) as bench:
+            outcomes = [bench.run(one) for one in wanted]
+            covered = bench.coverage
+        rewritten = rewrite(suite, outcomes) if update else None
+    except GradersError as error:
+        return SuiteRun(path=str(path), error=str(error))
+    return SuiteRun(path=str(path), outcomes=outcomes, coverage=covered, rewrite=rewritten)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise OptionError(f"--junit {path}: {error.strerror or error}") from None

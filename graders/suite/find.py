@@ -1,0 +1,61 @@
+"""Finding suite files by their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from graders.errors import ConfigError, Fault, nearest
+
+__all__ = ["ENDINGS", "find_suites"]
+
+ENDINGS: Final = (".graders.yaml", ".graders.yml", ".graders.json")
+"""How the name of a suite file ends."""
+
+_SKIPPED: Final = frozenset({"node_modules", "__pycache__", "venv", "build", "dist"})
+
+
+def find_suites(paths: Iterable[Path]) -> list[Path]:
+    """Return the suite files among paths: a file is one, a folder is searched for them.
+
+    Raises:
+        ConfigError: a path is not there, or no suite is.
+    """
+    found: dict[Path, None] = {}
+    asked = list(paths)
+    for path in asked:
+        if path.is_dir():
+            found.update(dict.fromkeys(_walk(path)))
+        elif path.exists():
+            found[path] = None
+        else:
+            near = _nearest(path)
+            problem = "there is no such file or folder" + (
+                f"; did you mean {near}?" if near else ""
+            )
+            raise ConfigError([Fault("$", problem)], source=str(path))
+    if not found:
+        searched = ", ".join(map(str, asked)) or "."
+        names = ", ".join(f"*{ending}" for ending in ENDINGS)
+        problem = f"no suite is here; the name of a suite file is one of {names}"
+        raise ConfigError([Fault("$", problem)], source=searched)
+    return list(found)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            one for one in folders if not one.startswith(".") and one not in _SKIPPED
+        )
+        yield from (Path(place) / one for one in sorted(files) if one.endswith(ENDINGS))
+
+
+def _nearest(path: Path) -> Path | None:
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir())[:1000]
+    except OSError:
+        return None
+    near = nearest(path.name, names)
+    return path.parent / near if near else None
