@@ -25,6 +25,7 @@ from graders.engine.lane import Job
 from graders.engine.manifest import describe
 from graders.engine.output import FileOutput, StreamOutput, is_direct, partial_of
 from graders.engine.performers import Performers, Setup
+from graders.engine.render import render_inputs
 from graders.engine.result import read_results
 from graders.engine.run import MaxFailures, Progress, Run, run
 from graders.engine.runner import Runner, is_cosine
@@ -278,6 +279,10 @@ class Grader:
             return Explanation(
                 grade, runner.render(item, sample), graded.printed(0), graded.said(0)
             )
+
+    def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
+        """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""
+        return render_inputs(self.plan, item, sample)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as the JSON object it came from."""

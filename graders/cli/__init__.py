@@ -12,6 +12,7 @@ from graders.cli.data import data, schema
 from graders.cli.doctor import doctor
 from graders.cli.image import image
 from graders.cli.output import abandon_stdout, prepare_streams, say
+from graders.cli.report import report
 from graders.cli.run import run
 from graders.cli.score import score
 from graders.cli.validate import validate
@@ -54,7 +55,7 @@ def cli() -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
 
 
-for _command in (run, validate, score, schema, data, doctor, image):
+for _command in (run, validate, score, report, schema, data, doctor, image):
     cli.add_command(_command)
 
 

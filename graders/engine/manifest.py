@@ -24,7 +24,9 @@ from graders.rows import Layout, RowRange
 from graders.sandbox.level import require
 from graders.version import __version__
 
-__all__ = ["describe", "differences", "manifest_of", "read_manifest", "write_manifest"]
+__all__ = [
+    "describe", "differences", "grader_digest", "manifest_of", "read_manifest", "write_manifest",
+]  # fmt: skip
 
 _FORMAT: Final = 1
 _JUDGE: Final = (
@@ -38,6 +40,11 @@ _PYTHON: Final = ("timeout", "memory", "disk", "isolation", "interpreter")
 def manifest_of(output: Path) -> Path:
     """Return where the manifest of an output stands."""
     return output.with_name(output.name + ".manifest.json")
+
+
+def grader_digest(config: Any) -> str:
+    """Return what tells a typed config from others."""
+    return hashlib.sha256(jsontext.encode(configs.dump(config))).hexdigest()
 
 
 def describe(
@@ -84,7 +91,7 @@ def describe(
         "grader": {
             "name": plan.name,
             "type": plan.type,
-            "sha256": hashlib.sha256(jsontext.encode(configs.dump(config))).hexdigest(),
+            "sha256": grader_digest(config),
         },
         "metrics": dict(signatures),
         "sandbox": sandbox,
