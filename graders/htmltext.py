@@ -17,6 +17,11 @@ _UNSEEN: Final = re.compile(
     "\u2028\u2029\ufeff\ufffe\uffff\U000e0000-\U000e007f"  # unseen, some used to hide prompts
     "\ud800-\udfff]"  # no UTF-8
 )
+_MARK: Final = (
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u0f71-\u0f84\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
+_PILE: Final = re.compile(f"({_MARK}{{4}})({_MARK}{{2,}})")  # No language piles up so many.
 _VOID: Final = frozenset({"input", "meta", "link"})
 _IN_SCRIPT: Final = {
     character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029\u007f"
@@ -32,9 +37,13 @@ class Html(str):
 def visible(text: str) -> str:
     """Return a text whose unseen characters are named: none can turn, hide or break what is near.
 
-    Tabs and line ends stay; what joins emoji or letters stays, too.
+    Tabs and line ends stay; what joins emoji or letters stays, too. Of marks that pile up over a
+    letter, and so over its neighbours, four are kept.
     """
-    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
+    if text.isascii() and text.isprintable():
+        return text
+    text = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
+    return _PILE.sub(lambda found: f"{found[1]}⟨{len(found[2])} more marks⟩", text)
 
 
 def shortened(text: str, limit: int) -> str:

@@ -418,6 +418,8 @@ def test_text_becomes_html_only_once_and_only_when_it_is_html() -> None:
 
 def test_unseen_characters_are_named_and_long_texts_measured() -> None:
     assert visible("a\r\nb\tc\r\u202e\ud800\u200d") == "a\nb\tc⟨U+000D⟩⟨U+202E⟩⟨U+D800⟩\u200d"
+    assert visible("e" + "\u0301" * 9) == "e" + "\u0301" * 4 + "⟨5 more marks⟩"
+    assert visible(visible("e" + "\u0301" * 9)) == visible("e" + "\u0301" * 9)
     assert shortened("x" * 12, 5) == "xxxxx … (12 characters)"
 
 

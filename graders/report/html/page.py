@@ -166,9 +166,9 @@ def _explorer(made_from: Page, shown: Explorer) -> Html:
     finding, said = made_from.finding, made_from.said
     if len(shown.indexes) < len(made_from.rows):
         said += f" To keep the page small, {len(shown.indexes):,} of these are here."
-    if any(row.texts for row in made_from.rows):
+    if shown.is_cut:
         said += f" Texts are cut after {shown.limit:,} characters."
-    else:
+    if not any(row.texts for row in made_from.rows):
         said += " Give --rows and --grader to see items, samples and rendered inputs here."
     codes = sorted(code for code, _ in finding.tally.codes.most_common(MOST_CODES))
     keys = [shortened(key, 80) for key in finding.tally.sub_rewards][:MOST_PARTS]

@@ -129,11 +129,13 @@ class Explorer:
         data: its rows as JSON.
         indexes: the indexes of these rows.
         limit: after how many characters texts are cut.
+        is_cut: whether one was.
     """
 
     data: Html
     indexes: frozenset[int]
     limit: int
+    is_cut: bool
 
 
 def explorer(rows: Sequence[Row], keys: Sequence[str], budget: int) -> Explorer:
@@ -154,7 +156,8 @@ def explorer(rows: Sequence[Row], keys: Sequence[str], budget: int) -> Explorer:
             }
             data = script_json(body)
             if len(data.encode()) <= budget or not shown:
-                return Explorer(data, frozenset(row.index for row in shown), limit)
+                is_cut = any(text.length > limit for row in shown for text in row.texts)
+                return Explorer(data, frozenset(row.index for row in shown), limit, is_cut)
         shown = shown[::2] if len(shown) > 1 else []
 
 
