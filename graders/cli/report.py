@@ -77,8 +77,8 @@ def report(
     Without -o it is text for the terminal. Figures are exact over all rows; of more than 2,000 rows,
     a sample can be looked at: failed, lowest, highest, and some of every rank.
     """
-    if output is None and (rows or diff or probe):
-        raise click.UsageError("--rows, --diff and --probe are for a page: give -o too.")
+    if output is None and (rows or diff or probe or title):
+        raise click.UsageError("--rows, --diff, --probe and --title are for a page: give -o too.")
     if grader is not None and output is not None and not rows:
         raise click.UsageError("--grader renders the inputs of rows: give --rows too.")
     known = None if summary is None else read_json(summary, "--summary")

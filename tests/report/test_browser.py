@@ -427,3 +427,30 @@ def test_paper_has_no_controls(visit: Callable[..., Visit], sample: Path) -> Non
     page.page.emulate_media(media="print")
     assert not page.page.locator("#filters").is_visible()
     assert page.page.locator("#headline").is_visible()
+
+
+def test_what_would_get_into_the_page_could_neither_run_nor_ask(browser: Any, sample: Path) -> None:
+    page = Visit(browser, sample)
+    tried = page.page.evaluate(
+        """async () => {
+          const script = document.createElement("script");
+          script.textContent = "window.ran = 1";
+          document.body.append(script);
+          const image = document.createElement("img");
+          image.setAttribute("onerror", "window.ran = 2");
+          image.src = "https://example.invalid/x.png";
+          document.body.append(image);
+          const frame = document.createElement("iframe");
+          frame.src = "https://example.invalid/";
+          document.body.append(frame);
+          let asked = "answered";
+          try { await fetch("https://example.invalid/"); } catch { asked = "refused"; }
+          try { eval("window.ran = 3"); } catch { /* as it should be */ }
+          await new Promise((done) => setTimeout(done, 200));
+          return [asked, window.ran === undefined];
+        }"""
+    )
+    assert tried == ["refused", True]
+    assert page.asked == []
+    assert any("Content Security Policy" in one for one in page.said)
+    page.context.close()

@@ -375,6 +375,33 @@ def test_json_of_other_commands_is_facts_tables_and_links_to_rows() -> None:
     assert list(named_rows(PROBE)) == [3, 4, 7]
 
 
+FOUND = {
+    "attacks": [
+        {
+            "title": "an empty answer", "attack": "empty", "honest": {"expected": 0.625, "rows": 9},
+            "expected": 0.25, "expected_95": [0.125, 0.375], "failures": {}, "reason": "",
+            "paid_by": [{"sub_grader": "close", "paid": 0.0625}],
+            "worst": [{"index": 8, "answer": "<b>", "rendered": {"close": {"input": "text"}}}],
+        }
+    ],
+    "histogram": [{"from": -0.5, "to": 0.0, "count": 3}, {"from": 0.0, "to": 0.5, "count": 4}],
+}  # fmt: skip
+
+
+def test_what_fits_no_cell_of_a_table_stands_closed_below_it() -> None:
+    made = appendix("probe", "Probes", FOUND, frozenset({8}))
+    assert Reader(made.encode()).open == []
+    table, _, below = made.partition("More on each")
+    head = re.findall(r'<th scope="col"[^>]*>([^<]*)', table)
+    assert head == ["Attack", "Title", "Expected", "Honest", "Expected 95", "Worst"]
+    assert "0.6250" in table
+    assert "0.1250 … 0.3750" in table
+    assert table.count('data-row="8"') == 1
+    for text in ("Paid by", "0.0625", "&lt;b&gt;", "Row 8", "text"):
+        assert text in below
+    assert 'aria-label="Histogram. -0.5000 – 0.0000: 3; 0.0000 – 0.5000: 4"' in made
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -382,6 +409,8 @@ def test_json_of_other_commands_is_facts_tables_and_links_to_rows() -> None:
         {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}, {"a": [1, {"b": 2}]},
         {"rows": "many", "index": -1, "worst": ["x"]}, {"mean": 1e308, "max": -0.5},
         {"attacks": [{}], "rows": [{"index": True}]},
+        {"h": [{"from": "x", "to": None, "count": 1}, {"from": 1, "to": 2, "count": -3.5}]},
+        {"worst": [{"index": "x"}], "first": [[1]], "a": {"b": [{"c": {"d": [{"e": {}}]}}]}},
     ],
 )  # fmt: skip
 def test_json_of_any_shape_is_shown(body: dict[str, Any]) -> None:
