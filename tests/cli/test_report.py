@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Command, Done
+Command = Callable[..., Any]
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_page_is_written_whole_and_nothing_is_printed(scored: Path, command: C
         "report", str(scored), "-o", "r.html", "--rows", "rows.jsonl", "--grader", "multi.json",
         "--summary", "sum.json", "--title", "My <title>",
     )  # fmt: skip
-    assert done == Done(0, "", "")
+    assert (done.code, done.out, done.err) == (0, "", "")
     text = (scored.parent / "r.html").read_text()
     assert "My &lt;title&gt;" in text
     assert "near.reference" in text
@@ -64,7 +65,7 @@ def test_the_choices_and_paths_of_the_run_hold_for_the_page(folder: Path, comman
             "--sample-path", "said", "--rendering", "python")  # fmt: skip
     done = command("report", "out.jsonl", "-o", "r.html", "--rows", "own.jsonl",
                    "--grader", "check.json")  # fmt: skip
-    assert done == Done(0, "", "")
+    assert (done.code, done.out, done.err) == (0, "", "")
     assert '"sample · input · reference","[1, True]"' in (folder / "r.html").read_text()
 
 
@@ -100,9 +101,30 @@ def test_changed_rows_are_noted(scored: Path, command: Command) -> None:
     ids=" ".join,
 )  # fmt: skip
 def test_what_cannot_be_done_is_said(
-    scored: Path, command: Command, refused: Callable[[Done], None], arguments: list[str]
+    scored: Path, command: Command, refused: Callable[[Any], None], arguments: list[str]
 ) -> None:
     (scored.parent / "list.json").write_text("[]")
     before = scored.read_bytes()
     refused(command("report", *arguments))
     assert scored.read_bytes() == before
+
+
+def test_hostile_results_cannot_steer_a_terminal(folder: Path, command: Command) -> None:
+    bad = "\x1b[2J\u202e"
+    failure = {"code": bad, "message": bad, "where": bad}
+    lines = [
+        {"index": 0, "reward": 1.0, "sub_rewards": {bad: 1.0}, "failures": []},
+        {"index": 1, "reward": None, "sub_rewards": {bad: None}, "failures": [failure]},
+    ]
+    (folder / "bad.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines) + "torn")
+    done = command("report", "bad.jsonl")
+    assert done.code == 0
+    assert "line 3 is no whole result line" in done.out
+    assert not set("\x1b\u202e") & set(done.out)
+
+
+def test_what_an_interrupted_run_left_is_shown_with_a_note(scored: Path, command: Command) -> None:
+    scored.rename(scored.with_name("out.jsonl.partial"))
+    done = command("report", "out.jsonl.partial")
+    assert "both (multi): 5 rows" in done.out
+    assert "when it was interrupted" in done.out
