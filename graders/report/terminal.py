@@ -323,7 +323,7 @@ def _failures(tally: Tally) -> RenderableType:
     table.columns[1].justify = "right"
     for code, count in tally.codes.most_common():
         first = _first(tally.first[code][:3])
-        table.add_row(Text(code, "red"), f"{count:,}", _shortened(first, 1200))
+        table.add_row(Text(_clean(code), "red"), f"{count:,}", _shortened(first, 1200))
     return table
 
 
