@@ -16,6 +16,7 @@ Bar = tuple[str, int]
 
 _WIDE: Final = 1000
 _HIGH: Final = 200
+_WIDEST: Final = 220
 
 
 def bars_of(figures: Figures, bars: int = 20) -> list[Bar]:
@@ -37,7 +38,7 @@ def columns(bars: Sequence[Bar], *, label: str | None, marks: Sequence[float] = 
     """
     most = max((count for _, count in bars), default=0) or 1
     step = _WIDE / max(len(bars), 1)
-    gap = min(step * 0.16, 60)
+    wide = min(step * 0.84, _WIDEST)
     shapes = []
     for place, (name, count) in enumerate(bars):
         high = max(count / most * _HIGH, 2 if count else 0)
@@ -46,8 +47,8 @@ def columns(bars: Sequence[Bar], *, label: str | None, marks: Sequence[float] = 
                 "g",
                 element("title", f"{name}: {count:,} rows"),
                 element(
-                    "rect", class_="bar", x=_short(place * step + gap / 2),
-                    y=_short(_HIGH - high), width=_short(step - gap), height=_short(high),
+                    "rect", class_="bar", x=_short((place + 0.5) * step - wide / 2),
+                    y=_short(_HIGH - high), width=_short(wide), height=_short(high),
                 ),
             )
         )  # fmt: skip

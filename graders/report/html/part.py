@@ -182,11 +182,14 @@ def _shares_said(finding: Finding) -> str:
     shares = finding.shares
     if shares is None:
         return "The rewards do not vary, so no part has a share of their variance."
+    whole = finding.tally.rows
+    of_rows = f" (in the {shares.rows:,} rows where every part has a reward)"
+    where = of_rows if shares.rows < whole else ""
     if not shares.rest:
-        return "The shares of the variance add up to 100%: the reward is a weighted sum."
+        return f"The shares of the variance add up to 100%: the reward is a weighted sum{where}."
     return (
-        f"{shares.rest:.1%} of the variance is no weighted sum of the parts: products, thresholds "
-        "or minima of the formula."
+        f"{shares.rest:.1%} of the variance{where} is no weighted sum of the parts: products, "
+        "thresholds or minima of the formula."
     )
 
 
@@ -238,11 +241,15 @@ def slowest(finding: Finding, shown: frozenset[int]) -> Html | None:
     if not calls:
         return None
     rows = [
-        (row_link(one.index, shown), shortened(one.where, _NAME) or "–", f"{one.seconds:,.3f}")
+        (row_link(one.index, shown), shortened(one.where, _NAME) or "–", _duration(one.seconds))
         for one in calls[:20]
     ]
-    named = [Column("Row"), Column("Sub-grader"), Column("Seconds", is_number=True)]
+    named = [Column("Row"), Column("Sub-grader"), Column("Time", is_number=True)]
     return section("slowest", "Slowest calls", table("Slowest calls", named, rows))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:,.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def judges(finding: Finding) -> Html | None:
