@@ -102,3 +102,13 @@ $(VENV)/installed-scale: pyproject.toml | $(VENV)/installed-dev
 
 test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data and from dataset folders
 	@$(BIN)/python -m pytest -q -m scale tests/scale
+
+.PHONY: test-browser
+$(VENV)/installed-browser: pyproject.toml | $(VENV)/installed-dev
+	@echo "==> installing playwright into $(VENV), and chromium if it is missing"
+	@$(BIN)/python -m pip install --quiet playwright
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || apt-get install -y -qq chromium
+	@touch $@
+
+test-browser: $(VENV)/installed-browser ## Open reports in Chromium (Debian: installs it if missing)
+	@GRADERS_CI=1 $(BIN)/python -m pytest -q -m browser tests/report

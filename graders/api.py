@@ -24,6 +24,7 @@ from graders.engine.lane import Job
 from graders.engine.manifest import describe
 from graders.engine.output import FileOutput, StreamOutput, check_apart, is_direct
 from graders.engine.performers import Performers, Setup
+from graders.engine.render import render_inputs
 from graders.engine.result import read_results
 from graders.engine.run import MaxFailures, Progress, Run, run
 from graders.engine.runner import Runner, is_cosine
@@ -279,12 +280,8 @@ class Grader:
             )
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
-        """Return one row's rendered text fields by sub-grader key, without grading it.
-
-        A field that cannot be rendered is left out; arguments as for `grade`.
-        """
-        with self._lock:
-            return self._ready().render(item, sample)
+        """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""
+        return render_inputs(self.plan, item, sample)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as the JSON object it came from."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from graders import hosted
 from graders.hosted import Code
+from graders.htmltext import card, shortened
 
 __all__ = ["Failure", "Grade", "Usage"]
+
+_SHOWN: Final = 300
+"""Characters of a text that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +126,18 @@ class Grade:
         if self.usage:
             result["usage"] = {model: usage.to_dict() for model, usage in self.usage.items()}
         return result
+
+    def _repr_html_(self) -> str:
+        """Return the grade as a small table, for notebooks."""
+        facts = [("reward", "none" if self.reward is None else repr(self.reward), "")]
+        facts += [
+            (shortened(key, _SHOWN), "failed" if score is None else repr(score), "")
+            for key, score in self.sub_rewards.items()
+        ]
+        for word, failures in (("failure", self.failures), ("invalid", self.replaced)):
+            facts += [(word, one.code, shortened(_said(one), _SHOWN)) for one in failures]
+        return card(f"{shortened(self.name, _SHOWN)} ({self.type})", facts)
+
+
+def _said(failure: Failure) -> str:
+    return f"{failure.where}: {failure.message}" if failure.where else failure.message

@@ -17,6 +17,7 @@ from graders.cli.doctor import doctor
 from graders.cli.image import image
 from graders.cli.output import abandon_stdout, prepare_streams, say
 from graders.cli.probe import probe
+from graders.cli.report import report
 from graders.cli.run import run
 from graders.cli.score import score
 from graders.cli.test import test
@@ -60,7 +61,7 @@ def cli() -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
 
 
-_COMMANDS = (run, validate, score, test, probe, diff, agree, schema, data, doctor, image)
+_COMMANDS = (run, validate, score, test, probe, diff, agree, report, schema, data, doctor, image)
 
 for _command in _COMMANDS:
     cli.add_command(_command)

@@ -26,7 +26,8 @@ from graders.sandbox.level import require
 from graders.version import __version__
 
 __all__ = [
-    "describe", "differences", "manifest_of", "new_manifest_of", "read_manifest", "write_manifest",
+    "describe", "differences", "grader_digest", "manifest_of", "new_manifest_of", "read_manifest",
+    "write_manifest",
 ]  # fmt: skip
 
 _FORMAT: Final = 1
@@ -46,6 +47,11 @@ def manifest_of(output: Path) -> Path:
 def new_manifest_of(path: Path) -> Path:
     """Return where a manifest is written before it takes its place."""
     return path.with_name(path.name + ".new")
+
+
+def grader_digest(config: Any) -> str:
+    """Return what tells a typed config from others."""
+    return hashlib.sha256(jsontext.encode(configs.dump(config))).hexdigest()
 
 
 def describe(
@@ -92,7 +98,7 @@ def describe(
         "grader": {
             "name": plan.name,
             "type": plan.type,
-            "sha256": hashlib.sha256(jsontext.encode(configs.dump(config))).hexdigest(),
+            "sha256": grader_digest(config),
         },
         "metrics": dict(signatures),
         "sandbox": sandbox,

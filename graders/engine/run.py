@@ -20,6 +20,7 @@ from graders.engine.output import FileOutput, StreamOutput
 from graders.engine.score import Scored
 from graders.engine.tally import Tally
 from graders.errors import RowsError, StoppedError
+from graders.htmltext import card, shortened
 from graders.rows import Block, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
 
@@ -121,11 +122,35 @@ class Run:
             "peak_memory": self.peak,
         }
 
+    def _repr_html_(self) -> str:
+        """Return the run as a small table, for notebooks."""
+        tally = self.tally
+        figures = tally.rewards
+        interval = figures.interval()
+        sure = "" if interval is None else "; 95% interval {:.4g} … {:.4g}".format(*interval)
+        facts = [
+            ("mean reward", _shown(figures.mean), f"over the {tally.scored:,} scored{sure}"),
+            ("", _shown(tally.mean_of_all), f"over all {tally.rows:,}, a failed one as 0"),
+            ("spread", _shown(figures.spread), "standard deviation"),
+            ("failed", f"{tally.failed:,}", f"of {tally.rows:,}: no reward"),
+        ]
+        facts += [
+            (shortened(key, 300), _shown(one.mean), f"{tally.sub_failures[key]:,} failed")
+            for key, one in tally.sub_rewards.items()
+        ]
+        facts += [(code, f"{count:,}", "failed so") for code, count in tally.codes.most_common()]
+        whole = "" if self.complete else ", not complete"
+        return card(f"{tally.rows:,} rows{whole}", facts)
+
     @property
     def peak(self) -> int | None:
         """Bytes of memory at the most, of this process and its workers; None where unknown."""
         own = peak_memory()
         return None if own is None else own + sum(self.peaks.values())
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
 
 
 def run(

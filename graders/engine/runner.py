@@ -23,6 +23,7 @@ from graders.calls import (
     PythonReply,
 )
 from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
+from graders.engine.render import render_inputs
 from graders.errors import UnavailableError
 from graders.grade import Failure, Grade, Usage
 from graders.leaves import (
@@ -223,17 +224,7 @@ class Runner:
 
     def render(self, item: Any, sample: Any) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by leaf key; a field that fails is left out."""
-        try:
-            prepared = prepare(sample, want_json=self.plan.want_json)
-        except ValueError as error:
-            prepared = Absent(str(error))
-        shown: dict[str, dict[str, str]] = {}
-        for leaf in self.plan.leaves:
-            for name, index in leaf.fields.items():
-                rendered = self._render(index, [item], [prepared])
-                if not rendered.failures:
-                    shown.setdefault(leaf.key, {})[name] = rendered.texts[0]
-        return shown
+        return render_inputs(self.plan, item, sample)
 
     def _grade_rows(self, items: Sequence[Any], samples: Sequence[Any]) -> Graded:
         plan = self.plan

@@ -11,15 +11,18 @@ from rich.text import Text
 
 from graders import jsontext
 from graders.api import Explanation
-from graders.engine.cost import SlowRow
+from graders.engine.cost import Cost, SlowRow
 from graders.engine.run import Run
 from graders.engine.tally import QUANTILES, Figures, Tally
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
+from graders.report.finding import Finding
 from graders.report.text import clean as _clean
 from graders.sandbox import LEVELS, MachineReport, promises
 
-__all__ = ["console", "grade_view", "machine_view", "number", "run_view", "variable_view"]
+__all__ = [
+    "console", "finding_view", "grade_view", "machine_view", "number", "run_view", "variable_view",
+]  # fmt: skip
 
 BAR_WIDTH = 40
 _STEPS = 12
@@ -172,14 +175,7 @@ def run_view(
     if run.resumed:
         now = f", {_rows(scored_now)} now" if scored_now else "; nothing was left to do"
         parts += [Text(f"{_rows(run.resumed)} finished by an earlier run{now}", "dim")]
-    parts += ["", _means(tally)]
-    if tally.rewards.count:
-        parts += ["", _histogram(tally.rewards)]
-    if tally.sub_rewards:
-        parts += ["", _sub_rewards(tally, run.cost.shares)]
-    parts += ["", _failures(tally)]
-    if run.cost.slowest:
-        parts += ["", _slowest(run.cost.slowest[:3])]
+    parts += ["", *_tally(tally, run.cost)]
     parts += ["", *_signatures(signatures)] if signatures else []
     parts += [Text(note, "dim") for note in notes]
     if run.peak is not None:
@@ -187,6 +183,40 @@ def run_view(
         of = f", {workers} worker process{'es' if workers > 1 else ''} included" if workers else ""
         parts += [Text(f"memory: {run.peak / 1e6:,.0f} MB at the most{of}", "dim")]
     parts += ["", Text(f"results: {_clean(output)}")]
+    return Group(*parts)
+
+
+def _tally(
+    tally: Tally, cost: Cost, variance: Mapping[str, float] | None = None
+) -> list[RenderableType]:
+    """Show what rows add up to: means, distribution, sub-graders, failures, slowest calls.
+
+    Args:
+        tally: their figures.
+        cost: what they took.
+        variance: each sub-grader's share of the variance of the rewards, where that is known.
+    """
+    parts: list[RenderableType] = [_means(tally)]
+    if tally.rewards.count:
+        parts += ["", _histogram(tally.rewards)]
+    if tally.sub_rewards:
+        parts += ["", _sub_rewards(tally, cost.shares, variance or {})]
+    parts += ["", _failures(tally)]
+    if cost.slowest:
+        parts += ["", _slowest(cost.slowest[:3])]
+    return parts
+
+
+def finding_view(finding: Finding) -> RenderableType:
+    """Show what a file of results says."""
+    kind = f" ({_clean(finding.type)})" if finding.type else ""
+    rows, shares = _rows(finding.tally.rows), finding.shares
+    parts: list[RenderableType] = [Text.assemble((_clean(finding.name), "bold"), f"{kind}: {rows}")]
+    parts += [Text(_clean(note), "yellow") for note in finding.notes]
+    parts += ["", *_tally(finding.tally, finding.cost, None if shares is None else shares.parts)]
+    if shares is not None and shares.rest:
+        parts += ["", Text(f"{shares.rest:.1%} of the variance is no weighted sum of the parts")]
+    parts += ["", *_signatures(finding.signatures)] if finding.signatures else []
     return Group(*parts)
 
 
@@ -262,9 +292,10 @@ def _bar(share: float) -> str:
     return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
-def _sub_rewards(tally: Tally, shares: Mapping[str, float]) -> Table:
+def _sub_rewards(tally: Tally, shares: Mapping[str, float], variance: Mapping[str, float]) -> Table:
     table = Table("sub-grader", box=None, padding=(0, 3, 0, 0))
-    for heading in ("mean", "spread", "lowest", "highest", "failed", "time"):
+    headings = ("mean", "spread", "lowest", "highest", "failed", "time")
+    for heading in (*headings, "variance") if variance else headings:
         table.add_column(heading, justify="right")
     for key, figures in tally.sub_rewards.items():
         failed = tally.sub_failures[key]
@@ -276,6 +307,7 @@ def _sub_rewards(tally: Tally, shares: Mapping[str, float]) -> Table:
             number(figures.highest if figures.count else None),
             Text(f"{failed:,}", "red" if failed else ""),
             f"{shares[key]:.0%}" if key in shares else "–",
+            *([f"{variance.get(key, 0.0):.1%}"] if variance else []),
         )
     return table
 
@@ -287,7 +319,7 @@ def _failures(tally: Tally) -> RenderableType:
     table.columns[1].justify = "right"
     for code, count in tally.codes.most_common():
         first = _first(tally.first[code][:3])
-        table.add_row(Text(code, "red"), f"{count:,}", _shortened(first, 1200))
+        table.add_row(Text(_clean(code), "red"), f"{count:,}", _shortened(first, 1200))
     return table
 
 

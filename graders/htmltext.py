@@ -1,0 +1,116 @@
+"""HTML text that is safe to show whatever stands in a row: elements, escapes, notebook cards."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from graders import jsontext
+
+__all__ = ["Html", "card", "element", "joined", "script_json", "shortened", "visible"]
+
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # turn the direction of what follows
+    "\u2028\u2029\ufeff\ufffe\uffff\U000e0000-\U000e007f"  # unseen, some used to hide prompts
+    "\ud800-\udfff]"  # no UTF-8
+)
+_MARK: Final = (
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u0f71-\u0f84\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
+_PILE: Final = re.compile(f"({_MARK}{{4}})({_MARK}{{2,}})")  # No language piles up so many.
+_VOID: Final = frozenset({"input", "meta", "link"})
+_IN_SCRIPT: Final = {
+    character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029\u007f"
+}  # "</script" and "<!--" would end or change the script that the JSON stands in
+
+
+class Html(str):
+    """Text that is HTML already; all other text is escaped where it becomes part of some."""
+
+    __slots__ = ()
+
+
+def visible(text: str) -> str:
+    """Return a text whose unseen characters are named: none can turn, hide or break what is near.
+
+    Tabs and line ends stay; what joins emoji or letters stays, too. Of marks that pile up over a
+    letter, and so over its neighbours, four are kept.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
+    return _PILE.sub(lambda found: f"{found[1]}⟨{len(found[2])} more marks⟩", text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text that is fit to be shown, and says how long it is where it is cut."""
+    if len(text) <= limit:
+        return visible(text)
+    return f"{visible(text[:limit])} … ({len(text):,} characters)"
+
+
+def element(name: str, /, *children: str | None, **attributes: Any) -> Html:
+    """Return an element.
+
+    Args:
+        name: its name.
+        children: what stands in it; text that is no `Html` is escaped, None is left out.
+        attributes: its attributes; `class_` is `class`, other `_` are `-`, True has no value, and
+            those that are None or False are left out.
+    """
+    words = [name]
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        word = key.rstrip("_").replace("_", "-")
+        words.append(word if value is True else f'{word}="{html.escape(visible(str(value)))}"')
+    start = Html(f"<{' '.join(words)}>")
+    return start if name in _VOID else Html(f"{start}{joined(children)}</{name}>")
+
+
+def joined(children: Iterable[str | None]) -> Html:
+    """Return several pieces as one; text that is no `Html` is escaped, None is left out."""
+    return Html(
+        "".join(
+            one if isinstance(one, Html) else html.escape(visible(one), quote=False)
+            for one in children
+            if one is not None
+        )
+    )
+
+
+def script_json(value: Any) -> Html:
+    """Return a JSON value as it may stand in a script element: nothing in it can end the script."""
+    text = jsontext.encode(value).decode()
+    for character, escape in _IN_SCRIPT.items():
+        text = text.replace(character, escape)
+    return Html(text)
+
+
+def card(title: str, facts: Iterable[tuple[str, str, str]], headings: Sequence[str] = ()) -> str:
+    """Return a small table for a notebook: a name, a value and a word on it in each row."""
+    cell = "text-align:left;padding:.15em 1em .15em 0;vertical-align:top;background:none"
+    figure = f"{cell};text-align:right;font-variant-numeric:tabular-nums"
+    wide = f"{cell};overflow-wrap:anywhere;white-space:pre-wrap"
+    head = [element("th", one, scope="col", style=cell) for one in headings]
+    rows = [
+        element(
+            "tr",
+            element("th", name, scope="row", style=f"{cell};font-weight:normal"),
+            element("td", value, style=figure),
+            element("td", note, style=wide),
+        )
+        for name, value, note in facts
+    ]
+    table = element(
+        "table",
+        element("caption", title, style="text-align:left;font-weight:bold;color:inherit"),
+        element("thead", element("tr", *head)) if head else None,
+        element("tbody", *rows),
+        style="border-collapse:collapse;max-width:60em",
+    )
+    return str(element("div", table, class_="graders"))

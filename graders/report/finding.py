@@ -1,0 +1,221 @@
+"""What a file of results says: its figures, exact over all rows, and where each row stands."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graders import jsontext
+from graders.engine.cost import Cost, SlowRow
+from graders.engine.manifest import manifest_of, read_manifest
+from graders.engine.result import Result, read_results, tally_results
+from graders.engine.tally import Tally
+from graders.errors import RowsError
+from graders.report.share import Moments, Shares
+
+__all__ = ["Finding", "read_finding", "read_json", "results_of"]
+
+
+@dataclass(slots=True)
+class Finding:
+    """What a file of results says.
+
+    Attributes:
+        path: the file.
+        tally: its figures.
+        shares: what each sub-grader brings to the variance; None where that cannot be said.
+        manifest: what the run was made from; {} where it is not known.
+        summary: the summary of the run; {} where none is given.
+        judged_flips: whether the tally knows on which side of the pass mark a judge's reply stands.
+        notes: what a reader must know about the file.
+        indexes: each row's index.
+        rewards: each row's reward, NaN for a failed row.
+        codes: each row's first failure as a place in `code_names`, -1 for none.
+        code_names: the failure codes.
+    """
+
+    path: Path
+    tally: Tally = field(default_factory=Tally)
+    shares: Shares | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    judged_flips: bool = False
+    notes: list[str] = field(default_factory=list)
+    indexes: array[int] = field(default_factory=lambda: array("q"))
+    rewards: array[float] = field(default_factory=lambda: array("d"))
+    codes: array[int] = field(default_factory=lambda: array("l"))
+    code_names: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The grader's name; the file's where nobody knows it."""
+        return str(self._told("name") or self.path.name)
+
+    @property
+    def type(self) -> str:
+        """The grader's type; "" where nobody knows it."""
+        return str(self._told("type") or "")
+
+    def _told(self, key: str) -> Any:
+        grader = self.manifest.get("grader")
+        told = grader.get(key) if isinstance(grader, Mapping) else None
+        return told or self.summary.get(key)
+
+    @property
+    def signatures(self) -> dict[str, str]:
+        """How each metric is made."""
+        found = self.manifest.get("metrics") or self.summary.get("signatures")
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, Mapping) else {}
+
+    @property
+    def cost(self) -> Cost:
+        """What the run took, as far as its summary tells."""
+        shares, slowest = self.summary.get("time_shares"), self.summary.get("slowest")
+        return Cost(
+            {str(key): float(share) for key, share in shares.items() if _is_number(share)}
+            if isinstance(shares, Mapping)
+            else {},
+            [one for one in map(_slow_row, slowest) if one] if isinstance(slowest, list) else [],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON."""
+        figures = self.tally.to_dict()
+        if not self.judged_flips:
+            for one in figures["repeats"].values():
+                one["flipped"] = one["flip_rate"] = None
+        shares = None if self.shares is None else self.shares.to_dict()
+        return {
+            "name": self.name, "type": self.type, **figures, "variance_shares": shares,
+            "notes": self.notes,
+        }  # fmt: skip
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _slow_row(body: Any) -> SlowRow | None:
+    if not isinstance(body, Mapping) or not _is_number(body.get("seconds")):
+        return None
+    if not isinstance(body.get("index"), int):
+        return None
+    return SlowRow(float(body["seconds"]), body["index"], str(body.get("sub_grader") or ""))
+
+
+def read_finding(
+    path: Path,
+    *,
+    marks: Mapping[str, float | None] | None = None,
+    summary: Mapping[str, Any] | None = None,
+) -> Finding:
+    """Return what a file of results says.
+
+    Args:
+        path: the file, as `graders score` wrote it; an interrupted run's `.partial` will do.
+        marks: the pass mark of each judge by its key, where the grader is known.
+        summary: what `graders score --summary` wrote.
+
+    Raises:
+        RowsError: it cannot be read, or holds no results.
+    """
+    found = Finding(path, summary=summary or {}, judged_flips=marks is not None)
+    beside = path.resolve()
+    beside = beside.with_name(beside.name.removesuffix(".partial"))
+    found.manifest = read_manifest(manifest_of(beside)) or {}
+    moments: Moments | None = None
+    read = 0
+    for results in results_of(path):
+        read += sum(len(one.line) for one in results)
+        try:
+            if results and moments is None:
+                moments = Moments(list(results[0].body["sub_rewards"]))
+            if moments is not None:
+                moments.add(_columns(results, moments.keys))
+            _place(found, results)
+            found.tally.merge(tally_results(results, marks or {}))
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+            after = found.tally.rows
+            raise RowsError(
+                f"{path}: after line {after:,} stands what `graders score` never writes: {error}"
+            ) from None
+    _check(found, path, read)
+    found.shares = None if moments is None else moments.shares()
+    return found
+
+
+def results_of(path: Path) -> Iterator[list[Result]]:
+    """Yield the results of a file, many at a time.
+
+    Raises:
+        RowsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield from read_results(stream)
+    except OSError as error:
+        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _check(found: Finding, path: Path, read: int) -> None:
+    """Say where a file breaks off: its figures are of the rows before that."""
+    size = path.stat().st_size
+    rows = found.tally.rows
+    if not rows and size:
+        raise RowsError(f"{path}: the first line is not a result line")
+    if read < size:
+        found.notes.append(
+            f"{path.name} breaks off: line {rows + 1:,} is no whole result line. "
+            f"Everything here is of the {rows:,} rows before it."
+        )
+    elif path.name.endswith(".partial"):
+        found.notes.append(f"{path.name} is what a run had finished when it was interrupted.")
+
+
+def _columns(results: Sequence[Result], keys: Sequence[str]) -> list[list[float]]:
+    """Return sub-rewards and reward of the rows in which each part has its own."""
+    rows = []
+    for one in results:
+        if one.body["failures"] or "replaced" in one.body:
+            continue
+        parts = one.body["sub_rewards"]
+        row = [parts.get(key) for key in keys]
+        if None not in row:
+            rows.append([*row, one.body["reward"]])
+    return rows
+
+
+def _place(found: Finding, results: Sequence[Result]) -> None:
+    names = {code: place for place, code in enumerate(found.code_names)}
+    for one in results:
+        failures = one.body["failures"] or one.body.get("replaced", ())
+        place = -1
+        if failures:
+            code = failures[0]["code"]
+            place = names.setdefault(code, len(names))
+            if place == len(found.code_names):
+                found.code_names.append(code)
+        found.indexes.append(one.index)
+        found.rewards.append(math.nan if one.failed else one.body["reward"])
+        found.codes.append(place)
+
+
+def read_json(path: Path, option: str) -> Mapping[str, Any]:
+    """Return the JSON object of a file.
+
+    Raises:
+        RowsError: it cannot be read, or holds no JSON object.
+    """
+    try:
+        value = jsontext.decode(path.read_bytes())
+    except OSError as error:
+        raise RowsError(f"{option} {path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise RowsError(f"{option} {path} is not JSON: {error}") from None
+    if not isinstance(value, Mapping):
+        raise RowsError(f"{option} {path} holds no JSON object")
+    return value

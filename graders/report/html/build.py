@@ -1,0 +1,77 @@
+"""From a file of results, and the rows and JSON that go with it, to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graders.api import Grader
+from graders.engine.manifest import grader_digest
+from graders.report.finding import Finding
+from graders.report.html.appendix import named_rows
+from graders.report.html.page import Page, page
+from graders.report.html.row import add_texts, read_rows
+from graders.report.html.sample import pick
+from graders.rows import Layout, Source
+
+__all__ = ["build"]
+
+
+def build(
+    finding: Finding,
+    *,
+    source: Source | None = None,
+    layout: Layout | None = None,
+    grader: Grader | None = None,
+    appendices: Sequence[tuple[str, str, Mapping[str, Any]]] = (),
+    title: str | None = None,
+) -> tuple[bytes, list[str]]:
+    """Return the page, and what its reader is told to beware of.
+
+    Args:
+        finding: what the results say.
+        source: the rows that were scored, for items and samples.
+        layout: where in a row these stand.
+        grader: renders the inputs of the rows; asks nobody.
+        appendices: JSON of other commands: id, heading, object.
+        title: the heading; the grader's name where there is none.
+
+    Raises:
+        RowsError: the rows cannot be read.
+    """
+    named = [one for _, _, body in appendices for one in named_rows(body)]
+    named += [one.index for one in finding.cost.slowest]
+    named += [index for first in finding.tally.first.values() for index, _ in first]
+    picked = pick(finding, named)
+    rows = read_rows(finding, picked.places)
+    notes: list[str] = []
+    if grader is not None:
+        notes += _grader_doubts(finding, grader)
+    if source is not None:
+        strange = add_texts(rows, source, layout or Layout(), grader)
+        notes += _row_doubts(finding, source)
+        if strange and not notes:
+            notes.append(
+                f"{strange:,} of {len(rows):,} rows have another id than their results: "
+                "these are not the rows that were scored."
+            )
+    made_from = Page(finding, rows, picked.said, title, appendices, notes)
+    return page(made_from), notes
+
+
+def _grader_doubts(finding: Finding, grader: Grader) -> list[str]:
+    then = finding.manifest.get("grader")
+    if not isinstance(then, Mapping) or then.get("sha256") == grader_digest(grader.config):
+        return []
+    return ["The grader has changed since these results; rendered inputs are those of today."]
+
+
+def _row_doubts(finding: Finding, source: Source) -> list[str]:
+    """Say where the rows are not those that were scored, which digests can tell."""
+    then = finding.manifest.get("inputs")
+    if source.is_stream or not isinstance(then, list):
+        return []
+    digests = [one.get("sha256") for one in then if isinstance(one, Mapping)]
+    if None in digests or digests == [one.get("sha256") for one in source.identity()]:
+        return []
+    return ["The rows have changed since these results; what is shown may be of other rows."]

@@ -1,0 +1,336 @@
+"""The parts of the page that say what all rows add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, Final
+
+from graders import jsontext
+from graders.engine.tally import Figures, Tally
+from graders.htmltext import Html, element, shortened
+from graders.report.finding import Finding
+from graders.report.html.chart import histogram, meter, spark
+from graders.report.html.row import MOST_PARTS
+from graders.report.html.table import Column, facts, row_link, section, table
+from graders.report.terminal import number
+
+__all__ = [
+    "MOST_CODES",
+    "distribution",
+    "failures",
+    "headline",
+    "judges",
+    "made",
+    "parts",
+    "slowest",
+]
+
+_NAME: Final = 80
+_MESSAGE: Final = 240
+_MOST_FACTS: Final = 60
+MOST_CODES: Final = 20
+
+
+def headline(finding: Finding) -> Html:
+    """Return the figures to read first."""
+    tally = finding.tally
+    figures = tally.rewards
+    tiles = [
+        _tile("Mean reward", number(figures.mean), _over(figures, f"the {tally.scored:,} scored")),
+        _tile(
+            "A failed row as 0",
+            number(tally.mean_of_all),
+            _over(_with_zeros(tally), f"all {tally.rows:,} rows"),
+        ),
+        _tile("Failed", f"{tally.failed:,}", _of_rows(tally), bad=bool(tally.failed)),
+        _tile("At the ends", _ends(figures), _saturation(figures)),
+    ]
+    return section("headline", "At a glance", element("div", *tiles, class_="tiles"))
+
+
+def _tile(name: str, value: str, note: str, *, bad: bool = False) -> Html:
+    return element(
+        "div",
+        element("div", name, class_="name"),
+        element("div", value, class_="value bad" if bad else "value"),
+        element("div", note, class_="note"),
+        class_="tile",
+    )
+
+
+def _with_zeros(tally: Tally) -> Figures:
+    whole = Figures()
+    whole.merge(tally.rewards)
+    left = tally.failed
+    while left > 0:
+        whole.add([0.0] * min(left, 1 << 16))
+        left -= 1 << 16
+    return whole
+
+
+def _over(figures: Figures, rows: str) -> str:
+    interval = figures.interval()
+    if interval is None:
+        return f"over {rows}"
+    return f"over {rows}; 95% interval {number(interval[0])} … {number(interval[1])}"
+
+
+def _of_rows(tally: Tally) -> str:
+    if not tally.rows:
+        return "of no rows"
+    if not tally.failed and not tally.replaced:
+        return f"each of the {tally.rows:,} rows has a reward"
+    text = f"{_percent(tally.failed / tally.rows)} of {tally.rows:,} rows have no reward"
+    return text + (f"; invalid_grade stands for {tally.replaced:,}" if tally.replaced else "")
+
+
+def _percent(share: float) -> str:
+    """Return a share as people read it; neither none nor all is said of what is only nearly so."""
+    if 0 < abs(share) < 0.001:
+        return "under 0.1%"
+    return f"{min(share, 0.999):.1%}" if share < 1 else f"{share:.0%}"
+
+
+def _ends(figures: Figures) -> str:
+    if not figures.count:
+        return "–"
+    if figures.lowest == figures.highest:
+        return "100%"
+    return _percent((figures.at_lowest + figures.at_highest) / figures.count)
+
+
+def _saturation(figures: Figures) -> str:
+    if not figures.count:
+        return "no row has a reward"
+    low, high = number(figures.lowest), number(figures.highest)
+    if low == high and figures.lowest == figures.highest:
+        return f"every row has {low}: the reward tells no rows apart"
+    return (
+        f"{_percent(figures.at_lowest / figures.count)} have the lowest, {low}; "
+        f"{_percent(figures.at_highest / figures.count)} the highest, {high}"
+    )
+
+
+def distribution(finding: Finding) -> Html:
+    """Return the distribution of the rewards."""
+    figures = finding.tally.rewards
+    if not figures.count:
+        return section("rewards", "Rewards", element("p", "No row has a reward."))
+    low, quarter, median, three, high = (
+        number(figures.quantile(share)) for share in (0.05, 0.25, 0.5, 0.75, 0.95)
+    )
+    told = facts(
+        [
+            ("Median", median),
+            ("Half of the rows", f"{quarter} … {three}"),
+            ("Nine tenths", f"{low} … {high}"),
+            ("Standard deviation", number(figures.spread)),
+        ]
+    )
+    return section("rewards", "Rewards", histogram(figures), told)
+
+
+def parts(finding: Finding) -> Html | None:
+    """Return what each sub-grader gave, and its share of the variance; None without any."""
+    tally = finding.tally
+    if not tally.sub_rewards:
+        return None
+    times = finding.cost.shares
+    named = [
+        Column("Sub-grader"), Column("Distribution"), Column("Mean", is_number=True),
+        Column("Spread", is_number=True), Column("Lowest", is_number=True),
+        Column("Highest", is_number=True), Column("Failed", is_number=True),
+        Column("Share of variance"),
+    ]  # fmt: skip
+    if times:
+        named.append(Column("Time", is_number=True))
+    rows = []
+    for key, figures in list(tally.sub_rewards.items())[:MOST_PARTS]:
+        name, failed = shortened(key, _NAME), tally.sub_failures[key]
+        cells: list[str] = [
+            name,
+            spark(figures, name),
+            number(figures.mean),
+            number(figures.spread),
+            number(figures.lowest if figures.count else None),
+            number(figures.highest if figures.count else None),
+            element("span", f"{failed:,}", class_="bad" if failed else None),
+            _share(finding, key),
+        ]
+        if times:
+            cells.append(f"{times[key]:.0%}" if key in times else "–")
+        rows.append(cells)
+    more = len(tally.sub_rewards) - MOST_PARTS
+    return section(
+        "parts",
+        "Sub-graders",
+        table("Sub-graders: distribution, mean and share of variance", named, rows),
+        element("p", f"{more:,} more sub-graders are not shown.") if more > 0 else None,
+        lead=_shares_said(finding),
+    )
+
+
+def _share(finding: Finding, key: str) -> Html:
+    if finding.shares is None:
+        return element("span", "–")
+    share = finding.shares.parts.get(key, 0.0)
+    return element("span", meter(share), f" {share:.1%}", class_="share")
+
+
+def _shares_said(finding: Finding) -> str:
+    shares = finding.shares
+    if shares is None:
+        return "The rewards do not vary, so no part has a share of their variance."
+    whole = finding.tally.rows
+    of_rows = f" (in the {shares.rows:,} rows where every part has a reward)"
+    where = of_rows if shares.rows < whole else ""
+    if not shares.rest:
+        return f"The shares of the variance add up to 100%: the reward is a weighted sum{where}."
+    return (
+        f"{shares.rest:.1%} of the variance{where} is no weighted sum of the parts: products, "
+        "thresholds or minima of the formula."
+    )
+
+
+def failures(finding: Finding, shown: frozenset[int]) -> Html:
+    """Return the failures by code, with the first rows of each."""
+    tally = finding.tally
+    if not tally.codes:
+        return section("failures", "Failures", element("p", "No row failed.", class_="good"))
+    rows = []
+    for code, count in tally.codes.most_common(MOST_CODES):
+        first = [
+            element(
+                "li",
+                "row ",
+                row_link(index, shown),
+                element("span", f" {shortened(message, _MESSAGE)}", class_="text"),
+            )
+            for index, message in tally.first[code]
+        ]
+        rows.append(
+            (
+                element("code", shortened(code, _NAME)),
+                f"{count:,}",
+                _percent(count / tally.rows),
+                element("ul", *first, class_="plain"),
+            )
+        )
+    named = [
+        Column("Code"), Column("Rows", is_number=True), Column("Share", is_number=True),
+        Column("First rows"),
+    ]  # fmt: skip
+    places = ", ".join(
+        f"{shortened(key, _NAME)} {count:,}" if key else f"the grader itself {count:,}"
+        for key, count in tally.sub_failures.most_common(8)
+    )
+    more = len(tally.codes) - MOST_CODES
+    return section(
+        "failures",
+        "Failures",
+        table("Failures by code", named, rows),
+        element("p", f"{more:,} more codes are not shown.") if more > 0 else None,
+        lead=f"Failures by sub-grader: {places}.",
+    )
+
+
+def slowest(finding: Finding, shown: frozenset[int]) -> Html | None:
+    """Return the slowest calls; None where nobody knows them."""
+    calls = finding.cost.slowest
+    if not calls:
+        return None
+    rows = [
+        (row_link(one.index, shown), shortened(one.where, _NAME) or "–", _duration(one.seconds))
+        for one in calls[:20]
+    ]
+    named = [Column("Row"), Column("Sub-grader"), Column("Time", is_number=True)]
+    return section("slowest", "Slowest calls", table("Slowest calls", named, rows))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:,.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def judges(finding: Finding) -> Html | None:
+    """Return what judges used and how steady they are; None where there are none."""
+    tally = finding.tally
+    if not tally.usage and not tally.repeats:
+        return None
+    tokens = [
+        (
+            shortened(model, _NAME), f"{one.prompt_tokens:,}", f"{one.completion_tokens:,}",
+            f"{one.cached_tokens:,}", f"{one.total_tokens:,}",
+        )
+        for model, one in sorted(tally.usage.items())
+    ]  # fmt: skip
+    named = [
+        Column("Model"),
+        *(Column(n, is_number=True) for n in ("Prompt", "Completion", "Cached", "Total")),
+    ]
+    steady = [
+        (
+            shortened(key, _NAME) or "the grader", f"{one.asked:,}", f"{one.failed:,}",
+            number(one.spread),
+            f"{one.flipped:,} of {one.rows:,}" if finding.judged_flips else "–",
+        )
+        for key, one in tally.repeats.items()
+    ]  # fmt: skip
+    of_judge = [
+        Column("Judge"),
+        *(
+            Column(n, is_number=True)
+            for n in ("Asked", "Failed", "Spread within a row", "Rows whose verdict flips")
+        ),
+    ]
+    return section(
+        "judges",
+        "Judges",
+        table("Tokens by model", named, tokens) if tokens else None,
+        table("How steady judges are", of_judge, steady) if steady else None,
+    )
+
+
+def made(finding: Finding) -> Html:
+    """Return what the results were made from."""
+    pairs = [("Results", shortened(finding.path.name, _MESSAGE))]
+    grader = finding.manifest.get("grader")
+    if isinstance(grader, Mapping):
+        pairs.append(("Grader", f"{finding.name} ({finding.type})"))
+        pairs.append(("Grader's SHA-256", str(grader.get("sha256", ""))))
+    pairs += _pairs("Version of ", finding.manifest.get("versions"))
+    pairs += _pairs("Metric of ", finding.signatures)
+    if finding.manifest.get("sandbox"):
+        pairs.append(("Sandbox", str(finding.manifest["sandbox"])))
+    pairs += _inputs(finding.manifest.get("inputs"))
+    pairs += _pairs("", finding.manifest.get("options"))
+    left = len(pairs) - _MOST_FACTS
+    shown = [(shortened(k, _NAME), shortened(v, _MESSAGE)) for k, v in pairs[:_MOST_FACTS]]
+    lead = None if grader else "No manifest stands beside the results: the grader is not known."
+    return section(
+        "made",
+        "How it was made",
+        element("details", element("summary", "Versions, options and inputs"), facts(shown)),
+        element("p", f"{left} more are not shown.") if left > 0 else None,
+        lead=lead,
+    )
+
+
+def _pairs(before: str, found: Any) -> list[tuple[str, str]]:
+    if not isinstance(found, Mapping):
+        return []
+    return [
+        (f"{before}{key}", value if isinstance(value, str) else jsontext.encode(value).decode())
+        for key, value in found.items()
+    ]
+
+
+def _inputs(found: Any) -> list[tuple[str, str]]:
+    """Return the inputs by the names of their files: a folder's is nobody else's business."""
+    if not isinstance(found, list):
+        return []
+    return [
+        ("Rows", f"{PurePath(str(one.get('path', ''))).name} {one.get('sha256', '')}")
+        for one in found
+        if isinstance(one, Mapping)
+    ]

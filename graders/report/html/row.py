@@ -1,0 +1,197 @@
+"""The rows of the explorer: what a result line says, with item, sample and rendered inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graders import jsontext
+from graders.api import Grader
+from graders.engine.result import Result
+from graders.htmltext import Html, script_json, shortened, visible
+from graders.report.finding import Finding, results_of
+from graders.rows import Layout, Source, blank_others, decode_block
+from graders.sample import Absent
+
+__all__ = ["MOST_PARTS", "Explorer", "Row", "Text", "add_texts", "explorer", "read_rows"]
+
+_KEPT: Final = 8000
+"""Characters that are kept of a text at the most."""
+_LIMITS: Final = (_KEPT, 4000, 2000, 1000, 500, 250, 120, 60)
+_MOST_FAILURES: Final = 20
+MOST_PARTS: Final = 40
+_BLOCK_BYTES: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class Text:
+    """A text of a row.
+
+    Attributes:
+        names: what it is: `sample`, or the fields of sub-graders that see it.
+        text: its beginning.
+        length: its whole length.
+    """
+
+    names: list[str]
+    text: str
+    length: int
+
+
+@dataclass(slots=True)
+class Row:
+    """A row that is shown.
+
+    Attributes:
+        body: its result line.
+        texts: item, sample and rendered inputs, each text once.
+    """
+
+    body: Mapping[str, Any]
+    texts: list[Text] = field(default_factory=list)
+
+    @property
+    def index(self) -> int:
+        """The row's index."""
+        index: int = self.body["index"]
+        return index
+
+
+def read_rows(finding: Finding, places: Sequence[int]) -> list[Row]:
+    """Return the rows at these places of the results."""
+    wanted = set(places)
+    return [Row(one.body) for place, one in enumerate(_lines(finding)) if place in wanted]
+
+
+def _lines(finding: Finding) -> Iterator[Result]:
+    for results in results_of(finding.path):
+        yield from results
+
+
+def add_texts(rows: Sequence[Row], source: Source, layout: Layout, grader: Grader | None) -> int:
+    """Give rows their texts; return how many rows have another id than their result.
+
+    Args:
+        rows: the rows.
+        source: the rows that were scored.
+        layout: where item and sample stand.
+        grader: renders the inputs; None for item and sample alone.
+
+    Raises:
+        RowsError: they cannot be read.
+    """
+    by_index = {row.index: row for row in rows}
+    strange, last = 0, max(by_index, default=-1)
+    for block in source.blocks(_BLOCK_BYTES):
+        if block.index > last:
+            break
+        chunk = decode_block(blank_others(block, by_index.__contains__), layout)
+        for place, index in enumerate(chunk.indexes):
+            row = by_index[index]
+            strange += row.body.get("id") != chunk.ids[place]
+            if place not in chunk.failures:
+                row.texts = _texts(chunk.items[place], chunk.samples[place], grader)
+    return strange
+
+
+def _texts(item: Any, sample: Any, grader: Grader | None) -> list[Text]:
+    found: dict[str, list[str]] = {}
+    for name, value in (("item", item), ("sample", sample)):
+        found.setdefault(_plain(value), []).append(name)
+    rendered = {} if grader is None else grader.render(*map(_present, (item, sample)))
+    for key, fields in rendered.items():
+        for name, text in fields.items():
+            found.setdefault(text, []).append(f"{key}.{name}" if key else name)
+    return [Text(names, text[:_KEPT], len(text)) for text, names in found.items()]
+
+
+def _present(value: Any) -> Any:
+    return None if isinstance(value, Absent) else value
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Absent):
+        return f"({value.reason})"
+    try:
+        return jsontext.encode(value, indent=True).decode()
+    except ValueError:
+        return "(it nests too deeply to be shown)"
+
+
+@dataclass(frozen=True, slots=True)
+class Explorer:
+    """What the row explorer shows.
+
+    Attributes:
+        data: its rows as JSON.
+        indexes: the indexes of these rows.
+        limit: after how many characters texts are cut.
+        is_cut: whether one was.
+    """
+
+    data: Html
+    indexes: frozenset[int]
+    limit: int
+    is_cut: bool
+
+
+def explorer(rows: Sequence[Row], keys: Sequence[str], budget: int) -> Explorer:
+    """Return what the explorer shows.
+
+    Args:
+        rows: the rows.
+        keys: the sub-graders.
+        budget: bytes that the data may take: texts are cut until they fit, then rows are left out.
+    """
+    shown = list(rows)
+    while True:
+        for limit in _LIMITS:
+            body = {
+                "parts": [shortened(key, min(limit, 120)) for key in keys[:MOST_PARTS]],
+                "limit": limit,
+                "rows": [_record(row, keys[:MOST_PARTS], limit) for row in shown],
+            }
+            data = script_json(body)
+            if len(data.encode()) <= budget or not shown:
+                is_cut = any(text.length > limit for row in shown for text in row.texts)
+                return Explorer(data, frozenset(row.index for row in shown), limit, is_cut)
+        shown = shown[::2] if len(shown) > 1 else []
+
+
+def _record(row: Row, keys: Sequence[str], limit: int) -> list[Any]:
+    """Return a row as the page's script reads it: index, id, reward, parts, failures, texts."""
+    body = row.body
+    failures, replaced = body["failures"], body.get("replaced", [])
+    failed = bool(failures)
+    return [
+        row.index,
+        _identity(body.get("id"), min(limit, 120)),
+        None if failed else body["reward"],
+        [body["sub_rewards"].get(key) for key in keys],
+        [_failure(one, limit) for one in (failures or replaced)[:_MOST_FAILURES]],
+        int(bool(replaced) and not failed),
+        [
+            [
+                shortened(" · ".join(one.names[:MOST_PARTS]), 400),
+                visible(one.text[:limit]),
+                one.length,
+            ]
+            for one in row.texts
+        ],
+    ]
+
+
+def _identity(value: Any, limit: int) -> str:
+    if value is None:
+        return ""
+    return shortened(value if isinstance(value, str) else _plain(value), limit)
+
+
+def _failure(body: Mapping[str, Any], limit: int) -> list[str]:
+    details = str(body.get("details", ""))
+    texts = (body.get("code", ""), body.get("where", ""), body.get("message", ""))
+    cut = [shortened(str(text), min(limit, 600)) for text in texts]
+    return [*cut, "" if details == texts[2] else shortened(details, limit)]

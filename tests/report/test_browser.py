@@ -1,0 +1,455 @@
+"""The page in a real browser: nothing runs that is not ours, nothing is asked for, all of it works."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graders
+from graders.report.finding import read_finding
+from graders.report.html import build
+from graders.rows import find_source
+
+pytestmark = pytest.mark.browser
+
+SUPPORT = Path(__file__).parents[2] / "samples/support-answers"
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+ResultsFile = Callable[[Path, int], Path]
+RowsFile = Callable[[Path, int, str], Path]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if "GRADERS_CI" not in os.environ:
+        pytest.importorskip("playwright.sync_api")
+        if program is None:
+            pytest.skip("there is no chromium")
+    from playwright import sync_api as api
+
+    with api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+class Visit:
+    """A page that was opened, with what it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, **settings: Any) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        sizes = {"viewport": {"width": 1100, "height": 900}, **settings}
+        self.context = browser.new_context(**sizes)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.said.append(dialog.message))
+        self.context.route("**/*", self._route)
+        self.address = path.resolve().as_uri()
+        self.page.goto(self.address)
+
+    def _route(self, route: Any) -> None:
+        address = route.request.url
+        if address == self.address or address.startswith("data:,"):
+            route.continue_()
+        else:
+            self.asked.append(address)
+            route.abort()
+
+    def rows(self) -> list[int]:
+        return [int(text) for text in self.page.locator("button.row").all_inner_texts()]
+
+    def count(self) -> str:
+        text: str = self.page.locator("#count").inner_text()
+        return text
+
+    def cells(self, column: int) -> list[str]:
+        found: list[str] = self.page.locator(
+            f"#table tbody tr > :nth-child({column})"
+        ).all_inner_texts()
+        return found
+
+    def wide(self) -> int:
+        width: int = self.page.evaluate("document.documentElement.scrollWidth")
+        return width
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
+    """Opens pages; at the end, none has said or asked for anything."""
+    visits: list[Visit] = []
+
+    def go(path: Path, **settings: Any) -> Visit:
+        visits.append(Visit(browser, path, **settings))
+        return visits[-1]
+
+    yield go
+    for one in visits:
+        assert one.said == []
+        assert one.asked == []
+        assert len(one.context.pages) == 1
+        one.context.close()
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of samples/support-answers."""
+    folder = tmp_path_factory.mktemp("sample")
+    grader = graders.load(SUPPORT / "grader.json")
+    graders.score_file(grader, SUPPORT / "rows.jsonl", folder / "out.jsonl")
+    probe = {"attacks": [{"name": "empty", "mean": 0.1, "worst": [300, 2]}]}
+    summary = {"slowest": [{"index": 250, "sub_grader": "close", "seconds": 1.5}]}
+    made, notes = build(
+        read_finding(folder / "out.jsonl", summary=summary),
+        source=find_source([SUPPORT / "rows.jsonl"]),
+        grader=grader,
+        appendices=[("probe", "Probes", probe)],
+    )
+    assert notes == []
+    (folder / "report.html").write_bytes(made)
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory, results_file: ResultsFile) -> Path:
+    """A page of 200 rows, 25 of which failed."""
+    folder = tmp_path_factory.mktemp("failing")
+    made, _ = build(read_finding(results_file(folder, 200)))
+    (folder / "report.html").write_bytes(made)
+    return folder / "report.html"
+
+
+def test_the_page_opens_and_shows_the_first_rows(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    assert page.count() == "336 rows"
+    assert page.rows() == list(range(50))
+    assert page.page.locator("h1").inner_text() == "support_answer"
+    assert page.page.locator("#place").inner_text() == "Page 1 of 7"
+
+
+def test_search_finds_ids_and_texts_word_by_word(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    page.page.fill("#search", "q10-4")
+    assert page.count() == "1 of 336 rows"
+    page.page.fill("#search", "SWEATER q01")
+    assert page.count() == "6 of 336 rows"
+    page.page.fill("#search", "no such words anywhere")
+    assert page.count() == "0 of 336 rows"
+    page.page.click("#reset")
+    page.page.wait_for_function("document.getElementById('count').textContent === '336 rows'")
+
+
+def test_columns_sort_both_ways_and_say_so(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    head = page.page.locator("thead th", has_text="Reward").last
+    head.locator("button").click()
+    rewards = [float(text) for text in page.cells(3)]
+    assert rewards == sorted(rewards, reverse=True)
+    assert head.get_attribute("aria-sort") == "descending"
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    rewards = [float(text) for text in page.cells(3)]
+    assert rewards == sorted(rewards)
+    assert page.page.locator("[aria-sort]").count() == 1
+    assert page.page.evaluate("document.activeElement.textContent") == "Reward"
+
+
+def test_filters_keep_failed_rows_codes_and_ranges(
+    visit: Callable[..., Visit], failing: Path
+) -> None:
+    page = visit(failing)
+    bodies = [
+        json.loads(line) for line in (failing.parent / "results.jsonl").read_text().splitlines()
+    ]
+    page.page.select_option("#status", "failed")
+    assert page.count() == "25 of 200 rows"
+    assert page.rows() == [one["index"] for one in bodies if one["failures"]]
+    code = "sample_parse_error"
+    page.page.select_option("#code", code)
+    wanted = [one["index"] for one in bodies if any(f["code"] == code for f in one["failures"])]
+    assert page.rows() == wanted
+    page.page.click("#reset")
+    page.page.wait_for_function("document.getElementById('count').textContent === '200 rows'")
+    page.page.fill("#least", "0.25")
+    page.page.fill("#most", "0.5")
+    wanted = [one["index"] for one in bodies if one["reward"] and 0.25 <= one["reward"] <= 0.5]
+    assert page.count() == f"{len(wanted)} of 200 rows"
+    assert page.rows() == wanted[:50]
+    page.page.select_option("#part", "1")
+    page.page.fill("#least", "1")
+    page.page.fill("#most", "")
+    wanted = [one["index"] for one in bodies if one["sub_rewards"]["same"] == 1]
+    assert page.count() == f"{len(wanted)} of 200 rows"
+    assert page.rows() == wanted[:50]
+
+
+def test_a_row_opens_with_its_texts_and_closes(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    button = page.page.locator("button.row").first
+    assert button.get_attribute("aria-expanded") == "false"
+    button.click()
+    button = page.page.locator("button.row").first
+    assert button.get_attribute("aria-expanded") == "true"
+    detail = page.page.locator(f"#{button.get_attribute('aria-controls')}")
+    assert "lambswool sweater" in detail.locator("pre").first.inner_text()
+    assert "mentions.reference" in detail.inner_text()
+    assert "30 days" in detail.inner_text()
+    button.click()
+    assert page.page.locator(".detail").count() == 0
+
+
+def test_a_failed_row_says_why(visit: Callable[..., Visit], failing: Path) -> None:
+    page = visit(failing)
+    page.page.select_option("#status", "failed")
+    page.page.locator("button.row").first.click()
+    text = page.page.locator(".detail").inner_text()
+    assert "in near" in text
+    assert "row 5 lacks it" in text
+
+
+@pytest.mark.parametrize(("section", "row"), [("#probe", 300), ("#slowest", 250)])
+def test_rows_named_elsewhere_open_from_there(
+    visit: Callable[..., Visit], sample: Path, section: str, row: int
+) -> None:
+    page = visit(sample)
+    page.page.fill("#search", "q01")
+    page.page.locator(f"{section} button.jump", has_text=str(row)).click()
+    assert page.count() == "336 rows"
+    assert page.page.evaluate("document.activeElement.textContent") == str(row)
+    assert page.page.locator(f"#detail-{row}").is_visible()
+    box = page.page.evaluate("document.activeElement.getBoundingClientRect().top")
+    assert 0 <= box <= 900
+
+
+def test_all_of_it_works_with_the_keyboard_alone(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    keys = page.page.keyboard
+    keys.press("Tab")
+    assert page.page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(60):
+        keys.press("Tab")
+        if page.page.evaluate("document.activeElement.id") == "search":
+            break
+    keys.type("q02")
+    assert page.count() == "6 of 336 rows"
+    for _ in range(30):
+        keys.press("Tab")
+        if page.page.evaluate("document.activeElement.className") == "row":
+            break
+    first = page.page.evaluate("document.activeElement.textContent")
+    keys.press("Enter")
+    assert page.page.locator(f"#detail-{first}").is_visible()
+    assert page.page.evaluate("document.activeElement.textContent") == first
+    outline = page.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    keys.press("ArrowDown")
+    assert page.page.evaluate("document.activeElement.textContent") == str(int(first) + 1)
+    keys.press("ArrowUp")
+    keys.press("Escape")
+    assert page.page.locator(".detail").count() == 0
+    assert page.page.evaluate("document.activeElement.textContent") == first
+
+
+def test_pages_of_rows_are_turned(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    assert page.page.locator("#previous").is_disabled()
+    page.page.click("#next")
+    assert page.rows() == list(range(50, 100))
+    for _ in range(5):
+        page.page.click("#next")
+    assert page.rows() == list(range(300, 336))
+    assert page.page.locator("#next").is_disabled()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_is_the_systems_until_it_is_chosen(
+    visit: Callable[..., Visit], sample: Path, scheme: str
+) -> None:
+    page = visit(sample, color_scheme=scheme)
+    paint = "getComputedStyle(document.body).backgroundColor"
+    papers = {"light": "rgb(252, 252, 251)", "dark": "rgb(21, 24, 27)"}
+    assert page.page.evaluate(paint) == papers[scheme]
+    button = page.page.locator("#theme")
+    for word in ("light", "dark", "system"):
+        button.click()
+        assert button.inner_text() == f"Theme: {word}"
+        assert page.page.evaluate(paint) == papers.get(word, papers[scheme])
+
+
+CONTRAST = """() => {
+  // Colours as sRGB bytes, whatever notation they are computed to.
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const light = (colour) => {
+    canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => {
+      v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = getComputedStyle(node).backgroundColor;
+      if (!/, 0\\)$|transparent/.test(colour)) return colour;
+    }
+    return "white";
+  };
+  const poor = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const text = [...node.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!text || !node.offsetParent || node.disabled) continue;
+    const [a, b] = [light(getComputedStyle(node).color), light(ground(node))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) poor.push(`${node.tagName}.${node.className} ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(poor)];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(
+    visit: Callable[..., Visit], failing: Path, scheme: str
+) -> None:
+    page = visit(failing, color_scheme=scheme)
+    page.page.locator("button.row").nth(5).click()
+    assert page.page.evaluate(CONTRAST) == []
+
+
+def test_every_control_has_a_name_and_every_chart_words(
+    visit: Callable[..., Visit], sample: Path
+) -> None:
+    page = visit(sample).page
+    for role in ("button", "searchbox", "combobox", "spinbutton", "table", "region", "img", "link"):
+        for one in page.get_by_role(role).all():
+            snapshot = one.aria_snapshot().splitlines()[0]
+            assert '"' in snapshot, snapshot
+    assert page.get_by_role("banner").count() == 1
+    assert page.get_by_role("main").count() == 1
+    assert page.get_by_role("navigation").count() == 1
+    assert page.get_by_role("status").inner_text() == "336 rows"
+
+
+@pytest.mark.parametrize("width", [320, 360, 768])
+def test_a_narrow_page_never_scrolls_sideways(
+    visit: Callable[..., Visit], sample: Path, failing: Path, width: int
+) -> None:
+    for path in (sample, failing):
+        page = visit(path, viewport={"width": width, "height": 740})
+        assert page.wide() <= width
+        page.page.locator("button.row").nth(5).click()
+        page.page.locator("summary").first.click()
+        assert page.wide() <= width
+        detail = page.page.locator(".detail > div").bounding_box()
+        assert detail["x"] + detail["width"] <= width
+
+
+@pytest.mark.parametrize("count", [10, 1000, 100_000])
+def test_pages_of_any_number_of_rows_are_soon_there_and_fluid(
+    visit: Callable[..., Visit],
+    tmp_path: Path,
+    results_file: ResultsFile,
+    rows_file: RowsFile,
+    count: int,
+) -> None:
+    rows = rows_file(tmp_path, count, "so it was said, and more of it " * 20)
+    made, _ = build(read_finding(results_file(tmp_path, count)), source=find_source([rows]))
+    assert len(made) < 5_000_000
+    (tmp_path / "report.html").write_bytes(made)
+    started = time.perf_counter()
+    page = visit(tmp_path / "report.html")
+    shown = min(count, 2000)
+    assert page.count() == f"{shown:,} rows"
+    assert time.perf_counter() - started < 10
+    took = page.page.evaluate(
+        """() => {
+          const started = performance.now();
+          const search = document.getElementById("search");
+          for (const text of ["said", "q0", "", "lacks", ""]) {
+            search.value = text;
+            search.dispatchEvent(new Event("input", {bubbles: true}));
+          }
+          document.body.getBoundingClientRect();
+          return (performance.now() - started) / 5;
+        }"""
+    )
+    assert took < 500, f"{took} ms a filter"
+    if count > 2000:
+        assert "This is a sample of 2,000 of the 100,000 rows" in page.page.content()
+
+
+def test_hostile_text_in_every_field_runs_nothing_and_breaks_nothing(
+    visit: Callable[..., Visit], tmp_path: Path, hostile_page: Callable[[Path], Path]
+) -> None:
+    path = hostile_page(tmp_path)
+    for width in (1100, 360):
+        page = visit(path, viewport={"width": width, "height": 800})
+        assert page.count() == "39 rows"
+        for place in range(39):
+            page.page.locator("button.row").nth(place).click()
+        for one in page.page.locator("summary").all():
+            one.click()
+        for one in page.page.locator("thead button").all():
+            if one.is_visible():
+                one.click()
+        page.page.fill("#search", "</script><script>")
+        page.page.fill("#search", "")
+        page.page.locator("button.jump").first.click()
+        page.page.wait_for_timeout(200)
+        assert page.page.evaluate("window.ran") is None
+        assert page.page.locator("img, iframe, object, embed").count() == 0
+        assert page.page.locator("script").count() == 2
+        assert page.page.evaluate("getComputedStyle(document.body).display") == "block"
+        assert page.wide() <= width
+        assert page.page.url == page.address
+
+
+def test_without_script_the_figures_are_still_there(
+    visit: Callable[..., Visit], sample: Path
+) -> None:
+    page = visit(sample, java_script_enabled=False)
+    assert "0.4055" in page.page.locator("#headline").inner_text()
+    assert "need the page's own script" in page.page.locator("noscript").inner_text()
+
+
+def test_paper_has_no_controls(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    page.page.emulate_media(media="print")
+    assert not page.page.locator("#filters").is_visible()
+    assert page.page.locator("#headline").is_visible()
+
+
+def test_what_would_get_into_the_page_could_neither_run_nor_ask(browser: Any, sample: Path) -> None:
+    page = Visit(browser, sample)
+    tried = page.page.evaluate(
+        """async () => {
+          const script = document.createElement("script");
+          script.textContent = "window.ran = 1";
+          document.body.append(script);
+          const image = document.createElement("img");
+          image.setAttribute("onerror", "window.ran = 2");
+          image.src = "https://example.invalid/x.png";
+          document.body.append(image);
+          const frame = document.createElement("iframe");
+          frame.src = "https://example.invalid/";
+          document.body.append(frame);
+          let asked = "answered";
+          try { await fetch("https://example.invalid/"); } catch { asked = "refused"; }
+          await new Promise((done) => setTimeout(done, 200));
+          return [asked, window.ran ?? null];
+        }"""
+    )
+    assert tried == ["refused", None]
+    assert page.asked == []
+    assert any("Content Security Policy" in one for one in page.said)
+    page.context.close()
