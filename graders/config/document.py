@@ -10,7 +10,7 @@ from typing import Any, Final
 from graders.config.fault import json_path
 from graders.errors import ConfigError, Fault, caret, quoted
 
-__all__ = ["lines", "parse", "unfit"]
+__all__ = ["Place", "lines", "parse", "spots", "unfit"]
 
 MAX_DEPTH: Final = 100
 """Objects and lists inside each other; no config needs a tenth of it."""
@@ -232,3 +232,75 @@ def _line(node: Any, place: Place, maps: dict[int, dict[str, tuple[Any, Any]]]) 
             return line
         line = key.start_mark.line + 1
     return line
+
+
+def spots(
+    text: str, wanted: Iterable[tuple[Place, int | None]]
+) -> dict[tuple[Place, int | None], tuple[int, int]]:
+    """Return the 1-based (line, column) of places, as far as they can be told.
+
+    Args:
+        text: a JSON or YAML text.
+        wanted: each place, and None for the place itself (for a field, its key), or how many
+            characters into the text value that stands there.
+    """
+    text = text.removeprefix("\ufeff")
+    root = _composed(text)
+    if root is None:
+        return {}
+    return {(place, offset): _spot(text, root, place, offset) for place, offset in wanted}
+
+
+def _spot(text: str, root: Any, place: Place, offset: int | None) -> tuple[int, int]:
+    key = node = root
+    for step in place:
+        found = _child(node, step)
+        if found is None:
+            return _mark(key)
+        key, node = found
+    if offset is None or node.id != "scalar":
+        return _mark(key)
+    return _inside(text, node, offset)
+
+
+def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
+    """Return (what marks the place, its value) of one step down, None where there is nothing."""
+    if node.id == "mapping" and isinstance(step, str):
+        pairs = [pair for pair in node.value if pair[0].id == "scalar" and pair[0].value == step]
+        return pairs[-1] if pairs else None
+    if node.id == "sequence" and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None
+
+
+def _mark(node: Any) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\U[0-9a-fA-F]{8}|\\.|.",
+    re.DOTALL,
+)
+
+
+def _inside(text: str, node: Any, offset: int) -> tuple[int, int]:
+    """Return where a character of a scalar's value stands; where it starts if that is unclear."""
+    line, column = _mark(node)
+    if node.style == "|":
+        before = node.value[:offset]
+        row = text.split("\n")[line + before.count("\n") : line + before.count("\n") + 1]
+        indent = len(row[0]) - len(row[0].lstrip(" ")) if row else 0
+        first = node.value[offset - len(before.rpartition("\n")[2]) :].partition("\n")[0]
+        own = len(first) - len(first.lstrip(" "))
+        within = len(before.rpartition("\n")[2])
+        return line + 1 + before.count("\n"), max(indent - own, 0) + within + 1
+    if node.start_mark.line != node.end_mark.line:
+        return line, column
+    raw = text.split("\n")[line - 1][column - 1 :]
+    if node.style != '"':
+        return line, column + offset + (1 if node.style == "'" else 0)
+    for count, match in enumerate(_ESCAPE.finditer(raw, 1)):
+        if count == offset:
+            return line, column + match.start()
+    return line, column

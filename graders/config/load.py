@@ -9,7 +9,7 @@ import functools
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Loaded:
         place: where in the source the grader stands.
         item: the `item` of a `graders.run` body, None elsewhere.
         model_sample: the `model_sample` of a `graders.run` body, None elsewhere.
+        body: the whole document the grader stands in, None where it came as a typed config.
+        text: the text the document was read from, None where there was none.
     """
 
     config: Any
@@ -46,6 +48,8 @@ class Loaded:
     place: Location = ()
     item: Any = None
     model_sample: Any = None
+    body: Any = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
 
 
 def load(source: Source, *, dialect: Dialect = "hosted") -> Any:
@@ -88,7 +92,7 @@ def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
             ),
             source=name,
         )
-    return loaded
+    return replace(loaded, body=value, text=text)
 
 
 def place_of(config: Any, key: str, place: Location) -> Location:
