@@ -17,7 +17,7 @@ from graders.cli.judge import judge_options
 from graders.cli.option import grader_argument, json_option, layout_options, python_options
 from graders.cli.output import write_json
 from graders.config import Loaded, load_source
-from graders.errors import ConfigError
+from graders.errors import ConfigError, shown
 from graders.inspection.lint import (
     RULES,
     TARGETS,
@@ -296,8 +296,10 @@ def _body(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _write_text(subject: Subject, findings: Sequence[Finding]) -> None:
     plan, out = subject.plan, console(sys.stdout)
-    out.print(f"{subject.loaded.name}: a valid {plan.type} grader, {plan.name}")
-    if subs := ", ".join(f"{leaf.key} ({leaf.config.type})" for leaf in plan.leaves if leaf.key):
+    out.print(f"{subject.loaded.name}: a valid {plan.type} grader, {shown(plan.name)}")
+    if subs := ", ".join(
+        f"{shown(leaf.key)} ({leaf.config.type})" for leaf in plan.leaves if leaf.key
+    ):
         out.print(f"sub-graders: {subs}")
     if subject.measured is not None:
         out.print(variable_view(subject.measured.variables))

@@ -209,10 +209,22 @@ def _composed(text: str) -> Any:
     """Return the YAML node of a JSON or YAML text, None where YAML's parser gives up."""
     import yaml  # noqa: PLC0415  (only a config with faults needs lines)
 
+    text = _NOT_YAML.sub(" ", text)
+    if text.lstrip()[:1] in ("{", "["):
+        text = _BACKSLASH.sub(_yaml_escape, text)
     try:
-        return _loader(_NOT_YAML.sub(" ", text)).get_single_node()
+        return _loader(text).get_single_node()
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
+
+
+_BACKSLASH: Final = re.compile(r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
+
+
+def _yaml_escape(match: re.Match[str]) -> str:
+    """Return an escape of JSON that YAML does not know as so many ordinary characters."""
+    escape = match.group()
+    return "x" * len(escape) if len(escape) == 6 or escape == "\\/" else escape
 
 
 def _line(node: Any, place: Place, maps: dict[int, dict[str, tuple[Any, Any]]]) -> int:

@@ -19,6 +19,7 @@ __all__ = ["RULES"]
 _ULP: Final = 1e-9
 """BLEU of equal texts may exceed 1 by the last bit."""
 
+_BY_ZERO: Final = "division by zero"
 _NAMES_TRIED: Final = 200
 
 
@@ -76,7 +77,10 @@ def _outside(subject: Subject) -> Iterator[Hit]:
     threshold = getattr(subject.loaded.config, "pass_threshold", None)
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         return  # The author says which scale is meant.
-    reached = [(value, one) for one, value, _ in _tried(subject, formula) if value is not None]
+    tried = _tried(subject, formula)
+    if any(reason == _BY_ZERO for _, _, reason in tried):
+        return  # Near the zero any value is reached; G108 names the cause.
+    reached = [(value, one) for one, value, _ in tried if value is not None]
     for value, one in (min(reached, key=_first), max(reached, key=_first)) if reached else ():
         if not -_ULP <= value <= 1.0 + _ULP:
             yield Hit(
@@ -126,14 +130,14 @@ def _multi_threshold(subject: Subject) -> Iterator[tuple[float, float, float, Pl
 
 
 def _division(subject: Subject) -> Iterator[Hit]:
-    yield from _no_value(subject, {"division by zero"}, "divides by zero")
+    yield from _no_value(subject, {_BY_ZERO}, "divides by zero")
 
 
 def _unreal(subject: Subject) -> Iterator[Hit]:
     if found := _formula(subject):
         for one, value, reason in _tried(subject, found[0]):
             if value is None and reason.endswith("is not a real number"):
-                yield from _told(subject, found[0], found[1], one, reason)
+                yield from _told(subject, found[0], found[1], one, f"has no value, as {reason},")
                 return
 
 
@@ -231,8 +235,8 @@ def _below_one(subject: Subject) -> Iterator[Hit]:
     if not found or not _bounded(subject, found[0]):
         return
     threshold = getattr(subject.loaded.config, "pass_threshold", None)
-    _, high = interval(found[0], subject.domains)
-    if threshold is None and 0.0 < high < 1.0 - _ULP:
+    low, high = interval(found[0], subject.domains)
+    if threshold is None and low < high and 0.0 < high < 1.0 - _ULP:
         yield Hit(place=found[1], message=f"the reward is at most {high:g}: no row reaches 1")
 
 

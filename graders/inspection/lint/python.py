@@ -76,7 +76,8 @@ def _state(subject: Subject) -> Iterator[Hit]:
 def _traces(source: Source) -> Iterator[tuple[ast.AST, str]]:
     """Yield each node that changes what outlives a call, with its name; each name once."""
     module = _module_containers(source)
-    names = {one.name for one in source.functions}
+    classes = (node for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef))
+    names = {one.name for one in (*source.functions, *classes)}
     seen: set[str] = set()
     for function in source.functions:
         declared = {
@@ -195,8 +196,9 @@ def _chance(subject: Subject) -> Iterator[Hit]:
                 continue
             seen.add(name)
             yield _hit(subject, leaf, source, call, f"{name} is not the same on every run")
+        unsorted = _lists_of_sets(source)
         for node in ast.walk(source.tree):
-            if _takes_set_order(node):
+            if _takes_set_order(node, unsorted):
                 yield _hit(
                     subject, leaf, source, node,
                     "the order of a set of texts is not the same on every run",
@@ -212,11 +214,31 @@ def _by_chance(name: str, call: ast.Call, *, seeded: bool) -> bool:
     return name in _CLOCKS and not (name in ("hash", "id") and not call.args)
 
 
-def _takes_set_order(node: ast.AST) -> bool:
+def _lists_of_sets(source: Source) -> set[str]:
+    """Return the names that only ever stand for `list(set(…))`."""
+    given: dict[str, list[bool]] = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            given.setdefault(node.targets[0].id, []).append(_is_list_of_set(node.value))
+    called = {name for name, _ in source.calls()}
+    return {name for name, every in given.items() if all(every) and f"{name}.sort" not in called}
+
+
+def _is_list_of_set(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner]):
+            return _is_set(inner)
+        case _:
+            return False
+
+
+def _takes_set_order(node: ast.AST, unsorted: set[str]) -> bool:
     """Whether the order of a set decides: `list(set(x))[0]`, `next(iter({…}))`, `" ".join(set(x))`."""
     match node:
-        case ast.Subscript(value=ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner])):
-            return _is_set(inner)
+        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Load()):
+            return name in unsorted
+        case ast.Subscript(value=inner) if _is_list_of_set(inner):
+            return True
         case ast.Call(func=ast.Attribute(attr="join", value=ast.Constant()), args=[inner]):
             return _is_set(inner)
         case ast.Call(func=ast.Attribute(attr="pop", value=inner), args=[]):
@@ -235,41 +257,37 @@ def _is_set(node: ast.AST) -> bool:
     return isinstance(node, ast.Set | ast.SetComp)
 
 
-def _no_value(subject: Subject) -> Iterator[Hit]:
+def _scorers(subject: Subject) -> Iterator[tuple[Leaf, Source, Function]]:
+    """Yield `grade`, and each function whose value it returns, of each source."""
     for leaf, source in subject.pythons():
-        grade = source.grade
-        if grade is None or any(isinstance(n, ast.Yield | ast.YieldFrom) for n in own_nodes(grade)):
-            continue
-        bare = [
-            node
-            for node in own_nodes(grade)
-            if isinstance(node, ast.Return)
-            and (
-                node.value is None
-                or (isinstance(node.value, ast.Constant) and node.value.value is None)
-            )
-        ]
+        for function in source.scorers:
+            if not any(isinstance(n, ast.Yield | ast.YieldFrom) for n in own_nodes(function)):
+                yield leaf, source, function
+
+
+def _no_value(subject: Subject) -> Iterator[Hit]:
+    for leaf, source, function in _scorers(subject):
+        returns = [node for node in own_nodes(function) if isinstance(node, ast.Return)]
+        bare = [node for node in returns if _is_none(node.value)]
         for node in bare:
-            yield _hit(subject, leaf, source, node, "grade returns no number here")
-        if not bare and falls_through(grade.body):
-            yield _hit(
-                subject, leaf, source, grade.body[-1],
-                "grade can end here without a return: such a row fails",
-            )  # fmt: skip
+            yield _hit(subject, leaf, source, node, f"{function.name} returns no number here")
+        if not bare and falls_through(function.body):
+            says = f"{function.name} can end here without a return: such a row fails"
+            yield _hit(subject, leaf, source, function.body[-1], says)
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
 def _broad_except(subject: Subject) -> Iterator[Hit]:
-    for leaf, source in subject.pythons():
-        grade = source.grade
-        for node in own_nodes(grade) if grade is not None else ():
+    for leaf, source, function in _scorers(subject):
+        for node in own_nodes(function):
             if isinstance(node, ast.ExceptHandler) and _is_broad(node.type):
-                for inner in _flat(node.body):
-                    if isinstance(inner, ast.Return) and inner.value is not None:
-                        yield _hit(
-                            subject, leaf, source, node,
-                            "a fault of the grader itself is scored as if the answer were at fault",
-                        )  # fmt: skip
-                        break
+                returns = [one for one in _flat(node.body) if isinstance(one, ast.Return)]
+                if any(not _is_none(one.value) for one in returns):
+                    says = "a fault of the grader itself is scored as if the answer were at fault"
+                    yield _hit(subject, leaf, source, node, says)
 
 
 def _flat(statements: list[ast.stmt]) -> Iterator[ast.AST]:
@@ -286,16 +304,11 @@ def _is_broad(kind: ast.expr | None) -> bool:
 
 
 def _no_number(subject: Subject) -> Iterator[Hit]:
-    for leaf, source in subject.pythons():
-        for node in own_nodes(source.grade) if source.grade is not None else ():
+    for leaf, source, function in _scorers(subject):
+        for node in own_nodes(function):
             if isinstance(node, ast.Return) and (kind := _other_kind(node.value)):
-                yield _hit(
-                    subject,
-                    leaf,
-                    source,
-                    node,
-                    f"grade returns {kind}, not a number: such a row fails",
-                )
+                says = f"{function.name} returns {kind}, not a number: such a row fails"
+                yield _hit(subject, leaf, source, node, says)
 
 
 def _other_kind(value: ast.expr | None) -> str:

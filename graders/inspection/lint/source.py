@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
 
+from graders.inspection.lint.flow import falls_through
+
 __all__ = ["Function", "Scores", "Source", "own_nodes"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -101,6 +103,23 @@ class Source:
             return ""
         return ".".join([self.imports.get(node.id, node.id), *reversed(parts)])
 
+    @cached_property
+    def scorers(self) -> list[Function]:
+        """`grade`, and the functions whose value it returns as it is."""
+        if self.grade is None:
+            return []
+        called = {
+            _called(node.value)
+            for node in own_nodes(self.grade)
+            if isinstance(node, ast.Return) and node.value is not None
+        }
+        plain = [
+            node
+            for node in self.tree.body
+            if isinstance(node, ast.FunctionDef) and node.name in called and node is not self.grade
+        ]
+        return [self.grade, *plain]
+
     def calls(self) -> Iterator[tuple[str, ast.Call]]:
         """Yield each call of something with a dotted name."""
         for node in ast.walk(self.tree):
@@ -137,12 +156,10 @@ class Source:
     @cached_property
     def scores(self) -> Scores | None:
         """The scores that `grade` can return; None unless every return spells them out."""
-        if self.grade is None:
+        if self.grade is None or falls_through(self.grade.body):
             return None
         found: list[Scores | None] = [
-            _scores_of(node.value)
-            for node in own_nodes(self.grade)
-            if isinstance(node, ast.Return) and node.value is not None
+            _scores_of(node.value) for node in own_nodes(self.grade) if isinstance(node, ast.Return)
         ]
         known = [one for one in found if one is not None]
         if not known or len(known) < len(found):
@@ -165,7 +182,7 @@ def own_nodes(function: Function) -> Iterator[ast.AST]:
 _TRUTHS: Final = Scores(frozenset({0.0, 1.0}))
 
 
-def _scores_of(node: ast.expr) -> Scores | None:
+def _scores_of(node: ast.expr | None) -> Scores | None:
     match node:
         case ast.Constant(value=bool() | int() | float() as value):
             number = _finite(value)
@@ -187,6 +204,17 @@ def _scores_of(node: ast.expr) -> Scores | None:
             return _clipped(kind, first, second)
         case _:
             return None
+
+
+def _called(node: ast.expr) -> str:
+    """Return the function whose value an expression is, "" for any other expression."""
+    match node:
+        case ast.Call(func=ast.Name(id="float" | "min" | "max"), args=[inner, *_]):
+            return _called(inner)
+        case ast.Call(func=ast.Name(id=name)):
+            return name
+        case _:
+            return ""
 
 
 def _finite(value: Any) -> float | None:
