@@ -74,7 +74,9 @@ def _parse_json(text: str, name: str) -> Any:
     except json.JSONDecodeError as error:
         shown = caret(text, min(error.pos, len(text)), error.pos + 1)
         problem = f"not JSON: {error.msg} (column {error.colno})\n{shown}"
-        raise ConfigError([Fault("$", problem, line=error.lineno)], source=name) from None
+        raise ConfigError(
+            [Fault("$", problem, line=error.lineno, column=error.colno)], source=name
+        ) from None
     except RecursionError:
         raise ConfigError([Fault("$", "the text nests too deeply")], source=name) from None
     except _DuplicateKeyError as error:
@@ -194,17 +196,6 @@ def _duplicates(node: Any, place: Place) -> Iterator[Fault]:
         yield from _duplicates(child, (*place, key.value))
 
 
-def lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
-    """Return the 1-based line each place stands on, as far as it can be told.
-
-    A place that is not there (a missing field) has the line of the object it is missing from.
-    JSON is read as the YAML it is, for YAML's parser keeps positions.
-    """
-    root = _composed(text.removeprefix("\ufeff"))
-    maps: dict[int, dict[str, tuple[Any, Any]]] = {}
-    return {} if root is None else {place: _line(root, place, maps) for place in places}
-
-
 def _composed(text: str) -> Any:
     """Return the YAML node of a JSON or YAML text, None where YAML's parser gives up."""
     import yaml  # noqa: PLC0415  (only a config with faults needs lines)
@@ -227,23 +218,10 @@ def _yaml_escape(match: re.Match[str]) -> str:
     return "x" * len(escape) if len(escape) == 6 or escape == "\\/" else escape
 
 
-def _line(node: Any, place: Place, maps: dict[int, dict[str, tuple[Any, Any]]]) -> int:
-    line: int = node.start_mark.line + 1
-    for step in place:
-        if node.id == "mapping" and isinstance(step, str):
-            if id(node) not in maps:
-                maps[id(node)] = {
-                    pair[0].value: pair for pair in node.value if pair[0].id == "scalar"
-                }
-            key, node = maps[id(node)].get(step, (None, None))
-        elif isinstance(step, int) and node.id == "sequence" and step < len(node.value):
-            key = node = node.value[step]
-        else:
-            return line
-        if node is None:
-            return line
-        line = key.start_mark.line + 1
-    return line
+def lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
+    """Return the 1-based line each place stands on, as far as it can be told."""
+    found = spots(text, ((place, None) for place in places))
+    return {place: line for (place, _), (line, _) in found.items()}
 
 
 def spots(
@@ -255,18 +233,26 @@ def spots(
         text: a JSON or YAML text.
         wanted: each place, and None for the place itself (for a field, its key), or how many
             characters into the text value that stands there.
+
+    A place that is not there (a missing field) is where the object is that it is missing from.
+    JSON is read as the YAML it is, for YAML's parser keeps positions.
     """
     text = text.removeprefix("\ufeff")
     root = _composed(text)
     if root is None:
         return {}
-    return {(place, offset): _spot(text, root, place, offset) for place, offset in wanted}
+    maps: _Maps = {}
+    return {(place, offset): _spot(text, root, place, offset, maps) for place, offset in wanted}
 
 
-def _spot(text: str, root: Any, place: Place, offset: int | None) -> tuple[int, int]:
+_Maps = dict[int, dict[str, tuple[Any, Any]]]
+"""The fields of each object that was looked into: an object may have many faults."""
+
+
+def _spot(text: str, root: Any, place: Place, offset: int | None, maps: _Maps) -> tuple[int, int]:
     key = node = root
     for step in place:
-        found = _child(node, step)
+        found = _child(node, step, maps)
         if found is None:
             return _mark(key)
         key, node = found
@@ -275,11 +261,12 @@ def _spot(text: str, root: Any, place: Place, offset: int | None) -> tuple[int, 
     return _inside(text, node, offset)
 
 
-def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
+def _child(node: Any, step: str | int, maps: _Maps) -> tuple[Any, Any] | None:
     """Return (what marks the place, its value) of one step down, None where there is nothing."""
     if node.id == "mapping" and isinstance(step, str):
-        pairs = [pair for pair in node.value if pair[0].id == "scalar" and pair[0].value == step]
-        return pairs[-1] if pairs else None
+        if id(node) not in maps:
+            maps[id(node)] = {pair[0].value: pair for pair in node.value if pair[0].id == "scalar"}
+        return maps[id(node)].get(step)
     if node.id == "sequence" and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step]
     return None

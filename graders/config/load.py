@@ -84,10 +84,11 @@ def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
     found = [(place, Fault(json_path(place), problem)) for place, problem in document.unfit(value)]
     loaded = Loaded(None, name) if found else _load_value(value, name, dialect, found)
     if found:
-        lines = document.lines(text, [place for place, _ in found]) if text is not None else {}
+        wanted = [(place, None) for place, _ in found]
+        spots = document.spots(text, wanted) if text is not None else {}
         raise ConfigError(
             (
-                Fault(fault.path, fault.message, fault.code, lines.get(place))
+                Fault(fault.path, fault.message, fault.code, *spots.get((place, None), ()))
                 for place, fault in found
             ),
             source=name,

@@ -176,10 +176,10 @@ def test_a_yaml_source_has_the_line_of_its_fault(command: Command, folder: Path)
 
 
 def test_rows_are_graded(command: Command, folder: Path) -> None:
-    (folder / "same.jsonl").write_text('{"item": {"a": "x"}, "sample": "y"}\n' * 3)
+    (folder / "same.jsonl").write_text('{"item": {"a": "x"}, "sample": "y"}\n' * 12)
     done = command("validate", "check.json", "--rows", "same.jsonl")
     assert done.code == 1
-    assert "error G603 all 3 graded rows get the reward 0" in done.out
+    assert "error G603 all 12 graded rows get the reward 0" in done.out
     assert command("validate", "check.json", "--rows", "same.jsonl", "--limit", "0").code == 0
     body = command("validate", "check.json", "--rows", "same.jsonl", "--limit", "2", "--json").json
     assert body["rows"]["graded"] == 2

@@ -35,7 +35,7 @@ def of_faults(faults: Iterable[Fault], source: str) -> Iterator[Finding]:
         message = fault.message.partition("\n")[0]
         yield Finding(
             code=rule.code, name=rule.name, severity="error", file=source, path=fault.path,
-            message=message, fix=rule.fix, line=fault.line,
+            message=message, fix=rule.fix, line=fault.line, column=fault.column,
         )  # fmt: skip
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graders.api import Grader
 from graders.config import LabelModel, Loaded, ScoreModel
-from graders.config.model import EvalCriteria
+from graders.config.model import EvalCriteria, TextSimilarity
 from graders.engine.runner import is_cosine
 from graders.grade import Grade
 from graders.inspection.variable import VariableReport, check_variables
+from graders.metrics import Request, Scorer
 from graders.plan import Leaf, Plan
 from graders.rows import Chunk
 from graders.sample import Absent
+from graders.template import render_column
 
 __all__ = ["Failed", "Measured", "askable", "measure"]
+
+_REFERENCES = 1000
+"""Distinct references that are scored against themselves."""
 
 
 @dataclass(slots=True)
@@ -47,6 +52,7 @@ class Measured:
         scores: each sub-grader's scores, by key; the grader's own under "".
         failed: failures by sub-grader and code.
         skipped: sub-graders that were not asked, for they ask a model.
+        self_scores: what each text_similarity gives its distinct references as answers, by key.
     """
 
     file: str
@@ -57,6 +63,7 @@ class Measured:
     scores: dict[str, list[float | None]] = field(default_factory=dict)
     failed: dict[tuple[str, str], Failed] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    self_scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def asks_model(leaf: Leaf) -> bool:
@@ -118,8 +125,29 @@ def _grade(grader: Grader, chunk: Chunk, found: Measured, limit: int) -> None:
         both = {"item": item, "sample": sample}
         rows.append({key: one for key, one in both.items() if not isinstance(one, Absent)})
         indexes.append(chunk.indexes[row])
+    _score_references(grader, rows, found)
     for index, grade in zip(indexes, grader.grade_many(rows), strict=True):
         _add(found, grade, index)
+
+
+def _score_references(grader: Grader, rows: Sequence[Mapping[str, Any]], found: Measured) -> None:
+    plan = grader.plan
+    for leaf in plan.leaves:
+        config = leaf.config
+        if not isinstance(config, TextSimilarity) or is_cosine(leaf):
+            continue
+        known = found.self_scores.setdefault(leaf.key, {})
+        template = plan.templates[leaf.fields["reference"]]
+        if len(known) >= _REFERENCES or any(path.namespace == "sample" for path in template.paths):
+            continue
+        items = [row.get("item") for row in rows]
+        rendered = render_column(template, items, [{}] * len(items))
+        texts = dict.fromkeys(
+            text for row, text in enumerate(rendered.texts) if row not in rendered.failures and text
+        )
+        new = [text for text in texts if text not in known][:_REFERENCES]
+        request = Request(config.evaluation_metric, new, new)
+        known.update(zip(new, Scorer(plan.choices.metric_options).score([request])[0], strict=True))
 
 
 def _add(found: Measured, grade: Grade, index: int) -> None:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from graders.errors import quoted
 from graders.formula import Formula
 from graders.inspection.lint.example import check, multi, python, similar
-from graders.inspection.lint.finding import Example, Hit
+from graders.inspection.lint.finding import Example, Hit, Place, Severity
 from graders.inspection.lint.measure import Measured
 from graders.inspection.lint.rule import Rule
-from graders.inspection.lint.subject import Subject
+from graders.inspection.lint.subject import Subject, path_offset, paths_in
 from graders.inspection.variable import Presence
 from graders.plan import Leaf
 
@@ -34,12 +35,23 @@ def _missing(subject: Subject) -> Iterator[Hit]:
     for one in measured.variables.variables if measured is not None else ():
         if one.missing and measured is not None:
             index, why = one.first[0]
+            place, offset = _where(subject, one)
             yield Hit(
-                place=subject.loaded.place,
+                place=place,
+                offset=offset,
                 message=f"{one.name} is missing in {one.missing:,} of {measured.variables.rows:,} rows "
                 f"of {measured.file}, first in row {index}: {why}",
                 fix=_other_name(one),
             )
+
+
+def _where(subject: Subject, one: Presence) -> tuple[Place, int | None]:
+    """Return where a variable is first named."""
+    for leaf in subject.leaves:
+        for text in subject.fields(leaf):
+            if one.path in paths_in(text.text, subject.dialect) or text.text == one.name:
+                return subject.place(leaf, *text.place), path_offset(text.text, one.name)
+    return subject.loaded.place, None
 
 
 def _other_name(one: Presence) -> str:
@@ -73,7 +85,13 @@ def _flat_reward(subject: Subject) -> Iterator[Hit]:
         yield Hit(
             place=subject.loaded.place,
             message=f"all {len(rewards):,} graded rows get the reward {rewards[0]:g}: there is nothing to learn from",
+            severity=_for_training(subject) or ("warning" if len(rewards) < SOME else None),
         )
+
+
+def _for_training(subject: Subject) -> Severity | None:
+    """Return `info` for an eval, which may well be passed by every row."""
+    return "info" if subject.form == "evals" else None
 
 
 def _rewards(subject: Subject) -> list[float]:
@@ -172,6 +190,7 @@ def _piled(subject: Subject, value: float, where: str, says: str) -> Iterator[Hi
         yield Hit(
             place=subject.loaded.place,
             message=f"{share:.0%} of {len(rewards):,} rewards lie {where}, {value:g}: {says}",
+            severity=_for_training(subject),
         )
 
 
@@ -219,6 +238,29 @@ def _variance(formula: Formula, scores: Mapping[str, Sequence[float]]) -> float 
         return None
     mean = math.fsum(present) / len(present)
     return math.fsum((value - mean) ** 2 for value in present) / len(present)
+
+
+def _reference_fails(subject: Subject) -> Iterator[Hit]:
+    measured = subject.measured
+    for leaf in subject.leaves:
+        scores = measured.self_scores.get(leaf.key, {}) if measured is not None else {}
+        threshold = getattr(leaf.config, "pass_threshold", None)
+        failing = {
+            text: one for text, one in scores.items() if threshold is not None and one < threshold
+        }
+        if failing:
+            text, score = next(iter(failing.items()))
+            yield Hit(
+                place=subject.place(leaf, "pass_threshold"),
+                message=f"{len(failing):,} of {len(scores):,} references do not reach the pass_threshold of "
+                f"{threshold:g} themselves, such as {quoted(text, 40)} with {score:.4g}",
+            )
+        elif any(one == 0.0 for one in scores.values()):
+            text = next(text for text, one in scores.items() if one == 0.0)
+            yield Hit(
+                place=subject.place(leaf, "evaluation_metric"),
+                message=f"the metric is 0 for some references against themselves, such as {quoted(text, 40)}",
+            )
 
 
 def _seen_outside(subject: Subject) -> Iterator[Hit]:
@@ -276,7 +318,7 @@ RULES: Final = (
     ),
     Rule(
         code="G603", name="no-variance", severity="error", check=_flat_reward,
-        what="All rows get the same reward (three rows or more).",
+        what="All rows get the same reward: a warning from three rows on, an error from ten, for evals an info.",
         why="Every advantage is zero: training learns nothing.",
         fix="Look at the rendered texts with graders run; try rows that should be told apart.",
         example=Example(grader=check(), rows=_SAME),
@@ -359,5 +401,12 @@ RULES: Final = (
         why="Models are asked only when told where; python and metrics run on the first rows only.",
         fix="Give --base-url, --offline or --limit.",
         example=Example(grader=similar(evaluation_metric="cosine"), rows=_SAME),
+    ),
+    Rule(
+        code="G613", name="reference-fails-itself", severity="warning", check=_reference_fails,
+        what="A reference of the rows, given as the answer, does not reach its own `pass_threshold`, or scores 0.",
+        why="Metrics of word groups, such as bleu and rouge_3, need longer texts: no answer to such a row can pass.",
+        fix="Use a metric for short texts, such as fuzzy_match, or lower the threshold.",
+        example=Example(grader=similar(evaluation_metric="bleu", pass_threshold=0.9), rows=_ROWS),
     ),
 )  # fmt: skip

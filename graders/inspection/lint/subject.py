@@ -28,7 +28,7 @@ from graders.plan import Leaf, Plan
 from graders.sandbox import MissingImport
 from graders.template import Dialect, Path, Template, compile_template
 
-__all__ = ["Field", "Form", "Subject", "judges", "paths_in"]
+__all__ = ["Field", "Form", "Subject", "judges", "path_offset", "paths_in"]
 
 Form = Literal["bare", "job", "run", "evals"]
 
@@ -181,6 +181,12 @@ def paths_in(text: str, dialect: Dialect) -> tuple[Path, ...]:
         )
         for name, steps in _JINJA_PATH.findall(blocks)
     )
+
+
+def path_offset(text: str, path: str) -> int | None:
+    """Return how many characters into a text the template of a path stands."""
+    match = re.search(r"\{\{+\s*" + r"\s*".join(map(re.escape, path)), text)
+    return None if match is None else match.start()
 
 
 def _fields_of(config: Any) -> Iterator[Field]:

@@ -12,7 +12,7 @@ from graders.errors import TemplateError, nearest
 from graders.inspection.lint.example import check, judge, labeler, similar
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.rule import Rule, never
-from graders.inspection.lint.subject import Field, Subject, judges, paths_in
+from graders.inspection.lint.subject import Field, Subject, judges, path_offset, paths_in
 from graders.plan import Leaf
 from graders.template import Path, compile_template
 
@@ -189,7 +189,7 @@ def _whole_object(subject: Subject) -> Iterator[Hit]:
                 if not path.steps:
                     yield Hit(
                         place=subject.place(leaf, *one.place),
-                        offset=_offset(one.text, path),
+                        offset=path_offset(one.text, str(path)),
                         message=f"{{{{ {path} }}}} renders the whole {path.namespace}, "
                         "reference fields and all",
                     )
@@ -222,7 +222,7 @@ def _into_arguments(subject: Subject) -> Iterator[Hit]:
                 if "arguments" in path.steps[:-1] and path.steps[:1] == ("output_tools",):
                     yield Hit(
                         place=subject.place(leaf, *one.place),
-                        offset=_offset(one.text, path),
+                        offset=path_offset(one.text, str(path)),
                         message=f"{path} goes into arguments, which is a text of JSON; "
                         "whether the service parses it is not documented",
                     )
@@ -280,15 +280,10 @@ def _unknown_key(subject: Subject) -> Iterator[Hit]:
                 if (meant := meant_key(step)) is not None:
                     yield Hit(
                         place=subject.place(leaf, *one.place),
-                        offset=_offset(one.text, path),
+                        offset=path_offset(one.text, str(path)),
                         message=f"sample has no {step}; it has {', '.join(SAMPLE_KEYS)}",
                         fix=f"Write sample.{meant}.",
                     )
-
-
-def _offset(text: str, path: Path) -> int | None:
-    match = re.search(r"\{\{+\s*" + r"\s*".join(map(re.escape, str(path))), text)
-    return None if match is None else match.start()
 
 
 def _untrusted_system(subject: Subject) -> Iterator[Hit]:
@@ -298,7 +293,7 @@ def _untrusted_system(subject: Subject) -> Iterator[Hit]:
                 if path.namespace == "sample" and one.role in ("system", "developer"):
                     yield Hit(
                         place=subject.place(leaf, *one.place),
-                        offset=_offset(one.text, path),
+                        offset=path_offset(one.text, str(path)),
                         message=f"{path} is rendered into a {one.role} message: "
                         "the model's output speaks with the voice of the instructions",
                     )

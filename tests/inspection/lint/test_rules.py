@@ -187,6 +187,10 @@ SILENT: dict[str, list[Any]] = {
         Example(grader=body("return 5.0 * (sample['output_text'] == item['answer'])"), rows=VARIED),
     ],
     "G612": [Example(grader=check(), rows=VARIED)],
+    "G613": [
+        Example(grader=similar(evaluation_metric="bleu", pass_threshold=0.2), rows=VARIED),
+        Example(grader=similar(pass_threshold=1), rows=VARIED),
+    ],
     "G701": [job()], "G702": [job(), Example(grader=job(drop="validation_file"), validation=[row()])],
     "G703": [
         job(reinforcement={"hyperparameters": {"n_epochs": 50, "batch_size": "auto", "eval_interval": 100,
