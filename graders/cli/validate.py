@@ -251,7 +251,7 @@ def _path_in_body(loaded: Loaded, name: str) -> str:
     value = body.get(name) if isinstance(body, dict) and "method" in body else None
     if not isinstance(value, str) or not value.endswith((".jsonl", ".json")):
         return ""
-    beside = Path(loaded.name).parent / value
+    beside = Path(loaded.file).parent / value
     return next((str(path) for path in (beside, Path(value)) if path.is_file()), "")
 
 

@@ -41,6 +41,7 @@ class Loaded:
         model_sample: the `model_sample` of a `graders.run` body, None elsewhere.
         body: the whole document the grader stands in, None where it came as a typed config.
         text: the text the document was read from, None where there was none.
+        file: the path it was read from, `standard input` or `grader`.
     """
 
     config: Any
@@ -50,6 +51,7 @@ class Loaded:
     model_sample: Any = None
     body: Any = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
+    file: str = "grader"
 
 
 def load(source: Source, *, dialect: Dialect = "hosted") -> Any:
@@ -93,7 +95,7 @@ def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
             ),
             source=name,
         )
-    return replace(loaded, body=value, text=text)
+    return replace(loaded, body=value, text=text, file=name)
 
 
 def place_of(config: Any, key: str, place: Location) -> Location:

@@ -159,6 +159,17 @@ def test_findings_in_the_forms_of_machines(command: Command, flawed: str) -> Non
     assert command("validate", "check.json", "--format", "github").out == ""
 
 
+def test_a_finding_of_an_eval_names_the_file_and_not_the_eval(
+    command: Command, folder: Path
+) -> None:
+    check = json.loads((folder / "check.json").read_text())
+    criteria = [{**check, "reference": "{{ sample.output_text }}"}, check]
+    (folder / "eval.json").write_text(json.dumps({"name": "titled", "testing_criteria": criteria}))
+    done = command("validate", "eval.json", "--format", "github")
+    assert done.code == 1
+    assert done.out.startswith("::error file=eval.json,line=1,col=")
+
+
 @pytest.mark.parametrize("form", ["json", "sarif", "github"])
 def test_faults_are_findings_too(command: Command, folder: Path, form: str) -> None:
     (folder / "bad.json").write_text(FLAWED.replace("a + 0.5 * a", "a + x"))

@@ -67,7 +67,7 @@ def _placed(subject: Subject, hits: Sequence[tuple[Rule, Severity, Hit]]) -> Ite
             code=rule.code,
             name=rule.name,
             severity=hit.severity or severity,
-            file=hit.file or subject.loaded.name,
+            file=hit.file or subject.loaded.file,
             path=json_path(hit.place),
             message=hit.message,
             fix=hit.fix or rule.fix,
