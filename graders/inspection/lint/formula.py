@@ -8,7 +8,7 @@ from typing import Final
 from graders.config import Multi, dump
 from graders.config.model import StringCheck, TextSimilarity
 from graders.formula import Formula
-from graders.inspection.lint.domain import interval, points
+from graders.inspection.lint.domain import interval
 from graders.inspection.lint.example import check, multi, python, similar
 from graders.inspection.lint.finding import Example, Hit, Place
 from graders.inspection.lint.rule import Rule, never
@@ -39,17 +39,6 @@ def _unused(subject: Subject) -> Iterator[Hit]:
                 )
 
 
-def _tried(subject: Subject, formula: Formula) -> list[tuple[dict[str, float], float | None, str]]:
-    """Return (scores, the formula's value, why there is none) for points worth trying."""
-    tries = points(formula, subject.domains)
-    columns = {name: [one[name] for one in tries] for name in formula.names}
-    values, reasons = formula.evaluate_columns(columns, len(tries))
-    return [
-        (one, values[row], reasons.get(row, "").rpartition(": ")[2])
-        for row, one in enumerate(tries)
-    ]
-
-
 def _same(values: list[float | None]) -> bool:
     first = values[0]
     if first is None:
@@ -59,11 +48,10 @@ def _same(values: list[float | None]) -> bool:
 
 def _constant(subject: Subject) -> Iterator[Hit]:
     if found := _formula(subject):
-        formula, place = found
-        values = [value for _, value, _ in _tried(subject, formula)]
+        values = [value for _, value, _ in subject.tried]
         if values[0] is not None and _same(values):
             yield Hit(
-                place=place,
+                place=found[1],
                 message=f"calculate_output is {values[0]:g} whatever the sub-graders give: "
                 "the reward is constant",
             )
@@ -73,18 +61,17 @@ def _outside(subject: Subject) -> Iterator[Hit]:
     found = _formula(subject)
     if not found or not _bounded(subject, found[0]):
         return
-    formula, place = found
     threshold = getattr(subject.loaded.config, "pass_threshold", None)
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         return  # The author says which scale is meant.
-    tried = _tried(subject, formula)
+    tried = subject.tried
     if any(reason == _BY_ZERO for _, _, reason in tried):
         return  # Near the zero any value is reached; G108 names the cause.
     reached = [(value, one) for one, value, _ in tried if value is not None]
     for value, one in (min(reached, key=_first), max(reached, key=_first)) if reached else ():
         if not -_ULP <= value <= 1.0 + _ULP:
             yield Hit(
-                place=place,
+                place=found[1],
                 message=f"the reward is {value:g} where {_with(one)}: outside 0 to 1",
             )
             return
@@ -135,7 +122,7 @@ def _division(subject: Subject) -> Iterator[Hit]:
 
 def _unreal(subject: Subject) -> Iterator[Hit]:
     if found := _formula(subject):
-        for one, value, reason in _tried(subject, found[0]):
+        for one, value, reason in subject.tried:
             if value is None and reason.endswith("is not a real number"):
                 yield from _told(subject, found[0], found[1], one, f"has no value, as {reason},")
                 return
@@ -149,7 +136,7 @@ def _too_large(subject: Subject) -> Iterator[Hit]:
 
 def _no_value(subject: Subject, reasons: set[str], says: str) -> Iterator[Hit]:
     if found := _formula(subject):
-        for one, value, reason in _tried(subject, found[0]):
+        for one, value, reason in subject.tried:
             if value is None and reason in reasons:
                 yield from _told(subject, found[0], found[1], one, says)
                 return
@@ -171,10 +158,11 @@ def _no_effect(subject: Subject) -> Iterator[Hit]:
     if not found:
         return
     formula, place = found
-    tried = _tried(subject, formula)
+    tried = subject.tried
     if _same([value for _, value, _ in tried]):
         return  # The whole formula is constant, which G104 says.
-    bases = [one for one, _, _ in tried][:40] + [one for one, _, _ in tried][-20:]
+    # The first ones are all ends, where most names show; the last ones are by chance.
+    bases = [one for one, _, _ in (*tried[:40], *tried[-20:])]
     for name in formula.names[:_NAMES_TRIED]:
         if not subject.domains[name].constant and not _moves(formula, name, subject, bases):
             yield Hit(
@@ -186,11 +174,15 @@ def _no_effect(subject: Subject) -> Iterator[Hit]:
 
 def _moves(formula: Formula, name: str, subject: Subject, bases: list[dict[str, float]]) -> bool:
     trials = subject.domains[name].trials
-    rows = [{**base, name: trial} for base in bases for trial in trials]
-    columns = {other: [row[other] for row in rows] for other in formula.names}
-    values, _ = formula.evaluate_columns(columns, len(rows))
-    count = len(trials)
-    return any(not _same(values[at : at + count]) for at in range(0, len(values), count))
+    # Nearly every name shows at once: only one that does not is tried at every base.
+    for some in (bases[:2], bases[2:]):
+        rows = [{**base, name: trial} for base in some for trial in trials]
+        columns = {other: [row[other] for row in rows] for other in formula.names}
+        values, _ = formula.evaluate_columns(columns, len(rows))
+        count = len(trials)
+        if any(not _same(values[at : at + count]) for at in range(0, len(values), count)):
+            return True
+    return False
 
 
 def _offset_of(formula: Formula, name: str) -> int | None:

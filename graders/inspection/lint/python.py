@@ -76,7 +76,7 @@ def _state(subject: Subject) -> Iterator[Hit]:
 def _traces(source: Source) -> Iterator[tuple[ast.AST, str]]:
     """Yield each node that changes what outlives a call, with its name; each name once."""
     module = _module_containers(source)
-    classes = (node for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef))
+    classes = (node for node in source.nodes if isinstance(node, ast.ClassDef))
     names = {one.name for one in (*source.functions, *classes)}
     seen: set[str] = set()
     for function in source.functions:
@@ -189,15 +189,15 @@ _SEEDED: Final = re.compile(r"(?:random|numpy\.random)\.(?:seed|Random|default_r
 
 def _chance(subject: Subject) -> Iterator[Hit]:
     for leaf, source in subject.pythons():
-        seeded = any(_SEEDED.fullmatch(name) and call.args for name, call in source.calls())
+        seeded = any(_SEEDED.fullmatch(name) and call.args for name, call in source.calls)
         seen: set[str] = set()
-        for name, call in source.calls():
+        for name, call in source.calls:
             if name in seen or not _by_chance(name, call, seeded=seeded):
                 continue
             seen.add(name)
             yield _hit(subject, leaf, source, call, f"{name} is not the same on every run")
         unsorted = _lists_of_sets(source)
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if _takes_set_order(node, unsorted):
                 yield _hit(
                     subject, leaf, source, node,
@@ -217,10 +217,10 @@ def _by_chance(name: str, call: ast.Call, *, seeded: bool) -> bool:
 def _lists_of_sets(source: Source) -> set[str]:
     """Return the names that only ever stand for `list(set(…))`."""
     given: dict[str, list[bool]] = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             given.setdefault(node.targets[0].id, []).append(_is_list_of_set(node.value))
-    called = {name for name, _ in source.calls()}
+    called = {name for name, _ in source.calls}
     return {name for name, every in given.items() if all(every) and f"{name}.sort" not in called}
 
 
@@ -341,7 +341,7 @@ def _network(subject: Subject) -> Iterator[Hit]:
 
 def _files(subject: Subject) -> Iterator[Hit]:
     for leaf, source in subject.pythons():
-        for name, call in source.calls():
+        for name, call in source.calls:
             if name not in ("open", "io.open", "pathlib.Path") or not call.args:
                 continue
             path = call.args[0]

@@ -62,15 +62,20 @@ class Source:
         return [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node, outer ones first."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def functions(self) -> list[Function]:
         """Every function, nested ones too."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, Function)]
+        return [node for node in self.nodes if isinstance(node, Function)]
 
     @cached_property
     def imports(self) -> dict[str, str]:
         """The dotted name behind each imported name."""
         found = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     found[alias.asname or alias.name.split(".")[0]] = (
@@ -85,7 +90,7 @@ class Source:
     def modules(self) -> list[tuple[str, ast.stmt]]:
         """Every imported module with its statement."""
         found: list[tuple[str, ast.stmt]] = []
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 found += [(alias.name, node) for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -120,11 +125,14 @@ class Source:
         ]
         return [self.grade, *plain]
 
-    def calls(self) -> Iterator[tuple[str, ast.Call]]:
-        """Yield each call of something with a dotted name."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and (name := self.dotted(node.func)):
-                yield name, node
+    @cached_property
+    def calls(self) -> list[tuple[str, ast.Call]]:
+        """Each call of something with a dotted name."""
+        return [
+            (name, node)
+            for node in self.nodes
+            if isinstance(node, ast.Call) and (name := self.dotted(node.func))
+        ]
 
     def offset(self, node: ast.AST) -> int:
         """Return how many characters into the text a node stands."""

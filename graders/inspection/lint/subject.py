@@ -19,7 +19,7 @@ from graders.config.model import (
     StringCheck,
     TextSimilarity,
 )
-from graders.inspection.lint.domain import Domain, domain_of
+from graders.inspection.lint.domain import Domain, domain_of, points
 from graders.inspection.lint.finding import Place, Target
 from graders.inspection.lint.measure import Measured
 from graders.inspection.lint.source import Source
@@ -146,6 +146,20 @@ class Subject:
     def domains(self) -> dict[str, Domain]:
         """The scores each leaf can give, by key."""
         return {leaf.key: domain_of(leaf.config, self.source(leaf)) for leaf in self.leaves}
+
+    @cached_property
+    def tried(self) -> list[tuple[dict[str, float], float | None, str]]:
+        """Scores a multi's formula was tried with: (scores, its value, why there is none)."""
+        formula = self.plan.formula
+        if formula is None:
+            return []
+        tries = points(formula, self.domains)
+        columns = {name: [one[name] for one in tries] for name in formula.names}
+        values, reasons = formula.evaluate_columns(columns, len(tries))
+        return [
+            (one, values[row], reasons.get(row, "").rpartition(": ")[2])
+            for row, one in enumerate(tries)
+        ]
 
     @cached_property
     def _fields(self) -> dict[str, list[Field]]:
