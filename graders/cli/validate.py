@@ -162,9 +162,8 @@ def validate(
     judge: JudgeOptions,
     **more: Any,
 ) -> int:
-    r"""Check a grader: its config, what it will do, and with --rows what it gives.
+    """Check a grader: its config, what it will do, and with --rows what it gives.
 
-    \b
     Exits with 0 for nothing worse than warnings, with 1 for errors (with --strict
     for warnings too), with 2 for a config with faults. Every finding has a code:
     docs/reference/lint.md. Models are asked only with --base-url or --offline.
