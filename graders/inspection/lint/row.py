@@ -114,7 +114,7 @@ def _flat_score(subject: Subject) -> Iterator[Hit]:
         if len(scores) >= FEW and not _varies(scores):
             yield Hit(
                 place=subject.place(leaf),
-                message=f"{leaf.key} gives {scores[0]:g} in all {len(scores):,} graded rows: "
+                message=f"{leaf.key} gives {scores[0]:g} in all {len(scores):,} rows it scored: "
                 "it adds a constant",
             )
 

@@ -60,7 +60,7 @@ def _result(one: Finding, index: int) -> dict[str, Any]:
     }
     region = {"startLine": one.line, "startColumn": one.column}
     place["physicalLocation"] = {
-        "artifactLocation": {"uri": quote(PurePath(one.file).as_posix())},
+        "artifactLocation": {"uri": quote(PurePath(one.file).as_posix(), errors="replace")},
         **({"region": {k: v for k, v in region.items() if v is not None}} if one.line else {}),
     }
     # The same finding keeps its identity when lines above it move.
