@@ -17,6 +17,7 @@ from graders import jsontext
 from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer
 from graders.chat import JudgeOptions, JudgeStats, retirement
 from graders.choices import Choices
+from graders.config.document import spots
 from graders.engine.crew import ENGINES, Crew, Engine
 from graders.engine.earlier import Earlier
 from graders.engine.flow import in_order
@@ -183,11 +184,14 @@ class Grader:
             with self._lock:
                 error = self._performers.python().check(leaf.config.source, leaf.config.image_tag)
             if error is not None:
-                place = configs.place_of(self.config, leaf.key, self._loaded.place)
+                place = (*configs.place_of(self.config, leaf.key, self._loaded.place), "source")
+                spot: tuple[int, ...] = ()
+                if self._loaded.text is not None:
+                    spot = spots(self._loaded.text, [(place, None)]).get((place, None), ())
                 text = error.message + _package_hint(error, leaf.config.image_tag)
                 text += f"\n{error.details}" if error.details else ""
-                path = configs.json_path((*place, "source"))
-                faults.append(Fault(path, text, "python_grader_runtime_error"))
+                path = configs.json_path(place)
+                faults.append(Fault(path, text, "python_grader_runtime_error", *spot))
         if faults:
             raise ConfigError(faults, source=self._loaded.name)
 

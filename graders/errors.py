@@ -95,12 +95,14 @@ class Fault:
             a source line and a caret.
         code: `config_error`, `template_parse_error` or `formula_parse_error`.
         line: 1-based line in the text the config was read from, where known.
+        column: 1-based column in characters, where known.
     """
 
     path: str
     message: str
     code: str = "config_error"
     line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path} (line {self.line})"

@@ -1,4 +1,4 @@
-"""Writes the parts of docs/reference/ that are made from the code: config.md and command.md.
+"""Writes the parts of docs/reference/ that are made from the code: config.md, command.md and lint.md.
 
 `python tools/reference.py` writes them; with `--check` it only says whether they are fresh.
 """
@@ -10,6 +10,7 @@ import typing
 from pathlib import Path
 
 import click
+from lint_page import lint_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -53,7 +54,7 @@ Results go to standard output, everything else to standard error. `-` is standar
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, rows lack variables, or a gate of probe, diff or agree is shut |
+| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, `validate` found errors, tests failed, or a gate of probe, diff or agree is shut |
 | 2 | bad usage or bad config |
 | 130 | interrupted |
 """
@@ -158,7 +159,11 @@ def _help(command: click.Command, context: click.Context) -> str:
 
 def main() -> int:
     """Write the pages, or check them."""
-    pages = {"config.md": config_page(), "command.md": command_page()}
+    pages = {
+        "config.md": config_page(),
+        "command.md": command_page(),
+        "lint.md": lint_page(MADE),
+    }
     stale = [
         name
         for name, text in pages.items()

@@ -1,21 +1,42 @@
-"""`graders validate`: every fault of a config, and whether the rows hold what it names."""
+"""`graders validate`: the linter. Faults of a config, findings, and what rows show of a grader."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import click
 
 from graders.api import Grader, PythonOptions
 from graders.chat import JudgeOptions
 from graders.choices import Choices
-from graders.cli.judge import model_map_option
+from graders.cli.judge import judge_options
 from graders.cli.option import grader_argument, json_option, layout_options, python_options
 from graders.cli.output import write_json
-from graders.config import load_source
-from graders.errors import ConfigError
-from graders.inspection.variable import check_variables
+from graders.config import Loaded, load_source
+from graders.errors import ConfigError, shown
+from graders.inspection.lint import (
+    RULES,
+    TARGETS,
+    Finding,
+    Measured,
+    Subject,
+    Target,
+    TrainingFile,
+    askable,
+    check_codes,
+    chosen,
+    github,
+    lint,
+    measure,
+    of_faults,
+    read_training,
+    sarif,
+)
+from graders.report.lint import findings_view
 from graders.report.terminal import console, variable_view
 from graders.rows import Layout, decode_block, find_source
 
@@ -24,94 +45,264 @@ __all__ = ["validate"]
 _EPILOG = """\b
 Examples:
   graders validate grader.json
+  graders validate grader.json --target openai --format github
   graders validate grader.json --rows rows.jsonl
+  graders validate grader.json --format sarif > graders.sarif
+  graders validate job.json --training-file train.jsonl --validation-file valid.jsonl
   graders validate job.json --rows train.jsonl --item-path . --sample-path answer"""
 
+Form = Literal["text", "json", "sarif", "github"]
 
-@click.command(
-    epilog=_EPILOG, short_help="List every fault of a grader; check rows for its variables."
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What the command line says about the run.
+
+    Attributes:
+        target: where the grader will run.
+        form: how findings are written.
+        select: codes to report; all when empty.
+        ignore: codes not to report.
+        strict: whether warnings fail too.
+        limit: how many rows are graded.
+        rows: the rows, None for none.
+        files: paths of training and validation files, "" for none.
+    """
+
+    target: Target
+    form: Form
+    select: Sequence[str]
+    ignore: Sequence[str]
+    strict: bool
+    limit: int
+    rows: str | None
+    layout: Layout
+    files: dict[Literal["training", "validation"], str]
+
+    def exit_code(self, findings: Sequence[Finding]) -> int:
+        """Return 1 where a finding fails the command, else 0."""
+        failing = ("error", "warning") if self.strict else ("error",)
+        return int(any(one.severity in failing for one in findings))
+
+
+def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    codes = [code.strip().upper() for value in values for code in value.split(",") if code.strip()]
+    check_codes(codes)
+    return tuple(codes)
+
+
+@click.command(epilog=_EPILOG, short_help="Lint a grader, a job body and its files; check rows.")
 @grader_argument
-@click.option("--rows", metavar="ROWS", help="Also look for every template variable in these rows.")
+@click.option("--rows", metavar="ROWS", help="Also grade these rows and look at what they show.")
 @layout_options
 @click.option(
-    "--dialect", type=click.Choice(["hosted", "jinja2"]), default="hosted", show_default=True,
+    "--limit",
+    type=click.IntRange(min=0),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Grade at most so many rows; 0 only looks for variables.",
+)
+@click.option(
+    "--training-file", default="", metavar="FILE", help="Check this training file of a job."
+)
+@click.option("--validation-file", default="", metavar="FILE", help="Check this validation file.")
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    default="local",
+    show_default=True,
+    help="Where the grader will run.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="CODES",
+    callback=_codes,
+    help="Report only these codes or beginnings of codes, such as G1,G405.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CODES",
+    callback=_codes,
+    help="Do not report these.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+    help="How findings are written.",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice(["hosted", "jinja2"]),
+    default="hosted",
+    show_default=True,
     help="Template language.",
-)  # fmt: skip
+)
 @json_option
 @python_options
-@model_map_option
-def validate(  # noqa: C901
+@judge_options
+def validate(
     grader: str,
     *,
     rows: str | None,
     item_path: str,
     sample_path: str,
+    training_file: str,
+    validation_file: str,
     dialect: Any,
     as_json: bool,
+    form: Form,
     python: PythonOptions,
-    model_map: dict[str, str],
+    judge: JudgeOptions,
+    **more: Any,
 ) -> int:
-    """Check a grader, and with --rows that the rows hold its variables.
+    """Check a grader: its config, what it will do, and with --rows what it gives.
 
-    Exits with 2 for a config with faults, with 1 when rows lack variables.
+    Exits with 0 for nothing worse than warnings, with 1 for errors (with --strict
+    for warnings too), with 2 for a config with faults. Every finding has a code:
+    docs/reference/lint.md. Models are asked only with --base-url or --offline.
     """
     if grader == "-" and rows == "-":
         raise click.UsageError("Standard input (-) can be read only once.")
-    layout = Layout.parse(item_path, sample_path)
+    options = _Options(
+        form="json" if as_json else form, rows=rows, layout=Layout.parse(item_path, sample_path),
+        files={"training": training_file, "validation": validation_file}, **more,
+    )  # fmt: skip
     try:
         loaded = load_source(grader, dialect=dialect)
-        judge = JudgeOptions(model_map=model_map)
-        with Grader(loaded, choices=Choices(dialect=dialect), python=python, judge=judge) as ready:
+        choices = Choices(dialect=dialect)
+        with Grader(loaded, choices=choices, python=python, judge=judge) as ready:
             ready.check()
-            plan, missing = ready.plan, ready.missing_imports()
-            retired = ready.retired_models()
+            subject = _subject(loaded, ready, options, python, judge)
     except ConfigError as error:
-        if not as_json:
-            raise
+        return _refused(error, options)
+    findings = chosen(lint(subject), options.select, options.ignore)
+    _write(subject, findings, options)
+    return options.exit_code(findings)
+
+
+def _refused(error: ConfigError, options: _Options) -> int:
+    """Tell the faults of a config in the form asked for."""
+    if options.form == "text":
+        raise error
+    findings = list(of_faults(error.faults, error.source))
+    if options.form == "json":
         faults = [
             {"code": one.code, "path": one.path, "line": one.line, "message": one.message}
             for one in error.faults
         ]
-        write_json({"valid": False, "faults": faults})
-        return 2
+        listed = [one.to_dict() for one in findings]
+        write_json({"valid": False, "faults": faults, "findings": listed})
+    else:
+        _write_for_machines(findings, options.form)
+    return 2
+
+
+def _subject(
+    loaded: Loaded, ready: Grader, options: _Options, python: PythonOptions, judge: JudgeOptions
+) -> Subject:
+    """Return the grader with everything that is to be known about it."""
+    return Subject(
+        loaded=loaded, plan=ready.plan, target=options.target, model_map=judge.model_map,
+        retired=ready.retired_models(),
+        missing=ready.missing_imports(), files=_files(loaded, ready, options),
+        measured=None if options.rows is None else _measured(loaded, ready, options, python, judge),
+    )  # fmt: skip
+
+
+def _measured(
+    loaded: Loaded, ready: Grader, options: _Options, python: PythonOptions, judge: JudgeOptions
+) -> Measured:
+    ask = bool(judge.base_url or judge.embedding_url) or judge.cache == "offline"
+    part, skipped = askable(loaded, ready.plan, ask=ask)
+    blocks = find_source([options.rows or ""]).blocks(1 << 18)
+    chunks = (decode_block(block, options.layout) for block in blocks)
+    name = "standard input" if options.rows == "-" else str(options.rows)
+    if part is None:
+        return measure(ready.plan, chunks, name, grader=None, skipped=skipped, limit=0)
+    choices = ready.plan.choices
+    with Grader(part, choices=choices, python=python, judge=judge) as grader:
+        return measure(
+            ready.plan, chunks, name, grader=grader, skipped=skipped, limit=options.limit
+        )
+
+
+def _files(loaded: Loaded, ready: Grader, options: _Options) -> list[TrainingFile]:
+    """Return the job's files: those of the command line, else those the body names by path."""
+    found: list[TrainingFile] = []
+    for use, given in options.files.items():
+        path = given or _path_in_body(loaded, f"{use}_file")
+        if path:
+            other = found[0] if found else None
+            found.append(read_training(path, use, ready.plan.paths, other=other))
+    return found
+
+
+def _path_in_body(loaded: Loaded, name: str) -> str:
+    """Return the file a job body names, where it is a path and not the id of an upload."""
+    body = loaded.body
+    value = body.get(name) if isinstance(body, dict) and "method" in body else None
+    if not isinstance(value, str) or not value.endswith((".jsonl", ".json")):
+        return ""
+    beside = Path(loaded.file).parent / value
+    return next((str(path) for path in (beside, Path(value)) if path.is_file()), "")
+
+
+def _write(subject: Subject, findings: Sequence[Finding], options: _Options) -> None:
+    if options.form == "json":
+        write_json(_body(subject, findings))
+    elif options.form == "text":
+        _write_text(subject, findings)
+    else:
+        _write_for_machines(findings, options.form)
+
+
+def _write_for_machines(findings: Sequence[Finding], form: Form) -> None:
+    if form == "sarif":
+        write_json(sarif(findings, RULES))
+    else:
+        click.echo(github(findings), nl=False)
+
+
+def _body(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:
+    plan, measured = subject.plan, subject.measured
     body: dict[str, Any] = {
         "valid": True, "faults": [], "name": plan.name, "type": plan.type,
         "sub_graders": {leaf.key: leaf.config.type for leaf in plan.leaves if leaf.key},
         "variables": [str(path) for path in plan.paths],
+        "missing_imports": [
+            {"sub_grader": key, "module": one.module, "line": one.line}
+            for key, found in subject.missing.items()
+            for one in found
+        ],
+        "retired_models": [
+            {"sub_grader": one.key, "model": one.model, "switched_off": one.day}
+            for one in subject.retired
+        ],
+        "target": subject.target,
+        "findings": [one.to_dict() for one in findings],
     }  # fmt: skip
-    body["missing_imports"] = [
-        {"sub_grader": key, "module": one.module, "line": one.line}
-        for key, found in missing.items()
-        for one in found
-    ]
-    body["retired_models"] = [
-        {"sub_grader": one.key, "model": one.model, "switched_off": one.day} for one in retired
-    ]
-    report = None
-    if rows is not None:
-        blocks = find_source([rows]).blocks(1 << 18)
-        report = check_variables(plan, (decode_block(block, layout) for block in blocks))
-        body["rows"] = report.to_dict()
-    if as_json:
-        write_json(body)
-    else:
-        out = console(sys.stdout)
-        subs = ", ".join(f"{key} ({kind})" for key, kind in body["sub_graders"].items())
-        out.print(f"{loaded.name}: a valid {plan.type} grader, {plan.name}")
-        if subs:
-            out.print(f"sub-graders: {subs}")
-        for one in body["missing_imports"]:
-            where = f"{one['sub_grader']}: " if one["sub_grader"] else ""
-            out.print(f"{where}line {one['line']} imports {one['module']}, which is not there")
-        for one in body["retired_models"]:
-            where = f"{one['sub_grader']}: " if one["sub_grader"] else ""
-            out.print(
-                f"warning: {where}the hosted service switches {one['model']} off on "
-                f"{one['switched_off']}; --model-map {one['model']}=NAME asks another"
-            )
-        if report is not None:
-            out.print(variable_view(report))
-        elif body["variables"]:
-            out.print(f"variables: {', '.join(body['variables'])}")
-    return 0 if report is None or report.complete else 1
+    if measured is not None:
+        body["rows"] = {**measured.variables.to_dict(), "graded": measured.graded}
+    return body
+
+
+def _write_text(subject: Subject, findings: Sequence[Finding]) -> None:
+    plan, out = subject.plan, console(sys.stdout)
+    out.print(f"{subject.loaded.name}: a valid {plan.type} grader, {shown(plan.name)}")
+    if subs := ", ".join(
+        f"{shown(leaf.key)} ({leaf.config.type})" for leaf in plan.leaves if leaf.key
+    ):
+        out.print(f"sub-graders: {subs}")
+    if subject.measured is not None:
+        out.print(variable_view(subject.measured.variables))
+    elif plan.paths:
+        out.print(f"variables: {', '.join(map(str, plan.paths))}")
+    # A place such as grader.json:3:7 is for editors to click: it must not be wrapped.
+    out.print(findings_view(findings), soft_wrap=True)

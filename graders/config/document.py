@@ -10,7 +10,7 @@ from typing import Any, Final
 from graders.config.fault import json_path
 from graders.errors import ConfigError, Fault, caret, quoted
 
-__all__ = ["lines", "parse", "unfit"]
+__all__ = ["Place", "lines", "parse", "spots", "unfit"]
 
 MAX_DEPTH: Final = 100
 """Objects and lists inside each other; no config needs a tenth of it."""
@@ -74,7 +74,9 @@ def _parse_json(text: str, name: str) -> Any:
     except json.JSONDecodeError as error:
         shown = caret(text, min(error.pos, len(text)), error.pos + 1)
         problem = f"not JSON: {error.msg} (column {error.colno})\n{shown}"
-        raise ConfigError([Fault("$", problem, line=error.lineno)], source=name) from None
+        raise ConfigError(
+            [Fault("$", problem, line=error.lineno, column=error.colno)], source=name
+        ) from None
     except RecursionError:
         raise ConfigError([Fault("$", "the text nests too deeply")], source=name) from None
     except _DuplicateKeyError as error:
@@ -194,41 +196,110 @@ def _duplicates(node: Any, place: Place) -> Iterator[Fault]:
         yield from _duplicates(child, (*place, key.value))
 
 
-def lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
-    """Return the 1-based line each place stands on, as far as it can be told.
-
-    A place that is not there (a missing field) has the line of the object it is missing from.
-    JSON is read as the YAML it is, for YAML's parser keeps positions.
-    """
-    root = _composed(text.removeprefix("\ufeff"))
-    maps: dict[int, dict[str, tuple[Any, Any]]] = {}
-    return {} if root is None else {place: _line(root, place, maps) for place in places}
-
-
 def _composed(text: str) -> Any:
     """Return the YAML node of a JSON or YAML text, None where YAML's parser gives up."""
     import yaml  # noqa: PLC0415  (only a config with faults needs lines)
 
+    text = _NOT_YAML.sub(" ", text)
+    if text.lstrip()[:1] in ("{", "["):
+        text = _BACKSLASH.sub(_yaml_escape, text)
     try:
-        return _loader(_NOT_YAML.sub(" ", text)).get_single_node()
+        return _loader(text).get_single_node()
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
 
 
-def _line(node: Any, place: Place, maps: dict[int, dict[str, tuple[Any, Any]]]) -> int:
-    line: int = node.start_mark.line + 1
+_BACKSLASH: Final = re.compile(r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL)
+
+
+def _yaml_escape(match: re.Match[str]) -> str:
+    """Return an escape of JSON that YAML does not know as so many ordinary characters."""
+    escape = match.group()
+    return "x" * len(escape) if len(escape) == 6 or escape == "\\/" else escape
+
+
+def lines(text: str, places: Iterable[Place]) -> dict[Place, int]:
+    """Return the 1-based line each place stands on, as far as it can be told."""
+    found = spots(text, ((place, None) for place in places))
+    return {place: line for (place, _), (line, _) in found.items()}
+
+
+def spots(
+    text: str, wanted: Iterable[tuple[Place, int | None]]
+) -> dict[tuple[Place, int | None], tuple[int, int]]:
+    """Return the 1-based (line, column) of places, as far as they can be told.
+
+    Args:
+        text: a JSON or YAML text.
+        wanted: each place, and None for the place itself (for a field, its key), or how many
+            characters into the text value that stands there.
+
+    A place that is not there (a missing field) is where the object is that it is missing from.
+    JSON is read as the YAML it is, for YAML's parser keeps positions.
+    """
+    text = text.removeprefix("\ufeff")
+    root = _composed(text)
+    if root is None:
+        return {}
+    maps: _Maps = {}
+    return {(place, offset): _spot(text, root, place, offset, maps) for place, offset in wanted}
+
+
+_Maps = dict[int, dict[str, tuple[Any, Any]]]
+"""The fields of each object that was looked into: an object may have many faults."""
+
+
+def _spot(text: str, root: Any, place: Place, offset: int | None, maps: _Maps) -> tuple[int, int]:
+    key = node = root
     for step in place:
-        if node.id == "mapping" and isinstance(step, str):
-            if id(node) not in maps:
-                maps[id(node)] = {
-                    pair[0].value: pair for pair in node.value if pair[0].id == "scalar"
-                }
-            key, node = maps[id(node)].get(step, (None, None))
-        elif isinstance(step, int) and node.id == "sequence" and step < len(node.value):
-            key = node = node.value[step]
-        else:
-            return line
-        if node is None:
-            return line
-        line = key.start_mark.line + 1
-    return line
+        found = _child(node, step, maps)
+        if found is None:
+            return _mark(key)
+        key, node = found
+    if offset is None or node.id != "scalar":
+        return _mark(key)
+    return _inside(text, node, offset)
+
+
+def _child(node: Any, step: str | int, maps: _Maps) -> tuple[Any, Any] | None:
+    """Return (what marks the place, its value) of one step down, None where there is nothing."""
+    if node.id == "mapping" and isinstance(step, str):
+        if id(node) not in maps:
+            maps[id(node)] = {pair[0].value: pair for pair in node.value if pair[0].id == "scalar"}
+        return maps[id(node)].get(step)
+    if node.id == "sequence" and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None
+
+
+def _mark(node: Any) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\U[0-9a-fA-F]{8}|\\.|.",
+    re.DOTALL,
+)
+
+
+def _inside(text: str, node: Any, offset: int) -> tuple[int, int]:
+    """Return where a character of a scalar's value stands; where it starts if that is unclear."""
+    line, column = _mark(node)
+    if node.style == "|":
+        before = node.value[:offset]
+        row = text.split("\n")[line + before.count("\n") : line + before.count("\n") + 1]
+        indent = len(row[0]) - len(row[0].lstrip(" ")) if row else 0
+        first = node.value[offset - len(before.rpartition("\n")[2]) :].partition("\n")[0]
+        own = len(first) - len(first.lstrip(" "))
+        within = len(before.rpartition("\n")[2])
+        return line + 1 + before.count("\n"), max(indent - own, 0) + within + 1
+    if node.start_mark.line != node.end_mark.line:
+        return line, column
+    raw = text.split("\n")[line - 1][column - 1 :]
+    if node.style != '"':
+        return line, column + offset + (1 if node.style == "'" else 0)
+    for count, match in enumerate(_ESCAPE.finditer(raw, 1)):
+        if count == offset:
+            return line, column + match.start()
+    return line, column

@@ -9,7 +9,7 @@ import functools
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class Loaded:
         place: where in the source the grader stands.
         item: the `item` of a `graders.run` body, None elsewhere.
         model_sample: the `model_sample` of a `graders.run` body, None elsewhere.
+        body: the whole document the grader stands in, None where it came as a typed config.
+        text: the text the document was read from, None where there was none.
+        file: the path it was read from, `standard input` or `grader`.
     """
 
     config: Any
@@ -46,6 +49,9 @@ class Loaded:
     place: Location = ()
     item: Any = None
     model_sample: Any = None
+    body: Any = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
+    file: str = "grader"
 
 
 def load(source: Source, *, dialect: Dialect = "hosted") -> Any:
@@ -80,15 +86,16 @@ def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
     found = [(place, Fault(json_path(place), problem)) for place, problem in document.unfit(value)]
     loaded = Loaded(None, name) if found else _load_value(value, name, dialect, found)
     if found:
-        lines = document.lines(text, [place for place, _ in found]) if text is not None else {}
+        wanted = [(place, None) for place, _ in found]
+        spots = document.spots(text, wanted) if text is not None else {}
         raise ConfigError(
             (
-                Fault(fault.path, fault.message, fault.code, lines.get(place))
+                Fault(fault.path, fault.message, fault.code, *spots.get((place, None), ()))
                 for place, fault in found
             ),
             source=name,
         )
-    return loaded
+    return replace(loaded, body=value, text=text, file=name)
 
 
 def place_of(config: Any, key: str, place: Location) -> Location:

@@ -89,6 +89,11 @@ class Formula:
     _program: tuple[Step, ...]
     _places: tuple[tuple[int, int, str], ...]
 
+    @property
+    def program(self) -> tuple[Step, ...]:
+        """The formula's steps in postfix order; a `NAME` step's `count` is its index in `names`."""
+        return self._program
+
     def evaluate(self, values: Mapping[str, float]) -> float:
         """Return the value for one row.
 

@@ -103,3 +103,161 @@ def test_a_python_source_is_loaded(command: Command, folder: Path) -> None:
     done = command("validate", "python.json")
     assert (done.code, done.out) == (2, "")
     assert "$.source" in done.err
+
+
+FLAWED = """{
+  "type": "multi", "name": "m",
+  "graders": {
+    "a": {"type": "string_check", "input": "{{ sample.output_text }}",
+          "reference": "{{ item.a }}", "operation": "eq"},
+    "b": {"type": "text_similarity", "input": "{{ sample.output_text }}",
+          "reference": "{{ item.a }}", "evaluation_metric": "bleu", "pass_threshold": 0}
+  },
+  "calculate_output": "a + 0.5 * a"
+}
+"""
+
+
+@pytest.fixture
+def flawed(folder: Path) -> str:
+    (folder / "flawed.json").write_text(FLAWED)
+    return "flawed.json"
+
+
+def test_findings_have_a_place_a_sentence_and_a_fix(command: Command, flawed: str) -> None:
+    done = command("validate", flawed)
+    assert (done.code, done.err) == (0, "")
+    assert "flawed.json:6:5: warning G103 the sub-grader b is not in calculate_output" in done.out
+    assert "    $.graders.b\n    fix: Add its key to calculate_output" in done.out
+    assert "flawed.json:9:3: warning G105" in done.out
+    assert "3 warnings" in done.out
+
+
+def test_warnings_fail_with_strict_only(command: Command, flawed: str) -> None:
+    assert command("validate", flawed, "--strict").code == 1
+    assert command("validate", flawed, "--strict", "--ignore", "g1, G302").code == 0
+    assert command("validate", "check.json", "--strict").code == 0
+
+
+def test_an_error_fails(command: Command, folder: Path) -> None:
+    (folder / "never.json").write_text(FLAWED.replace("a + 0.5 * a", "1"))
+    done = command("validate", "never.json", "--select", "G104")
+    assert done.code == 1
+    assert "error G104" in done.out
+    assert "G103" not in done.out
+
+
+def test_findings_in_the_forms_of_machines(command: Command, flawed: str) -> None:
+    body = command("validate", flawed, "--format", "json").json
+    assert [one["code"] for one in body["findings"]] == ["G103", "G302", "G105"]
+    assert body["findings"][0]["line"] == 6
+    assert body == command("validate", flawed, "--json").json
+    log = command("validate", flawed, "--format", "sarif").json
+    assert [one["ruleId"] for one in log["runs"][0]["results"]] == ["G103", "G302", "G105"]
+    lines = command("validate", flawed, "--format", "github").out.splitlines()
+    assert lines[0].startswith("::warning file=flawed.json,line=6,col=5,title=G103 ")
+    assert command("validate", "check.json", "--format", "github").out == ""
+
+
+def test_a_finding_of_an_eval_names_the_file_and_not_the_eval(
+    command: Command, folder: Path
+) -> None:
+    check = json.loads((folder / "check.json").read_text())
+    criteria = [{**check, "reference": "{{ sample.output_text }}"}, check]
+    (folder / "eval.json").write_text(json.dumps({"name": "titled", "testing_criteria": criteria}))
+    done = command("validate", "eval.json", "--format", "github")
+    assert done.code == 1
+    assert done.out.startswith("::error file=eval.json,line=1,col=")
+
+
+@pytest.mark.parametrize("form", ["json", "sarif", "github"])
+def test_faults_are_findings_too(command: Command, folder: Path, form: str) -> None:
+    (folder / "bad.json").write_text(FLAWED.replace("a + 0.5 * a", "a + x"))
+    done = command("validate", "bad.json", "--format", form)
+    assert (done.code, done.err) == (2, "")
+    assert "G102" in done.out
+
+
+def test_a_yaml_source_has_the_line_of_its_fault(command: Command, folder: Path) -> None:
+    text = "type: python\nsource: |\n  seen = []\n  def grade(sample, item):\n      seen.append(1)\n      return 1 / len(seen)\n"
+    (folder / "p.yaml").write_text(text)
+    assert (
+        "p.yaml:5:7: warning G502 source line 3: seen is kept" in command("validate", "p.yaml").out
+    )
+
+
+def test_rows_are_graded(command: Command, folder: Path) -> None:
+    (folder / "same.jsonl").write_text('{"item": {"a": "x"}, "sample": "y"}\n' * 12)
+    done = command("validate", "check.json", "--rows", "same.jsonl")
+    assert done.code == 1
+    assert "error G603 all 12 graded rows get the reward 0" in done.out
+    assert command("validate", "check.json", "--rows", "same.jsonl", "--limit", "0").code == 0
+    body = command("validate", "check.json", "--rows", "same.jsonl", "--limit", "2", "--json").json
+    assert body["rows"]["graded"] == 2
+    assert "only the first 2 rows" in body["findings"][0]["message"]
+
+
+def test_a_judge_is_not_asked_unless_told_where(command: Command, folder: Path) -> None:
+    judge = {
+        "type": "score_model", "model": "m",
+        "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
+    }  # fmt: skip
+    check = json.loads((folder / "check.json").read_text())
+    multi = {
+        "type": "multi",
+        "graders": {"j": judge, "c": check},
+        "calculate_output": "(j + c) / 2",
+    }
+    (folder / "j.json").write_text(json.dumps(multi))
+    done = command("validate", "j.json", "--rows", "rows.jsonl")
+    assert done.code == 0
+    assert "info G612 not asked, for it asks a model: j" in done.out
+    nowhere = ("--base-url", "http://127.0.0.1:9/v1", "--attempts", "1")
+    asked = command("validate", "j.json", "--rows", "rows.jsonl", *nowhere)
+    assert asked.code == 1
+    assert "error G605 j fails in all 3 graded rows with model_grader_server_error" in asked.out
+
+
+def test_a_job_and_its_files(command: Command, folder: Path) -> None:
+    check = json.loads((folder / "check.json").read_text())
+    job = {
+        "model": "o4-mini-2025-04-16", "training_file": "train.jsonl",
+        "method": {"type": "reinforcement", "reinforcement": {
+            "grader": check, "hyperparameters": {"batch_size": 1000}}},
+    }  # fmt: skip
+    (folder / "job.json").write_text(json.dumps(job, indent=1))
+    (folder / "train.jsonl").write_text('{"messages": [{"role": "user", "content": "x"}]}\n')
+    body = command("validate", "job.json", "--target", "azure", "--json")
+    assert body.code == 1
+    found = {one["code"]: one for one in body.json["findings"]}
+    assert set(found) == {"G702", "G703", "G727"}
+    assert found["G703"]["path"] == "$.method.reinforcement.hyperparameters.batch_size"
+    assert (found["G727"]["file"], found["G727"]["line"]) == ("train.jsonl", 1)
+    given = command("validate", "job.json", "--validation-file", "train.jsonl", "--json").json
+    assert {"G728"} < {one["code"] for one in given["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--select", "X1"], "no rule has the code 'X1'"),
+        (["--target", "aws"], "is not one of 'local', 'openai', 'azure'"),
+        (["--training-file", "none.jsonl"], "the training file cannot be read"),
+    ],
+)
+def test_bad_options_are_told(
+    command: Command, refused: Callable[..., None], arguments: list[str], says: str
+) -> None:
+    done = command("validate", "check.json", *arguments)
+    refused(done)
+    assert says in done.err
+
+
+def test_nothing_of_a_user_reaches_the_terminal_unescaped(command: Command, folder: Path) -> None:
+    evil = json.loads(FLAWED)
+    evil["graders"]["b\x1b[31m\n::error::x"] = evil["graders"].pop("b")
+    (folder / "evil.json").write_text(json.dumps(evil))
+    for form in ("text", "github"):
+        out = command("validate", "evil.json", "--format", form).out
+        assert "\x1b" not in out
+        assert "\n::error::x" not in out

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from graders.config import document
 from graders.config.document import lines, parse, unfit
 from graders.errors import ConfigError, Fault
 
@@ -153,3 +154,52 @@ def test_an_object_that_stands_in_many_places_is_looked_at_once():
     started = time.perf_counter()
     assert list(unfit(value)) == []
     assert time.perf_counter() - started < 30  # It ends at all.
+
+
+JSON_TEXT = """{
+  "name": "x",
+  "graders": {"a": {"source": "one\\ntwo \\u00e9\\ud83d\\ude00 end"}},
+  "list": [1, {"k": "v"}]
+}"""
+YAML_TEXT = """name: x
+source: |
+  one
+    two
+plain: some words
+'q': 'single'
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "offset", "at"),
+    [
+        (JSON_TEXT, (), None, (1, 1)),
+        (JSON_TEXT, ("name",), None, (2, 3)),
+        (JSON_TEXT, ("graders", "a"), None, (3, 15)),
+        (JSON_TEXT, ("graders", "a", "source"), 0, (3, 32)),
+        (JSON_TEXT, ("graders", "a", "source"), 4, (3, 37)),
+        (JSON_TEXT, ("graders", "a", "source"), 9, (3, 47)),
+        (JSON_TEXT, ("graders", "a", "source"), 10, (3, 59)),
+        (JSON_TEXT, ("list", 1, "k"), None, (4, 16)),
+        (JSON_TEXT, ("list", 1), 3, (4, 15)),
+        (JSON_TEXT, ("list", 9), None, (4, 3)),
+        (JSON_TEXT, ("graders", "missing"), None, (3, 3)),
+        ("\ufeff" + JSON_TEXT, ("name",), None, (2, 3)),
+        (JSON_TEXT.replace("  ", "\t"), ("name",), None, (2, 2)),
+        (JSON_TEXT.replace("\n", "\r\n"), ("name",), None, (2, 3)),
+        (YAML_TEXT, ("source",), None, (2, 1)),
+        (YAML_TEXT, ("source",), 0, (3, 3)),
+        (YAML_TEXT, ("source",), 4, (4, 3)),
+        (YAML_TEXT, ("source",), 6, (4, 5)),
+        (YAML_TEXT, ("plain",), 5, (5, 13)),
+        (YAML_TEXT, ("q",), 2, (6, 9)),
+    ],
+)
+def test_a_place_has_a_line_and_a_column(
+    text: str, place: document.Place, offset: int | None, at: tuple[int, int]
+) -> None:
+    assert document.spots(text, [(place, offset)]) == {(place, offset): at}
+
+
+def test_a_text_that_yaml_cannot_read_has_no_spots() -> None:
+    assert document.spots("{", [((), None)]) == {}

@@ -1,0 +1,49 @@
+"""Faults of a config as findings: they have codes too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from graders.errors import Fault
+from graders.inspection.lint.example import check
+from graders.inspection.lint.finding import Example, Finding
+from graders.inspection.lint.formula import RULES as FORMULA
+from graders.inspection.lint.judge import RULES as JUDGE
+from graders.inspection.lint.python import RULES as PYTHON
+from graders.inspection.lint.rule import Rule, never
+from graders.inspection.lint.template import RULES as TEMPLATE
+
+__all__ = ["RULES", "of_faults"]
+
+RULES = (
+    Rule(
+        code="G001", name="config-fault", severity="error", check=never,
+        what="The source is no grader: not JSON or YAML, an unknown field, a wrong value or type.",
+        why="Nothing can be graded with it.",
+        fix="See the message; graders schema prints what is allowed.",
+        example=Example(grader=check(operation="neq")),
+    ),
+)  # fmt: skip
+
+_RULES = {rule.code: rule for rule in (*RULES, *FORMULA, *JUDGE, *PYTHON, *TEMPLATE)}
+
+
+def of_faults(faults: Iterable[Fault], source: str) -> Iterator[Finding]:
+    """Yield a finding for each fault of a config."""
+    for fault in faults:
+        rule = _RULES[_code(fault)]
+        message = fault.message.partition("\n")[0]
+        yield Finding(
+            code=rule.code, name=rule.name, severity="error", file=source, path=fault.path,
+            message=message, fix=rule.fix, line=fault.line, column=fault.column,
+        )  # fmt: skip
+
+
+def _code(fault: Fault) -> str:
+    if fault.code == "formula_parse_error":
+        return "G102" if fault.message.startswith("unknown name") else "G101"
+    if fault.code == "template_parse_error":
+        return "G201"
+    if fault.code == "python_grader_runtime_error":
+        return "G501"
+    return "G401" if ".passing_labels" in fault.path else "G001"

@@ -1,0 +1,162 @@
+"""What rows show of a grader: variables that are missing, and the scores it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graders.api import Grader
+from graders.config import LabelModel, Loaded, ScoreModel
+from graders.config.model import EvalCriteria, TextSimilarity
+from graders.engine.runner import is_cosine
+from graders.grade import Grade
+from graders.inspection.variable import VariableReport, check_variables
+from graders.metrics import Request, Scorer
+from graders.plan import Leaf, Plan
+from graders.rows import Chunk
+from graders.sample import Absent
+from graders.template import render_column
+
+__all__ = ["Failed", "Measured", "askable", "measure"]
+
+_REFERENCES = 1000
+"""Distinct references that are scored against themselves."""
+
+
+@dataclass(slots=True)
+class Failed:
+    """How often one grader failed with one code.
+
+    Attributes:
+        count: rows.
+        index: the first of them.
+        message: why that one failed.
+    """
+
+    index: int
+    message: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Measured:
+    """What the rows showed.
+
+    Attributes:
+        file: what the rows are called.
+        variables: which of the grader's variables the rows hold.
+        graded: how many rows were graded.
+        more: whether there were more rows than were to be graded.
+        rewards: the reward of each graded row, None where it failed; [] where not all was asked.
+        scores: each sub-grader's scores, by key; the grader's own under "".
+        failed: failures by sub-grader and code.
+        skipped: sub-graders that were not asked, for they ask a model.
+        self_scores: what each text_similarity gives its distinct references as answers, by key.
+    """
+
+    file: str
+    variables: VariableReport
+    graded: int = 0
+    more: bool = False
+    rewards: list[float | None] = field(default_factory=list)
+    scores: dict[str, list[float | None]] = field(default_factory=dict)
+    failed: dict[tuple[str, str], Failed] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+    self_scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def asks_model(leaf: Leaf) -> bool:
+    """Whether a leaf asks a server for its score."""
+    return isinstance(leaf.config, ScoreModel | LabelModel) or is_cosine(leaf)
+
+
+def askable(loaded: Loaded, plan: Plan, *, ask: bool) -> tuple[Loaded | None, tuple[str, ...]]:
+    """Return what of a grader may be run, and the keys of what asks a model and may not."""
+    skipped = () if ask else tuple(leaf.key for leaf in plan.leaves if asks_model(leaf))
+    if not skipped:
+        return loaded, ()
+    kept = {leaf.key: leaf.config for leaf in plan.leaves if leaf.key not in skipped}
+    if not kept:
+        return None, skipped
+    return replace(loaded, config=EvalCriteria(kept, plan.name)), skipped
+
+
+def measure(
+    plan: Plan,
+    chunks: Iterable[Chunk],
+    file: str,
+    *,
+    grader: Grader | None,
+    skipped: Sequence[str] = (),
+    limit: int,
+) -> Measured:
+    """Look for a plan's variables in all rows, and grade the first `limit` ones.
+
+    Args:
+        plan: the whole grader.
+        chunks: the rows, read once.
+        file: what the rows are called.
+        grader: what of it is run, None for nothing.
+        skipped: the keys of what is not.
+        limit: how many rows are graded.
+    """
+    found = Measured(file, VariableReport([]), skipped=tuple(skipped))
+
+    def watched() -> Iterator[Chunk]:
+        for chunk in chunks:
+            if grader is not None and limit:
+                _grade(grader, chunk, found, limit)
+            yield chunk
+
+    found.variables = check_variables(plan, watched())
+    return found
+
+
+def _grade(grader: Grader, chunk: Chunk, found: Measured, limit: int) -> None:
+    rows: list[dict[str, Any]] = []
+    indexes: list[int] = []
+    for row, (item, sample) in enumerate(zip(chunk.items, chunk.samples, strict=True)):
+        if row in chunk.failures:
+            continue
+        if found.graded + len(rows) >= limit:
+            found.more = True
+            break
+        both = {"item": item, "sample": sample}
+        rows.append({key: one for key, one in both.items() if not isinstance(one, Absent)})
+        indexes.append(chunk.indexes[row])
+    _score_references(grader, rows, found)
+    for index, grade in zip(indexes, grader.grade_many(rows), strict=True):
+        _add(found, grade, index)
+
+
+def _score_references(grader: Grader, rows: Sequence[Mapping[str, Any]], found: Measured) -> None:
+    plan = grader.plan
+    for leaf in plan.leaves:
+        config = leaf.config
+        if not isinstance(config, TextSimilarity) or is_cosine(leaf):
+            continue
+        known = found.self_scores.setdefault(leaf.key, {})
+        template = plan.templates[leaf.fields["reference"]]
+        if len(known) >= _REFERENCES or any(path.namespace == "sample" for path in template.paths):
+            continue
+        items = [row.get("item") for row in rows]
+        rendered = render_column(template, items, [{}] * len(items))
+        texts = dict.fromkeys(
+            text for row, text in enumerate(rendered.texts) if row not in rendered.failures and text
+        )
+        new = [text for text in texts if text not in known][:_REFERENCES]
+        request = Request(config.evaluation_metric, new, new)
+        known.update(zip(new, Scorer(plan.choices.metric_options).score([request])[0], strict=True))
+
+
+def _add(found: Measured, grade: Grade, index: int) -> None:
+    found.graded += 1
+    if not found.skipped:
+        found.rewards.append(grade.reward)
+    for key, score in (grade.sub_rewards or {"": grade.reward}).items():
+        if key or not found.skipped:
+            found.scores.setdefault(key, []).append(score)
+    for one in grade.failures + grade.replaced:
+        place = (one.where, one.code)
+        found.failed.setdefault(place, Failed(index, one.message)).count += 1

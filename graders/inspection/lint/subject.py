@@ -1,0 +1,228 @@
+"""What the rules look at: a loaded config with everything that is known about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from graders.api import RetiredModel
+from graders.config import LabelModel, Loaded, Python, ScoreModel, place_of
+from graders.config.model import (
+    EvalCriteria,
+    InputAudio,
+    InputImage,
+    InputText,
+    OutputText,
+    StringCheck,
+    TextSimilarity,
+)
+from graders.inspection.lint.domain import Domain, domain_of, points
+from graders.inspection.lint.finding import Place, Target
+from graders.inspection.lint.measure import Measured
+from graders.inspection.lint.source import Source
+from graders.inspection.lint.training import TrainingFile
+from graders.plan import Leaf, Plan
+from graders.sandbox import MissingImport
+from graders.template import Dialect, Path, Template, compile_template
+
+__all__ = ["Field", "Form", "Subject", "judges", "path_offset", "paths_in"]
+
+Form = Literal["bare", "job", "run", "evals"]
+
+_JINJA_PATH: Final = re.compile(r"\b(item|sample)((?:\.\w+|\[\d+\])*)")
+_JINJA_BLOCK: Final = re.compile(r"\{[{%](.*?)[}%]\}", re.DOTALL)
+_STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One text of a leaf that may hold templates.
+
+    Attributes:
+        place: where it stands, from the leaf on.
+        text: the text.
+        kind: `text`, or `image` or `audio` for the address or data of such a part.
+        role: of a judge's message; "" elsewhere.
+    """
+
+    place: Place
+    text: str
+    kind: Literal["text", "image", "audio"] = "text"
+    role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What the rules look at.
+
+    Attributes:
+        loaded: the config and its document.
+        plan: the config made executable.
+        target: where the grader will run.
+        model_map: the models asked in place of the config's.
+        retired: models the hosted service switches off.
+        missing: imports this machine's interpreter lacks, by sub-grader key.
+        measured: what the rows showed, None without rows.
+        files: training and validation files.
+    """
+
+    loaded: Loaded
+    plan: Plan
+    target: Target = "local"
+    model_map: Mapping[str, str] = field(default_factory=dict)
+    retired: Sequence[RetiredModel] = ()
+    missing: Mapping[str, Sequence[MissingImport]] = field(default_factory=dict)
+    measured: Measured | None = None
+    files: Sequence[TrainingFile] = ()
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the templates."""
+        return self.plan.choices.dialect
+
+    @property
+    def form(self) -> Form:
+        """What the grader stands in."""
+        place = self.loaded.place
+        if place[:1] == ("method",):
+            return "job"
+        if place == ("grader",):
+            return "run"
+        in_list = bool(place) and (place[0] == "testing_criteria" or isinstance(place[0], int))
+        return "evals" if in_list or isinstance(self.loaded.config, EvalCriteria) else "bare"
+
+    @property
+    def for_training(self) -> bool:
+        """Whether it is surely a reward of fine-tuning: a job's, or a multi, which is no criterion."""
+        return self.form == "job" or self.plan.kind == "formula" or bool(self.files)
+
+    @property
+    def hosted(self) -> bool:
+        """Whether the target is a hosted service."""
+        return self.target != "local"
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The graders that give scores."""
+        return self.plan.leaves
+
+    def place(self, leaf: Leaf, *more: str | int) -> Place:
+        """Return where something of a leaf stands in the document."""
+        return (*place_of(self.loaded.config, leaf.key, self.loaded.place), *more)
+
+    def called(self, leaf: Leaf) -> str:
+        """Return what to call a leaf in a sentence."""
+        return leaf.key or "the grader"
+
+    def fields(self, leaf: Leaf) -> list[Field]:
+        """Return the texts of a leaf that may hold templates."""
+        return self._fields[leaf.key]
+
+    def paths(self, leaf: Leaf) -> list[Path]:
+        """Return the paths in a leaf's templates."""
+        return [path for one in self.fields(leaf) for path in paths_in(one.text, self.dialect)]
+
+    def source(self, leaf: Leaf) -> Source | None:
+        """Return a python leaf's parsed source, None where it is none or does not parse."""
+        return self._sources.get(leaf.key)
+
+    def pythons(self) -> Iterator[tuple[Leaf, Source]]:
+        """Yield each python leaf with its parsed source."""
+        for leaf in self.leaves:
+            if (source := self.source(leaf)) is not None:
+                yield leaf, source
+
+    def reads_sample(self, leaf: Leaf) -> bool:
+        """Whether a leaf looks at the sample; True where that cannot be told."""
+        if isinstance(leaf.config, Python):
+            source = self.source(leaf)
+            return source is None or source.reads_sample
+        return any(path.namespace == "sample" for path in self.paths(leaf))
+
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """The scores each leaf can give, by key."""
+        return {leaf.key: domain_of(leaf.config, self.source(leaf)) for leaf in self.leaves}
+
+    @cached_property
+    def tried(self) -> list[tuple[dict[str, float], float | None, str]]:
+        """Scores a multi's formula was tried with: (scores, its value, why there is none)."""
+        formula = self.plan.formula
+        if formula is None:
+            return []
+        tries = points(formula, self.domains)
+        columns = {name: [one[name] for one in tries] for name in formula.names}
+        values, reasons = formula.evaluate_columns(columns, len(tries))
+        return [
+            (one, values[row], reasons.get(row, "").rpartition(": ")[2])
+            for row, one in enumerate(tries)
+        ]
+
+    @cached_property
+    def _fields(self) -> dict[str, list[Field]]:
+        return {leaf.key: list(_fields_of(leaf.config)) for leaf in self.leaves}
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        parsed = (
+            (leaf.key, Source.parse(leaf.config.source))
+            for leaf in self.leaves
+            if isinstance(leaf.config, Python)
+        )
+        return {key: source for key, source in parsed if source is not None}
+
+
+def judges(subject: Subject) -> Iterator[tuple[Leaf, ScoreModel | LabelModel]]:
+    """Yield each model leaf with its config."""
+    for leaf in subject.leaves:
+        if isinstance(leaf.config, ScoreModel | LabelModel):
+            yield leaf, leaf.config
+
+
+def paths_in(text: str, dialect: Dialect) -> tuple[Path, ...]:
+    """Return the paths a template names; those of a jinja2 template as far as they are written out."""
+    if dialect == "hosted":
+        template = compile_template(text)
+        return template.paths if isinstance(template, Template) else ()
+    blocks = " ; ".join(_JINJA_BLOCK.findall(text))
+    return tuple(
+        Path(
+            "item" if name == "item" else "sample",
+            tuple(key or int(index) for key, index in _STEP.findall(steps)),
+        )
+        for name, steps in _JINJA_PATH.findall(blocks)
+    )
+
+
+def path_offset(text: str, path: str) -> int | None:
+    """Return how many characters into a text the template of a path stands."""
+    match = re.search(r"\{\{+\s*" + r"\s*".join(map(re.escape, path)), text)
+    return None if match is None else match.start()
+
+
+def _fields_of(config: Any) -> Iterator[Field]:
+    if isinstance(config, StringCheck | TextSimilarity):
+        yield Field(("input",), config.input)
+        yield Field(("reference",), config.reference)
+    if isinstance(config, ScoreModel | LabelModel):
+        for index, message in enumerate(config.input):
+            place: Place = ("input", index, "content")
+            content = message.content
+            if isinstance(content, tuple):
+                for number, part in enumerate(content):
+                    yield _part(part, (*place, number), message.role)
+            else:
+                yield _part(content, place, message.role)
+
+
+def _part(part: Any, place: Place, role: str) -> Field:
+    if isinstance(part, InputText | OutputText):
+        return Field((*place, "text"), part.text, role=role)
+    if isinstance(part, InputImage):
+        return Field((*place, "image_url"), part.image_url, "image", role)
+    if isinstance(part, InputAudio):
+        return Field((*place, "input_audio", "data"), part.input_audio.data, "audio", role)
+    return Field(place, part, role=role)
