@@ -131,7 +131,10 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_score(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    # No float holds an integer of more bits.
+    return (type(value) is float and math.isfinite(value)) or (
+        type(value) is int and value.bit_length() < 1024
+    )
 
 
 def _are_scores(value: Any) -> bool:
