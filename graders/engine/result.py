@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ __all__ = ["Result", "read_results", "tally_results"]
 
 _BLOCK: Final = 1 << 20
 _LARGEST: Final = 2**53
+_ALWAYS: Final = {"index", "id", "reward", "sub_rewards", "failures"}
+_FLOAT_OR_NULL: Final = {float, type(None)}
+_INFINITE: Final = {math.inf, -math.inf}
 _COUNTS: Final = {one.name for one in fields(Usage)}
 
 
@@ -85,8 +88,9 @@ def read_results(stream: Readable, *, strict: bool = False) -> Iterator[list[Res
     for block in read_blocks(stream, _BLOCK):
         found: list[Result] = []
         *lines, rest = block.data.split(b"\n")
+        exact = jsontext.has_long_number(block.data)
         for text in lines:
-            result = _result(text)
+            result = _result(text, exact=exact)
             if result is None:
                 break
             found.append(result)
@@ -97,9 +101,9 @@ def read_results(stream: Readable, *, strict: bool = False) -> Iterator[list[Res
             return
 
 
-def _result(text: bytes) -> Result | None:
+def _result(text: bytes, *, exact: bool) -> Result | None:
     try:
-        body = jsontext.decode(text)
+        body = jsontext.decode(text, exact=exact)
     except ValueError:
         return None
     return Result(text + b"\n", body) if isinstance(body, dict) and _is_result(body) else None
@@ -110,19 +114,23 @@ def _is_result(body: dict[str, Any]) -> bool:
     scores, failures = body.get("sub_rewards"), body.get("failures")
     if not (
         _is_count(body.get("index"))
-        and isinstance(scores, dict)
-        and all(score is None or _is_score(score) for score in scores.values())
-        and _are_failures(failures)
+        and type(scores) is dict
+        and _are_scores(scores.values())
+        and (failures == [] or _are_failures(failures))
         and (failures or _is_score(body.get("reward")))
     ):
         return False
+    return body.keys() <= _ALWAYS or _are_extras(body)
+
+
+def _are_extras(body: dict[str, Any]) -> bool:
     usage, repeats = body.get("usage", {}), body.get("repeats", {})
     return (
         _are_failures(body.get("replaced", []))
         and isinstance(usage, dict)
         and all(map(_is_usage, usage.values()))
         and isinstance(repeats, dict)
-        and all(map(_are_scores, repeats.values()))
+        and all(isinstance(one, list) and _are_scores(one) for one in repeats.values())
     )
 
 
@@ -137,8 +145,11 @@ def _is_score(value: Any) -> bool:
     )
 
 
-def _are_scores(value: Any) -> bool:
-    return isinstance(value, list) and all(one is None or _is_score(one) for one in value)
+def _are_scores(values: Collection[Any]) -> bool:
+    # Mostly floats and nulls, which are looked at all at once.
+    if {*map(type, values)} <= _FLOAT_OR_NULL:
+        return _INFINITE.isdisjoint(values)
+    return all(one is None or _is_score(one) for one in values)
 
 
 def _are_failures(value: Any) -> bool:

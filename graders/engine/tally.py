@@ -17,7 +17,7 @@ from graders.grade import Failure, Usage
 
 __all__ = ["QUANTILES", "Figures", "Repeats", "Tally"]
 
-MAX_BINS: Final = 4096
+MAX_BINS: Final = 8192
 FIRST_ROWS: Final = 5
 _LARGE: Final = 2.0**32
 _HUGE: Final = 2**600
@@ -88,7 +88,8 @@ class Figures:
     def _halve(self) -> None:
         halved: dict[int, int] = {}
         for index, times in self.bins.items():
-            halved[index >> 1] = halved.get(index >> 1, 0) + times
+            place = index >> 1
+            halved[place] = halved.get(place, 0) + times
         self.bins, self.shift = Counter(halved), self.shift - 1
 
     @property
