@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from graders.choices import Choices
-from graders.cli import cli
+from graders.cli import commands
 from graders.config.model import TYPES
 from graders.hosted import CODES
 from graders.metrics import METRICS
@@ -104,7 +104,7 @@ def test_every_metric_and_type_is_described() -> None:
 
 
 def test_every_command_has_an_example_in_its_help() -> None:
-    for name, command in cli.commands.items():
+    for name, command in commands().items():
         assert "Examples:" in (command.epilog or ""), name
         assert f"graders {name}" in (command.epilog or ""), name
 

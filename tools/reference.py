@@ -14,7 +14,7 @@ from lint_page import lint_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from graders.cli import cli
+from graders.cli import cli, commands
 from graders.config import model
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -132,7 +132,7 @@ def command_page() -> str:
     parts = [MADE, COMMAND_HEAD]
     with click.Context(cli, info_name="graders", max_content_width=96, terminal_width=96) as top:
         parts.append(f"## graders\n\n```text\n{_help(cli, top)}\n```\n")
-        for name, command in cli.commands.items():
+        for name, command in commands().items():
             parts += _command(f"graders {name}", command, top)
     return "\n".join(parts)
 

@@ -6,38 +6,43 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from graders import __version__
-from graders.cli.agree import agree
-from graders.cli.data import data, schema
-from graders.cli.diff import diff
-from graders.cli.doctor import doctor
-from graders.cli.image import image
 from graders.cli.output import abandon_stdout, prepare_streams, say
-from graders.cli.probe import probe
-from graders.cli.report import report
-from graders.cli.run import run
-from graders.cli.score import score
-from graders.cli.test import test
-from graders.cli.validate import validate
 from graders.errors import GradersError, nearest
 
-__all__ = ["cli", "main"]
+__all__ = ["cli", "commands", "main"]
+
+
+_MODULES = {
+    "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
+    "diff": "diff", "agree": "agree", "report": "report", "schema": "data", "data": "data",
+    "doctor": "doctor", "image": "image",
+}  # fmt: skip
+"""The module of each command, in the order of a user's day. Only the one that is run is loaded."""
 
 
 class _Group(click.Group):
-    """Lists commands in the order of a user's day, and knows the nearest to a typing error."""
+    """Loads commands when they are asked for, and knows the nearest to a typing error."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self.commands)
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _MODULES:
+            return None
+        module = import_module(f"graders.cli.{_MODULES[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            near = nearest(args[0], self.commands)
+        if args and args[0] not in _MODULES and not args[0].startswith("-"):
+            near = nearest(args[0], _MODULES)
             hint = f" Did you mean {near}?" if near else ""
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
@@ -61,10 +66,11 @@ def cli() -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
 
 
-_COMMANDS = (run, validate, score, test, probe, diff, agree, report, schema, data, doctor, image)
-
-for _command in _COMMANDS:
-    cli.add_command(_command)
+def commands() -> dict[str, click.Command]:
+    """Return every command by its name."""
+    context = click.Context(cli)
+    found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
