@@ -1,0 +1,1 @@
+"""Fine-tuning jobs as local dry runs, and the files they read, in one folder on disk."""

@@ -1,0 +1,1 @@
+"""Hosted-compatible endpoints over HTTP, and the playground page (extra `server`)."""
