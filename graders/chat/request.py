@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from graders.chat.endpoint import Endpoint
 from graders.chat.model import is_reasoning, refuses_effort
 
-__all__ = ["DEFAULT_TOKENS", "Form", "Quirks", "body", "cacheable", "forms", "key", "sampling"]
+__all__ = ["DEFAULT_TOKENS", "Form", "Quirks", "body", "cacheable", "forms", "key", "sampling", "spoken"]
 
 Form = Literal["bounded", "json_schema", "json_object", "text"]
 """How the reply's shape is asked for.
@@ -94,7 +94,7 @@ def body(  # noqa: PLR0917
     form: Form,
 ) -> dict[str, Any]:
     """Return the body of a chat completions request."""
-    sent: dict[str, Any] = {"model": model, "messages": _spoken(endpoint, messages), **params}
+    sent: dict[str, Any] = {"model": model, "messages": spoken(endpoint, messages), **params}
     if form == "text":
         sent["messages"] = _instructed(sent["messages"], schema)
     elif form == "json_object":
@@ -112,7 +112,7 @@ def body(  # noqa: PLR0917
     return sent
 
 
-def _spoken(endpoint: Endpoint, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def spoken(endpoint: Endpoint, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return messages in roles the server knows: `developer` is a first-party word."""
     if endpoint.first_party:
         return list(messages)
