@@ -23,7 +23,6 @@ from graders.calls import (
     PythonReply,
 )
 from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
-from graders.engine.render import render_inputs
 from graders.errors import UnavailableError
 from graders.grade import Failure, Grade, Usage
 from graders.leaves import (
@@ -221,10 +220,6 @@ class Runner:
         rows = [row for row in range(len(samples)) if row not in failures]
         part = self._grade_rows([chunk.items[r] for r in rows], [samples[r] for r in rows])
         return _spread(part, rows, len(samples), failures)
-
-    def render(self, item: Any, sample: Any) -> dict[str, dict[str, str]]:
-        """Return one row's rendered text fields by leaf key; a field that fails is left out."""
-        return render_inputs(self.plan, item, sample)
 
     def _grade_rows(self, items: Sequence[Any], samples: Sequence[Any]) -> Graded:
         plan = self.plan
