@@ -151,8 +151,8 @@ def _lift(held: Held, honest: Graded, tries: Iterable[_Tried]) -> None:
         return
     held.raise_to_top()
     for one in every:
-        one.rewards = recombined(held, one).rewards
-        one.subs = recombined(held, one).subs
+        again = recombined(held, one)
+        one.rewards, one.subs = again.rewards, again.subs
     if not _varies(every):
         keys = ", ".join(map(shown, held.at))
         raise OptionError(
