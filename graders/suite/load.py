@@ -10,6 +10,7 @@ from graders import config as configs
 from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.config import document, json_path
+from graders.config.document import Place
 from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
 from graders.plan import build
 from graders.sandbox import Level, PythonOptions
@@ -42,8 +43,6 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 
 _SAMPLE_KEYS: Final = ("output_text", "output_json", "output_tools", "output_audio", "choices")
 _ABSENT: Final = object()
-
-Place = tuple[str | int, ...]
 
 
 def load_suite(
