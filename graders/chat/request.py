@@ -12,7 +12,17 @@ from graders.chat.endpoint import Endpoint
 from graders.chat.model import is_reasoning, refuses_effort
 from graders.chat.option import ReplyForm
 
-__all__ = ["DEFAULT_TOKENS", "Form", "Quirks", "body", "cacheable", "forms", "key", "sampling", "spoken"]
+__all__ = [
+    "DEFAULT_TOKENS",
+    "Form",
+    "Quirks",
+    "body",
+    "cacheable",
+    "forms",
+    "key",
+    "sampling",
+    "spoken",
+]
 
 Form = Literal["bounded", "json_schema", "json_object", "text"]
 """How the reply's shape is asked for.

@@ -56,6 +56,10 @@ class RunOptions:
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} is at least 1, got {getattr(self, name)}")
         if not self.rollout_deadline > 0:
-            raise OptionError(f"rollout_deadline is more than 0 seconds, got {self.rollout_deadline}")
+            raise OptionError(
+                f"rollout_deadline is more than 0 seconds, got {self.rollout_deadline}"
+            )
         if self.rollout_url == LOCAL:
-            raise OptionError("rollout_url is http://… or https://…; the small judge answers no rows")
+            raise OptionError(
+                "rollout_url is http://… or https://…; the small judge answers no rows"
+            )

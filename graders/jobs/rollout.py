@@ -116,9 +116,7 @@ class Sampler:
         self._loop: Loop | None = None
         self._wire: Wire | None = None
 
-    def sample(
-        self, asks: Sequence[Ask], keep: Callable[[tuple[int, ...], Rollout], None]
-    ) -> None:
+    def sample(self, asks: Sequence[Ask], keep: Callable[[tuple[int, ...], Rollout], None]) -> None:
         """Ask for samples, many at a time; `keep` gets each as it arrives, in another thread."""
         if asks:
             if self._loop is None:
@@ -168,10 +166,7 @@ class Sampler:
     def close(self) -> None:
         """Close the connections."""
         if self._loop is not None:
-            self._loop.cancel()
-            if self._wire is not None:
-                self._loop.run(self._wire.close())
-            self._loop.close()
+            self._loop.close(None if self._wire is None else self._wire.close)
             self._loop, self._wire = None, None
 
 

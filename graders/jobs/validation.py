@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Self
 
 from graders.api import Grader
 from graders.config import Loaded
@@ -23,7 +23,7 @@ from graders.jobs.dataset import OWN_FIELDS, ChangedError, Dataset, LineError
 from graders.jobs.error import bare
 from graders.jobs.option import RunOptions
 
-__all__ = ["Checked", "FileRow", "Refusal", "Remark", "check_examples", "check_files"]
+__all__ = ["Checked", "JobFile", "RefusedError", "Remark", "check_examples", "check_files"]
 
 MOST_EXAMPLES: Final = 1_000_000
 """Rows of a supervised or dpo file that are looked at; such jobs go no further here anyway."""
@@ -38,20 +38,19 @@ Use = Literal["training", "validation"]
 Level = Literal["warn", "error"]
 
 
-class FileRow(Protocol):
-    """What the store knows of a file."""
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """What the store knows of a job's file.
 
-    @property
-    def name(self) -> str:
-        """Its id."""
+    Attributes:
+        name: its id.
+        path: where its content stands.
+        sha256: its checksum.
+    """
 
-    @property
-    def path(self) -> Path:
-        """Where its content stands."""
-
-    @property
-    def sha256(self) -> str:
-        """Its checksum."""
+    name: str
+    path: Path
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Remark:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Refusal(GradersError):
+class RefusedError(GradersError):
     """A job cannot be run.
 
     Attributes:
@@ -98,11 +97,11 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
 
     @classmethod
-    def opened(cls, training: FileRow, validation: FileRow) -> Self:
+    def opened(cls, training: JobFile, validation: JobFile) -> Self:
         """Return a job's rows.
 
         Raises:
-            Refusal: a file is not what it was, or cannot be taken.
+            RefusedError: a file is not what it was, or cannot be taken.
         """
         with ExitStack() as stack:
             first = open_file(training, "training", MOST_ROWS["training"])
@@ -117,24 +116,24 @@ class Checked:
         self.validation.close()
 
 
-def open_file(file: FileRow, use: Use, most: int) -> Dataset:
+def open_file(file: JobFile, use: Use, most: int) -> Dataset:
     """Return the rows of a file.
 
     Raises:
-        Refusal: it is not what it was, or cannot be taken.
+        RefusedError: it is not what it was, or cannot be taken.
     """
     called, param = f"the {use} file {file.name}", f"{use}_file"
     try:
         return Dataset.open(file.path, called, file.sha256, most)
     except ChangedError as error:
-        raise Refusal("file_changed", f"{error}; upload it again", param) from None
+        raise RefusedError("file_changed", f"{error}; upload it again", param) from None
     except LineError as error:
         says = f"{called}, line {error.line:,}: {error}"
-        raise Refusal(f"invalid_{param}", says, param, [Remark("error", says)]) from None
+        raise RefusedError(f"invalid_{param}", says, param, [Remark("error", says)]) from None
 
 
 def check_files(
-    files: Mapping[str, FileRow | None], loaded: Loaded, grader: Grader, options: RunOptions
+    files: Mapping[str, JobFile | None], loaded: Loaded, grader: Grader, options: RunOptions
 ) -> Checked:
     """Check everything a reinforcement job needs; return its rows, opened.
 
@@ -145,12 +144,12 @@ def check_files(
         options: how the job is run.
 
     Raises:
-        Refusal: the job cannot be run.
+        RefusedError: the job cannot be run.
         UnavailableError: this machine lacks what the grader needs.
     """
     training, validation = files["training"], files["validation"]
     if training is None or validation is None:
-        raise Refusal(
+        raise RefusedError(
             "missing_validation_file",
             "a reinforcement job needs a validation file: upload some rows that are not in the "
             "training file and name them by validation_file",
@@ -174,18 +173,18 @@ def check_files(
         checked.validation.count_samples()
     except ChangedError as error:
         checked.close()
-        raise Refusal("file_changed", f"{error}; upload it again", None) from None
+        raise RefusedError("file_changed", f"{error}; upload it again", None) from None
     except BaseException:
         checked.close()
         raise
     return checked
 
 
-def check_examples(files: Mapping[str, FileRow | None], kind: str) -> list[Remark]:
+def check_examples(files: Mapping[str, JobFile | None], kind: str) -> list[Remark]:
     """Check the rows of a supervised or dpo job; return what is odd.
 
     Raises:
-        Refusal: a file is not one of such rows.
+        RefusedError: a file is not one of such rows.
     """
     found: list[TrainingFile] = []
     for use, file in files.items():
@@ -206,7 +205,7 @@ def _use(use: str) -> Use:
 
 
 def _read(
-    file: FileRow, use: str, grader: Grader, options: RunOptions, other: TrainingFile | None
+    file: JobFile, use: str, grader: Grader, options: RunOptions, other: TrainingFile | None
 ) -> TrainingFile:
     found = read_training(
         str(file.path), _use(use), grader.plan.paths, other=other, apart=OWN_FIELDS,
@@ -220,14 +219,16 @@ def _refuse_bad(found: list[TrainingFile], remarks: list[Remark]) -> None:
     for one in found:
         param = f"{one.use}_file"
         if not one.rows:
-            raise Refusal(f"invalid_{param}", f"the {param} {one.path} has no rows", param, remarks)
+            raise RefusedError(
+                f"invalid_{param}", f"the {param} {one.path} has no rows", param, remarks
+            )
         bad = [problem for problem in one.problems.values() if problem.kind not in _WARNED]
         if bad:
             first = min(bad, key=lambda problem: problem.line)
             more = f" ({len(bad) - 1:,} more kinds of problem: see the events)" if bad[1:] else ""
             says = f"the {one.use} file {one.path}, line {first.line:,}: {first.message}{more}"
             code = "missing_rollouts" if first.kind == "rollouts" else f"invalid_{param}"
-            raise Refusal(code, says, param, remarks)
+            raise RefusedError(code, says, param, remarks)
 
 
 def _remarks(found: list[TrainingFile]) -> list[Remark]:
@@ -252,7 +253,7 @@ def _check_grader(grader: Grader, remarks: list[Remark]) -> None:
     except ConfigError as error:
         fault = error.faults[0]
         says = f"{bare(fault.path)}: {fault.message}"
-        raise Refusal("invalid_grader", says, bare(fault.path), remarks) from None
+        raise RefusedError("invalid_grader", says, bare(fault.path), remarks) from None
 
 
 def _said_findings(findings: list[Finding]) -> list[Remark]:
@@ -289,8 +290,7 @@ def _rollout_problems(*, asks: bool) -> Look:
         if not listed and not asks:
             yield (
                 "rollouts", "",
-                "the row records no rollout under sample or samples, and no model is set to "
-                "answer it (--rollout-url)",
+                "the row records no rollout under sample or samples, and no model is named to answer it",
             )  # fmt: skip
 
     return look
@@ -300,7 +300,11 @@ def _supervised_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, problem in message_problems(row.get("messages")):
         yield "messages", name, problem
     if (role := last_role(row.get("messages"))) not in ("assistant", None):
-        yield "answer", "messages", f"ends with the {role}'s; the answer to learn is the assistant's"
+        yield (
+            "answer",
+            "messages",
+            f"ends with the {role}'s; the answer to learn is the assistant's",
+        )
 
 
 def _dpo_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
