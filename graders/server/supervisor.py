@@ -7,12 +7,12 @@ import contextlib
 import os
 import pickle
 import sys
-from typing import Any, Final, Self, cast
+from typing import Final, Self, cast
 
 from starlette.concurrency import run_in_threadpool
 
 from graders.errors import GradersError
-from graders.jobs import Store
+from graders.jobs import RunOptions, Store
 from graders.server.log import Log
 from graders.server.option import ServeOptions
 
@@ -126,9 +126,7 @@ class Supervisor:
                 process.kill()
         return await waiting
 
-    def _run_options(self) -> Any:
-        from graders.jobs import RunOptions  # type: ignore[attr-defined,unused-ignore]  # noqa: PLC0415
-
+    def _run_options(self) -> RunOptions:
         options = self._options
         return RunOptions(
             python=options.python,
