@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from graders.chat import retirement
-from graders.errors import nearest, quoted
+from graders.errors import nearest, quoted, suggestion
 from graders.inspection.lint.example import check, job
 from graders.inspection.lint.finding import Example, Hit, Place
 from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.subject import Subject
 
-__all__ = ["RULES"]
+__all__ = ["FIELDS", "LIMITS", "RULES", "said", "within"]
 
 _METHOD: Final[Place] = ("method", "reinforcement")
-_TOP: Final = (
+FIELDS: Final = (
     "model", "training_file", "validation_file", "method", "suffix", "seed", "metadata",
     "integrations", "hyperparameters",
 )  # fmt: skip
@@ -30,8 +30,8 @@ _BASES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 # Lowest, highest (None for any) and whether whole; Azure's where they differ.
-_Limits = tuple[float, float | None, bool]
-_LIMITS: Final[Mapping[str, _Limits]] = {
+Limits = tuple[float, float | None, bool]
+LIMITS: Final[Mapping[str, Limits]] = {
     "batch_size": (1, 256, True),
     "learning_rate_multiplier": (0, None, False),
     "n_epochs": (1, 50, True),
@@ -39,7 +39,7 @@ _LIMITS: Final[Mapping[str, _Limits]] = {
     "eval_interval": (1, None, True),
     "eval_samples": (1, None, True),
 }
-_AZURE: Final[Mapping[str, _Limits]] = {
+_AZURE: Final[Mapping[str, Limits]] = {
     "compute_multiplier": (0.5, 3.0, False),
     "eval_interval": (1, 25, True),
 }
@@ -80,18 +80,19 @@ def _hyperparameters(subject: Subject) -> Iterator[Hit]:
     if not isinstance(given, dict):
         yield Hit(place=place, message=f"hyperparameters is an object, got {quoted(given)}")
         return
-    limits = {**_LIMITS, **(_AZURE if subject.target == "azure" else {})}
+    limits = {**LIMITS, **(_AZURE if subject.target == "azure" else {})}
     for name, value in given.items():
         if name == "reasoning_effort":
             if value not in _EFFORTS:
                 says = f"{name} is one of {', '.join(_EFFORTS)}, got {quoted(value)}"
                 yield Hit(place=(*place, name), message=says)
-        elif name in limits and not _within(value, limits[name]):
-            says = f"{name} is {_said(limits[name])}, got {quoted(value)}"
+        elif name in limits and not within(value, limits[name]):
+            says = f"{name} is {said(limits[name])}, got {quoted(value)}"
             yield Hit(place=(*place, name), message=says)
 
 
-def _within(value: Any, limits: _Limits) -> bool:
+def within(value: Any, limits: Limits) -> bool:
+    """Whether a hyperparameter has a value the service takes."""
     low, high, whole = limits
     if value == "auto":
         return True
@@ -101,7 +102,8 @@ def _within(value: Any, limits: _Limits) -> bool:
     return above and (high is None or value <= high)
 
 
-def _said(limits: _Limits) -> str:
+def said(limits: Limits) -> str:
+    """Return what values a hyperparameter takes, in words."""
     low, high, whole = limits
     kind = "a whole number" if whole else "a number"
     above = f"of at least {low:g}" if low else "above 0"
@@ -110,13 +112,13 @@ def _said(limits: _Limits) -> str:
 
 def _unknown(subject: Subject) -> Iterator[Hit]:
     given = _part(subject, "hyperparameters")
-    known = (*_LIMITS, "reasoning_effort")
+    known = (*LIMITS, "reasoning_effort")
     for name in given if isinstance(given, dict) else ():
         if name not in known:
             yield _unknown_hit((*_METHOD, "hyperparameters", name), name, known)
     for name in _body(subject):
-        if name not in _TOP and nearest(name, _TOP):
-            yield _unknown_hit((name,), name, _TOP)
+        if name not in FIELDS and nearest(name, FIELDS):
+            yield _unknown_hit((name,), name, FIELDS)
     method = _body(subject).get("method")
     inner = method["reinforcement"] if isinstance(method, dict) else {}
     fields = ("grader", "response_format", "hyperparameters", "tools", "max_episode_steps")
@@ -126,8 +128,7 @@ def _unknown(subject: Subject) -> Iterator[Hit]:
 
 
 def _unknown_hit(place: Place, name: str, known: tuple[str, ...]) -> Hit:
-    near = nearest(name, known)
-    hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
+    hint = suggestion(name, known, "known:")
     return Hit(place=place, message=f"unknown field {quoted(name)}; {hint}")
 
 

@@ -1,0 +1,360 @@
+"""Jobs: created, listed, cancelled, paused and resumed; their events and checkpoints.
+
+All of a job is in the store. What a job becomes next is one transaction, with the events that say
+so, so that a process killed at any instant has either said and done it, or neither.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from graders import jsontext
+from graders.jobs import file as files
+from graders.jobs.database import Database
+from graders.jobs.error import no_job, refused
+from graders.jobs.identifier import is_identifier, new_identifier
+from graders.jobs.lock import Claim
+from graders.jobs.page import page, size_of
+from graders.jobs.request import JobRequest
+
+__all__ = ["FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "say"]
+
+RUNNABLE: Final = ("validating_files", "queued", "running")
+FINISHED: Final = ("succeeded", "failed", "cancelled")
+NOTE: Final = "A local dry run: rollouts were graded as the job would grade them, and no weights were trained."
+Page = tuple[list[dict[str, Any]], bool]
+"""Entries of a list, and whether more follow."""
+
+Level = Literal["info", "warn", "error"]
+
+
+class Jobs:
+    """The jobs of a store.
+
+    Args:
+        database: the tables.
+        locks: the folder of the locks.
+    """
+
+    def __init__(self, database: Database, locks: Path) -> None:
+        self._database = database
+        self._locks = locks
+
+    def create(self, body: Any) -> dict[str, Any]:
+        """Return the object of a new job, which waits for whoever runs it.
+
+        Args:
+            body: the body of `fine_tuning.jobs.create`.
+
+        Raises:
+            ApiError: the body has faults, or names a file that is not there (400).
+        """
+        request = JobRequest.parse(body)
+        name, now = new_identifier("ftjob-"), int(time.time())
+        with self._database.writing() as base:
+            for param in ("training_file", "validation_file"):
+                _check_file(base, getattr(request, param), param)
+            made = base.execute(
+                "INSERT INTO job (id, created_at, status, training_file, validation_file, request)"
+                " VALUES (?, ?, 'validating_files', ?, ?, ?)",
+                (
+                    name, now, request.training_file, request.validation_file,
+                    encoded(request.to_dict()),
+                ),
+            )  # fmt: skip
+            place = int(made.lastrowid or 0)
+            for key, value in (request.metadata or {}).items():
+                base.execute(
+                    "INSERT INTO job_metadata VALUES (?, ?, ?)",
+                    (_exact(key), _exact(value), place),
+                )
+            say(base, place, f"Created fine-tuning job: {name}")
+            for one in request.integrations or ():
+                project = one["wandb"]["project"]
+                say(
+                    base, place,
+                    f"The {one['type']} integration is not contacted by a dry run; project "
+                    f"{project} gets nothing", level="warn",
+                )  # fmt: skip
+            also = f" and validation file: {request.validation_file}"
+            says = f"Validating training file: {request.training_file}"
+            say(base, place, says + (also if request.validation_file else ""))
+            return shape(_row(base, name))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Return a job's object.
+
+        Raises:
+            ApiError: there is no such job (404).
+        """
+        with self._database.reading() as base:
+            return shape(_row(base, name))
+
+    def list(
+        self,
+        after: str | None = None,
+        limit: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Page:
+        """Return a page of jobs, newest first, and whether more follow.
+
+        Args:
+            after: the id of the last job of the page before.
+            limit: 1 to 100; 20 by default.
+            metadata: only jobs with all of these pairs.
+
+        Raises:
+            ApiError: an argument cannot be one (400).
+        """
+        size = size_of(limit, 20, 100)
+        where, values = "1", list[Any]()
+        for key, value in (metadata or {}).items():
+            where += " AND place IN (SELECT job FROM job_metadata WHERE name=? AND value=?)"
+            values += [_exact(key), _exact(value)]
+        with self._database.reading() as base:
+            rows, more = page(base, "job", where, values, after=_plain(after), size=size)
+        return [shape(row) for row in rows], more
+
+    def cancel(self, name: str) -> dict[str, Any]:
+        """Cancel a job and return its object; what was graded so far is kept.
+
+        Raises:
+            ApiError: there is no such job (404), or it is finished (400).
+        """
+        with self._database.writing() as base:
+            row = _row(base, name)
+            _check_unfinished(row, "cancelled")
+            base.execute(
+                "UPDATE job SET status='cancelled', finished_at=?, estimated_finish=NULL"
+                " WHERE place=?",
+                (int(time.time()), row["place"]),
+            )
+            say(base, row["place"], "The job was cancelled")
+            _forget_rollouts(base, row["place"])
+            return shape(_row(base, name))
+
+    def pause(self, name: str) -> dict[str, Any]:
+        """Pause a job and return its object; whoever runs it stops before the next step.
+
+        Raises:
+            ApiError: there is no such job (404), or it is paused already or finished (400).
+        """
+        with self._database.writing() as base:
+            row = _row(base, name)
+            _check_unfinished(row, "paused")
+            if row["status"] == "paused":
+                raise refused(f"the job {name} is paused already", code="job_not_pausable")
+            base.execute(
+                "UPDATE job SET status='paused', estimated_finish=NULL WHERE place=?",
+                (row["place"],),
+            )
+            say(base, row["place"], "The job was paused")
+            return shape(_row(base, name))
+
+    def resume(self, name: str) -> dict[str, Any]:
+        """Let a paused job go on where it was, and return its object.
+
+        Raises:
+            ApiError: there is no such job (404), or it is not paused (400).
+        """
+        with self._database.writing() as base:
+            row = _row(base, name)
+            if row["status"] != "paused":
+                raise refused(
+                    f"the job {name} is {row['status']}; only a paused job can be resumed",
+                    code="job_not_resumable",
+                )
+            base.execute("UPDATE job SET status='queued' WHERE place=?", (row["place"],))
+            say(base, row["place"], "The job was resumed")
+            return shape(_row(base, name))
+
+    def events(self, name: str, after: str | None = None, limit: int | None = None) -> Page:
+        """Return a page of a job's events, newest first, and whether more follow.
+
+        Raises:
+            ApiError: there is no such job (404), or an argument cannot be one (400).
+        """
+        size = size_of(limit, 20, 100)
+        with self._database.reading() as base:
+            place = _row(base, name)["place"]
+            rows, more = page(base, "event", "job=?", [place], after=_plain(after), size=size)
+        return [_shape_event(row) for row in rows], more
+
+    def checkpoints(self, name: str, after: str | None = None, limit: int | None = None) -> Page:
+        """Return a page of a job's checkpoints, newest first, and whether more follow.
+
+        Raises:
+            ApiError: there is no such job (404), or an argument cannot be one (400).
+        """
+        size = size_of(limit, 10, 100)
+        with self._database.reading() as base:
+            row = _row(base, name)
+            rows, more = page(
+                base, "checkpoint", "job=? AND NOT gone", [row["place"]],
+                after=_plain(after), size=size,
+            )  # fmt: skip
+        return [_shape_checkpoint(one, row["id"]) for one in rows], more
+
+    def runnable(self) -> Sequence[str]:
+        """Return the ids of the jobs that wait for a runner or have one, oldest first."""
+        marks = ", ".join("?" * len(RUNNABLE))
+        with self._database.reading() as base:
+            rows = base.execute(
+                f"SELECT id FROM job WHERE status IN ({marks}) ORDER BY place",  # noqa: S608
+                RUNNABLE,
+            ).fetchall()
+        return [row["id"] for row in rows]
+
+    def claim(self, name: str) -> Claim:
+        """Return the right to run a job; `held` says whether it was free.
+
+        Raises:
+            ApiError: there is no such job (404).
+        """
+        with self._database.reading() as base:
+            name = _row(base, name)["id"]
+        return Claim(self._locks / name)
+
+
+def say(
+    base: sqlite3.Connection,
+    place: int,
+    message: str,
+    *,
+    level: Level = "info",
+    data: Mapping[str, Any] | None = None,
+    kind: Literal["message", "metrics"] = "message",
+) -> None:
+    """Enter an event of a job."""
+    base.execute(
+        "INSERT INTO event (id, job, created_at, level, message, type, data)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            new_identifier("ftevent-"), place, int(time.time()), level, _plain(message), kind,
+            encoded(dict(data or {})),
+        ),
+    )  # fmt: skip
+
+
+def shape(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a job as the API shows it, with what a dry run adds."""
+    request = jsontext.decode(row["request"])
+    method, kind = request["method"], request["kind"]
+    if row["hyperparameters"] is not None:
+        method[kind]["hyperparameters"] = jsontext.decode(row["hyperparameters"])
+    supervised = method[kind]["hyperparameters"] if kind == "supervised" else {}
+    done = row["status"] in FINISHED
+    return {
+        "id": row["id"],
+        "object": "fine_tuning.job",
+        "created_at": row["created_at"],
+        "finished_at": row["finished_at"],
+        "status": row["status"],
+        "model": request["model"],
+        "fine_tuned_model": None,
+        "organization_id": "org-local",
+        "training_file": row["training_file"],
+        "validation_file": row["validation_file"],
+        "result_files": jsontext.decode(row["result_files"]),
+        "trained_tokens": 0 if done else None,
+        "error": None if row["error"] is None else jsontext.decode(row["error"]),
+        "hyperparameters": supervised,
+        "method": method,
+        "seed": request["seed"],
+        "estimated_finish": row["estimated_finish"],
+        "integrations": request["integrations"],
+        "metadata": request["metadata"],
+        "user_provided_suffix": request["suffix"],
+        "dry_run": {
+            "weights_trained": False,
+            "note": NOTE,
+            "step": row["step"],
+            "total_steps": row["total_steps"],
+            "verdict": None if row["verdict"] is None else jsontext.decode(row["verdict"]),
+        },
+    }
+
+
+def encoded(value: Any) -> str:
+    """Return a JSON value as text."""
+    return jsontext.encode(value).decode()
+
+
+def _row(base: sqlite3.Connection, name: Any) -> sqlite3.Row:
+    found: sqlite3.Row | None = None
+    if isinstance(name, str) and is_identifier(name):
+        found = base.execute("SELECT * FROM job WHERE id=?", (name,)).fetchone()
+    if found is None:
+        raise no_job(str(name))
+    return found
+
+
+def _check_file(base: sqlite3.Connection, name: str | None, param: str) -> None:
+    if name is None:
+        return
+    found = files.live(base, name)
+    if found is None:
+        raise refused(
+            f"{param}: there is no file {name!a:.140}; upload it first, with purpose fine-tune",
+            param, "invalid_file_id",
+        )  # fmt: skip
+    if found["purpose"] != "fine-tune":
+        raise refused(
+            f"{param}: the file {name} has the purpose {found['purpose']}; a job reads files of "
+            "purpose fine-tune",
+            param,
+            "invalid_file_purpose",
+        )
+
+
+def _check_unfinished(row: sqlite3.Row, what: str) -> None:
+    if row["status"] in FINISHED:
+        raise refused(
+            f"the job {row['id']} is {row['status']} and cannot be {what} any more",
+            code="job_already_finished",
+        )
+
+
+def _forget_rollouts(base: sqlite3.Connection, place: int) -> None:
+    """Drop the texts of a job that will not go on; its grades stay."""
+    base.execute("DELETE FROM rollout WHERE job=?", (place,))
+
+
+def _shape_event(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "object": "fine_tuning.job.event",
+        "created_at": row["created_at"],
+        "level": row["level"],
+        "message": row["message"],
+        "type": row["type"],
+        "data": jsontext.decode(row["data"]),
+    }
+
+
+def _shape_checkpoint(row: sqlite3.Row, job: str) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "object": "fine_tuning.job.checkpoint",
+        "created_at": row["created_at"],
+        "fine_tuned_model_checkpoint": row["name"],
+        "fine_tuning_job_id": job,
+        "step_number": row["step"],
+        "metrics": jsontext.decode(row["metrics"]),
+        "weights_trained": False,
+        "note": NOTE,
+    }
+
+
+def _plain(text: str | None) -> Any:
+    """Return a text as SQLite can hold it: without half surrogates."""
+    return None if text is None else str(text).encode(errors="replace").decode()
+
+
+def _exact(text: str) -> bytes:
+    """Return a text as bytes that keep all of it, for comparing."""
+    return str(text).encode("utf-8", "surrogatepass")

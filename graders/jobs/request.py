@@ -1,0 +1,307 @@
+"""The body of `fine_tuning.jobs.create`, checked as the hosted service documents it. Pure."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from graders.choices import Choices
+from graders.config import Loaded, dump, json_path, load_source
+from graders.errors import ConfigError, Fault, nearest, quoted
+from graders.inspection.lint import Subject
+from graders.inspection.lint import job as rules
+from graders.jobs.error import ApiError, bare, refused
+from graders.plan import build
+
+__all__ = ["JobRequest"]
+
+_METHODS: Final = ("supervised", "dpo", "reinforcement")
+_METHOD_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "supervised": ("hyperparameters",),
+    "dpo": ("hyperparameters",),
+}
+_HYPERPARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "supervised": {
+        name: rules.LIMITS[name] for name in ("batch_size", "learning_rate_multiplier", "n_epochs")
+    },
+    "dpo": {
+        "beta": (0, None, False),
+        **{
+            name: rules.LIMITS[name]
+            for name in ("batch_size", "learning_rate_multiplier", "n_epochs")
+        },
+    },
+}
+# The rules of the linter that stand for what the service refuses at once. Their targets: the hosted
+# one; where Azure takes what it does not (a flat response_format), both must find it.
+_REFUSED: Final = ("G703", "G704", "G706", "G707", "G708")
+_PAIRS: Final = 16
+_LONGEST_NAME: Final = 64
+_LONGEST_VALUE: Final = 512
+_LONGEST_MODEL: Final = 256
+_LARGEST_SEED: Final = 2**63 - 1
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """A body that was found good.
+
+    Attributes:
+        model: the base model.
+        training_file: the id of the training file.
+        validation_file: the id of the validation file, None where there is none.
+        kind: the method's type.
+        method: the method as the job object shows it.
+        suffix: for the model's name.
+        seed: as given, or drawn.
+        metadata: pairs of texts.
+        integrations: as given.
+        body: the body as it came, for the linter.
+    """
+
+    model: str
+    training_file: str
+    validation_file: str | None
+    kind: str
+    method: dict[str, Any]
+    suffix: str | None
+    seed: int
+    metadata: dict[str, str] | None
+    integrations: list[dict[str, Any]] | None
+    body: dict[str, Any]
+
+    @classmethod
+    def parse(cls, body: Any) -> JobRequest:
+        """Return the request in a body.
+
+        Raises:
+            ApiError: the body has faults (400); the first is its message, all are in `faults`.
+        """
+        if not isinstance(body, dict):
+            raise refused(f"the body is a JSON object, got {quoted(body)}")
+        faults = list(_faults(body))
+        kind = _kind(body)
+        loaded: Loaded | None = None
+        if kind == "reinforcement":
+            try:
+                loaded = load_source({name: body[name] for name in rules.FIELDS if name in body})
+            except ConfigError as error:
+                faults += error.faults
+            else:
+                faults += _job_faults(loaded)
+        if faults:
+            raise _refusal(faults)
+        return cls(
+            model=body["model"], training_file=body["training_file"],
+            validation_file=body.get("validation_file"), kind=kind,
+            method=_shown_method(body, kind, loaded), suffix=body.get("suffix"),
+            seed=secrets.randbelow(2**31) if body.get("seed") is None else body["seed"],
+            metadata=body.get("metadata"), integrations=_shown_integrations(body), body=body,
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        return {
+            "model": self.model, "training_file": self.training_file,
+            "validation_file": self.validation_file, "kind": self.kind, "method": self.method,
+            "suffix": self.suffix, "seed": self.seed, "metadata": self.metadata,
+            "integrations": self.integrations, "body": self.body,
+        }  # fmt: skip
+
+
+def _refusal(faults: list[Fault]) -> ApiError:
+    first = faults[0]
+    path = bare(first.path)
+    more = f" ({len(faults) - 1:,} more faults)" if len(faults) > 1 else ""
+    says = first.message.partition("\n")[0]
+    message = f"{path}: {says}" if path and not says.startswith(path) else says
+    return ApiError(400, message + more, param=path, code=first.code, faults=faults)
+
+
+def _fault(place: Location, message: str, code: str = "invalid_value") -> Fault:
+    return Fault(json_path(place), message, code)
+
+
+def _kind(body: Mapping[str, Any]) -> str:
+    method = body.get("method")
+    if method is None:
+        return "supervised"
+    kind = method.get("type") if isinstance(method, dict) else None
+    return kind if isinstance(kind, str) and kind in _METHODS else ""
+
+
+def _faults(body: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong outside of method.reinforcement."""
+    reinforced = _kind(body) == "reinforcement"
+    for name in body:
+        if name not in rules.FIELDS:
+            misplaced = reinforced and name in ("grader", "response_format")
+            yield _misplaced(name) if misplaced else _unknown((name,), name, rules.FIELDS)
+    for name in ("model", "training_file"):
+        if not isinstance(body.get(name), str) or not body[name].strip():
+            says = f"{name} is required, got {quoted(body.get(name))}"
+            yield _fault((name,), says, "missing_required_parameter")
+    if isinstance(body.get("model"), str) and not _is_name(body["model"]):
+        yield _fault(("model",), f"no model is called {quoted(body['model'])}")
+    if not isinstance(body.get("validation_file"), str | None):
+        says = f"validation_file is the id of a file, got {quoted(body['validation_file'])}"
+        yield _fault(("validation_file",), says)
+    suffix = body.get("suffix")
+    if suffix is not None and (not isinstance(suffix, str) or not 1 <= len(suffix) <= 64):
+        yield _fault(("suffix",), f"suffix is a text of 1 to 64 characters, got {quoted(suffix)}")
+    seed = body.get("seed")
+    if seed is not None and (
+        isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) > _LARGEST_SEED
+    ):
+        yield _fault(("seed",), f"seed is a whole number of at most 64 bits, got {quoted(seed)}")
+    yield from _metadata_faults(body.get("metadata"))
+    yield from _integration_faults(body.get("integrations"))
+    yield from _method_faults(body, reinforced=reinforced)
+
+
+def _is_name(model: str) -> bool:
+    return len(model) <= _LONGEST_MODEL and model.isprintable()
+
+
+def _unknown(place: Location, name: str, known: tuple[str, ...]) -> Fault:
+    near = nearest(name, known)
+    hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
+    return _fault(place, f"unknown field {quoted(name)}; {hint}", "unknown_parameter")
+
+
+def _misplaced(name: str) -> Fault:
+    says = f"{name} stands at the top; a reinforcement job has it in method.reinforcement"
+    return _fault((name,), says, "unknown_parameter")
+
+
+def _metadata_faults(metadata: Any) -> Iterator[Fault]:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        yield _fault(("metadata",), f"metadata is an object of texts, got {quoted(metadata)}")
+        return
+    if len(metadata) > _PAIRS:
+        says = f"metadata has {len(metadata):,} pairs; at most {_PAIRS} are taken"
+        yield _fault(("metadata",), says)
+    for name, value in list(metadata.items())[:_PAIRS]:
+        if len(name) > _LONGEST_NAME:
+            says = f"a key of metadata has at most {_LONGEST_NAME} characters, got {len(name):,}"
+            yield _fault(("metadata",), says)
+        elif not isinstance(value, str) or len(value) > _LONGEST_VALUE:
+            says = f"a value of metadata is a text of at most {_LONGEST_VALUE} characters"
+            got = f"{len(value):,} characters" if isinstance(value, str) else quoted(value)
+            yield _fault(("metadata", name), f"{says}, got {got}")
+
+
+def _integration_faults(integrations: Any) -> Iterator[Fault]:
+    if integrations is None:
+        return
+    if not isinstance(integrations, list):
+        yield _fault(("integrations",), f"integrations is a list, got {quoted(integrations)}")
+        return
+    for index, one in enumerate(integrations):
+        place: Location = ("integrations", index)
+        kind = one.get("type") if isinstance(one, dict) else None
+        if kind != "wandb":
+            says = f'the one type of integration is "wandb", got {quoted(kind)}'
+            yield _fault((*place, "type"), says)
+            continue
+        settings = one.get("wandb")
+        project = settings.get("project") if isinstance(settings, dict) else None
+        if not isinstance(project, str) or not project:
+            says = f"wandb needs the name of a project, got {quoted(project)}"
+            yield _fault((*place, "wandb", "project"), says, "missing_required_parameter")
+
+
+def _method_faults(body: dict[str, Any], *, reinforced: bool) -> Iterator[Fault]:
+    method = body.get("method")
+    if "hyperparameters" in body and reinforced:
+        yield _misplaced("hyperparameters")
+    elif "hyperparameters" in body:
+        kind = _kind(body) or "supervised"
+        yield from _hyperparameter_faults(body["hyperparameters"], ("hyperparameters",), kind)
+    if method is None:
+        return
+    if not isinstance(method, dict):
+        yield _fault(("method",), f"method is an object with a type, got {quoted(method)}")
+        return
+    kind = _kind(body)
+    if not kind:
+        given: Any = method.get("type")
+        near = nearest(given, _METHODS) if isinstance(given, str) else None
+        hint = f"; did you mean {near}?" if near else ""
+        says = f"method.type is one of {', '.join(_METHODS)}, got {quoted(given)}{hint}"
+        yield _fault(("method", "type"), says)
+        return
+    for name in method:
+        if name not in ("type", *_METHODS):
+            yield _unknown(("method", name), name, ("type", *_METHODS))
+    if not reinforced and method.get(kind) is not None:
+        yield from _inner_faults(method[kind], kind)
+
+
+def _inner_faults(inner: Any, kind: str) -> Iterator[Fault]:
+    """Yield what is wrong in the part of a method that trains on answers."""
+    if not isinstance(inner, dict):
+        yield _fault(("method", kind), f"method.{kind} is an object, got {quoted(inner)}")
+        return
+    for name in inner:
+        if name not in _METHOD_FIELDS[kind]:
+            yield _unknown(("method", kind, name), name, _METHOD_FIELDS[kind])
+    place = ("method", kind, "hyperparameters")
+    yield from _hyperparameter_faults(inner.get("hyperparameters"), place, kind)
+
+
+def _hyperparameter_faults(given: Any, place: Location, kind: str) -> Iterator[Fault]:
+    if given is None:
+        return
+    if not isinstance(given, dict):
+        yield _fault(place, f"hyperparameters is an object, got {quoted(given)}")
+        return
+    known = _HYPERPARAMETERS[kind]
+    for name, value in given.items():
+        if name not in known:
+            yield _unknown((*place, name), name, tuple(known))
+        elif not rules.within(value, known[name]):
+            says = f"{name} is {rules.said(known[name])}, got {quoted(value)}"
+            yield _fault((*place, name), says)
+
+
+def _job_faults(loaded: Loaded) -> Iterator[Fault]:
+    """Yield what the linter knows that the service refuses in method.reinforcement."""
+    plan = build(loaded.config, Choices())
+    hosted = Subject(loaded=loaded, plan=plan, target="openai")
+    azure = Subject(loaded=loaded, plan=plan, target="azure")
+    for rule in rules.RULES:
+        if rule.code not in _REFUSED:
+            continue
+        either = {hit.place for hit in rule.check(azure)}
+        for hit in rule.check(hosted):
+            outside = len(hit.place) == 1  # Said already, of all methods.
+            if hit.place in either and not outside:
+                yield _fault(hit.place, hit.message)
+
+
+def _shown_method(body: dict[str, Any], kind: str, loaded: Loaded | None) -> dict[str, Any]:
+    """Return a method with what was left out filled in."""
+    method = body.get("method")
+    given = method.get(kind) if isinstance(method, dict) else None
+    inner = dict(given) if isinstance(given, dict) else {}
+    if loaded is not None:
+        names = (*rules.LIMITS, "reasoning_effort")
+        inner["grader"] = dump(loaded.config)
+    else:
+        names = tuple(_HYPERPARAMETERS[kind])
+    chosen = inner.get("hyperparameters") or body.get("hyperparameters") or {}
+    defaults = {name: "default" if name == "reasoning_effort" else "auto" for name in names}
+    inner["hyperparameters"] = {**defaults, **chosen}
+    return {"type": kind, kind: inner}
+
+
+def _shown_integrations(body: dict[str, Any]) -> list[dict[str, Any]] | None:
+    given = body.get("integrations")
+    return None if given is None else [dict(one) for one in given]
