@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from graders.config import Loaded, Python
 from graders.config.document import spots
-from graders.grade import Failure
+from graders.grade import Failure, Grade
 from graders.inspection.lint.finding import Place
 from graders.inspection.lint.subject import Subject
 from graders.plan import Leaf, Plan
 
-__all__ = ["failure_marks"]
+__all__ = ["failure_marks", "marked"]
 
 _LINE: Final = re.compile(r'\(line (\d+)|File "<grader>", line (\d+)')
 _PATH: Final = re.compile(r"(?:item|sample)(?:\.[^\s.:[\]]+|\[\d+\])*")
 
 Mark = dict[str, int | None]
 """`line`, `column` and `end`, the column after the last one; 1-based, in characters."""
+
+
+def marked(grade: Grade, loaded: Loaded, plan: Plan) -> dict[str, Any]:
+    """Return a grade as JSON whose failures also say where in the grader's text they come from."""
+    shown = grade.to_dict()
+    for name, failures in (("failures", grade.failures), ("replaced", grade.replaced)):
+        if failures:
+            marks = failure_marks(loaded, plan, failures)
+            shown[name] = [
+                {**failure.to_dict(), **mark}
+                for failure, mark in zip(failures, marks, strict=True)
+            ]
+    return shown
 
 
 def failure_marks(loaded: Loaded, plan: Plan, failures: Iterable[Failure]) -> list[Mark]:

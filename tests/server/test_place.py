@@ -9,8 +9,9 @@ import yaml
 
 from graders.api import Grader
 from graders.config import load_source
-from graders.grade import Failure
+from graders.grade import Failure, Grade
 from graders.server.place import failure_marks
+from graders.server.place import marked as marked_grade
 
 PYTHON = "import os\n\ndef grade(sample, item):\n    if item:\n        return 1 / item['zero']\n"
 CONFIG = {
@@ -88,3 +89,16 @@ def test_a_grader_without_a_text_has_no_places() -> None:
     loaded = load_source(CONFIG)
     plan = Grader(loaded).plan
     assert failure_marks(loaded, plan, [Failure("formula_runtime_error", "no")]) == [{}]
+
+
+def test_a_grade_says_where_its_failures_come_from_and_those_that_were_replaced() -> None:
+    loaded = load_source(JSON.encode())
+    grader = Grader(loaded)
+    failure = Failure("invalid_variable_error", "item.ab: item has no ab", "a")
+    replaced = Grade(reward=0.0, sub_rewards={"a": None}, replaced=(failure,))
+    shown = marked_grade(replaced, loaded, grader.plan)
+    assert shown["failures"] == []
+    assert shown["replaced"][0]["line"] == 9
+    assert shown["replaced"][0]["where"] == "a"
+    failed = marked_grade(Grade(reward=None, failures=(failure,)), loaded, grader.plan)
+    assert failed["failures"][0]["column"] < failed["failures"][0]["end"]

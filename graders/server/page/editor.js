@@ -88,6 +88,26 @@ const settled = (lines, { line, column, end, message, path, level }) => {
 
 const LEVELS = ["info", "warning", "error"];
 
+// Marks of one line side by side: where several are, the worst is seen, and of those the shortest.
+const painted = (marks) => {
+  const edges = [...new Set(marks.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b);
+  const rank = (one) => [LEVELS.indexOf(one.level), one.from - one.to];
+  const found = [];
+  edges.slice(0, -1).forEach((from, at) => {
+    const to = edges[at + 1];
+    const here = marks.filter((one) => one.from <= from && one.to >= to);
+    if (!here.length) return;
+    const best = here.reduce((a, b) => {
+      const [[x, y], [u, v]] = [rank(a), rank(b)];
+      return u > x || (u === x && v > y) ? b : a;
+    });
+    const last = found.at(-1);
+    if (last && last.of === best && last.to === from) last.to = to;
+    else found.push({ from, to, level: best.level, of: best });
+  });
+  return found;
+};
+
 class Editor {
   constructor(id, { onEdit, code = true }) {
     this.area = byId(id);
@@ -240,8 +260,7 @@ class Editor {
     if (level >= 0) row.classList.add(LEVELS[level]);
     const inner = make("span", null, { class: "written" });
     let at = 0;
-    for (const { from, to, level: word } of [...marks].sort((a, b) => a.from - b.from)) {
-      if (from < at || from > MOST_COLUMNS) continue;
+    for (const { from, to, level: word } of painted(marks.filter((one) => one.from <= MOST_COLUMNS))) {
       const end = Math.min(to, MOST_COLUMNS);
       inner.append(text.slice(at, from), make("mark", text.slice(from, end) || " ", { class: word }));
       at = end;

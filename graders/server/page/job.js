@@ -161,9 +161,9 @@ const showJob = () => {
     bar.value = Math.min(step || 0, total);
     bar.setAttribute("aria-valuetext", progressWord(job));
   }
-  allow("job-pause", ACTIVE.has(status));
-  allow("job-resume", status === "paused");
-  allow("job-cancel", ACTIVE.has(status) || status === "paused");
+  allow({
+    "job-pause": ACTIVE.has(status), "job-resume": status === "paused", "job-cancel": ACTIVE.has(status) || status === "paused",
+  });
   if (byId("job").dataset.seen !== jobs.raw) {
     byId("job").dataset.seen = jobs.raw;
     byId("job-verdict").replaceChildren(...verdictView(job));
@@ -172,11 +172,13 @@ const showJob = () => {
   showCurve();
 };
 
-// A button that is switched off keeps the focus on its place.
-const allow = (id, allowed) => {
-  const one = byId(id);
-  if (!allowed && one === document.activeElement) byId("job-name").focus();
-  one.disabled = !allowed || jobs.busy !== null;
+// Focus does not get lost with a button that is switched off: the next one has it, or the heading.
+const allow = (allowed) => {
+  const held = document.activeElement.id;
+  for (const [id, yes] of Object.entries(allowed)) byId(id).disabled = !yes;
+  if (allowed[held] !== false) return;
+  const next = Object.keys(allowed).find((id) => allowed[id] && id !== "job-cancel");
+  byId(next || "job-name").focus();
 };
 
 const learn = (event) => {

@@ -123,13 +123,12 @@ const showAnswer = (answer) => {
   if (own(body, "ok") === true) {
     const failures = [...list(own(own(body, "grade"), "failures")), ...list(own(own(body, "grade"), "replaced"))].filter(isObject);
     grader.mark("run", failures.map((one) => ({ ...one, end: one.end ?? undefined, level: "error" })));
-    grader.mark("faults", []);
     byId("result").replaceChildren(...resultView(answer, jumpGrader));
     const reward = own(own(body, "grade"), "reward");
     state.seen = isNumber(reward) ? `Reward ${figure(reward)}.` : `No reward: ${plural(failures.length, "failure")}.`;
   } else {
     const faults = list(own(body, "faults")).filter(isObject);
-    grader.mark("run", []);
+    grader.mark("run", faults.map((one) => ({ ...one, level: "error" })));
     byId("result").replaceChildren(...faultsView(faults, jumpGrader));
     state.seen = `The grader has ${plural(faults.length, "fault")}.`;
   }
