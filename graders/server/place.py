@@ -29,8 +29,7 @@ def marked(grade: Grade, loaded: Loaded, plan: Plan) -> dict[str, Any]:
         if failures:
             marks = failure_marks(loaded, plan, failures)
             shown[name] = [
-                {**failure.to_dict(), **mark}
-                for failure, mark in zip(failures, marks, strict=True)
+                {**failure.to_dict(), **mark} for failure, mark in zip(failures, marks, strict=True)
             ]
     return shown
 

@@ -1,29 +1,21 @@
-"""The playground in a real browser, against a real `graders serve`."""
+"""The playground in a real browser, against a real `graders serve`: grading, texts, controls."""
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.server.process import Serving
+from tests.server.visit import CHECK, REWARD, Visit, multi
+
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parents[2]
-SAMPLES = ROOT / "samples"
-REWARD = "#reward"
+SAMPLES = Path(__file__).parents[2] / "samples"
 HOSTILE = (
     "</script><script>window.ran = 1</script>",
     "<img src=x onerror='window.ran = 2'>",
@@ -36,210 +28,26 @@ HOSTILE = (
 )
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-class Served:
-    """A server of its own process; it can be killed and started again on the same port."""
-
-    def __init__(self, folder: Path, *arguments: str, token: str = "") -> None:
-        self.port = free_port()
-        self.folder = folder
-        self.arguments = arguments
-        self.token = token
-        self.address = f"http://127.0.0.1:{self.port}/"
-        self.start()
-
-    def start(self) -> None:
-        command = [
-            sys.executable, "-m", "graders", "serve", "--port", str(self.port), "--processes", "1",
-            "--data-dir", str(self.folder / "data"), *self.arguments,
-        ]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "GRADERS_SERVER_TOKEN": self.token}
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log
-            )
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(self.address + "readyz", timeout=5).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        raise AssertionError((self.folder / "log").read_text())
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def ask(self, path: str, body: Any = None, kind: str = "application/json") -> Any:
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        headers = {"content-type": kind, "authorization": f"Bearer {self.token or '-'}"}
-        request = urllib.request.Request(self.address + path, data, headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-
-    def upload(self, lines: list[Any]) -> str:
-        text = "".join(json.dumps(one) + "\n" for one in lines)
-        body = (
-            '--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nfine-tune\r\n'
-            '--b\r\ncontent-disposition: form-data; name="file"; filename="rows.jsonl"\r\n\r\n'
-            f"{text}\r\n--b--\r\n"
-        )
-        made: str = self.ask("v1/files", body.encode(), "multipart/form-data; boundary=b")["id"]
-        return made
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose judge's replies were recorded."""
-    replies = SAMPLES / "judge/replies.sqlite"
-    folder = tmp_path_factory.mktemp("server")
-    (folder / "replies.sqlite").write_bytes(replies.read_bytes())
-    made = Served(
-        folder, "--base-url", "local", "--offline", "--cache-file", str(folder / "replies.sqlite")
-    )
-    yield made
-    made.stop()
-
-
-class Visit:
-    """The page, opened by someone new to it, with what it said and asked for."""
-
-    def __init__(self, browser: Any, address: str, **settings: Any) -> None:
-        self.said: list[str] = []
-        self.address = address
-        self.expected: tuple[str, ...] = ()
-        self.foreign: list[str] = []
-        script = settings.pop("script", None)
-        sizes = {"viewport": {"width": 1280, "height": 900}, **settings}
-        self.context = browser.new_context(**sizes)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.context.route("**/*", self._route)
-        if script:
-            self.page.add_init_script(script)
-        self.page.goto(address)
-        self.page.locator("#start option").nth(1).wait_for(state="attached")
-
-    def _route(self, route: Any) -> None:
-        origin = re.match(r"https?://[^/]+/", self.address)
-        if route.request.url.startswith((origin[0] if origin else self.address, "data:,")):
-            route.continue_()
-        else:
-            self.foreign.append(route.request.url)
-            route.abort()
-
-    def fill(self, grader: Any = None, item: Any = None, sample: Any = None) -> None:
-        """Put texts into the editors."""
-        for name, value in (("grader", grader), ("item", item), ("sample", sample)):
-            if value is not None:
-                text = value if isinstance(value, str) else json.dumps(value, indent=2)
-                self.page.fill(f"#{name}", text)
-
-    def run(self) -> str:
-        """Run what stands in the editors; return the reward that is shown."""
-        self.page.evaluate("document.getElementById('result').replaceChildren()")
-        self.page.click("#run")
-        shown: str = self.page.locator(REWARD).inner_text()
-        return shown
-
-    def start(self, name: str) -> None:
-        self.page.select_option("#start", label=name)
-
-    def text(self, where: str) -> str:
-        found: str = self.page.locator(where).inner_text()
-        return found
-
-    def marks(self, name: str) -> list[tuple[int, str]]:
-        """The places of an editor that are underlined as errors: line, text."""
-        found = self.page.evaluate(
-            """(name) => {
-              const sheet = document.getElementById(name).parentElement.querySelector(".sheet");
-              const first = Number(getComputedStyle(sheet).getPropertyValue("--first"));
-              return [...sheet.children].flatMap((line, at) => (
-                [...line.querySelectorAll("mark.error")].map((one) => [first + at + 1, one.textContent])
-              ));
-            }""",
-            name,
-        )
-        return [(line, text) for line, text in found]
-
-    def marked(self, name: str, *wanted: tuple[int, str]) -> None:
-        """Wait until these places, and no others, are underlined."""
-        for _ in range(100):
-            if self.marks(name) == list(wanted):
-                return
-            self.page.wait_for_timeout(100)
-        assert self.marks(name) == list(wanted)
-
-    def wide(self) -> int:
-        width: int = self.page.evaluate("document.documentElement.scrollWidth")
-        return width
-
-    def focused(self) -> str:
-        found: str = self.page.evaluate("document.activeElement.id")
-        return found
-
-    def lints(self) -> str:
-        """What the grader's editor says of the lint, when it has been linted."""
-        self.page.locator("#grader-state", has_text="Lint").wait_for()
-        return self.text("#findings")
-
-
-@pytest.fixture
-def visit(browser: Any, server: Served) -> Iterator[Callable[..., Visit]]:
-    """Opens the page; at the end, it has said nothing and asked nobody else for anything."""
-    visits: list[Visit] = []
-
-    def go(fragment: str = "", *, address: str | None = None, **settings: Any) -> Visit:
-        visits.append(Visit(browser, (address or server.address) + fragment, **settings))
-        return visits[-1]
-
-    yield go
-    for one in visits:
-        unexpected = [line for line in one.said if not any(w in line for w in one.expected)]
-        assert unexpected == []
-        assert one.foreign == []
-        assert one.page.evaluate("window.ran ?? null") is None
-        assert len(one.context.pages) == 1
-        one.context.close()
-
-
-CHECK: dict[str, Any] = {
-    "type": "string_check", "name": "check", "operation": "eq",
-    "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}",
-}  # fmt: skip
-
-
-def multi(**graders: Any) -> dict[str, Any]:
-    formula = " + ".join(graders)
-    return {"type": "multi", "name": "all", "graders": graders, "calculate_output": formula}
-
-
 # Grading
 
 
 def test_a_newcomer_starts_from_a_sample_runs_edits_and_runs_again(
-    visit: Callable[..., Visit], server: Served
+    visit: Callable[..., Visit], playground: Serving
 ) -> None:
     page = visit()
     assert "There is no grader" in (page.page.click("#run"), page.text("#results-said"))[1]
     page.start("multi")
     shown = page.run()
-    sample = next(one for one in server.ask("playground/info")["samples"] if one["name"] == "multi")
+    sample = next(
+        one
+        for one in playground.ask("GET", "/playground/info").json["samples"]
+        if one["name"] == "multi"
+    )
     body = {
         "grader": json.loads(sample["grader"]), "item": json.loads(sample["item"]),
         "model_sample": sample["sample"],
     }  # fmt: skip
-    hosted = server.ask("v1/fine_tuning/alpha/graders/run", body)
+    hosted = playground.run(body["grader"], body["model_sample"], body["item"]).json
     assert shown == f"{hosted['reward']:.4f}"
     assert page.page.locator(".parts .meter .fill").count() == len(hosted["sub_rewards"])
     for key, value in hosted["sub_rewards"].items():
@@ -375,7 +183,10 @@ def test_faults_are_underlined_where_they_are(visit: Callable[..., Visit]) -> No
     page.fill(text, "", "x")
     assert page.run() == "no grader"
     lines = text.split("\n")
-    at = {word: next(n for n, line in enumerate(lines, 1) if word in line) for word in ("neq", "naïve", "tow")}
+    at = {
+        word: next(n for n, line in enumerate(lines, 1) if word in line)
+        for word in ("neq", "naïve", "tow")
+    }
     page.marked(
         "grader",
         (at["neq"], '"operation": "neq"'), (at["naïve"], "{{ item.naïve }” it"), (at["tow"], "tow"),
@@ -447,7 +258,9 @@ def test_what_failed_is_underlined(visit: Callable[..., Visit], form: str) -> No
     assert "ZeroDivisionError" in page.text("#result")
     page.page.locator("#grader").press("Control+Home")
     page.page.keyboard.type("\n\n")
-    page.marked("grader", (nothing + 2, "{{ item.nothing }}"), (zero + 2, "return 1 / item['zero']"))
+    page.marked(
+        "grader", (nothing + 2, "{{ item.nothing }}"), (zero + 2, "return 1 / item['zero']")
+    )
 
 
 def test_a_formula_without_a_value_is_underlined(visit: Callable[..., Visit]) -> None:
@@ -613,202 +426,6 @@ def test_what_would_get_into_the_page_could_neither_run_nor_ask(
     )
     assert tried == "refused"
     assert any("Content Security Policy" in one for one in page.said)
-
-
-# Links
-
-
-def link_of(page: Visit) -> str:
-    page.page.click("#share")
-    page.page.locator("#link[open]").wait_for()
-    link: str = page.page.input_value("#link-text")
-    page.page.click("#link-close")
-    return link
-
-
-def texts_of(page: Visit) -> list[Any]:
-    found: list[Any] = page.page.evaluate(
-        """[...["grader", "item", "sample"].map((name) => document.getElementById(name).value),
-          document.getElementById("kind-json").checked, document.getElementById("target").value]"""
-    )
-    return found
-
-
-@pytest.mark.parametrize("plain", [False, True])
-def test_a_link_opens_to_the_same_texts_and_switches(
-    visit: Callable[..., Visit], plain: bool
-) -> None:
-    script = "delete window.CompressionStream; delete window.DecompressionStream" if plain else None
-    page = visit(script=script)
-    texts = ['{"näme": "東京 😀 \u202e\u0000\u2028"}', '{"a": "\\ud800", "b": 1.0}', "x" * 3 + "\u00e9\ud83d\ude00"]
-    texts[2] = texts[2].encode("utf-16", "surrogatepass").decode("utf-16")
-    page.fill(*texts)
-    page.page.check("#kind-json", force=True)
-    page.page.select_option("#target", "azure")
-    link = link_of(page)
-    assert ("#p1." in link) == plain
-    other = visit(link.removeprefix(page.address), script=script)
-    other.page.locator("#results-said", has_text="The link's texts").wait_for()
-    assert texts_of(other) == texts_of(page)
-    assert texts_of(other)[:3] == texts
-
-
-def test_a_link_holds_200_kb_and_says_that_it_is_long(visit: Callable[..., Visit]) -> None:
-    page = visit()
-    noise = base64.b64encode(os.urandom(120_000)).decode()
-    page.fill(CHECK, json.dumps({"a": noise}), "y" * 60_000)
-    page.page.click("#share")
-    page.page.locator("#link-said", has_text="Some programs cut links that long").wait_for()
-    link = page.page.input_value("#link-text")
-    assert len(link) > 100_000
-    other = visit(link.removeprefix(page.address))
-    other.page.locator("#results-said", has_text="The link's texts").wait_for()
-    assert texts_of(other) == texts_of(page)
-
-
-def test_texts_too_long_for_a_link_are_said_to_be(visit: Callable[..., Visit]) -> None:
-    page = visit()
-    page.fill(sample=base64.b64encode(os.urandom(1_500_000)).decode())
-    page.page.click("#share")
-    page.page.locator(".notice", has_text="too long for a link").wait_for()
-    assert "#" not in page.page.url
-
-
-def fragment(data: bytes) -> str:
-    squeezed = zlib.compressobj(wbits=-15)
-    packed = squeezed.compress(data) + squeezed.flush()
-    return "#z1." + base64.urlsafe_b64encode(packed).decode().rstrip("=")
-
-
-GOOD = json.dumps({"grader": "g", "item": "{}", "sample": "s"}).encode()
-
-
-@pytest.mark.parametrize(
-    ("damaged", "said"),
-    [
-        ("#z1.AAAA", "damaged"), ("#z1.", "damaged"), ("#p1.e30", "damaged"), ("#%00%ff", "damaged"),
-        ("#__proto__", "damaged"), ("#z1.****", "damaged"), (fragment(GOOD)[:-6], "damaged"),
-        ("#z9.AAAA", "newer graders"), (fragment(b"null"), "damaged"), (fragment(b"\xff\xfe"), "damaged"),
-        (fragment(b'{"grader": 1, "item": [], "sample": {}}'), "damaged"),
-        (fragment(b"[" * 9_000_000), "damaged"), (fragment(b" " * 60_000_000), "unpacks to more"),
-    ],
-    ids=range(13),
-)  # fmt: skip
-def test_a_damaged_link_gets_a_sentence(
-    visit: Callable[..., Visit], damaged: str, said: str
-) -> None:
-    page = visit(damaged)
-    page.page.locator(".notice.bad", has_text=said).wait_for()
-    page.start("string_check")
-    assert page.run() == "1.0000"
-
-
-def test_a_link_that_is_opened_in_the_same_tab_can_be_undone(visit: Callable[..., Visit]) -> None:
-    page = visit()
-    page.page.fill("#grader", "mine")
-    page.page.evaluate("(to) => { location.hash = to; }", fragment(GOOD))
-    page.page.locator(".notice", has_text="The link took the place").wait_for()
-    assert page.page.input_value("#grader") == "g"
-    page.page.click("text=Undo")
-    assert page.page.input_value("#grader") == "mine"
-
-
-# Rows
-
-
-def rows_text(page: Visit) -> list[list[str]]:
-    return [
-        row.locator("th, td").all_inner_texts()
-        for row in page.page.locator("#rows-body tr").all()
-    ]
-
-
-def test_rows_of_a_file_are_paged_opened_and_run(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
-    rows = [{"id": f"r{n}", "item": {"answer": f"a{n}"}, "sample": f"a{n % 7}"} for n in range(25)]
-    lines = [json.dumps(one) for one in rows]
-    lines.insert(3, '{"item": {"answer": 1}, oh no}')
-    lines.insert(5, "")
-    (tmp_path / "rows.jsonl").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
-    page = visit()
-    page.fill(CHECK)
-    page.page.set_input_files("#rows-file", tmp_path / "rows.jsonl")
-    page.page.locator("#rows-said", has_text="rows.jsonl: 26 rows").wait_for()
-    page.page.locator("#rows-body tr").nth(9).wait_for()
-    shown = rows_text(page)
-    assert len(shown) == 10
-    assert shown[2][:2] == ["2", "3"]
-    assert "line 4 is no JSON: a key in quotes is wanted" in shown[3][2]
-    assert shown[5][:2] == ["5", "7"]
-    assert json.loads(page.page.input_value("#item")) == {"answer": "a0"}
-    page.page.click("#rows-run")
-    page.page.locator("#rows-body tr:nth-child(10) td:nth-child(4)", has_text=".").wait_for()
-    assert [row[3] for row in rows_text(page)] == [
-        "1.0000", "1.0000", "1.0000", "", "1.0000", "1.0000", "1.0000", "1.0000", "0.0000", "0.0000",
-    ]  # fmt: skip
-    page.page.click("#rows-next")
-    page.page.get_by_role("button", name="Open row 10", exact=True).click()
-    assert page.page.input_value("#sample") == "a2"
-    page.page.fill("#rows-goto", "25")
-    page.page.keyboard.press("Enter")
-    page.page.locator("tr[aria-current]", has_text="r24").wait_for()
-    assert page.page.locator("#rows-next").is_disabled()
-    page.page.fill("#rows-goto", "26")
-    page.page.keyboard.press("Enter")
-    assert "rows 0 to 25" in page.text("#results-said")
-
-
-def test_training_rows_are_items_as_a_whole_and_bring_their_samples(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
-    text = '{"messages": [{"role": "user", "content": "q"}], "n": 1.0, "samples": ["first", {"output_text": "second"}]}\n'
-    text += '{"messages": [], "n": 2}\n[1, 2]\n'
-    (tmp_path / "train.jsonl").write_text(text)
-    page = visit()
-    page.fill({**CHECK, "reference": "{{ item.n }}"})
-    page.page.set_input_files("#rows-file", tmp_path / "train.jsonl")
-    page.page.locator("#rows-said", has_text="3 rows").wait_for()
-    page.page.locator("#rows-which").wait_for()
-    assert '"n": 1.0' in page.page.input_value("#item")
-    assert page.page.input_value("#sample") == "first"
-    page.page.select_option("#rows-sample", "1")
-    assert json.loads(page.page.input_value("#sample")) == {"output_text": "second"}
-    assert page.page.is_checked("#kind-json")
-    page.page.get_by_role("button", name="Open row 1", exact=True).click()
-    assert page.page.input_value("#sample") == ""
-    assert "no sample" in page.text("#sample-state")
-    page.page.get_by_role("button", name="Open row 2", exact=True).click()
-    assert json.loads(page.page.input_value("#item")) == [1, 2]
-
-
-def test_a_file_of_50_mb_is_paged_in_little_memory(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
-    path = tmp_path / "large.jsonl"
-    filler = "so it was said, and more of it " * 15
-    with path.open("w") as file:
-        for n in range(100_000):
-            file.write(f'{{"item": {{"answer": "{n}"}}, "sample": "{n}", "filler": "{filler}"}}\n')
-        file.write('{"item": {"answer": "' + "L" * 9_000_000 + '"}, "sample": "long"}\n')
-        file.write('{"item": {"answer": "last"}, "sample": "last"}')
-    assert path.stat().st_size > 50_000_000
-    page = visit()
-    page.fill(CHECK)
-    page.page.set_input_files("#rows-file", path)
-    page.page.locator("#rows-said", has_text="large.jsonl: 100,002 rows").wait_for()
-    page.page.fill("#rows-goto", "100001")
-    page.page.keyboard.press("Enter")
-    page.page.locator("tr[aria-current]", has_text="last").wait_for()
-    assert "100,001 has 9,0" in page.text("#rows-body")
-    assert page.run() == "1.0000"
-    page.page.fill("#rows-goto", "77777")
-    page.page.keyboard.press("Enter")
-    page.page.locator("tr[aria-current]", has_text="77777").wait_for()
-    assert page.page.input_value("#sample") == "77777"
-    tools = page.context.new_cdp_session(page.page)
-    tools.send("HeapProfiler.collectGarbage")
-    assert tools.send("Runtime.getHeapUsage")["usedSize"] < 30_000_000
 
 
 # Keyboard, names, contrast, widths, themes
@@ -979,7 +596,11 @@ def test_the_theme_is_the_systems_until_it_is_chosen_and_then_kept(
 
 def test_long_texts_stay_fluid_and_keep_their_line_numbers(visit: Callable[..., Visit]) -> None:
     page = visit()
-    text = "{\n" + "".join(f'  "key{n}": "{"so it was said " * 3}",\n' for n in range(4500)) + '  "x": 1 2\n}'
+    text = (
+        "{\n"
+        + "".join(f'  "key{n}": "{"so it was said " * 3}",\n' for n in range(4500))
+        + '  "x": 1 2\n}'
+    )
     assert len(text) > 256_000
     took = page.page.evaluate(
         """async (text) => {
@@ -1004,310 +625,9 @@ def test_long_texts_stay_fluid_and_keep_their_line_numbers(visit: Callable[..., 
     page.marked("item")
 
 
-def test_without_script_the_page_says_so(browser: Any, server: Served) -> None:
+def test_without_script_the_page_says_so(browser: Any, playground: Serving) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(server.address)
+    page.goto(playground.url)
     assert "needs its own script" in page.locator("noscript").inner_text()
     context.close()
-
-
-# The server, and what may happen to it
-
-
-def test_a_server_that_dies_is_said_and_one_that_comes_back_is_used(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
-    mortal = Served(tmp_path)
-    try:
-        page = visit(address=mortal.address)
-        page.expected = ("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
-        page.start("string_check")
-        page.run()
-        page.page.click("#tab-jobs")
-        page.page.locator("#jobs-said", has_text="no jobs yet").wait_for()
-        mortal.stop()
-        page.page.locator(".notice.bad", has_text="The server cannot be reached").wait_for()
-        page.page.click("#tab-play")
-        page.page.click("#run")
-        page.page.locator("#results-said", has_text="Nothing came of this run.").wait_for()
-        notice = page.page.locator(".notice.bad", has_text="is graders serve still running?").last
-        mortal.start()
-        notice.get_by_role("button", name="Try again").click()
-        page.page.locator("#results-said", has_text="Reward 1.0000.").wait_for(state="attached")
-        page.page.click("#tab-jobs")
-        page.page.locator(".notice.bad").wait_for(state="detached")
-    finally:
-        mortal.stop()
-
-
-def test_the_token_is_asked_for_once_and_kept_for_the_tab_only(
-    visit: Callable[..., Visit], browser: Any, tmp_path: Path
-) -> None:
-    guarded = Served(tmp_path, token="a-rather-long-token")
-    context = browser.new_context()
-    try:
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.goto(guarded.address)
-        dialog = page.locator("#token")
-        dialog.wait_for()
-        assert page.evaluate("document.activeElement.id") == "token-key"
-        page.keyboard.press("Enter")
-        assert "The token is empty" in page.locator("#token-why").inner_text()
-        page.fill("#token-key", "wrong")
-        page.keyboard.press("Enter")
-        page.locator("#token-why", has_text="does not know that token").wait_for()
-        page.click("#token-not")
-        page.locator(".notice", has_text="wants its token").wait_for()
-        page.click("text=Give the token")
-        page.fill("#token-key", "a-rather-long-token")
-        page.keyboard.press("Enter")
-        page.locator("#start option").nth(1).wait_for(state="attached")
-        assert not dialog.is_visible()
-        page.select_option("#start", index=1)
-        page.click("#run")
-        page.locator(REWARD, has_text="1.0000").wait_for()
-        assert page.evaluate("Object.values(sessionStorage)") == ["a-rather-long-token"]
-        assert page.evaluate("Object.keys(localStorage)") == []
-        assert "a-rather" not in page.content()
-        page.reload()
-        page.locator("#start option").nth(1).wait_for(state="attached")
-        assert not dialog.is_visible()
-        page.evaluate("sessionStorage.setItem('graders-token', 'tök\\nen')")
-        page.reload()
-        page.locator(".notice", has_text="characters that no token has").wait_for()
-    finally:
-        context.close()
-        guarded.stop()
-
-
-def test_an_older_runs_answer_never_takes_a_newer_ones_place(visit: Callable[..., Visit]) -> None:
-    page = visit()
-    held: list[Any] = []
-    page.page.route("**/playground/run", lambda route: held.append((route, route.request.post_data)))
-    page.fill(CHECK, {"answer": "x"}, "x")
-    page.page.click("#run")
-    page.page.locator("#stop").wait_for()
-    page.page.fill("#sample", "y")
-    page.page.click("#run")
-    while len(held) < 2:
-        page.page.wait_for_timeout(50)
-    held[1][0].continue_()
-    page.page.locator(REWARD, has_text="0.0000").wait_for()
-    try:
-        held[0][0].fulfill(json={"ok": True, "grade": {"reward": 1, "failures": []}, "name": "old"})
-    except Exception as error:  # noqa: BLE001  (the page has cancelled it: so much the better)
-        assert "cancel" in str(error).lower() or "closed" in str(error).lower()
-    page.page.wait_for_timeout(300)
-    assert page.text(REWARD) == "0.0000"
-    assert page.page.locator("#stop").is_hidden()
-
-
-def test_a_run_can_be_stopped(visit: Callable[..., Visit]) -> None:
-    page = visit()
-    source = "import time\ndef grade(sample, item):\n    time.sleep(20)\n    return 1\n"
-    page.fill({"type": "python", "name": "slow", "source": source}, "", "x")
-    page.page.click("#run")
-    page.page.locator("#stop").click()
-    assert page.text("#results-said") == "Stopped."
-    assert page.focused() == "run"
-    assert page.page.locator("#stop").is_hidden()
-    page.fill(CHECK, {"answer": "x"}, "x")
-    assert page.run() == "1.0000"
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ({"status": 500, "body": "<b>oops</b>"}, "status 500 and no reason"),
-        ({"status": 429, "body": ""}, "too much to do"),
-        ({"status": 413, "body": "{}"}, "more than the server takes"),
-        ({"status": 400, "json": {"error": {"message": "item is \u202eodd"}}}, "item is ⟨U+202E⟩odd"),
-        ({"status": 200, "body": "no json"}, "no JSON"),
-    ],
-)  # fmt: skip
-def test_errors_of_the_server_are_one_sentence_with_a_way_out(
-    visit: Callable[..., Visit], answer: dict[str, Any], said: str
-) -> None:
-    page = visit()
-    page.expected = ("Failed to load resource",)
-    page.page.route("**/playground/run", lambda route: route.fulfill(**answer))
-    page.fill(CHECK, {"answer": "x"}, "x")
-    page.page.click("#run")
-    notice = page.page.locator(".notice.bad", has_text=said)
-    notice.wait_for()
-    page.page.unroute("**/playground/run")
-    notice.get_by_role("button", name="Try again").click()
-    page.page.locator(REWARD, has_text="1.0000").wait_for()
-    assert page.page.locator(".notice").count() == 0
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [None, [], 3, "x", {"ok": True}, {"ok": True, "grade": 5, "types": [], "said": {"a": 3}},
-     {"ok": False, "faults": [1, None, {"line": 1e99}], "findings": "x"},
-     {"ok": True, "grade": {"reward": "1", "sub_rewards": {"a": "b"}, "failures": [None, {"line": -1}]}}],
-)  # fmt: skip
-def test_odd_answers_do_not_break_the_page(visit: Callable[..., Visit], answer: Any) -> None:
-    page = visit()
-    page.page.route("**/playground/run", lambda route: route.fulfill(body=json.dumps(answer)))
-    page.fill(CHECK, {"answer": "x"}, "x")
-    page.page.click("#run")
-    page.page.locator(REWARD).wait_for()
-    page.page.unroute("**/playground/run")
-    assert page.run() == "1.0000"
-
-
-# Jobs
-
-
-def job_body(server: Served, steps: int = 6) -> dict[str, Any]:
-    rows = [
-        {
-            "messages": [{"role": "user", "content": f"{n}?"}],
-            "answer": str(n),
-            "samples": [str(n), "no", str(n), f"{n}."],
-        }
-        for n in range(steps * 2)
-    ]
-    return {
-        "model": "o4-mini-2025-04-16",
-        "training_file": server.upload(rows),
-        "validation_file": server.upload(rows[:3]),
-        "suffix": "numbers",
-        "method": {
-            "type": "reinforcement",
-            "reinforcement": {
-                "grader": CHECK,
-                "hyperparameters": {"n_epochs": 1, "batch_size": 2, "eval_interval": 1},
-            },
-        },
-    }
-
-
-JOBS = "**/v1/fine_tuning/jobs*"
-
-
-def odd_jobs() -> list[Any]:
-    return [
-        {"id": "ftjob-odd", "status": ["?"], "dry_run": 7, "model": {"a": 1}, "created_at": "x"},
-        {"id": "__proto__", "status": "<b>", "created_at": 1e300, "method": [], "error": "no"},
-        {"id": 5, "status": None}, None, 3, "x", {},
-        {
-            "id": "ftjob-new/../x", "status": "hibernating", "created_at": -1,
-            "dry_run": {"step": "x", "total_steps": -4, "verdict": {"reward_curve": [[1, "x"], 3, [2, 0.5, None]], "reasons": 4}},
-        },
-    ]  # fmt: skip
-
-
-def test_jobs_of_odd_fields_do_not_break_the_list(visit: Callable[..., Visit]) -> None:
-    page = visit()
-    odd = [one for one in odd_jobs() if isinstance(one, dict) and isinstance(one.get("id"), str)]
-    events = [{"id": f"e{n}", "data": {"step": n, "train_mean_reward": n / 9}} for n in range(9, 0, -1)]
-    events += [{"id": "x", "data": None, "created_at": {}, "message": {"a": 1}}, 3, {"id": 4}]
-
-    def answer(route: Any) -> None:
-        path = route.request.url.split("/v1/fine_tuning/jobs")[1]
-        if "/events" in path:
-            route.fulfill(json={"data": events, "has_more": True})
-        elif "/checkpoints" in path:
-            route.fulfill(json={"data": [{"metrics": 3}, None, {"step_number": 2}]})
-        elif path.startswith("/"):
-            wanted = urllib.request.unquote(path.split("?")[0][1:])  # type: ignore[attr-defined]
-            route.fulfill(json=next(one for one in odd if one["id"] == wanted))
-        else:
-            route.fulfill(json={"data": odd_jobs(), "has_more": "yes"})
-
-    page.page.route(re.compile("/v1/fine_tuning/jobs"), answer)
-    page.page.click("#tab-jobs")
-    page.page.locator("#jobs-list button").nth(4).wait_for()
-    for n, one in enumerate(odd):
-        place = page.page.locator(f'#jobs-list button[data-id="{one["id"]}"]')
-        place.click()
-        page.page.locator("#job-name", has_text=one["id"]).wait_for()
-        page.page.locator("#job-curve svg.curve[role=img]").wait_for()
-        assert page.page.locator("#job-pause").is_disabled(), n
-    page.page.locator("#job-points tr").nth(8).wait_for(state="attached")
-    assert page.page.locator("#job-points tr").count() == 9
-    assert page.text("#job-state") == "hibernating"
-
-
-def test_jobs_are_asked_for_only_while_they_are_looked_at(visit: Callable[..., Visit]) -> None:
-    page = visit()
-    asked: list[str] = []
-    page.page.on("request", lambda one: asked.append(one.url))
-    page.page.click("#tab-jobs")
-    page.page.locator("#jobs-said", has_text="job").wait_for()
-    page.page.wait_for_timeout(300)
-
-    def looks(hidden: bool) -> int:
-        page.page.evaluate(
-            """(hidden) => {
-              Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-              document.dispatchEvent(new Event("visibilitychange"));
-            }""",
-            hidden,
-        )
-        asked.clear()
-        page.page.wait_for_timeout(6000)
-        return len(asked)
-
-    assert looks(hidden=True) == 0
-    assert looks(hidden=False) > 0
-    page.page.click("#tab-play")
-    asked.clear()
-    page.page.wait_for_timeout(6000)
-    assert asked == []
-
-
-def test_a_job_is_paused_resumed_and_cancelled(visit: Callable[..., Visit], tmp_path: Path) -> None:
-    still = Served(tmp_path, "--jobs", "0")  # Nothing runs them.
-    try:
-        names = [still.ask("v1/fine_tuning/jobs", job_body(still))["id"] for _ in range(3)]
-        page = visit(address=still.address)
-        page.page.click("#tab-jobs")
-        page.page.locator("#jobs-said", has_text="3 jobs, 3 at work").wait_for()
-        assert [
-            one.get_attribute("data-id") for one in page.page.locator("#jobs-list button").all()
-        ] == names[::-1]
-        page.page.locator(f'#jobs-list button[data-id="{names[1]}"]').click()
-        page.page.locator("#job-lead", has_text=names[1]).wait_for()
-        page.page.click("#job-pause")
-        page.page.locator("#job-state", has_text="paused").wait_for()
-        assert page.page.locator("#job-pause").is_disabled()
-        assert still.ask(f"v1/fine_tuning/jobs/{names[1]}")["status"] == "paused"
-        page.page.click("#job-resume")
-        page.page.locator("#job-state.queued, #job-state.validating_files").wait_for()
-        page.page.click("#job-cancel")
-        page.page.click("#sure-no")
-        assert still.ask(f"v1/fine_tuning/jobs/{names[1]}")["status"] != "cancelled"
-        page.page.click("#job-cancel")
-        page.page.click("#sure-yes")
-        page.page.locator("#job-state", has_text="cancelled").wait_for()
-        assert page.focused() == "job-name"
-        page.page.locator("#jobs-said", has_text="3 jobs, 2 at work").wait_for()
-        page.page.locator("#job-events li", has_text="ancel").first.wait_for()
-    finally:
-        still.stop()
-
-
-def test_what_a_job_refuses_is_said(visit: Callable[..., Visit], tmp_path: Path) -> None:
-    still = Served(tmp_path, "--jobs", "0")
-    try:
-        name = still.ask("v1/fine_tuning/jobs", job_body(still))["id"]
-        page = visit(address=still.address)
-        page.expected = ("status of 400",)
-        page.page.click("#tab-jobs")
-        page.page.locator("#job-lead", has_text=name).wait_for()
-        held: list[Any] = []
-        page.page.route(re.compile(f"{name}/pause"), lambda route: held.append(route))
-        page.page.click("#job-pause")
-        while not held:
-            page.page.wait_for_timeout(50)
-        still.ask(f"v1/fine_tuning/jobs/{name}/cancel", b"")
-        held[0].continue_()
-        page.page.locator(".notice.bad", has_text="The job was not told to pause.").wait_for()
-        page.page.locator("#job-state", has_text="cancelled").wait_for()
-    finally:
-        still.stop()

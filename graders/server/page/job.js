@@ -69,39 +69,70 @@ const showJobs = () => {
     : "There are no jobs yet. Make one with graders job run, or with an OpenAI client whose base_url is this server.";
 };
 
+const factsOf = (verdict) => {
+  const [rows, rewards, signal] = ["rows", "rewards", "signal"].map((name) => own(verdict, name));
+  const facts = [];
+  const put = (name, value) => { if (value !== "") facts.push([name, value]); };
+  const whole = (value) => (isNumber(value) ? count(value) : "");
+  const part = (some, all) => (isNumber(some) && isNumber(all) ? `${count(some)} of ${count(all)}` : "");
+  for (const [key, name] of [["training", "Training rows"], ["validation", "Validation rows"]]) put(name, whole(own(rows, key)));
+  for (const [key, name] of [["train", "Training"], ["valid", "Validation"]]) {
+    const side = own(own(verdict, "rollouts"), key);
+    put(`${name} samples scored`, part(own(side, "scored"), own(side, "rollouts")));
+    const mean = own(rewards, `${key}_mean`);
+    put(`${name} reward, mean`, isNumber(mean) ? figure(mean) : "");
+  }
+  const [low, high] = [own(rewards, "lowest"), own(rewards, "highest")];
+  put("Rewards", isNumber(low) && isNumber(high) ? `${figure(low)} to ${figure(high)}` : "");
+  put("Prompts that tell nothing apart", part(own(signal, "constant"), own(signal, "prompts")));
+  const tokens = own(verdict, "judge_tokens");
+  for (const [key, name] of [["measured", "asked here"], ["whole_job", "in the whole job"]]) {
+    for (const [model, kinds] of entries(own(tokens, key))) {
+      put(`Tokens of ${shortened(model, 60)}, ${name}`, whole(entries(kinds).reduce((sum, [kind, value]) => (
+        sum + (isNumber(value) && !/cached/.test(kind) ? value : 0)), 0)));
+    }
+  }
+  return facts.slice(0, 30);
+};
+
+const failureWord = (one) => {
+  const first = own(one, "first");
+  const where = textOf(own(one, "where"), 80);
+  const place = isNumber(own(first, "line")) ? `; first in line ${first.line} of the ${own(first, "split") === "valid" ? "validation" : "training"} file: ${textOf(own(first, "message"), 300)}` : "";
+  return `${textOf(own(one, "count"))} × ${textOf(own(one, "code"), 80)}${where ? ` in ${where}` : ""}${place}`;
+};
+
+const reasonWord = (one) => {
+  if (typeof one === "string") return [shortened(one, 600)];
+  const severity = own(one, "severity");
+  const level = LEVELS.includes(severity) ? severity : "info";
+  return [make("span", level, { class: `level ${level}` }), " ", make("code", textOf(own(one, "code"), 60)), " ", textOf(own(one, "message"), 600)];
+};
+
 const verdictView = (job) => {
   const parts = [];
   const error = own(job, "error");
   if (own(error, "message")) {
     parts.push(make("div", [
-      make("h3", ["Failed: ", make("code", shortened(own(error, "code") || "error", 80))]),
+      make("h3", ["Failed: ", make("code", textOf(own(error, "code"), 80) || "error")]),
       make("p", shortened(error.message, 2000)),
       ...(own(error, "param") ? [make("p", ["at ", make("code", shortened(error.param, 200))])] : []),
     ], { class: "verdict bad" }));
   }
   const verdict = own(own(job, "dry_run"), "verdict");
   if (!isObject(verdict)) return parts;
-  const outcome = String(own(verdict, "outcome") ?? "");
-  const plain = entries(verdict).filter(([key, value]) => key !== "outcome" && (isNumber(value) || typeof value === "string"));
-  const sentences = (key) => list(own(verdict, key)).slice(0, MOST_SHOWN).map((one) => make("li", shortened(
-    typeof one === "string" ? one : [own(one, "code"), own(one, "message")].filter(Boolean).join(": ") || JSON.stringify(one), 600,
-  )));
-  const section = (key, word) => {
-    const found = sentences(key);
-    return found.length ? [make("h4", word), make("ul", found)] : [];
-  };
-  const table = (key, word) => {
-    const found = entries(own(verdict, key));
-    return found.length ? [make("details", [make("summary", word), make("pre", shortened(JSON.stringify(own(verdict, key), null, 2)), { tabindex: "0", "aria-label": word })])] : [];
+  const outcome = textOf(own(verdict, "outcome"), 80);
+  const section = (key, word, wordsOf) => {
+    const found = list(own(verdict, key)).slice(0, MOST_SHOWN).map((one) => make("li", wordsOf(one)));
+    return found.length ? [...(word ? [make("h4", word)] : []), make("ul", found)] : [];
   };
   parts.push(make("div", [
-    make("h3", `Verdict: ${shortened(outcome, 80).replace(/_/g, " ") || "none"}`),
-    ...(sentences("reasons").length ? [make("ul", sentences("reasons"))] : []),
-    make("dl", plain.slice(0, 24).map(([key, value]) => make("div", [
-      make("dt", shortened(key, 60).replace(/_/g, " ")), make("dd", isNumber(value) ? count(Number(value.toPrecision(6))) : shortened(value, 300)),
-    ])), { class: "facts" }),
-    ...section("notes", "Notes"), ...section("findings", "Lint findings"), ...section("lint", "Lint findings"),
-    ...table("failures", "Failures"), ...table("signal", "Signal"), ...table("judge_tokens", "Judge tokens"),
+    make("h3", `Verdict: ${outcome.replace(/_/g, " ") || "none"}`),
+    ...section("reasons", "", reasonWord),
+    make("dl", factsOf(verdict).map(([name, value]) => make("div", [make("dt", name), make("dd", value)])), { class: "facts" }),
+    ...section("failures", "Failures", failureWord),
+    ...section("lint", "Lint findings", reasonWord),
+    ...section("notes", "Notes", (one) => shortened(one, 600)),
   ], { class: `verdict ${outcome === "would_succeed" ? "good" : "bad"}` }));
   return parts;
 };

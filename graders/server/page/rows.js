@@ -92,11 +92,14 @@ class RowFile {
   }
 }
 
-// A row's texts: { item, samples: [{ kind, text }] }. A row without an item is its own item.
+// A row's texts: { item, samples: [{ kind, text }] }. A row without an item is its own item, but
+// for what it records of rollouts: a job shows graders no more of it, either.
 const textsOf = (row) => {
-  const found = members(row);
-  const whole = found || new Map();
-  const item = prettyJson(whole.has("item") ? whole.get("item") : row);
+  const whole = members(row) || new Map();
+  const rest = [...whole].filter(([name]) => name !== "sample" && name !== "samples");
+  let other = row;
+  if (rest.length < whole.size) other = `{${rest.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(",")}}`;
+  const item = prettyJson(whole.has("item") ? whole.get("item") : other);
   const given = [];
   if (whole.has("samples")) given.push(...elements(whole.get("samples")));
   else if (whole.has("sample")) given.push(whole.get("sample"));
