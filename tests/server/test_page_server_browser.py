@@ -221,7 +221,7 @@ NO_JOBS: list[Any] = [{"id": 5, "status": None}, None, 3, "x", {}]
 
 def test_jobs_of_odd_fields_do_not_break_the_list(visit: Callable[..., Visit]) -> None:
     page = visit()
-    events = [
+    events: list[Any] = [
         {"id": f"e{n}", "data": {"step": n, "train_mean_reward": n / 9}} for n in range(9, 0, -1)
     ]
     events += [{"id": "x", "data": None, "created_at": {}, "message": {"a": 1}}, 3, {"id": 4}]
