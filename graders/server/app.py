@@ -21,7 +21,7 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
-from graders.server.route import file, grader, job, page
+from graders.server.route import file, grader, job, page, upload
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
 
@@ -42,6 +42,10 @@ _API: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/files/{id}", file.retrieve),
     ("DELETE", "/files/{id}", file.delete),
     ("GET", "/files/{id}/content", file.content),
+    ("POST", "/uploads", upload.create),
+    ("POST", "/uploads/{id}/parts", upload.add_part),
+    ("POST", "/uploads/{id}/complete", upload.complete),
+    ("POST", "/uploads/{id}/cancel", upload.cancel),
     ("POST", _JOBS, job.create),
     ("GET", _JOBS, job.list_jobs),
     ("GET", f"{_JOBS}/{{id}}", job.retrieve),
