@@ -81,7 +81,7 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     Raises:
         GradersError: the data folder cannot be used.
     """
-    log = log or Log(texts=options.log_texts)
+    log = log or Log(texts=options.log_texts, form=options.log_form)
     store = Store(options.data_dir)
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)

@@ -53,6 +53,11 @@ async def form_of(
         except (MultiPartException, KeyError, UnicodeDecodeError) as error:
             said = getattr(error, "message", "") or "its parts cannot be read"
             raise ApiError(400, f"the form is faulty: {said}", code="invalid_form") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ApiError(
+                507, f"the upload cannot be written: {reason}", type="server_error", code="storage"
+            ) from None
         except ClientDisconnect:
             raise ApiError(400, "the client went away before its upload was complete") from None
         for name in form:
