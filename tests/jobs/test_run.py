@@ -346,6 +346,21 @@ def test_a_file_that_changes_while_a_job_runs_fails_it(store: Store, body: Any) 
     assert "was changed while the job ran" in job["error"]["message"]
 
 
+def test_a_file_that_changed_while_a_job_was_paused_fails_it(store: Store, body: Any) -> None:
+    name = store.jobs.create(body(hyperparameters={"batch_size": 1}))["id"]
+
+    def act(progress: Any) -> None:
+        if progress.step == 3:
+            store.jobs.pause(name)
+
+    run_job(store, name, on_progress=act)
+    blob = store.files.path(store.jobs.get(name)["validation_file"])
+    blob.write_bytes(blob.read_bytes().upper())
+    store.jobs.resume(name)
+    job = run_job(store, name)
+    assert (job["error"]["code"], job["error"]["param"]) == ("file_changed", "validation_file")
+
+
 # Jobs that train on answers.
 
 ANSWERED = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}
