@@ -111,4 +111,4 @@ $(VENV)/installed-browser: pyproject.toml | $(VENV)/installed-dev
 	@touch $@
 
 test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
-	@GRADERS_CI=1 $(BIN)/python -m pytest -q -m browser tests/report tests/server
+	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
