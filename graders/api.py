@@ -276,12 +276,9 @@ class Grader:
         """Return the grade of one row and how it came about; arguments as for `grade`."""
         started = time.perf_counter()
         with self._lock:
-            runner = self._ready()
-            graded = runner.grade(Chunk([item], [sample], [None]))
+            graded = self._ready().grade(Chunk([item], [sample], [None]))
             grade = graded.grade(0, time.perf_counter() - started)
-            return Explanation(
-                grade, runner.render(item, sample), graded.printed(0), graded.said(0)
-            )
+            return Explanation(grade, self.render(item, sample), graded.printed(0), graded.said(0))
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""

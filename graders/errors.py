@@ -35,6 +35,7 @@ __all__ = [
     "nearest",
     "quoted",
     "shown",
+    "suggestion",
 ]
 
 
@@ -129,6 +130,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
     found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
+
+
+def suggestion(word: str, known: Iterable[str], lead: str) -> str:
+    """Ask whether the nearest known word is meant; where none is near, list all after `lead`."""
+    known = list(known)
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near else f"{lead} {', '.join(known)}"
 
 
 def quoted(value: object, limit: int = 80) -> str:

@@ -17,6 +17,7 @@ from graders.errors import (
     nearest,
     quoted,
     shown,
+    suggestion,
 )
 
 
@@ -95,6 +96,11 @@ def test_a_caret_in_a_long_line_shows_its_surroundings():
 )
 def test_the_nearest_word_is_near_or_none(word, known, found):
     assert nearest(word, known) == found
+
+
+def test_a_suggestion_is_the_nearest_word_or_all_words_there_are():
+    assert suggestion("rewrd", ("item", "reward"), "they are:") == "did you mean reward?"
+    assert suggestion("x", ("item", "reward"), "they are:") == "they are: item, reward"
 
 
 def test_the_nearest_of_very_many_words_is_found_in_time():

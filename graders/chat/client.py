@@ -97,10 +97,7 @@ class ChatClient:
     def close(self) -> None:
         """Close connections, the cache, and the local server if there is one."""
         if self._loop is not None:
-            self._loop.cancel()
-            if self._wire is not None:
-                self._loop.run(self._wire.close())
-            self._loop.close()
+            self._loop.close(None if self._wire is None else self._wire.close)
             self._loop, self._wire = None, None
         if self._local is not None:
             self._local.close()

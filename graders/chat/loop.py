@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 __all__ = ["Loop", "all_or_none"]
@@ -42,8 +42,14 @@ class Loop:
                 done.wait(10.0)
             raise
 
-    def cancel(self) -> None:
-        """End whatever runs for other threads; they get an exception."""
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """End whatever runs for other threads, with an exception; then the loop and its thread.
+
+        Args:
+            last: gives a coroutine to run in between.
+        """
+        if self._loop.is_closed():
+            return
 
         async def cancel_others() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -52,11 +58,8 @@ class Loop:
             await asyncio.gather(*others, return_exceptions=True)
 
         self.run(cancel_others())
-
-    def close(self) -> None:
-        """Stop the loop and end its thread."""
-        if self._loop.is_closed():
-            return
+        if last is not None:
+            self.run(last())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10.0)
         if not self._thread.is_alive():

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from graders.chat.endpoint import Endpoint
 from graders.chat.model import is_reasoning, refuses_effort
+from graders.chat.option import ReplyForm
 
 __all__ = ["DEFAULT_TOKENS", "Form", "Quirks", "body", "cacheable", "forms", "key", "sampling"]
 
@@ -41,14 +42,10 @@ class Quirks:
     dropped: set[str] = field(default_factory=set)
 
 
-def forms(endpoint: Endpoint, chosen: str) -> tuple[Form, ...]:
+def forms(endpoint: Endpoint, chosen: ReplyForm) -> tuple[Form, ...]:
     """Return the forms to try, best first."""
-    if chosen == "text":
-        return ("text",)
-    if chosen == "json_object":
-        return ("json_object",)
-    if chosen == "json_schema":
-        return ("json_schema",)
+    if chosen != "auto":
+        return (chosen,)
     if endpoint.kind == "local":
         return ("bounded",)
     if endpoint.first_party:

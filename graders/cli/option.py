@@ -17,12 +17,15 @@ from graders.errors import OptionError
 from graders.sandbox import ISOLATIONS, LEVELS
 
 __all__ = [
+    "byte_size",
     "choice_options",
+    "data_dir_option",
     "grader_argument",
     "json_option",
     "json_value",
     "layout_options",
     "python_options",
+    "rollout_options",
     "text_value",
 ]
 
@@ -96,6 +99,36 @@ class _Bytes(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
         return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
+byte_size = _Bytes()
+"""The type of options such as `--max-body 4M`."""
+
+
+def data_dir_option(function: Function) -> Function:
+    """Add `--data-dir`."""
+    return click.option(
+        "--data-dir", metavar="PATH", type=click.Path(file_okay=False, path_type=Path),
+        default=_data_dir, help="Folder of files and jobs.  [default: $GRADERS_DATA_DIR, else the user's]",
+    )(function)  # fmt: skip
+
+
+def _data_dir() -> Path:
+    from graders.jobs import default_data_dir  # noqa: PLC0415  (SQLite)
+
+    return default_data_dir()
+
+
+def rollout_options(function: Function) -> Function:
+    """Add `--rollout-url` and `--rollout-model`."""
+    function = click.option(
+        "--rollout-model", metavar="NAME",
+        help="Model to ask for samples that rows do not record.  [default: the job's]",
+    )(function)  # fmt: skip
+    return click.option(
+        "--rollout-url", metavar="URL",
+        help="OpenAI-compatible server that gives samples where rows record none.",
+    )(function)  # fmt: skip
+
+
 def python_options(function: Function) -> Function:
     """Add how python graders are run; the command gets them as one `python` argument."""
 
@@ -112,11 +145,11 @@ def python_options(function: Function) -> Function:
                 show_default=True, metavar="SECONDS", help="Time for one python call.",
             ),
             click.option(
-                "--python-memory", type=_Bytes(), default="2G", show_default=True,
+                "--python-memory", type=byte_size, default="2G", show_default=True,
                 help="Memory for one python call.",
             ),
             click.option(
-                "--python-disk", type=_Bytes(), default="1G", show_default=True,
+                "--python-disk", type=byte_size, default="1G", show_default=True,
                 help="Scratch space for one python call.",
             ),
             click.option(

@@ -27,7 +27,7 @@ from graders.cli.option import (
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.engine.crew import ENGINES, asks_models
-from graders.engine.output import check_apart, partial_of
+from graders.engine.output import check_apart, kept_note, partial_of
 from graders.engine.run import MaxFailures, Progress, Run
 from graders.engine.score import ON_ERROR
 from graders.errors import RowsError, StoppedError
@@ -271,7 +271,7 @@ def _kept(output: str) -> str:
     partial = partial_of(Path(output))
     if output == "-" or not partial.is_file():
         return ""
-    return f"; the finished rows are in {output}.partial, and --resume goes on with them"
+    return kept_note(output)
 
 
 @contextlib.contextmanager

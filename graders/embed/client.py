@@ -117,10 +117,7 @@ class EmbedClient:
         """Close connections, the cache, and the embedded model if there is one."""
         self._local = None
         if self._loop is not None:
-            self._loop.cancel()
-            if self._wire is not None:
-                self._loop.run(self._wire.close())
-            self._loop.close()
+            self._loop.close(None if self._wire is None else self._wire.close)
             self._loop, self._wire = None, None
         if self._cache is not None and self.options.cache != "offline":
             self._cache.close()

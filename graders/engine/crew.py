@@ -12,9 +12,9 @@ from graders.engine.lane import Job, Lane, OwnLane, ProcessLane
 from graders.engine.performers import Performers
 from graders.engine.ray_lane import ray_lanes
 from graders.engine.runner import is_cosine
-from graders.plan import Plan
+from graders.plan import Leaf, Plan
 
-__all__ = ["ENGINES", "Crew", "Engine", "asks_models", "cores"]
+__all__ = ["ENGINES", "Crew", "Engine", "asks_model", "asks_models", "cores"]
 
 Engine = Literal["local", "ray"]
 ENGINES: Final = get_args(Engine)
@@ -40,11 +40,14 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def asks_model(leaf: Leaf) -> bool:
+    """Whether a leaf asks a server for its score."""
+    return isinstance(leaf.config, ScoreModel | LabelModel) or is_cosine(leaf)
+
+
 def asks_models(plan: Plan) -> bool:
     """Whether a plan waits for a model server rather than for this machine."""
-    return any(
-        isinstance(leaf.config, ScoreModel | LabelModel) or is_cosine(leaf) for leaf in plan.leaves
-    )
+    return any(map(asks_model, plan.leaves))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ from graders.engine.tally import Tally
 from graders.errors import OptionError, RowsError, shown
 
 __all__ = [
-    "FileOutput", "Finished", "StreamOutput", "check_apart", "is_direct", "lock_of", "partial_of",
+    "FileOutput", "Finished", "StreamOutput", "check_apart", "is_direct", "kept_note", "lock_of",
+    "partial_of",
 ]  # fmt: skip
 
 _SYNC_SECONDS: Final = 5.0
@@ -72,6 +73,11 @@ def partial_of(path: Path) -> Path:
     """Return where the results for `path` stand while they are not complete."""
     target = _target(path)
     return target.with_name(target.name + ".partial")
+
+
+def kept_note(output: Path | str) -> str:
+    """Return where the finished rows are that a run left behind, as the end of a sentence."""
+    return f"; the finished rows are in {output}.partial, and --resume goes on with them"
 
 
 def is_direct(path: Path) -> bool:
@@ -340,8 +346,7 @@ class FileOutput:
         """What is left of a run that does not come to its end, as the end of a sentence."""
         with contextlib.suppress(OSError):
             if self._begun and self._place.stat().st_size:
-                partial = self.path.with_name(self.path.name + ".partial")
-                return f"; the finished rows are in {partial}, and --resume goes on with them"
+                return kept_note(self.path)
         return ""
 
     def write(self, lines: bytes) -> None:

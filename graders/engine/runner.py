@@ -23,7 +23,6 @@ from graders.calls import (
     PythonReply,
 )
 from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
-from graders.engine.render import render_inputs
 from graders.errors import UnavailableError
 from graders.grade import Failure, Grade, Usage
 from graders.leaves import (
@@ -222,17 +221,13 @@ class Runner:
         part = self._grade_rows([chunk.items[r] for r in rows], [samples[r] for r in rows])
         return _spread(part, rows, len(samples), failures)
 
-    def render(self, item: Any, sample: Any) -> dict[str, dict[str, str]]:
-        """Return one row's rendered text fields by leaf key; a field that fails is left out."""
-        return render_inputs(self.plan, item, sample)
-
     def _grade_rows(self, items: Sequence[Any], samples: Sequence[Any]) -> Graded:
         plan = self.plan
         rendered = [self._render(index, items, samples) for index in range(len(plan.templates))]
         columns: dict[str, Column] = {}
         replies: dict[str, Sequence[PythonReply | None]] = {}
         judged: dict[str, Judged] = {}
-        asked: list[tuple[Leaf, Request, dict[int, Failure], list[int]]] = []
+        asked: list[tuple[Leaf, Request, dict[int, Failure], Sequence[int]]] = []
         judges: list[_Asking] = []
         watch = _Watch()
         for leaf in plan.leaves:
@@ -249,9 +244,7 @@ class Runner:
                 scores = string_check.score(leaf.config, inputs, references)
                 columns[leaf.key] = _column(scores, failures, rows, len(items))
             elif is_cosine(leaf):
-                columns[leaf.key] = self._perform_embed(
-                    leaf, inputs, references, failures, rows or range(len(items))
-                )
+                columns[leaf.key] = self._perform_embed(leaf, inputs, references, failures, rows)
             elif isinstance(leaf.config, TextSimilarity):
                 columns[leaf.key] = Column([])  # Keeps the config's order; filled below.
                 request = text_similarity.request(leaf.config, inputs, references)
@@ -331,13 +324,9 @@ class Runner:
     ) -> Column:
         if self._embed is None:
             raise UnavailableError("cosine needs an embedder, and none was given")
-        rows = [row for row in rows if row not in failures]
         scores, lost = cosine.settle(self._embed.perform(cosine.ask(inputs, references)))
-        full: list[float | None] = [None] * (len(rows) + len(failures))
-        for row, score in zip(rows, scores, strict=True):
-            full[row] = score
         moved = _placed({rows[row]: failure for row, failure in lost.items()}, leaf.key)
-        return Column(full, {**failures, **moved})
+        return Column(_full(scores, rows, len(rows) + len(failures)), {**failures, **moved})
 
 
 def is_cosine(leaf: Leaf) -> bool:
@@ -348,12 +337,12 @@ def is_cosine(leaf: Leaf) -> bool:
 
 def _inputs(
     leaf: Leaf, rendered: Sequence[Rendered]
-) -> tuple[list[str], list[str], dict[int, Failure], list[int]]:
-    """Return a leaf's input and reference texts of the rows where both are there."""
+) -> tuple[list[str], list[str], dict[int, Failure], Sequence[int]]:
+    """Return a leaf's input and reference texts where both are there, failures, and the rows."""
     inputs, references = rendered[leaf.fields["input"]], rendered[leaf.fields["reference"]]
     failures = {**references.failures, **inputs.failures}
     if not failures:
-        return inputs.texts, references.texts, failures, []
+        return inputs.texts, references.texts, failures, range(len(inputs.texts))
     rows = [row for row in range(len(inputs.texts)) if row not in failures]
     return (
         [inputs.texts[row] for row in rows],
@@ -375,10 +364,15 @@ def _column(
     """Return a column of `count` rows from the scores of the rows that could be scored."""
     if not failures:
         return Column(list(scores))
-    full: list[float | None] = [None] * count
-    for row, score in zip(rows, scores, strict=True):
-        full[row] = score
-    return Column(full, failures)
+    return Column(_full(scores, rows, count), failures)
+
+
+def _full(column: Sequence[Any], rows: Sequence[int], count: int) -> list[Any]:
+    """Return a column of these rows in one of `count`, None in the others."""
+    full: list[Any] = [None] * count
+    for row, value in zip(rows, column, strict=True):
+        full[row] = value
+    return full
 
 
 def _combine(plan: Plan, columns: Mapping[str, Column], count: int) -> Graded:
@@ -400,9 +394,7 @@ def _combine(plan: Plan, columns: Mapping[str, Column], count: int) -> Graded:
         failures[rows[row]] = (failure,)
     rewards: list[float | None] = values
     if len(rows) < count:
-        rewards = [None] * count
-        for row, value in zip(rows, values, strict=True):
-            rewards[row] = value
+        rewards = _full(values, rows, count)
     sub_rewards = {key: column.scores for key, column in columns.items()}
     graded = Graded(plan.name, plan.type, rewards, sub_rewards, failures)
     if plan.invalid_grade is not None:
@@ -439,23 +431,17 @@ def _spread(
 ) -> Graded:
     """Return a graded part of a chunk in the chunk's own rows, with the failures of the others."""
 
-    def full(column: Sequence[Any]) -> list[Any]:
-        spread: list[Any] = [None] * count
-        for row, value in zip(rows, column, strict=True):
-            spread[row] = value
-        return spread
-
     def moved(by_row: Mapping[int, Any]) -> dict[int, Any]:
         return {rows[row]: value for row, value in by_row.items()}
 
     return Graded(
         part.name,
         part.type,
-        full(part.rewards),
-        {key: full(column) for key, column in part.sub_rewards.items()},
+        _full(part.rewards, rows, count),
+        {key: _full(column, rows, count) for key, column in part.sub_rewards.items()},
         {**failures, **moved(part.failures)},
         moved(part.replaced),
-        {key: full(column) for key, column in part.replies.items()},
+        {key: _full(column, rows, count) for key, column in part.replies.items()},
         {key: judged.spread(rows, count) for key, judged in part.judged.items()},
         part.seconds,
     )

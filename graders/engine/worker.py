@@ -22,7 +22,7 @@ from graders.engine.score import Scored
 from graders.errors import GradersError
 from graders.rows import Block
 
-__all__ = ["Worker", "main"]
+__all__ = ["Worker", "main", "watch_parent"]
 
 
 class Worker:
@@ -69,7 +69,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # Whatever a library prints is no answer.
-    threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=watch_parent, args=(os.getppid(),), daemon=True).start()
     with contextlib.suppress(EOFError, BrokenPipeError):
         _serve(sys.stdin.buffer, answers)
 
@@ -93,7 +93,7 @@ def _send(answers: BinaryIO, message: Any) -> None:
     answers.flush()
 
 
-def _watch_parent(parent: int) -> None:
+def watch_parent(parent: int) -> None:
     """End when the run was killed: a block may take minutes that nobody waits for."""
     while os.getppid() == parent:
         time.sleep(0.5)

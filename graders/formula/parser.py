@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from graders.errors import FormulaError, nearest, shown
+from graders.errors import FormulaError, nearest, shown, suggestion
 from graders.formula.program import FUNCTIONS, NAME, NUMBER, Formula, Step
 
 __all__ = ["MAX_DEPTH", "MAX_LENGTH", "compile_formula"]
@@ -310,9 +310,7 @@ class _Parser:
 
     def _unknown(self, word: str, *, calls: bool) -> str:
         if calls:
-            near = nearest(word, FUNCTIONS)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(FUNCTIONS)}"
-            return f"unknown function {word}; {hint}"
+            return f"unknown function {word}; {suggestion(word, FUNCTIONS, 'there are')}"
         if word in self.aliases:
             return (
                 f"unknown name {word}; a formula uses the keys of `graders`, and the grader "

@@ -30,7 +30,6 @@ __all__ = ["concatenated", "lengths", "overlaps"]
 _Numbers = npt.NDArray[np.int64]
 # Places, ranks and owners: half the memory of 64 bits, and two of them make one sort key.
 _Small = npt.NDArray[np.int32]
-_BITS = 32
 
 
 def lengths(texts: Sequence[Codes]) -> _Numbers:

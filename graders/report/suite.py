@@ -87,10 +87,10 @@ def coverage_view(coverage: Coverage) -> RenderableType:
     share = f"{coverage.share:.0%}"
     lines = [Text(f"coverage  {share}  {coverage.covered} of {coverage.points}", "dim")]
     for part in coverage.parts:
-        missing = part.missing
-        if missing:
-            listed = ", ".join(map(_clean, _runs(missing)[:_LISTED]))
-            more = len(_runs(missing)) - _LISTED
+        if missing := part.missing:
+            runs = _runs(missing)
+            listed = ", ".join(map(_clean, runs[:_LISTED]))
+            more = len(runs) - _LISTED
             listed += f" and {more} more" if more > 0 else ""
             name = _clean(part.key) or part.type
             lines.append(Text(f"  {name}: not reached: {listed}", "yellow"))

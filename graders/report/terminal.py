@@ -17,7 +17,7 @@ from graders.engine.tally import QUANTILES, Figures, Tally
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Finding
-from graders.report.text import clean as _clean
+from graders.report.text import clean
 from graders.sandbox import LEVELS, MachineReport, promises
 
 __all__ = [
@@ -61,7 +61,7 @@ def grade_view(
         signatures: how each metric is made, by key.
     """
     grade = explained.grade
-    head = Text.assemble((_clean(grade.name), "bold"), f" ({grade.type})\n\n")
+    head = Text.assemble((clean(grade.name), "bold"), f" ({grade.type})\n\n")
     if grade.reward is None:
         head.append("reward  none: the row failed", "bold red")
     else:
@@ -71,13 +71,13 @@ def grade_view(
         table = Table("sub-grader", "type", "reward", box=None, padding=(0, 3, 0, 0))
         for key, value in grade.sub_rewards.items():
             shown = Text("failed", "red") if value is None else Text(repr(value))
-            table.add_row(_clean(key), types.get(key, ""), shown)
+            table.add_row(clean(key), types.get(key, ""), shown)
         parts += ["", table]
     parts += [line for failure in grade.failures for line in ("", _failure(failure))]
     for failure in grade.replaced:
         parts += ["", Text.assemble("invalid_grade stands for ", _failure(failure))]
     fields = [
-        (f"{_clean(key)}.{name}" if key else name, text)
+        (f"{clean(key)}.{name}" if key else name, text)
         for key, texts in explained.rendered.items()
         for name, text in texts.items()
     ]
@@ -96,12 +96,12 @@ def _heard(explained: Explanation) -> list[RenderableType]:
     """Show what python graders printed and what judges answered."""
     parts: list[RenderableType] = []
     for key, text in explained.printed.items():
-        parts += ["", Text(f"printed by {_clean(key or explained.grade.name)}:", "dim")]
-        parts += [Text(_clean(text.rstrip()))]
+        parts += ["", Text(f"printed by {clean(key or explained.grade.name)}:", "dim")]
+        parts += [Text(clean(text.rstrip()))]
     for key, replies in explained.said.items():
         for asked, text in enumerate(replies, 1):
             which = f", asking {asked} of {len(replies)}" if len(replies) > 1 else ""
-            parts += ["", Text(f"said by {_clean(key or explained.grade.name)}{which}:", "dim")]
+            parts += ["", Text(f"said by {clean(key or explained.grade.name)}{which}:", "dim")]
             parts += [_said(text)]
     return parts
 
@@ -133,21 +133,21 @@ def _reply(text: str) -> tuple[list[tuple[str, str]], str] | None:
 
 def _signatures(signatures: Mapping[str, str]) -> list[Text]:
     return [
-        Text(f"{_clean(key)}: {text}", "dim", no_wrap=True, overflow="ignore")
+        Text(f"{clean(key)}: {text}", "dim", no_wrap=True, overflow="ignore")
         for key, text in signatures.items()
     ]
 
 
 def _failure(failure: Failure) -> Text:
     place = f" in {failure.where}" if failure.where else ""
-    text = Text.assemble((_clean(f"{failure.code}{place}: "), "bold red"), _clean(failure.message))
+    text = Text.assemble((clean(f"{failure.code}{place}: "), "bold red"), clean(failure.message))
     if failure.details and failure.details != failure.message:
-        text.append("\n" + _clean(failure.details.rstrip()), "dim")
+        text.append("\n" + clean(failure.details.rstrip()), "dim")
     return text
 
 
 def _shortened(text: str, limit: int = 400) -> Text:
-    shown = _clean(text[:limit])
+    shown = clean(text[:limit])
     more = len(text) - limit
     if not text:
         return Text("(empty)", "dim")
@@ -170,7 +170,7 @@ def run_view(
     tally, scored_now = run.tally, run.tally.rows - run.resumed
     pace = f" in {seconds:.2f} s, {scored_now / seconds:,.0f} rows/s" if seconds > 0 else ""
     parts: list[RenderableType] = [
-        Text.assemble((_clean(name), "bold"), f" ({type}): {_rows(tally.rows)}{pace}")
+        Text.assemble((clean(name), "bold"), f" ({type}): {_rows(tally.rows)}{pace}")
     ]
     if run.resumed:
         now = f", {_rows(scored_now)} now" if scored_now else "; nothing was left to do"
@@ -182,7 +182,7 @@ def run_view(
         workers = len(run.peaks)
         of = f", {workers} worker process{'es' if workers > 1 else ''} included" if workers else ""
         parts += [Text(f"memory: {run.peak / 1e6:,.0f} MB at the most{of}", "dim")]
-    parts += ["", Text(f"results: {_clean(output)}")]
+    parts += ["", Text(f"results: {clean(output)}")]
     return Group(*parts)
 
 
@@ -209,10 +209,10 @@ def _tally(
 
 def finding_view(finding: Finding) -> RenderableType:
     """Show what a file of results says."""
-    kind = f" ({_clean(finding.type)})" if finding.type else ""
+    kind = f" ({clean(finding.type)})" if finding.type else ""
     rows, shares = _rows(finding.tally.rows), finding.shares
-    parts: list[RenderableType] = [Text.assemble((_clean(finding.name), "bold"), f"{kind}: {rows}")]
-    parts += [Text(_clean(note), "yellow") for note in finding.notes]
+    parts: list[RenderableType] = [Text.assemble((clean(finding.name), "bold"), f"{kind}: {rows}")]
+    parts += [Text(clean(note), "yellow") for note in finding.notes]
     parts += ["", *_tally(finding.tally, finding.cost, None if shares is None else shares.parts)]
     if shares is not None and shares.rest:
         parts += ["", Text(f"{shares.rest:.1%} of the variance is no weighted sum of the parts")]
@@ -222,7 +222,7 @@ def finding_view(finding: Finding) -> RenderableType:
 
 def _slowest(calls: Sequence[SlowRow]) -> Text:
     listed = ", ".join(
-        f"row {one.index} {f'in {_clean(one.where)} ' if one.where else ''}({one.seconds:.3g} s)"
+        f"row {one.index} {f'in {clean(one.where)} ' if one.where else ''}({one.seconds:.3g} s)"
         for one in calls
     )
     return Text(f"slowest calls: {listed}")
@@ -300,7 +300,7 @@ def _sub_rewards(tally: Tally, shares: Mapping[str, float], variance: Mapping[st
     for key, figures in tally.sub_rewards.items():
         failed = tally.sub_failures[key]
         table.add_row(
-            _clean(key),
+            clean(key),
             number(figures.mean),
             number(figures.spread),
             number(figures.lowest if figures.count else None),
@@ -319,7 +319,7 @@ def _failures(tally: Tally) -> RenderableType:
     table.columns[1].justify = "right"
     for code, count in tally.codes.most_common():
         first = _first(tally.first[code][:3])
-        table.add_row(Text(_clean(code), "red"), f"{count:,}", _shortened(first, 1200))
+        table.add_row(Text(clean(code), "red"), f"{count:,}", _shortened(first, 1200))
     return table
 
 
@@ -349,7 +349,7 @@ def variable_view(report: VariableReport) -> RenderableType:
         parts.append(table)
     if report.unreadable_count:
         first = _first(report.unreadable)
-        text = f"{_rows(report.unreadable_count)} cannot be read\n{_clean(first)}"
+        text = f"{_rows(report.unreadable_count)} cannot be read\n{clean(first)}"
         parts.append(Text(text, "red"))
     if report.complete:
         said = "every variable is there" if report.variables else "the templates name no variable"

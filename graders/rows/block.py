@@ -103,12 +103,7 @@ def count_rows(block: Block) -> int:
 def cut(block: Block, start: int, stop: int) -> Block:
     """Return the rows at these positions of a block, with the blank lines between them."""
     lines = block.data.split(b"\n")
-    first_bom = block.line == 1 and block.data.startswith(BOM)
-    rows = [
-        offset
-        for offset, text in enumerate(lines)
-        if (text.removeprefix(BOM) if first_bom and offset == 0 else text).strip()
-    ]
+    rows = list(_rows_in(block, lines))
     start, stop = min(start, len(rows)), min(stop, len(rows))
     if start >= stop:
         return replace(block, data=b"", indexes=(), faults={})
@@ -119,19 +114,14 @@ def blank_others(block: Block, wanted: Callable[[int], bool]) -> Block:
     """Return a block with the rows whose indexes are wanted; the others' lines are blank."""
     indexes: list[int] = []
     faults = {}
-    row = block.index
     lines = block.data.split(b"\n")
-    bom = block.line == 1 and lines[0].startswith(BOM)
-    for offset, text in enumerate(lines):
-        if not (text.removeprefix(BOM) if bom and offset == 0 else text).strip():
-            continue
+    for row, offset in enumerate(_rows_in(block, lines), block.index):
         if wanted(row):
             indexes.append(row)
             if offset in block.faults:
                 faults[offset] = block.faults[offset]
         else:
             lines[offset] = b""
-        row += 1
     return replace(block, data=b"\n".join(lines), indexes=indexes, faults=faults)
 
 
@@ -164,14 +154,21 @@ def cut_small(blocks: Iterable[Block], rows: int) -> Iterator[Block]:
 
 def _pieces(block: Block, rows: int) -> Iterator[Block]:
     lines = block.data.split(b"\n")
-    first, taken, held = 0, 0, 0  # The piece's first line, rows before it, rows in it.
+    offsets = list(_rows_in(block, lines))
+    first = 0
+    for taken in range(0, len(offsets), rows):
+        held = offsets[taken : taken + rows]
+        stop = held[-1] + 1 if len(held) == rows else len(lines)
+        yield _lines_of(block, lines, range(first, stop), range(taken, taken + len(held)))
+        first = stop
+
+
+def _rows_in(block: Block, lines: Sequence[bytes]) -> Iterator[int]:
+    """Yield the offsets of the lines of a block that are rows."""
     bom = block.line == 1 and lines[0].startswith(BOM)
     for offset, text in enumerate(lines):
-        held += bool((text.removeprefix(BOM) if bom and offset == 0 else text).strip())
-        if held == rows or offset + 1 == len(lines):
-            if held:
-                yield _lines_of(block, lines, range(first, offset + 1), range(taken, taken + held))
-            first, taken, held = offset + 1, taken + held, 0
+        if (text.removeprefix(BOM) if bom and offset == 0 else text).strip():
+            yield offset
 
 
 def _lines_of(block: Block, lines: Sequence[bytes], part: range, rows: range) -> Block:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graders.errors import nearest, quoted
+from graders.errors import nearest, quoted, suggestion
 from graders.grade import Failure
 from graders.hosted import CODES
 
@@ -147,8 +147,7 @@ def _from_mapping(value: Mapping[Any, Any]) -> Expected:
     known = ("about", "within", *BOUNDS)
     for key in value:
         if key not in known:
-            near = nearest(str(key), known)
-            hint = f"did you mean {near}?" if near else f"the keys here are: {', '.join(known)}"
+            hint = suggestion(str(key), known, "the keys here are:")
             raise ValueError(f"unknown key {quoted(key)}; {hint}")
     numbers = {}
     for key, given in value.items():
@@ -183,8 +182,7 @@ def read_failure(value: Any) -> ExpectedFailure:
     known = ("code", "where", "message")
     for key, given in fields.items():
         if key not in known:
-            near = nearest(str(key), known)
-            hint = f"did you mean {near}?" if near else f"the keys here are: {', '.join(known)}"
+            hint = suggestion(str(key), known, "the keys here are:")
             raise ValueError(f"unknown key {quoted(key)}; {hint}")
         if not isinstance(given, str):
             raise ValueError(f"{key} is text, got {quoted(given)}")

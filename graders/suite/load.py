@@ -10,7 +10,8 @@ from graders import config as configs
 from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.config import document, json_path
-from graders.errors import ConfigError, Fault, nearest, quoted
+from graders.config.document import Place
+from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
 from graders.plan import build
 from graders.sandbox import Level, PythonOptions
 from graders.suite.change import CHANGES, changed, text_of, with_text
@@ -42,8 +43,6 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 
 _SAMPLE_KEYS: Final = ("output_text", "output_json", "output_tools", "output_audio", "choices")
 _ABSENT: Final = object()
-
-Place = tuple[str | int, ...]
 
 
 def load_suite(
@@ -246,9 +245,7 @@ class _Reader:
         found = {}
         for key, one in value.items():
             if self.keys and key not in self.keys:
-                near = nearest(key, self.keys)
-                listed = ", ".join(sorted(self.keys))
-                hint = f"did you mean {near}?" if near else f"they are: {listed}"
+                hint = suggestion(key, sorted(self.keys), "they are:")
                 self.fault((*place, key), f"the grader has no sub-grader {quoted(key)}; {hint}")
             elif (expected := self._expected(one, (*place, key))) is not None:
                 found[key] = expected
@@ -365,8 +362,7 @@ class _Reader:
             return False
         for key in value:
             if key not in known:
-                near = nearest(key, known)
-                hint = f"did you mean {near}?" if near else f"the keys here are: {', '.join(known)}"
+                hint = suggestion(key, known, "the keys here are:")
                 self.fault((*place, key), f"unknown key {quoted(key)}; {hint}")
         return True
 
@@ -437,8 +433,7 @@ class _Reader:
             self.fault(place, str(error))
             return None
         if failure.where and self.keys and failure.where not in self.keys:
-            near = nearest(failure.where, self.keys)
-            hint = f"did you mean {near}?" if near else f"they are: {', '.join(sorted(self.keys))}"
+            hint = suggestion(failure.where, sorted(self.keys), "they are:")
             self.fault((*place, "where"), f"no sub-grader {quoted(failure.where)}; {hint}")
         return failure
 
@@ -464,8 +459,7 @@ class _Reader:
             if not isinstance(one, str):
                 self.fault(where, f"text is needed, got {quoted(one)}")
             elif known is not None and one not in known:
-                near = nearest(one, known)
-                hint = f"did you mean {near}?" if near else f"they are: {', '.join(known)}"
+                hint = suggestion(one, known, "they are:")
                 self.fault(where, f"there is no change {quoted(one)}; {hint}")
             else:
                 found.append(one)

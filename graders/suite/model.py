@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.config import Loaded
+from graders.config.document import Place
 from graders.sandbox import PythonOptions
 from graders.suite.expectation import Expected, ExpectedFailure
 
 __all__ = ["Case", "Invariance", "Ordering", "Row", "Suite", "Test"]
-
-Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from graders.config import document
+from graders.config.document import Place
 from graders.errors import ConfigError
 from graders.grade import Grade
 from graders.suite.model import Suite
 from graders.suite.outcome import Outcome
 
 __all__ = ["Rewrite", "refusal", "rewrite"]
-
-Place = tuple[str | int, ...]
 
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _YAML_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})

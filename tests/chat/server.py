@@ -180,6 +180,3 @@ class ScriptedServer:
             self._thread.join(5)
             self._loop.run_until_complete(self._end_tasks())
             self._loop.close()
-
-
-Serve = Callable[[Script], ScriptedServer]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_server import Told, completion, error  # type: ignore[import-not-found]
 
 import graders
 from graders.calls import ChatCall, ChatReply
 from graders.chat import JudgeOptions
 from graders.chat.client import ChatClient
+from tests.chat.server import Told, completion, error
 
 KEY = "sk-very-secret-key-0123456789"
 SCHEMA = {"type": "object"}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from scripted_server import Told, error  # type: ignore[import-not-found]
-
 import graders
 from graders import JudgeOptions
+from tests.chat.server import Told, error
 
 GRADER = {
     "type": "text_similarity", "name": "c", "input": "{{ sample.output_text }}",

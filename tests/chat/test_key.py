@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_server import Asked, Told, completion, error  # type: ignore[import-not-found]
 
 import graders
 from graders.chat.endpoint import Key
 from graders.sandbox import probe
+from tests.chat.server import Asked, Told, completion, error
 
 KEY = "sk-very/secret+key==0123456789"
 MAIN = "from graders.cli import main; main()"

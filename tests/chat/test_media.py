@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_server import completion  # type: ignore[import-not-found]
 
 import graders
 from graders import JudgeOptions
+from tests.chat.server import completion
 
 TAIL = (
     b'"temperature":0.0,"max_completion_tokens":64,"response_format":{"type":"json_schema",'

@@ -13,12 +13,12 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from scripted_server import Asked, Told, completion, error  # type: ignore[import-not-found]
 
 import graders
 from graders.calls import ChatCall, ChatReply
 from graders.chat import JudgeOptions
 from graders.chat.client import ChatClient
+from tests.chat.server import Asked, Told, completion, error
 
 KEY = "sk-very-secret-key-0123456789"
 VERDICT = '{"steps": [], "result": 0.5}'

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripted_server import Told, completion  # type: ignore[import-not-found]
+
+from tests.chat.server import Told, completion
 
 MAIN = "from graders.cli import main; main()"
 GRADER = {

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_server import Asked, Told, completion, error  # type: ignore[import-not-found]
 
 from graders.calls import ChatCall, ChatReply
 from graders.chat import JudgeOptions
 from graders.chat.client import ChatClient
+from tests.chat.server import Asked, Told, completion, error
 
 MAIN = "from graders.cli import main; main()"
 PEAK = """

@@ -29,23 +29,9 @@ GRADER = {
 }  # fmt: skip
 
 WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "one",
-    "lazy",
-    "dog",
-    "and",
-    "then",
-    "runs",
-    "home",
-    "é",
-    "日本",
-    "🦊",
-]
+    "the", "quick", "brown", "fox", "jumps", "over", "one", "lazy", "dog", "and", "then", "runs",
+    "home", "é", "日本", "🦊",
+]  # fmt: skip
 
 
 def row(index: int) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from graders import config, plan
 from graders.calls import PythonCall, PythonError, PythonReply
 from graders.choices import Choices
+from graders.engine.render import render_inputs
 from graders.engine.runner import Graded, Runner
 from graders.errors import UnavailableError
 from graders.grade import Failure
@@ -290,12 +291,12 @@ def test_a_model_grader_without_a_chat_client_is_refused_by_its_key() -> None:
 
 
 def test_a_field_that_cannot_be_rendered_is_left_out_of_what_is_shown() -> None:
-    shown = runner(multi("a + b", a=check(), b=fuzzy(right="item.other")))
-    assert shown.render({"a": "x"}, "y") == {
+    shown = plan.build(config.load(multi("a + b", a=check(), b=fuzzy(right="item.other"))))
+    assert render_inputs(shown, {"a": "x"}, "y") == {
         "a": {"input": "y", "reference": "x"},
         "b": {"input": "y"},
     }
-    assert shown.render({"a": "x"}, 5) == {"a": {"reference": "x"}}
+    assert render_inputs(shown, {"a": "x"}, 5) == {"a": {"reference": "x"}}
 
 
 def test_a_rendered_value_is_never_rendered_again() -> None:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from graders import cli
+from tests.cli.conftest import Command, Done
 
 Write = Callable[..., Path]
 ROOT = Path(__file__).parents[2]
-
-
-class Done(NamedTuple):
-    """How the command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Done]
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,18 +11,7 @@ import pytest
 from graders import cli
 from graders.config import LabelModel
 from graders.suite import Bench, load_suite
-
-
-@pytest.fixture(scope="module")
-def server_module() -> ModuleType:
-    path = Path(__file__).parents[1] / "chat/server.py"
-    spec = importlib.util.spec_from_file_location("suite_scripted_server", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+from tests.chat.server import ScriptedServer, completion
 
 
 def suite(url: str) -> dict[str, Any]:
@@ -46,7 +32,6 @@ def suite(url: str) -> dict[str, Any]:
 
 
 def test_a_recorded_suite_is_replayed_with_no_server_and_no_key(
-    server_module: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -54,12 +39,12 @@ def test_a_recorded_suite_is_replayed_with_no_server_and_no_key(
     def script(asked: Any, _: int) -> Any:
         text = json.dumps(asked.body["messages"])
         label = "kind" if "thank you" in text else "rude"
-        return server_module.completion(json.dumps({"steps": [], "result": label}))
+        return completion(json.dumps({"steps": [], "result": label}))
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key-0123456789")
     path = tmp_path / "tone.graders.json"
-    server = server_module.ScriptedServer(script)
+    server = ScriptedServer(script)
     try:
         path.write_text(json.dumps(suite(server.url)))
         assert cli._main(["test", str(path)]) == 2  # offline, and nothing is recorded

@@ -17,7 +17,6 @@ from graders.suite.option import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 SUITES = sorted(path for path in ROOT.glob("samples/**/*.graders.*"))
-DEFINITIONS = {"case": "case", "ordering": "ordering", "invariance": "invariance"}
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.name)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+from graders.config.document import Place
+
 __all__ = [
     "SEVERITIES",
     "TARGETS",
@@ -21,8 +23,6 @@ Severity = Literal["error", "warning", "info"]
 SEVERITIES: Final = get_args(Severity)
 Target = Literal["local", "openai", "azure"]
 TARGETS: Final = get_args(Target)
-
-Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

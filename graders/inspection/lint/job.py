@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from graders.chat import retirement
-from graders.errors import nearest, quoted
+from graders.errors import nearest, quoted, suggestion
 from graders.inspection.lint.example import check, job
 from graders.inspection.lint.finding import Example, Hit, Place
 from graders.inspection.lint.rule import Rule
@@ -128,8 +128,7 @@ def _unknown(subject: Subject) -> Iterator[Hit]:
 
 
 def _unknown_hit(place: Place, name: str, known: tuple[str, ...]) -> Hit:
-    near = nearest(name, known)
-    hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
+    hint = suggestion(name, known, "known:")
     return Hit(place=place, message=f"unknown field {quoted(name)}; {hint}")
 
 

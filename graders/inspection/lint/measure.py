@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graders.api import Grader
-from graders.config import LabelModel, Loaded, ScoreModel
+from graders.config import Loaded
 from graders.config.model import EvalCriteria, TextSimilarity
+from graders.engine.crew import asks_model
 from graders.engine.runner import is_cosine
 from graders.grade import Grade
 from graders.inspection.variable import VariableReport, check_variables
 from graders.metrics import Request, Scorer
-from graders.plan import Leaf, Plan
+from graders.plan import Plan
 from graders.rows import Chunk
 from graders.sample import Absent
 from graders.template import render_column
@@ -64,11 +65,6 @@ class Measured:
     failed: dict[tuple[str, str], Failed] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     self_scores: dict[str, dict[str, float]] = field(default_factory=dict)
-
-
-def asks_model(leaf: Leaf) -> bool:
-    """Whether a leaf asks a server for its score."""
-    return isinstance(leaf.config, ScoreModel | LabelModel) or is_cosine(leaf)
 
 
 def askable(loaded: Loaded, plan: Plan, *, ask: bool) -> tuple[Loaded | None, tuple[str, ...]]:

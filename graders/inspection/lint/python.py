@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from graders.config import Python
@@ -115,8 +116,11 @@ def _is_container(source: Source, value: ast.AST | None) -> bool:
 def _local_names(function: Function) -> set[str]:
     arguments = function.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    bound = {one.arg for one in every}
-    return bound | {
+    return {one.arg for one in every} | _assigned(function)
+
+
+def _assigned(function: Function) -> set[str]:
+    return {
         node.id
         for node in own_nodes(function)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
@@ -373,20 +377,13 @@ def _unknown_key(subject: Subject) -> Iterator[Hit]:
         if source.grade is None:
             continue
         name = source.parameters_of(source.grade)[0]
-        if name in {
-            node.id
-            for node in own_nodes(source.grade)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }:
+        if name in _assigned(source.grade):
             continue
         for node in own_nodes(source.grade):
             key = _key_of(node, name)
             if (meant := meant_key(key)) is not None:
                 hit = _hit(subject, leaf, source, node, f'sample has no "{key}"')
-                yield Hit(
-                    place=hit.place, offset=hit.offset, message=hit.message,
-                    fix=f'Write sample["{meant}"].',
-                )  # fmt: skip
+                yield replace(hit, fix=f'Write sample["{meant}"].')
 
 
 def _key_of(node: ast.AST, name: str) -> object:

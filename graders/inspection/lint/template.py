@@ -182,17 +182,23 @@ def _swapped(subject: Subject) -> Iterator[Hit]:
             )
 
 
-def _whole_object(subject: Subject) -> Iterator[Hit]:
+def _paths(subject: Subject) -> Iterator[tuple[Leaf, Field, Path]]:
+    """Yield each path that a template names, with its leaf and its text."""
     for leaf in subject.leaves:
         for one in subject.fields(leaf):
             for path in paths_in(one.text, subject.dialect):
-                if not path.steps:
-                    yield Hit(
-                        place=subject.place(leaf, *one.place),
-                        offset=path_offset(one.text, str(path)),
-                        message=f"{{{{ {path} }}}} renders the whole {path.namespace}, "
-                        "reference fields and all",
-                    )
+                yield leaf, one, path
+
+
+def _whole_object(subject: Subject) -> Iterator[Hit]:
+    for leaf, one, path in _paths(subject):
+        if not path.steps:
+            yield Hit(
+                place=subject.place(leaf, *one.place),
+                offset=path_offset(one.text, str(path)),
+                message=f"{{{{ {path} }}}} renders the whole {path.namespace}, "
+                "reference fields and all",
+            )
 
 
 def _only_local_dialect(subject: Subject) -> Iterator[Hit]:
@@ -216,16 +222,14 @@ def _is_hosted(text: str) -> bool:
 
 
 def _into_arguments(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        for one in subject.fields(leaf):
-            for path in paths_in(one.text, subject.dialect):
-                if "arguments" in path.steps[:-1] and path.steps[:1] == ("output_tools",):
-                    yield Hit(
-                        place=subject.place(leaf, *one.place),
-                        offset=path_offset(one.text, str(path)),
-                        message=f"{path} goes into arguments, which is a text of JSON; "
-                        "whether the service parses it is not documented",
-                    )
+    for leaf, one, path in _paths(subject):
+        if "arguments" in path.steps[:-1] and path.steps[:1] == ("output_tools",):
+            yield Hit(
+                place=subject.place(leaf, *one.place),
+                offset=path_offset(one.text, str(path)),
+                message=f"{path} goes into arguments, which is a text of JSON; "
+                "whether the service parses it is not documented",
+            )
 
 
 def _not_rendered(subject: Subject) -> Iterator[Hit]:
@@ -273,30 +277,26 @@ def meant_key(key: object) -> str | None:
 
 
 def _unknown_key(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        for one in subject.fields(leaf):
-            for path in paths_in(one.text, subject.dialect):
-                step = path.steps[0] if path.namespace == "sample" and path.steps else None
-                if (meant := meant_key(step)) is not None:
-                    yield Hit(
-                        place=subject.place(leaf, *one.place),
-                        offset=path_offset(one.text, str(path)),
-                        message=f"sample has no {step}; it has {', '.join(SAMPLE_KEYS)}",
-                        fix=f"Write sample.{meant}.",
-                    )
+    for leaf, one, path in _paths(subject):
+        step = path.steps[0] if path.namespace == "sample" and path.steps else None
+        if (meant := meant_key(step)) is not None:
+            yield Hit(
+                place=subject.place(leaf, *one.place),
+                offset=path_offset(one.text, str(path)),
+                message=f"sample has no {step}; it has {', '.join(SAMPLE_KEYS)}",
+                fix=f"Write sample.{meant}.",
+            )
 
 
 def _untrusted_system(subject: Subject) -> Iterator[Hit]:
-    for leaf, _ in judges(subject):
-        for one in subject.fields(leaf):
-            for path in paths_in(one.text, subject.dialect):
-                if path.namespace == "sample" and one.role in ("system", "developer"):
-                    yield Hit(
-                        place=subject.place(leaf, *one.place),
-                        offset=path_offset(one.text, str(path)),
-                        message=f"{path} is rendered into a {one.role} message: "
-                        "the model's output speaks with the voice of the instructions",
-                    )
+    for leaf, one, path in _paths(subject):
+        if path.namespace == "sample" and one.role in ("system", "developer"):
+            yield Hit(
+                place=subject.place(leaf, *one.place),
+                offset=path_offset(one.text, str(path)),
+                message=f"{path} is rendered into a {one.role} message: "
+                "the model's output speaks with the voice of the instructions",
+            )
 
 
 RULES: Final = (

@@ -36,19 +36,6 @@ class Attack:
     make: Callable[[Material, Pool], Answers]
 
 
-def _named(texts: Mapping[str, str], row: Material) -> Answers:
-    """Return the answers that say one of these texts, each in every shape, by the text's name."""
-    return {
-        _variant(name, shape): sample
-        for name, text in texts.items()
-        for shape, sample in row.saying(text).items()
-    }
-
-
-def _variant(name: str, shape: str) -> str:
-    return name if shape == "as text" else f"{name}, {shape}"
-
-
 def _always(text: str) -> Callable[[Material, Pool], Answers]:
     return lambda row, _: row.saying(text)
 
@@ -70,7 +57,7 @@ def _labels(row: Material, pool: Pool) -> Answers:
     if not pool.labels:
         return {}
     every = {"all labels": " ".join(pool.labels)} if len(pool.labels) > 1 else {}
-    return _named({**{f"always {label}": label for label in pool.labels}, **every}, row)
+    return row.saying_each({**{f"always {label}": label for label in pool.labels}, **every})
 
 
 def _repeated(row: Material, pool: Pool) -> Answers:
@@ -81,7 +68,7 @@ def _repeated(row: Material, pool: Pool) -> Answers:
         texts["commonest word of the answer"] = " ".join([longest] * 200)
     if pool.labels:
         texts["commonest label"] = " ".join([pool.labels[0]] * 200)
-    return _named(texts, row)
+    return row.saying_each(texts)
 
 
 _FILLER: Final = (
@@ -99,7 +86,7 @@ def _negated(row: Material, _: Pool) -> Answers:
     texts = {name: text for name, text in row.references.items() if text}
     said = {name: disguise.negated(text) for name, text in texts.items()}
     marked = {f"not: {name}": f"It is not true that {text}" for name, text in texts.items()}
-    return _named({**said, **marked}, row)
+    return row.saying_each({**said, **marked})
 
 
 def _other_row(row: Material, pool: Pool) -> Answers:
@@ -108,7 +95,7 @@ def _other_row(row: Material, pool: Pool) -> Answers:
 
 
 def _reference(row: Material, _: Pool) -> Answers:
-    found = _named({name: text for name, text in row.references.items() if text}, row)
+    found = row.saying_each({name: text for name, text in row.references.items() if text})
     filled = shape_attack.filled(row)
     return {**found, **({} if filled is None else {"each at its place": filled})}
 
@@ -134,11 +121,11 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     Attack("whitespace", "spaces and line breaks", "wrong", "", _always(" \n\t \n ")),
     Attack(
         "prompt", "the prompt copied", "wrong", _NO_PROMPT,
-        lambda row, _: _named(row.prompts, row),
+        lambda row, _: row.saying_each(row.prompts),
     ),
     Attack(
         "item-text", "another text of the item copied", "wrong",
-        "the items hold no further texts", lambda row, _: _named(row.others, row),
+        "the items hold no further texts", lambda row, _: row.saying_each(row.others),
     ),
     Attack("whole-item", "all texts of the item at once", "wrong", "the items hold no texts", _whole_item),
     Attack(

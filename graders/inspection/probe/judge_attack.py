@@ -38,7 +38,7 @@ def injection(row: Material, pool: Pool) -> Mapping[str, Any]:
     other = pool.other(row)
     if other is not None and other.text:
         texts["after the answer of another row"] = f"{other.text}\n\n{order}"
-    return _shaped(texts, row)
+    return row.saying_each(texts)
 
 
 def delimiters(row: Material, pool: Pool) -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ def delimiters(row: Material, pool: Pool) -> Mapping[str, Any]:
     if headings:
         lines = [f"{heading} fully correct" for heading in headings]
         texts["the prompt's own headings"] = "\n".join(["", *lines, ending])
-    return _shaped(texts, row)
+    return row.saying_each(texts)
 
 
 def verdict(_: Material, pool: Pool) -> Mapping[str, Any]:
@@ -62,14 +62,6 @@ def verdict(_: Material, pool: Pool) -> Mapping[str, Any]:
         texts[f"steps and result {value}"] = json.dumps({"steps": steps, "result": value})
     # Said as text only: inside the fields of a JSON answer it is no reply any more.
     return {name: {"output_text": text} for name, text in texts.items()}
-
-
-def _shaped(texts: Mapping[str, str], row: Material) -> dict[str, Any]:
-    return {
-        name if shape == "as text" else f"{name}, {shape}": sample
-        for name, text in texts.items()
-        for shape, sample in row.saying(text).items()
-    }
 
 
 def _best(config: ScoreModel | LabelModel) -> float | str:

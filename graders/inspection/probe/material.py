@@ -100,6 +100,14 @@ class Material:
         """Return answers that say this text and nothing else."""
         return self.reshaped(lambda _: text)
 
+    def saying_each(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the answers that say one of these texts, each in every shape, by its name."""
+        return {
+            name if shape == "as text" else f"{name}, {shape}": sample
+            for name, text in texts.items()
+            for shape, sample in self.saying(text).items()
+        }
+
     def _rest(self) -> dict[str, Any]:
         if not isinstance(self.sample, dict):
             return {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from graders.api import Grader
 from graders.engine.tally import Figures
-from graders.errors import OptionError, nearest, shown
+from graders.errors import OptionError, shown, suggestion
 from graders.grade import Failure
 from graders.inspection.column import Column
 from graders.inspection.excerpt import excerpt_of, shown_answer
@@ -37,8 +37,7 @@ def choose_attacks(names: Sequence[str]) -> tuple[Attack, ...]:
     known = {one.name: one for one in ATTACKS}
     for name in names:
         if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+            hint = suggestion(name, known, "there are")
             raise OptionError(f"there is no attack {name!r}; {hint}")
     return tuple(one for one in ATTACKS if not names or one.name in names)
 
@@ -151,8 +150,8 @@ def _lift(held: Held, honest: Graded, tries: Iterable[_Tried]) -> None:
         return
     held.raise_to_top()
     for one in every:
-        one.rewards = recombined(held, one).rewards
-        one.subs = recombined(held, one).subs
+        again = recombined(held, one)
+        one.rewards, one.subs = again.rewards, again.subs
     if not _varies(every):
         keys = ", ".join(map(shown, held.at))
         raise OptionError(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
-from graders.engine.crew import asks_models
 from graders.engine.runner import is_cosine
 from graders.plan import Leaf, Plan
 from graders.template import JinjaTemplate, Template
@@ -163,8 +162,6 @@ def unasked_leaves(plan: Plan, *, judges: bool, cosine: bool) -> tuple[str, ...]
         judges: whether judges may be asked.
         cosine: whether embeddings may be asked for.
     """
-    if not asks_models(plan):
-        return ()
     return tuple(
         leaf.key
         for leaf in plan.leaves

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from graders import jsontext
-from graders.engine.tally import Figures, Tally
+from graders.engine.tally import QUANTILES, Figures, Tally
 from graders.htmltext import Html, element, shortened
 from graders.report.finding import Finding
 from graders.report.html.chart import histogram, meter, spark
@@ -117,9 +117,7 @@ def distribution(finding: Finding) -> Html:
     figures = finding.tally.rewards
     if not figures.count:
         return section("rewards", "Rewards", element("p", "No row has a reward."))
-    low, quarter, median, three, high = (
-        number(figures.quantile(share)) for share in (0.05, 0.25, 0.5, 0.75, 0.95)
-    )
+    low, quarter, median, three, high = (number(figures.quantile(share)) for share in QUANTILES)
     told = facts(
         [
             ("Median", median),

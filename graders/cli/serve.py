@@ -1,0 +1,166 @@
+"""`graders serve`: hosted-compatible endpoints and the playground page."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from graders.chat import JudgeOptions
+from graders.cli.judge import judge_options
+from graders.cli.option import byte_size, data_dir_option, python_options, rollout_options
+from graders.cli.output import say
+from graders.errors import OptionError, UnavailableError
+from graders.sandbox import PythonOptions
+
+__all__ = ["serve"]
+
+_EPILOG = """\b
+Examples:
+  graders serve
+  graders serve --port 8123 --data-dir ./jobs --base-url http://127.0.0.1:8080/v1
+  graders serve --host 0.0.0.0 --token-file token.txt
+\b
+Then point a client at it, and change nothing else:
+  OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="-")"""
+
+_NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
+
+
+@click.command(epilog=_EPILOG, short_help="Serve the hosted endpoints and a playground page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 for any that is free.",
+)
+@data_dir_option
+@click.option(
+    "--token-file",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="File with the token that requests must carry.  [default: $GRADERS_SERVER_TOKEN]",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Another name by which this server is called; may be given several times.",
+)
+@click.option(
+    "--max-body",
+    type=byte_size,
+    default="4M",
+    show_default=True,
+    help="Longest JSON body of a request.",
+)
+@click.option(
+    "--max-file", type=byte_size, default="512M", show_default=True, help="Largest uploaded file."
+)
+@click.option(
+    "--max-requests",
+    type=click.IntRange(min=1),
+    default=1024,
+    show_default=True,
+    metavar="N",
+    help="Grading requests under way or waiting; one more is answered with 429.",
+)
+@click.option(
+    "--metric-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for one request's metrics and formula.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=310.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for one request with python graders or judges.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes for metrics.  [default: the cores]",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Fine-tuning jobs dry-run at the same time; 0 for none.",
+)
+@click.option("--log-texts", is_flag=True, help="Let the log show what requests hold.")
+@rollout_options
+@python_options
+@judge_options
+def serve(
+    *,
+    host: str,
+    port: int,
+    data_dir: Path,
+    token_file: Path | None,
+    allowed_hosts: tuple[str, ...],
+    max_body: int,
+    max_file: int,
+    max_requests: int,
+    metric_timeout: float,
+    timeout: float,
+    processes: int | None,
+    jobs: int,
+    log_texts: bool,
+    rollout_url: str | None,
+    rollout_model: str | None,
+    python: PythonOptions,
+    judge: JudgeOptions,
+) -> int:
+    """Serve graders.run, graders.validate, files and fine-tuning jobs as the hosted API does.
+
+    Jobs are dry runs: their rollouts are graded, nothing is trained. The page at / is a
+    playground for graders. The log on standard error is one JSON object a line.
+    """
+    for name in _NEEDED:
+        if find_spec(name) is None:
+            raise UnavailableError(
+                f"graders serve needs {name.replace('_', '-')}: pip install 'local-graders[server]'"
+            )
+    from graders.server.option import Limits, ServeOptions  # noqa: PLC0415  (an extra)
+    from graders.server.run import serve as run_server  # noqa: PLC0415  (an extra)
+
+    options = ServeOptions(
+        data_dir=data_dir, host=host, port=port, token=_token(token_file),
+        allowed_hosts=allowed_hosts, processes=processes or os.cpu_count() or 1, jobs=jobs,
+        log_texts=log_texts, python=python, judge=judge,
+        rollout_url=rollout_url, rollout_model=rollout_model,
+        limits=Limits(
+            body_bytes=max_body, file_bytes=max_file, requests=max_requests,
+            metric_seconds=metric_timeout, request_seconds=timeout,
+        ),
+    )  # fmt: skip
+    if log_texts:
+        say("warning: the log shows what requests hold")
+    run_server(options)
+    return 0
+
+
+def _token(file: Path | None) -> str:
+    if file is None:
+        return os.environ.get("GRADERS_SERVER_TOKEN", "").strip()
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise OptionError(f"the token file {file} cannot be read: {reason}") from None
+    if not token:
+        raise OptionError(f"the token file {file} is empty")
+    return token

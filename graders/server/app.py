@@ -1,0 +1,152 @@
+"""The application: which path goes where, and what stands and falls with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from graders.errors import GradersError
+from graders.jobs import Store
+from graders.jobs.error import ApiError
+from graders.server.guard import Guard, error_response
+from graders.server.log import Log
+from graders.server.meter import Meter
+from graders.server.option import ServeOptions
+from graders.server.pool import Pool
+from graders.server.route import file, grader, job, page
+from graders.server.state import State
+from graders.server.supervisor import Supervisor
+
+__all__ = ["PREFIXES", "create_app"]
+
+PREFIXES = ("/v1", "/openai/v1")
+"""What API paths begin with: the hosted service's, and Azure's."""
+
+_GRADERS = "/fine_tuning/alpha/graders"
+_JOBS = "/fine_tuning/jobs"
+_PERMISSIONS = "/fine_tuning/checkpoints/{checkpoint}/permissions"
+
+_API: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    ("POST", f"{_GRADERS}/run", grader.run),
+    ("POST", f"{_GRADERS}/validate", grader.validate),
+    ("POST", "/files", file.create),
+    ("GET", "/files", file.list_files),
+    ("GET", "/files/{id}", file.retrieve),
+    ("DELETE", "/files/{id}", file.delete),
+    ("GET", "/files/{id}/content", file.content),
+    ("POST", _JOBS, job.create),
+    ("GET", _JOBS, job.list_jobs),
+    ("GET", f"{_JOBS}/{{id}}", job.retrieve),
+    ("POST", f"{_JOBS}/{{id}}/cancel", job.cancel),
+    ("POST", f"{_JOBS}/{{id}}/pause", job.pause),
+    ("POST", f"{_JOBS}/{{id}}/resume", job.resume),
+    ("GET", f"{_JOBS}/{{id}}/events", job.events),
+    ("GET", f"{_JOBS}/{{id}}/checkpoints", job.checkpoints),
+    ("POST", _PERMISSIONS, job.create_permissions),
+    ("GET", _PERMISSIONS, job.list_permissions),
+    ("DELETE", f"{_PERMISSIONS}/{{id}}", job.delete_permission),
+)
+_OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    ("GET", "/", page.root),
+    ("GET", "/favicon.ico", page.icon),
+    ("GET", "/healthz", page.health),
+    ("GET", "/readyz", page.ready),
+    ("GET", "/metrics", page.metrics),
+    ("GET", "/openapi.json", page.openapi),
+    ("GET", "/playground/info", page.info),
+    ("POST", "/playground/run", grader.explain),
+    ("POST", "/playground/lint", grader.lint),
+)
+
+
+def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
+    """Return the application. Its processes start and end with its lifespan.
+
+    Args:
+        options: how the server is run.
+        log: writes down; None for standard error.
+
+    Raises:
+        GradersError: the data folder cannot be used.
+    """
+    log = log or Log(texts=options.log_texts)
+    store = Store(options.data_dir)
+    pool = Pool(options)
+    meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
+    supervisor = Supervisor(store, options, log)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.shared = State(options, store, pool, meter, log, supervisor.wake)
+        await pool.start()
+        async with supervisor:
+            yield
+        await pool.close()
+        store.close()
+
+    app = Starlette(
+        routes=list(_routes()),
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: _http_error,
+            GradersError: _graders_error,
+        },
+    )
+    app.router.redirect_slashes = False
+    return Guard(app, options, meter, log)
+
+
+def _routes() -> list[BaseRoute]:
+    routes: list[BaseRoute] = []
+    for prefix in PREFIXES:
+        routes += [Route(prefix + path, call, methods=[method]) for method, path, call in _API]
+    return routes + [Route(path, call, methods=[method]) for method, path, call in _OWN]
+
+
+async def _graders_error(_: Request, error: Exception) -> Response:
+    if isinstance(error, ApiError):
+        return error_response(error)
+    return error_response(ApiError(500, str(error), type="server_error", code="internal_error"))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    path, method = request.url.path[:200], request.method[:20]
+    allowed = sorted({one for one, path_, _ in _API + _OWN if _fits(path_, path)})
+    if status == 405 or (status == 404 and allowed):
+        response = error_response(
+            ApiError(
+                405, f"{path} takes {' or '.join(allowed)}, not {method}", code="method_not_allowed"
+            )
+        )
+        response.headers["allow"] = ", ".join(allowed)
+        return response
+    if status == 404:
+        hint = (
+            "; Evals are not served here: graders score does their work" if "/evals" in path else ""
+        )
+        return error_response(
+            ApiError(404, f"there is nothing at {method} {path}{hint}", code="unknown_url")
+        )
+    detail = str(getattr(error, "detail", "")) or "the request cannot be answered"
+    return error_response(ApiError(status, detail))
+
+
+def _fits(pattern: str, path: str) -> bool:
+    for prefix in (*PREFIXES, ""):
+        if path.startswith(prefix):
+            wanted, given = pattern.split("/"), path.removeprefix(prefix).split("/")
+            if len(wanted) == len(given) and all(
+                one == other or (one.startswith("{") and other)
+                for one, other in zip(wanted, given, strict=True)
+            ):
+                return True
+    return False

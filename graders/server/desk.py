@@ -1,0 +1,364 @@
+"""What a grading process does with a request: body in, status and body out. No I/O of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final, Literal
+
+from graders import jsontext
+from graders.api import Grader
+from graders.calls import PythonPerformer
+from graders.chat.client import ChatClient
+from graders.config import Loaded, dump, load_source
+from graders.config.model import EvalCriteria
+from graders.embed.client import EmbedClient
+from graders.engine.render import render_inputs
+from graders.engine.runner import Runner, is_cosine
+from graders.errors import ConfigError, Fault, GradersError, UnavailableError, nearest, quoted
+from graders.grade import Grade, Usage
+from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
+from graders.jobs.error import ApiError, bare
+from graders.metrics.signature import signature
+from graders.plan import Plan, build
+from graders.rows import Chunk
+from graders.sandbox import PythonSandbox
+from graders.sandbox.image import IMAGES
+from graders.server.json_object import parse_object
+from graders.server.option import ServeOptions
+from graders.server.weight import excess
+
+__all__ = ["Answer", "Desk", "Need", "failed"]
+
+Need = Literal["metrics", "models"]
+"""Which kind of process a request wants: one that only computes, or one that asks and waits."""
+
+_MOST_GRADERS: Final = 64
+_MOST_FAULTS: Final = 100
+_LABEL_NOTE: Final = (
+    "label_model is accepted here; the hosted run endpoint takes it only inside a multi, "
+    "and Evals alone"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered with.
+
+    Attributes:
+        status: the HTTP status; 0 where the request is for a process that asks models.
+        body: JSON.
+        facts: what is counted of it: the grader's type, failure codes, tokens.
+    """
+
+    status: int
+    body: bytes = b""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A grader that was loaded; `runners` are those not in use."""
+
+    loaded: Loaded
+    plan: Plan
+    runners: list[Runner] = field(default_factory=list)
+
+
+class Desk:
+    """Answers requests by graders it keeps ready. Several threads may use one that asks models.
+
+    Args:
+        options: how the server is run.
+        need: which requests it takes.
+    """
+
+    def __init__(self, options: ServeOptions, need: Need) -> None:
+        self._options = options
+        self._need = need
+        self._graders: OrderedDict[bytes, _Known] = OrderedDict()
+        self._lock = Lock()
+        self._performers = _Shared(options)
+        self._tasks: Mapping[str, Callable[[bytes], Answer]] = {
+            "run": self._run,
+            "validate": self._validate,
+            "explain": self._explain,
+            "lint": self._lint,
+        }
+
+    def answer(self, task: str, body: bytes) -> Answer:
+        """Return the answer to a request, whatever it is."""
+        try:
+            return self._tasks[task](body)
+        except ApiError as error:
+            return failed(error)
+        except ConfigError as error:
+            return failed(_refusal(error))
+        except UnavailableError as error:
+            return failed(ApiError(501, str(error), type="server_error", code="unavailable"))
+        except GradersError as error:
+            return failed(ApiError(400, str(error)))
+        except MemoryError:
+            return failed(ApiError(413, "grading this request takes more memory than one may have"))
+
+    def close(self) -> None:
+        """Stop what was started."""
+        self._performers.close()
+
+    # The tasks.
+
+    def _run(self, body: bytes) -> Answer:
+        request = _object(body, ("grader", "item", "model_sample"))
+        sample = _model_sample(request)
+        item = request.get("item")
+        if item is not None and not isinstance(item, dict):
+            raise ApiError(400, f"item is an object, got {quoted(item)}", param="item")
+        known = self._grader(request)
+        if self._is_elsewhere(known.plan):
+            return Answer(0)
+        grade, _ = self._grade(known, item, sample)
+        shown = grade.hosted
+        if known.plan.type == "label_model":
+            shown["notes"] = [_LABEL_NOTE]
+        return _answer(shown, _facts(grade))
+
+    def _validate(self, body: bytes) -> Answer:
+        request = _object(body, ("grader",))
+        known = self._grader(request)
+        if self._is_elsewhere(known.plan):
+            return Answer(0)
+        self._check(known)
+        return _answer({"grader": dump(known.loaded.config)})
+
+    def _explain(self, body: bytes) -> Answer:
+        request = _object(body, ("grader", "item", "sample"))
+        try:
+            known = self._grader({"grader": _source(request)}, within=False)
+            if self._is_elsewhere(known.plan):
+                return Answer(0)
+            self._check(known)
+        except ConfigError as error:
+            return _answer({"ok": False, **_faults(error)})
+        started = time.perf_counter()
+        item, sample = request.get("item"), request.get("sample")
+        grade, graded = self._grade(known, item, sample)
+        plan = known.plan
+        shown = {
+            "ok": True,
+            "grade": grade.to_dict(),
+            "name": plan.name,
+            "type": plan.type,
+            "types": {leaf.key: leaf.config.type for leaf in plan.leaves},
+            "formula": None if plan.formula is None else known.loaded.config.calculate_output,
+            "rendered": render_inputs(plan, item, sample),
+            "printed": graded.printed(0),
+            "said": graded.said(0),
+            "signatures": {
+                leaf.key: signature(leaf.config.evaluation_metric, plan.choices.metric_options)
+                for leaf in plan.leaves
+                if leaf.config.type == "text_similarity" and not is_cosine(leaf)
+            },
+            "seconds": dict(graded.seconds),
+            "execution_time": time.perf_counter() - started,
+            "findings": self._findings(known, "local"),
+            "hosted": grade.hosted,
+        }
+        return _answer(shown, _facts(grade))
+
+    def _lint(self, body: bytes) -> Answer:
+        request = _object(body, ("grader", "target"))
+        target = request.get("target", "local")
+        if target not in TARGETS:
+            raise ApiError(
+                400, f"target is one of {', '.join(TARGETS)}, got {quoted(target)}", param="target"
+            )
+        try:
+            known = self._grader({"grader": _source(request)}, within=False)
+        except ConfigError as error:
+            return _answer(_faults(error))
+        return _answer({"faults": [], "findings": self._findings(known, target)})
+
+    # What they share.
+
+    def _grader(self, request: Mapping[str, Any], *, within: bool = True) -> _Known:
+        """Return the request's grader, loaded once for all requests that bring the same."""
+        source = request.get("grader")
+        if source is None:
+            raise ApiError(400, "grader is required: the grader's JSON object", param="grader")
+        if within and not isinstance(source, dict):
+            raise ApiError(400, f"grader is an object, got {quoted(source)}", param="grader")
+        key = (b"%d" % within) + jsontext.encode(source)
+        with self._lock:
+            known = self._graders.get(key)
+            if known is not None:
+                self._graders.move_to_end(key)
+                return known
+        if within:
+            loaded = load_source({"grader": source})
+        elif isinstance(source, str):
+            loaded = load_source(source.encode("utf-8", "surrogatepass"))
+        else:
+            loaded = load_source(source)
+        if within and isinstance(loaded.config, EvalCriteria):
+            raise ApiError(400, "grader is one grader, not several criteria", param="grader")
+        known = _Known(loaded, build(loaded.config))
+        with self._lock:
+            self._graders[key] = known
+            while len(self._graders) > _MOST_GRADERS:
+                self._graders.popitem(last=False)
+        return known
+
+    def _is_elsewhere(self, plan: Plan) -> bool:
+        return plan.asks and self._need == "metrics"
+
+    def _grade(self, known: _Known, item: Any, sample: Any) -> tuple[Grade, Any]:
+        if (too_much := excess(known.plan, item, sample)) is not None:
+            raise ApiError(413, too_much, code="request_too_large")
+        started = time.perf_counter()
+        try:
+            runner = known.runners.pop()
+        except IndexError:
+            runner = self._runner(known.plan)
+        graded = runner.grade(Chunk([item], [sample], [None]))
+        known.runners.append(runner)
+        return graded.grade(0, time.perf_counter() - started), graded
+
+    def _runner(self, plan: Plan) -> Runner:
+        """Return a runner of a plan; all runners of this desk share what performs their calls."""
+        kinds = {leaf.config.type for leaf in plan.leaves}
+        with self._lock:
+            return Runner(
+                plan,
+                self._performers.python() if "python" in kinds else None,
+                chat=self._performers.chat() if kinds & {"score_model", "label_model"} else None,
+                embed=self._performers.embed() if any(map(is_cosine, plan.leaves)) else None,
+                repeats=self._options.judge.repeats,
+            )
+
+    def _check(self, known: _Known) -> None:
+        """Load every python source once, as `graders validate` does."""
+        with Grader(known.loaded, python=self._python(), judge=self._options.judge) as grader:
+            grader.check()
+
+    def _python(self) -> PythonPerformer:
+        with self._lock:
+            return self._performers.python()
+
+    def _findings(self, known: _Known, target: Target) -> list[dict[str, Any]]:
+        # Nothing is started by these: they look at the config alone.
+        grader = Grader(known.loaded, python=self._options.python, judge=self._options.judge)
+        subject = Subject(
+            loaded=known.loaded,
+            plan=known.plan,
+            target=target,
+            model_map=self._options.judge.model_map,
+            retired=grader.retired_models(),
+            missing=grader.missing_imports(),
+        )
+        return [one.to_dict() for one in lint(subject)[:_MOST_FAULTS]]
+
+
+class _Shared:
+    """The sandbox and the clients of one process, for all graders, each made on first use."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self._sandbox: PythonSandbox | None = None
+        self._chat: ChatClient | None = None
+        self._embedder: EmbedClient | None = None
+
+    def python(self) -> PythonSandbox:
+        if self._sandbox is None:
+            self._sandbox = self._options.python.sandbox(["", *IMAGES])
+        return self._sandbox
+
+    def chat(self) -> ChatClient:
+        if self._chat is None:
+            self._chat = ChatClient(self._options.judge)
+        return self._chat
+
+    def embed(self) -> EmbedClient:
+        if self._embedder is None:
+            self._embedder = EmbedClient(self._options.judge)
+        return self._embedder
+
+    def close(self) -> None:
+        for one in (self._sandbox, self._chat, self._embedder):
+            if one is not None:
+                one.close()
+
+
+def failed(error: ApiError) -> Answer:
+    """Return the answer that says an error."""
+    return Answer(error.status, jsontext.encode(error.body()))
+
+
+def _answer(value: Any, facts: Mapping[str, Any] | None = None) -> Answer:
+    return Answer(200, jsontext.encode(value), facts or {})
+
+
+def _facts(grade: Grade) -> dict[str, Any]:
+    tokens = Usage()
+    for usage in grade.usage.values():
+        tokens += usage
+    codes = sorted({one.code for one in grade.failures + grade.replaced})
+    return {"type": grade.type, "codes": codes, "tokens": tokens.to_dict()}
+
+
+def _object(body: bytes, known: tuple[str, ...]) -> dict[str, Any]:
+    """Return the JSON object of a body whose keys are among the known ones."""
+    value = parse_object(body, f"; it holds {', '.join(known)}")
+    for key in value:
+        if key not in known:
+            near = nearest(key, known)
+            hint = f"; did you mean {near}?" if near else f"; it holds {', '.join(known)}"
+            raise ApiError(
+                400, f"the body has no field {quoted(key)}{hint}", param=key[:100],
+                code="unknown_parameter",
+            )  # fmt: skip
+    return value
+
+
+def _model_sample(request: Mapping[str, Any]) -> str:
+    sample = request.get("model_sample")
+    if isinstance(sample, str):
+        return sample
+    said = "model_sample is required" if sample is None else "model_sample is a text"
+    raise ApiError(
+        400, f"{said}: the model's output, as text; got {quoted(sample)}", param="model_sample"
+    )
+
+
+def _source(request: Mapping[str, Any]) -> Any:
+    source = request.get("grader")
+    if not isinstance(source, str | dict | list):
+        raise ApiError(400, "grader is required, as an object or as text", param="grader")
+    return source
+
+
+def _listed(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": one.path, "message": one.message, "code": one.code,
+            "line": one.line, "column": one.column,
+        }
+        for one in faults[:_MOST_FAULTS]
+    ]  # fmt: skip
+
+
+def _faults(error: ConfigError) -> dict[str, Any]:
+    findings = [one.to_dict() for one in of_faults(error.faults[:_MOST_FAULTS], error.source)]
+    return {"faults": _listed(error.faults), "findings": findings}
+
+
+def _refusal(error: ConfigError) -> ApiError:
+    """Return the faults of a grader as an error: the first in its sentence, all in a list."""
+    first, more = error.faults[0], len(error.faults) - 1
+    param = bare(first.path)
+    message = f"{param}: {first.message}" if param else first.message
+    if more:
+        message += f" (and {more:,} more fault{'s' if more > 1 else ''})"
+    return ApiError(400, message, param=param, code=first.code, faults=error.faults)

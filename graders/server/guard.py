@@ -1,0 +1,146 @@
+"""What every request passes: who may ask, from where, and what is written down about it.
+
+A page of another site can make a browser send requests to this machine, and by DNS rebinding even
+read the answers. So the Host must be ours and an Origin, where there is one, the page's own.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graders import jsontext
+from graders.jobs.error import ApiError
+from graders.server.log import Log
+from graders.server.meter import Meter
+from graders.server.option import ServeOptions, is_loopback
+
+__all__ = ["Guard", "error_response"]
+
+_OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
+
+
+def error_response(error: ApiError) -> Response:
+    """Return the answer that says an error, in the hosted service's envelope."""
+    headers = {}
+    if error.status in (429, 503):
+        headers["retry-after"] = "1"
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    body = jsontext.encode(error.body())
+    return Response(body, error.status, headers, "application/json")
+
+
+class Guard:
+    """Lets through what may come in; numbers, counts and logs everything.
+
+    Args:
+        app: what answers.
+        options: how the server is run.
+        meter: counts.
+        log: writes down.
+    """
+
+    def __init__(self, app: ASGIApp, options: ServeOptions, meter: Meter, log: Log) -> None:
+        self._app = app
+        self._token = options.token.encode()
+        self._hosts = {one.lower() for one in (*options.allowed_hosts, options.host)}
+        self._any_host = bool(options.token) or not is_loopback(options.host)
+        self._meter = meter
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        identity = "req_" + secrets.token_hex(12)
+        sent: dict[str, Any] = {"status": 0, "bytes": 0}
+        scope.setdefault("state", {})["said"] = None
+
+        async def finish(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                sent["status"] = message["status"]
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                headers["x-request-id"] = identity
+                headers["openai-processing-ms"] = str(round(1000 * (time.perf_counter() - began)))
+                headers.setdefault("x-content-type-options", "nosniff")
+                headers.setdefault("cache-control", "no-store")
+                headers.setdefault("referrer-policy", "no-referrer")
+            elif message["type"] == "http.response.body":
+                sent["bytes"] += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            if (refused := self._refusal(scope)) is not None:
+                await error_response(refused)(scope, receive, finish)
+            else:
+                await self._app(scope, receive, finish)
+        except Exception as error:
+            if not sent["status"]:
+                said = f"the request failed with {type(error).__name__}; this is the server's fault"
+                fault = ApiError(500, said, type="server_error", code="internal_error")
+                await error_response(fault)(scope, receive, finish)
+            self._log.write("fault", "error", id=identity, kind=type(error).__name__)
+            raise
+        finally:
+            self._write_down(scope, identity, sent, time.perf_counter() - began)
+
+    def _refusal(self, scope: Scope) -> ApiError | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not self._any_host and not self._is_ours(host):
+            return ApiError(
+                403,
+                "this server answers to its own names only; name another by --allow-host",
+                code="host_not_allowed",
+            )
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return ApiError(
+                403, "pages of other origins may not ask this server", code="origin_not_allowed"
+            )
+        if not self._token or scope["path"] in _OPEN:
+            return None
+        given = headers.get("authorization", "").removeprefix("Bearer ").strip()
+        given = given or headers.get("api-key", "")
+        if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
+            return None
+        said = "the token is wrong" if given else "a token is required"
+        return ApiError(
+            401, f"{said}: send it as Authorization: Bearer", code="invalid_api_key",
+        )  # fmt: skip
+
+    def _is_ours(self, host: str) -> bool:
+        name = host.lower()
+        if not name.endswith("]") and ":" in name:
+            name = name.rpartition(":")[0]
+        return name.strip("[]") in self._hosts or is_loopback(name)
+
+    def _write_down(
+        self, scope: Scope, identity: str, sent: Mapping[str, Any], seconds: float
+    ) -> None:
+        route = getattr(scope.get("route"), "path", None) or "other"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._meter.request(route, method, sent["status"], seconds)
+        self._log.write(
+            "request",
+            id=identity,
+            method=method,
+            route=route,
+            status=sent["status"],
+            ms=round(1000 * seconds, 1),
+            bytes=sent["bytes"],
+            client=(scope.get("client") or ("",))[0],
+            body=scope["state"].get("said"),
+        )

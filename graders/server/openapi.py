@@ -1,0 +1,294 @@
+"""The description of all endpoints, OpenAPI 3.1. A test drives the server by it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from graders.config import schema
+from graders.hosted import DETAILS, FLAGS
+from graders.version import __version__
+
+__all__ = ["document"]
+
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
+_MAYBE_TEXT: Final[dict[str, Any]] = {"type": ["string", "null"]}
+_WHOLE: Final[dict[str, Any]] = {"type": "integer"}
+_MAYBE_WHOLE: Final[dict[str, Any]] = {"type": ["integer", "null"]}
+_OBJECT: Final[dict[str, Any]] = {"type": "object"}
+_MAYBE_OBJECT: Final[dict[str, Any]] = {"type": ["object", "null"]}
+_BOOL: Final[dict[str, Any]] = {"type": "boolean"}
+_ID: Final[dict[str, Any]] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}
+_PURPOSES: Final = ("fine-tune", "evals", "assistants", "batch", "vision", "user_data")
+_STATUSES: Final = (
+    "validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled",
+)  # fmt: skip
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    grader = schema()
+    definitions = grader.pop("$defs", {})
+    grader.pop("$schema", None)
+    schemas = {
+        **{name: _moved(value) for name, value in definitions.items()},
+        "Grader": _moved(grader),
+        **_schemas(),
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "graders",
+            "version": __version__,
+            "description": "Hosted grader JSON on your own machine. Jobs are dry runs: nothing is trained.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{}, {"bearer": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _moved(value: Any) -> Any:
+    """Return a schema whose references lead to this document's components."""
+    if isinstance(value, dict):
+        return {
+            key: one.replace("#/$defs/", "#/components/schemas/")
+            if key == "$ref"
+            else {
+                name: ref.replace("#/$defs/", "#/components/schemas/") for name, ref in one.items()
+            }
+            if key == "mapping"
+            else _moved(one)
+            for key, one in value.items()
+        }
+    return [_moved(one) for one in value] if isinstance(value, list) else value
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(shape: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": shape}}
+
+
+def _made(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _page(of: str, *, ends: bool) -> dict[str, Any]:
+    shape = {
+        "object": {"const": "list"},
+        "data": {"type": "array", "items": _ref(of)},
+        "has_more": _BOOL,
+    }
+    return _made({**shape, "first_id": _MAYBE_TEXT, "last_id": _MAYBE_TEXT} if ends else shape)
+
+
+def _call(
+    said: str,
+    answer: dict[str, Any],
+    *errors: int,
+    body: dict[str, Any] | None = None,
+    query: dict[str, dict[str, Any]] | None = None,
+    name: str,
+) -> dict[str, Any]:
+    call: dict[str, Any] = {
+        "summary": said,
+        "operationId": name,
+        "responses": {
+            "200": {"description": "Done.", "content": answer},
+            **{
+                str(status): {"description": _ERRORS[status], "content": _json(_ref("Error"))}
+                for status in (*errors, 401, 403, 405, 408, 413, 500, 503)
+            },
+        },
+    }
+    if body is not None:
+        call["requestBody"] = {"required": True, "content": body}
+    if query:
+        call["parameters"] = [
+            {"name": one, "in": "query", "required": False, "schema": shape}
+            for one, shape in query.items()
+        ]
+    return call
+
+
+_ERRORS: Final = {
+    400: "The request is faulty; the message says where.",
+    401: "The token is missing or wrong.",
+    403: "The Host or the Origin is not this server's.",
+    404: "There is no such thing.",
+    405: "This path takes other methods.",
+    408: "The body came too slowly.",
+    409: "It cannot be done in the present state.",
+    413: "The request is too large.",
+    429: "Too many requests wait.",
+    500: "The server is at fault.",
+    501: "This machine lacks what the grader needs.",
+    503: "The server is shutting down, or lost a process.",
+    504: "Grading takes too long.",
+}
+
+
+def _with(name: str, path: dict[str, Any]) -> dict[str, Any]:
+    """Add a path parameter."""
+    shape = _ID if name == "id" else {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
+    parameter = {"name": name, "in": "path", "required": True, "schema": shape}
+    return {**path, "parameters": [*path.get("parameters", []), parameter]}
+
+
+def _limit(most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": most}
+
+
+def _paths() -> dict[str, Any]:
+    graders, jobs = "/v1/fine_tuning/alpha/graders", "/v1/fine_tuning/jobs"
+    permissions = "/v1/fine_tuning/checkpoints/{checkpoint}/permissions"
+    grading = (400, 429, 501, 504)
+    run = {**_made({"grader": _ref("Grader"), "model_sample": _TEXT, "item": _MAYBE_OBJECT}, "item"),
+           "additionalProperties": False}  # fmt: skip
+    validate = {**_made({"grader": _ref("Grader")}), "additionalProperties": False}
+    upload = _made(
+        {"file": {"type": "string", "format": "binary"}, "purpose": {"enum": list(_PURPOSES)}}
+    )
+    job = _json(_ref("Job"))
+    changes = {
+        f"{jobs}/{{id}}/{word}": _with(
+            "id", {"post": _call(said, job, 400, 404, 409, name=f"{word}_job")}
+        )
+        for word, said in (
+            ("cancel", "End a job"),
+            ("pause", "Hold a job before its next step"),
+            ("resume", "Let a paused job go on"),
+        )
+    }
+    after = {"after": _TEXT}
+    return {
+        f"{graders}/run": {
+            "post": _call("Grade one sample", _json(_ref("RunResponse")), *grading,
+                          body=_json(run), name="run_grader"),
+        },
+        f"{graders}/validate": {
+            "post": _call("Check a grader", _json(_made({"grader": _OBJECT})), *grading,
+                          body=_json(validate), name="validate_grader"),
+        },
+        "/v1/files": {
+            "post": _call("Upload a file", _json(_ref("File")), 400, name="create_file",
+                          body={"multipart/form-data": {"schema": upload}}),
+            "get": _call("List files", _json(_page("File", ends=True)), 400, 404, name="list_files",
+                         query={**after, "limit": _limit(10_000), "order": {"enum": ["asc", "desc"]},
+                                "purpose": _TEXT}),
+        },
+        "/v1/files/{id}": _with("id", {
+            "get": _call("Describe a file", _json(_ref("File")), 400, 404, name="retrieve_file"),
+            "delete": _call("Remove a file", _json(_ref("Deleted")), 400, 404, 409, name="delete_file"),
+        }),
+        "/v1/files/{id}/content": _with("id", {
+            "get": _call("A file's content", {"application/octet-stream": {"schema": {}}}, 400, 404,
+                         name="file_content"),
+        }),
+        jobs: {
+            "post": _call("Create a job", job, 400, 404, body=_json(_ref("JobRequest")), name="create_job"),
+            "get": _call("List jobs", _json(_page("Job", ends=False)), 400, 404, name="list_jobs",
+                         query={**after, "limit": _limit(100)}),
+        },
+        f"{jobs}/{{id}}": _with("id", {"get": _call("Describe a job", job, 400, 404, name="retrieve_job")}),
+        **changes,
+        f"{jobs}/{{id}}/events": _with("id", {
+            "get": _call("List a job's events", _json(_page("Event", ends=False)), 400, 404,
+                         name="list_events", query={**after, "limit": _limit(100)}),
+        }),
+        f"{jobs}/{{id}}/checkpoints": _with("id", {
+            "get": _call("List a job's checkpoints", _json(_page("Checkpoint", ends=True)), 400, 404,
+                         name="list_checkpoints", query={**after, "limit": _limit(100)}),
+        }),
+        permissions: _with("checkpoint", {
+            "post": _call("Permit projects to use a checkpoint", _json(_page("Permission", ends=True)),
+                          400, 404, name="create_permissions",
+                          body=_json(_made({"project_ids": {"type": "array", "items": _TEXT}}))),
+            "get": _call("List a checkpoint's permissions", _json(_page("Permission", ends=True)), 400, 404,
+                         name="list_permissions",
+                         query={**after, "limit": _limit(100), "project_id": _TEXT,
+                                "order": {"enum": ["ascending", "descending"]}}),
+        }),
+        f"{permissions}/{{id}}": _with("id", _with("checkpoint", {
+            "delete": _call("Take a permission back", _json(_ref("Deleted")), 400, 404,
+                            name="delete_permission"),
+        })),
+        "/healthz": {"get": _call("Whether the server is alive", _json(_made({"status": _TEXT, "version": _TEXT})),
+                                  name="health")},
+        "/metrics": {"get": _call("Counters for Prometheus", {"text/plain": {"schema": _TEXT}}, name="metrics")},
+        "/playground/lint": {
+            "post": _call("Lint a grader", _json(_made({"faults": {"type": "array"}, "findings": {"type": "array"}})),
+                          *grading, name="lint_grader",
+                          body=_json(_made({"grader": {"type": ["string", "object", "array"]},
+                                            "target": {"enum": ["local", "openai", "azure"]}}, "target"))),
+        },
+        "/playground/run": {
+            "post": _call("Grade one sample and tell how the grade came about", _json(_made({"ok": _BOOL})),
+                          *grading, name="explain_grade",
+                          body=_json(_made({"grader": {"type": ["string", "object", "array"]}, "item": {},
+                                            "sample": {}}, "item", "sample"))),
+        },
+    }  # fmt: skip
+
+
+def _schemas() -> dict[str, Any]:
+    usage = _made({"prompt_tokens": _WHOLE, "total_tokens": _WHOLE, "completion_tokens": _WHOLE,
+                   "cached_tokens": _WHOLE})  # fmt: skip
+    flags = {**dict.fromkeys(FLAGS, _BOOL), **dict.fromkeys(DETAILS, _MAYBE_TEXT)}
+    return {
+        "Error": _made({"error": _made({"message": _TEXT, "type": _TEXT, "param": _MAYBE_TEXT,
+                                        "code": _MAYBE_TEXT})}),
+        "Usage": usage,
+        "RunResponse": _made({
+            "reward": {"type": "number"},
+            "metadata": _made({
+                "name": _TEXT, "type": _TEXT, "errors": _made(flags),
+                "execution_time": {"type": "number"}, "scores": _OBJECT,
+                "token_usage": {"anyOf": [_ref("Usage"), {"type": "null"}]},
+                "sampled_model_name": _MAYBE_TEXT,
+            }),
+            "sub_rewards": {"type": "object", "additionalProperties": {"type": "number"}},
+            "model_grader_token_usage_per_model": {"type": "object", "additionalProperties": _ref("Usage")},
+        }),
+        "Deleted": _made({"id": _TEXT, "object": _TEXT, "deleted": {"const": True}}),
+        "File": _made({
+            "id": _ID, "object": {"const": "file"}, "bytes": _WHOLE, "created_at": _WHOLE,
+            "expires_at": _MAYBE_WHOLE, "filename": _TEXT, "purpose": _TEXT, "status": _TEXT,
+            "status_details": _MAYBE_TEXT,
+        }, "expires_at", "status_details"),
+        "JobRequest": _made({
+            "model": _TEXT, "training_file": _TEXT, "validation_file": _MAYBE_TEXT, "method": _OBJECT,
+            "hyperparameters": _OBJECT, "suffix": _MAYBE_TEXT, "seed": _MAYBE_WHOLE,
+            "integrations": {"type": ["array", "null"]}, "metadata": _MAYBE_OBJECT,
+        }, "validation_file", "method", "hyperparameters", "suffix", "seed", "integrations", "metadata"),
+        "Job": _made({
+            "id": _ID, "object": {"const": "fine_tuning.job"}, "created_at": _WHOLE,
+            "finished_at": _MAYBE_WHOLE, "estimated_finish": _MAYBE_WHOLE, "status": {"enum": list(_STATUSES)},
+            "model": _TEXT, "fine_tuned_model": {"type": "null"}, "organization_id": _TEXT,
+            "training_file": _TEXT, "validation_file": _MAYBE_TEXT,
+            "result_files": {"type": "array", "items": _TEXT}, "trained_tokens": _MAYBE_WHOLE,
+            "error": _MAYBE_OBJECT, "hyperparameters": _OBJECT, "method": _OBJECT, "seed": _WHOLE,
+            "integrations": {"type": ["array", "null"]}, "metadata": _MAYBE_OBJECT, "dry_run": _OBJECT,
+        }),
+        "Event": _made({
+            "id": _TEXT, "object": {"const": "fine_tuning.job.event"}, "created_at": _WHOLE,
+            "level": {"enum": ["info", "warn", "error"]}, "message": _TEXT, "type": _TEXT, "data": {},
+        }),
+        "Checkpoint": _made({
+            "id": _TEXT, "object": {"const": "fine_tuning.job.checkpoint"}, "created_at": _WHOLE,
+            "fine_tuned_model_checkpoint": _TEXT, "fine_tuning_job_id": _TEXT, "metrics": _OBJECT,
+            "step_number": _WHOLE, "weights_trained": {"const": False},
+        }),
+        "Permission": _made({
+            "id": _TEXT, "object": {"const": "checkpoint.permission"}, "created_at": _WHOLE,
+            "project_id": _TEXT,
+        }),
+    }  # fmt: skip

@@ -1,0 +1,335 @@
+"""Grading processes as the server sees them: asked and answered without holding up anybody.
+
+Processes for metrics take one request after the other, and are killed over one that takes too long.
+A process for models has many requests under way, which mostly wait; it is killed when it no longer
+answers at all. Requests that were under way in a process that is gone go to the next one, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import pickle
+import sys
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from graders import jsontext
+from graders.jobs.error import ApiError
+from graders.server.desk import Answer, Need, failed
+from graders.server.option import ServeOptions
+from graders.server.worker import ANSWER, PING, REQUEST, TASKS, THREADS
+
+__all__ = ["Pool"]
+
+_PIPELINED: Final = 2  # The next request is there when the last one is answered.
+_PING_SECONDS: Final = 5.0
+_SILENCE_SECONDS: Final = 30.0
+_TRIES: Final = 2
+
+# Nothing is imported before the path is the caller's: the folder it works in may hold a `json.py`.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from graders.server.worker import main; main()"
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """A request on its way."""
+
+    task: int
+    body: bytes
+    answer: asyncio.Future[Answer]
+    tries: int = 0
+
+
+class Pool:
+    """The grading processes of a server.
+
+    Args:
+        options: how the server is run.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self._metrics = _Group(options, "metrics", options.processes)
+        self._models = _Group(options, "models", 1)
+
+    async def start(self) -> None:
+        """Start the processes, so that the first request finds them ready."""
+        await self._metrics.start()
+
+    async def ask(self, task: str, body: bytes) -> Answer:
+        """Return the answer to a request.
+
+        Raises:
+            ApiError: too many requests wait.
+        """
+        if self.waiting >= self._options.limits.requests:
+            raise ApiError(
+                429,
+                f"{self.waiting:,} requests are under way or wait; try again in a moment",
+                type="requests",
+                code="rate_limit_exceeded",
+            )
+        answer = await self._metrics.ask(task, body)
+        return answer if answer.status else await self._models.ask(task, body)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are under way or wait."""
+        return self._metrics.waiting + self._models.waiting
+
+    @property
+    def restarts(self) -> int:
+        """How many processes were started in place of others."""
+        return self._metrics.restarts + self._models.restarts
+
+    async def close(self) -> None:
+        """End the processes."""
+        await asyncio.gather(self._metrics.close(), self._models.close())
+
+
+class _Group:
+    """Processes of one kind, and the requests that wait for them."""
+
+    def __init__(self, options: ServeOptions, need: Need, count: int) -> None:
+        self._waiting: deque[_Asked] = deque()
+        self._processes = [_Process(self, options, need) for _ in range(count)]
+        self._turn = 0
+        self.waiting = 0
+        self.restarts = 0
+
+    async def start(self) -> None:
+        await asyncio.gather(*(one.start() for one in self._processes))
+
+    async def ask(self, task: str, body: bytes) -> Answer:
+        asked = _Asked(TASKS.index(task), body, asyncio.get_running_loop().create_future())
+        self.waiting += 1
+        try:
+            self._waiting.append(asked)
+            self.give()
+            return await asked.answer
+        finally:
+            self.waiting -= 1
+
+    def give(self) -> None:
+        """Give waiting requests to processes that have room, the least busy first."""
+        while self._waiting:
+            free = min(self._processes, key=lambda one: one.load)
+            if not free.has_room:
+                return
+            asked = self._waiting.popleft()
+            if not asked.answer.done():  # Else its client has gone.
+                free.take(asked)
+
+    def take_back(self, lost: list[_Asked]) -> None:
+        """Let requests wait again, before all others."""
+        self._waiting.extendleft(reversed(lost))
+        self.give()
+
+    async def close(self) -> None:
+        for asked in self._waiting:
+            _settle(asked, _gone("the server is shutting down", 503))
+        self._waiting.clear()
+        await asyncio.gather(*(one.close() for one in self._processes))
+
+
+@dataclass(slots=True, eq=False)
+class _Process:
+    """One process, started when it is first needed and again after each end."""
+
+    group: _Group
+    options: ServeOptions
+    need: Need
+    _numbers: Any = field(default_factory=itertools.count)
+    _asked: OrderedDict[int, _Asked] = field(default_factory=OrderedDict)
+    _queue: deque[_Asked] = field(default_factory=deque)
+    _process: asyncio.subprocess.Process | None = None
+    _task: asyncio.Task[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _heard: float = 0.0
+    _started: int = 0
+    _stopped: bool = False
+    _why: str = ""
+
+    @property
+    def load(self) -> int:
+        return len(self._asked) + len(self._queue)
+
+    @property
+    def has_room(self) -> bool:
+        most = _PIPELINED if self.need == "metrics" else THREADS
+        return self.load < most and not self._stopped
+
+    async def start(self) -> None:
+        """Start the process, if there is none."""
+        if self._task is None:
+            ready = asyncio.get_running_loop().create_future()
+            self._task = asyncio.create_task(self._live(ready))
+            await ready
+
+    def take(self, asked: _Asked) -> None:
+        """Send a request to the process."""
+        if self._process is None:
+            self._queue.append(asked)
+            if self._task is None:
+                self._task = asyncio.create_task(self._live(None))
+            return
+        number = next(self._numbers)
+        self._asked[number] = asked
+        self._write(number, asked.task, asked.body)
+        self._watch(number, asked)
+
+    def _write(self, number: int, task: int, body: bytes) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
+        # What the process does not read yet waits in memory: bodies are bounded, requests too.
+        self._process.stdin.write(REQUEST.pack(number, task, len(body)) + body)
+
+    def _watch(self, number: int, asked: _Asked) -> None:
+        """Set the time a request has: from when it is the process's turn, or from now on."""
+        loop, limits = asyncio.get_running_loop(), self.options.limits
+        if self.need == "models":
+            loop.call_later(limits.request_seconds, self._expire, number, asked)
+        elif len(self._asked) == 1:
+            self._timer = loop.call_later(limits.metric_seconds, self._kill, "took too long over")
+
+    def _expire(self, number: int, asked: _Asked) -> None:
+        if self._asked.get(number) is asked:
+            del self._asked[number]  # Its thread ends by its own time limits.
+            seconds = self.options.limits.request_seconds
+            _settle(asked, _gone(f"grading takes longer than {seconds:g} seconds", 504))
+            self.group.give()
+
+    def _kill(self, why: str) -> None:
+        self._why = why
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def _live(self, ready: asyncio.Future[None] | None) -> None:
+        """Run the process until it ends, then let the next one start."""
+        self._why = ""
+        self._started += 1
+        self.group.restarts += self._started > 1
+        try:
+            await self._run(ready)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            for asked in self._queue:
+                _settle(asked, _gone(f"a grading process cannot be started: {reason}", 503))
+            self._queue.clear()
+        finally:
+            if ready is not None and not ready.done():
+                ready.set_result(None)
+            self._end()
+
+    async def _run(self, ready: asyncio.Future[None] | None) -> None:
+        path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _PROGRAM, *path,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            process_group=None if os.name == "nt" else 0,  # Ctrl-C is for the server.
+        )  # fmt: skip
+        if process.stdin is None or process.stdout is None:
+            raise TypeError("the process has pipes")
+        process.stdin.write(pickle.dumps((self.options, self.need), protocol=5))
+        self._process = process
+        self._heard = asyncio.get_running_loop().time()
+        queue, self._queue = self._queue, deque()
+        for asked in queue:
+            self.take(asked)
+        pinging = asyncio.create_task(self._ping())
+        try:
+            self._write(next(self._numbers), PING, b"")
+            while True:
+                head = await process.stdout.readexactly(ANSWER.size)
+                number, status, facts, length = ANSWER.unpack(head)
+                counted = await process.stdout.readexactly(facts)
+                body = await process.stdout.readexactly(length)
+                self._heard = asyncio.get_running_loop().time()
+                if ready is not None and not ready.done():
+                    ready.set_result(None)
+                self._answered(number, Answer(status, body, jsontext.decode(counted or b"{}")))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # It has ended, or was killed.
+        finally:
+            pinging.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _answered(self, number: int, answer: Answer) -> None:
+        asked = self._asked.pop(number, None)
+        if asked is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.need == "metrics" and self._asked:
+            self._watch(*next(iter(self._asked.items())))
+        _settle(asked, answer)
+        self.group.give()
+
+    async def _ping(self) -> None:
+        """Kill a process that does not even read any more."""
+        loop = asyncio.get_running_loop()
+        while self.need == "models":
+            await asyncio.sleep(_PING_SECONDS)
+            self._write(next(self._numbers), PING, b"")
+            if loop.time() - self._heard > _SILENCE_SECONDS:
+                self._kill("stopped the process that graded")
+
+    def _end(self) -> None:
+        """Settle what the process leaves behind."""
+        self._process = self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lost, self._asked = list(self._asked.values()), OrderedDict()
+        if self._stopped:
+            for asked in lost:
+                _settle(asked, _gone("the server is shutting down", 503))
+            return
+        if self.need == "metrics" and lost:
+            # One after the other: the first is the one that did it.
+            first = lost.pop(0)
+            seconds = self.options.limits.metric_seconds
+            if self._why:
+                _settle(first, _gone(f"grading takes longer than {seconds:g} seconds", 504))
+            else:
+                _settle(first, _gone("grading this request ended the process that did so", 500))
+        for asked in list(lost):
+            asked.tries += 1
+            if asked.tries >= _TRIES:
+                lost.remove(asked)
+                _settle(asked, _gone("the process that graded this request was lost", 503))
+        self.group.take_back([*lost, *self._queue])
+        self._queue.clear()
+
+    async def close(self) -> None:
+        """End the process; what it still does is dropped."""
+        self._stopped = True
+        task, process = self._task, self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()  # It puts away what it started, then ends.
+            try:
+                await asyncio.wait_for(process.wait(), 3.0)
+            except TimeoutError:
+                self._kill("was told to end")
+        if task is not None:
+            await asyncio.wait([task], timeout=5.0)
+
+
+def _settle(asked: _Asked, answer: Answer) -> None:
+    if not asked.answer.done():
+        asked.answer.set_result(answer)
+
+
+def _gone(said: str, status: int) -> Answer:
+    code = {503: "unavailable", 504: "timeout"}.get(status, "internal_error")
+    return failed(ApiError(status, said, type="server_error", code=code))

@@ -1,0 +1,126 @@
+"""`/v1/files`: training files in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+
+from graders.errors import nearest, quoted
+from graders.jobs.error import ApiError
+from graders.server.body import chunks
+from graders.server.state import json_response, number, state_of, stored
+
+__all__ = ["content", "create", "delete", "list_files", "retrieve"]
+
+_FIELDS: Final = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
+_MOST_LISTED: Final = 10_000
+
+
+async def create(request: Request) -> Response:
+    """Take a file in; it goes to disk as it comes."""
+    state = state_of(request)
+    limits = state.options.limits
+    kind = request.headers.get("content-type", "")
+    if not kind.lower().startswith("multipart/form-data"):
+        raise ApiError(
+            400, f"a file is uploaded as multipart/form-data, got {quoted(kind or 'nothing')}"
+        )
+    body = chunks(request, limits.file_bytes, limits.body_seconds)
+    parser = MultiPartParser(
+        request.headers, body, max_files=1, max_fields=8, max_part_size=1 << 16
+    )
+    form: FormData | None = None
+    try:
+        try:
+            form = await parser.parse()
+        except (MultiPartException, KeyError, UnicodeDecodeError) as error:
+            said = getattr(error, "message", "") or "its parts cannot be read"
+            raise ApiError(400, f"the form is faulty: {said}", code="invalid_form") from None
+        except ClientDisconnect:
+            raise ApiError(400, "the client went away before its upload was complete") from None
+        return json_response(await _store(request, form))
+    finally:
+        if form is not None:
+            await form.close()
+
+
+async def _store(request: Request, form: FormData) -> dict[str, Any]:
+    state = state_of(request)
+    for name in form:
+        if name not in _FIELDS:
+            near = nearest(name, _FIELDS)
+            hint = f"; did you mean {near}?" if near else f"; it has {', '.join(_FIELDS)}"
+            raise ApiError(400, f"the form has no field {quoted(name)}{hint}", param=name[:100])
+    file, purpose = form.get("file"), form.get("purpose")
+    if not isinstance(file, UploadFile):
+        raise ApiError(400, "file is required: the file's content, with a name", param="file")
+    if not isinstance(purpose, str):
+        raise ApiError(400, "purpose is required, such as fine-tune", param="purpose")
+    return await stored(
+        state.store.files.create,
+        file.file,
+        filename=file.filename or "upload",
+        purpose=purpose,
+        expires_after=_expiry(form),
+        limit=state.options.limits.file_bytes,
+    )
+
+
+def _expiry(form: FormData) -> dict[str, Any] | None:
+    anchor, seconds = form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() and len(seconds) < 12:
+        return {"anchor": anchor, "seconds": int(seconds)}
+    return {"anchor": anchor, "seconds": seconds}
+
+
+async def retrieve(request: Request) -> Response:
+    """Describe one file."""
+    state = state_of(request)
+    return json_response(await stored(state.store.files.get, request.path_params["id"]))
+
+
+async def content(request: Request) -> Response:
+    """Give a file's content."""
+    files = state_of(request).store.files
+    identity = request.path_params["id"]
+    known = await stored(files.get, identity)
+    path = await stored(files.path, identity)
+    return FileResponse(path, media_type="application/octet-stream", filename=known["filename"])
+
+
+async def list_files(request: Request) -> Response:
+    """List files, the newest first unless asked otherwise."""
+    query = request.query_params
+    data, has_more = await stored(
+        state_of(request).store.files.list,
+        after=query.get("after") or None,
+        limit=number(request, "limit", _MOST_LISTED, _MOST_LISTED),
+        order=query.get("order") or "desc",
+        purpose=query.get("purpose") or None,
+    )
+    return json_response(listed(data, has_more=has_more))
+
+
+async def delete(request: Request) -> Response:
+    """Remove a file."""
+    return json_response(
+        await stored(state_of(request).store.files.delete, request.path_params["id"])
+    )
+
+
+def listed(data: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """Return a page of a list as the hosted service shows it."""
+    return {
+        "object": "list",
+        "data": data,
+        "has_more": has_more,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+    }

@@ -1,0 +1,43 @@
+"""`/v1/fine_tuning/alpha/graders`, and the page's own way to grade and lint."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from graders.server.state import body_of, state_of
+
+__all__ = ["explain", "lint", "run", "validate"]
+
+_JSON: Final = "application/json"
+
+
+async def run(request: Request) -> Response:
+    """Grade one sample."""
+    return await _ask(request, "run")
+
+
+async def validate(request: Request) -> Response:
+    """Say what is wrong with a grader, or give it back with its name filled in."""
+    return await _ask(request, "validate")
+
+
+async def explain(request: Request) -> Response:
+    """Grade one sample and tell how the grade came about."""
+    return await _ask(request, "explain")
+
+
+async def lint(request: Request) -> Response:
+    """Return what the linter finds in a grader."""
+    return await _ask(request, "lint")
+
+
+async def _ask(request: Request, task: str) -> Response:
+    state = state_of(request)
+    answer = await state.pool.ask(task, await body_of(request))
+    if answer.facts:
+        state.meter.grade(answer.facts)
+    headers = {"retry-after": "1"} if answer.status == 503 else None
+    return Response(answer.body, answer.status, headers, _JSON)

@@ -1,0 +1,137 @@
+"""Runs jobs: a process for each, so many at a time, ended with the server and started again by it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import sys
+from typing import Any, Final, Self, cast
+
+from starlette.concurrency import run_in_threadpool
+
+from graders.errors import GradersError
+from graders.jobs import Store
+from graders.server.log import Log
+from graders.server.option import ServeOptions
+
+__all__ = ["Supervisor"]
+
+_POLL_SECONDS: Final = 0.5
+_PATIENCE: Final = 10.0
+_PROGRAM: Final = (
+    "import sys; sys.path[:] = sys.argv[3:]; from graders.jobs.worker import main; main()"
+)
+
+
+class Supervisor:
+    """Looks for jobs that wait and runs them. An async context manager.
+
+    Another server on the same store may do the same: each job has one lock, and whoever holds it
+    runs it.
+
+    Args:
+        store: where the jobs are.
+        options: how the server is run.
+        log: writes down.
+    """
+
+    def __init__(self, store: Store, options: ServeOptions, log: Log) -> None:
+        self._store = store
+        self._options = options
+        self._log = log
+        self._wake = asyncio.Event()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, float] = {}
+        self._ending = False
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Look at once."""
+        self._wake.set()
+
+    async def __aenter__(self) -> Self:
+        if self._options.jobs:
+            self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._ending = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._begin()
+            except GradersError as error:
+                self._log.write("fault", "error", message=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+            self._wake.clear()
+
+    async def _begin(self) -> None:
+        if len(self._running) >= self._options.jobs:
+            return
+        now = asyncio.get_running_loop().time()
+        for job in await run_in_threadpool(self._store.jobs.runnable):
+            if job in self._running or self._resting.get(job, 0.0) > now:
+                continue
+            self._running[job] = asyncio.create_task(self._run(job))
+            if len(self._running) >= self._options.jobs:
+                return
+
+    async def _run(self, job: str) -> None:
+        began = asyncio.get_running_loop().time()
+        code: int | None = None
+        try:
+            code = await self._wait_for(job)
+        except OSError as error:
+            self._log.write("fault", "error", job=job, message=str(error))
+        finally:
+            del self._running[job]
+            now = asyncio.get_running_loop().time()
+            if code:
+                # Whatever keeps it from running, such as another server that has it: not at once.
+                self._resting[job] = now + (2.0 if now - began < 5.0 else 0.0)
+            self._log.write("job", id=job, exit=code, seconds=round(now - began, 1))
+            self._wake.set()
+
+    async def _wait_for(self, job: str) -> int:
+        """Run a job's process to its end; it is told to end when this server does."""
+        path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _PROGRAM, str(self._options.data_dir), job, *path,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            process_group=None if os.name == "nt" else 0,
+        )  # fmt: skip
+        if process.stdin is None:
+            raise TypeError("the process has pipes")
+        process.stdin.write(pickle.dumps(self._run_options(), protocol=5))
+        waiting = asyncio.ensure_future(process.wait())
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=0.2)
+            if self._ending:
+                process.stdin.close()  # The end of its input is the end of the job's server.
+                try:
+                    return await asyncio.wait_for(waiting, _PATIENCE)
+                except TimeoutError:
+                    process.kill()
+        return await waiting
+
+    def _run_options(self) -> Any:
+        from graders.jobs import RunOptions  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        options = self._options
+        return RunOptions(
+            python=options.python,
+            judge=options.judge,
+            rollout_url=options.rollout_url,
+            rollout_model=options.rollout_model,
+        )

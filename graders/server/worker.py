@@ -1,0 +1,108 @@
+"""A grading process: requests on its standard input, answers on its standard output.
+
+Whatever a request does to it, the server goes on: it has other processes, and starts this one anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import signal
+import struct
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import BinaryIO, Final
+
+from graders import jsontext
+from graders.engine.worker import watch_parent
+from graders.jobs.error import ApiError
+from graders.server.desk import Answer, Desk, Need, failed
+
+__all__ = ["ANSWER", "PING", "REQUEST", "TASKS", "THREADS", "main"]
+
+REQUEST: Final = struct.Struct(">QBI")
+"""A request's head: its number, its task's place in TASKS, the length of its body."""
+ANSWER: Final = struct.Struct(">QHII")
+"""An answer's head: the request's number, the status, the lengths of facts and body."""
+TASKS: Final = ("ping", "run", "validate", "explain", "lint")
+PING: Final = TASKS.index("ping")
+THREADS: Final = 64
+"""Requests that a process which asks and waits has under way at once."""
+
+_MEMORY: Final = {"metrics": 2 << 30, "models": 4 << 30}
+_STACK: Final = 1 << 20
+
+
+def main() -> None:
+    """Serve the process that started this one until it has no more to ask, or is gone."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # The end of its input is its end.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # Whatever a library prints is no answer.
+    threading.Thread(target=watch_parent, args=(os.getppid(),), daemon=True).start()
+    options, need = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
+    _limit_memory(need)
+    desk = Desk(options, need)
+    gc.freeze()
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            _serve(desk, need, sys.stdin.buffer, answers)
+    finally:
+        desk.close()
+        with contextlib.suppress(OSError):
+            answers.flush()
+        os._exit(0)  # Nobody waits for threads that still ask a model.
+
+
+def _serve(desk: Desk, need: Need, asked: BinaryIO, answers: BinaryIO) -> None:
+    send = partial(_send, answers, threading.Lock())
+    threading.stack_size(_STACK)
+    threads = ThreadPoolExecutor(THREADS) if need == "models" else None
+    while head := asked.read(REQUEST.size):
+        number, task, length = REQUEST.unpack(head)
+        body = asked.read(length)
+        if task == PING:
+            send(number, Answer(200))
+        elif threads is None:
+            send(number, _surely(desk, TASKS[task], body))
+        else:
+            threads.submit(
+                lambda *asked: send(asked[0], _surely(desk, *asked[1:])), number, TASKS[task], body
+            )
+
+
+def _surely(desk: Desk, task: str, body: bytes) -> Answer:
+    try:
+        return desk.answer(task, body)
+    except RecursionError:
+        return failed(ApiError(400, "something in the request nests too deeply"))
+    except Exception as error:  # noqa: BLE001  (a fault of ours must not be every later request's)
+        import traceback  # noqa: PLC0415  (only where something is wrong)
+
+        # Frames only: the error's own text may hold what the request holds.
+        traceback.print_tb(error.__traceback__, file=sys.stderr)
+        said = f"grading failed with {type(error).__name__}; this is a fault of the server's"
+        return failed(ApiError(500, said, type="server_error", code="internal_error"))
+
+
+def _send(answers: BinaryIO, lock: threading.Lock, number: int, answer: Answer) -> None:
+    facts = jsontext.encode(answer.facts) if answer.facts else b""
+    head = ANSWER.pack(number, answer.status, len(facts), len(answer.body))
+    with lock, contextlib.suppress(OSError):
+        answers.write(head + facts + answer.body)
+        answers.flush()
+
+
+def _limit_memory(need: Need) -> None:
+    """Let a request that wants all memory fail by itself; children set limits of their own."""
+    try:
+        import resource  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _MEMORY[need] if hard == resource.RLIM_INFINITY else min(hard, _MEMORY[need])
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
