@@ -12,7 +12,17 @@ from graders.chat.endpoint import Endpoint
 from graders.chat.model import is_reasoning, refuses_effort
 from graders.chat.option import ReplyForm
 
-__all__ = ["DEFAULT_TOKENS", "Form", "Quirks", "body", "cacheable", "forms", "key", "sampling"]
+__all__ = [
+    "DEFAULT_TOKENS",
+    "Form",
+    "Quirks",
+    "body",
+    "cacheable",
+    "forms",
+    "key",
+    "sampling",
+    "spoken",
+]
 
 Form = Literal["bounded", "json_schema", "json_object", "text"]
 """How the reply's shape is asked for.
@@ -91,7 +101,7 @@ def body(  # noqa: PLR0917
     form: Form,
 ) -> dict[str, Any]:
     """Return the body of a chat completions request."""
-    sent: dict[str, Any] = {"model": model, "messages": _spoken(endpoint, messages), **params}
+    sent: dict[str, Any] = {"model": model, "messages": spoken(endpoint, messages), **params}
     if form == "text":
         sent["messages"] = _instructed(sent["messages"], schema)
     elif form == "json_object":
@@ -109,7 +119,7 @@ def body(  # noqa: PLR0917
     return sent
 
 
-def _spoken(endpoint: Endpoint, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def spoken(endpoint: Endpoint, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return messages in roles the server knows: `developer` is a first-party word."""
     if endpoint.first_party:
         return list(messages)

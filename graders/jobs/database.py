@@ -31,7 +31,7 @@ CREATE TABLE job (
     place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL,
     status TEXT NOT NULL, training_file TEXT NOT NULL, validation_file TEXT,
     request TEXT NOT NULL, validated INTEGER NOT NULL DEFAULT 0, begun_at INTEGER,
-    hyperparameters TEXT, step INTEGER NOT NULL DEFAULT 0, total_steps INTEGER,
+    hyperparameters TEXT, resolved TEXT, findings TEXT, step INTEGER NOT NULL DEFAULT 0, total_steps INTEGER,
     estimated_finish INTEGER, finished_at INTEGER, error TEXT,
     result_files TEXT NOT NULL DEFAULT '[]', verdict TEXT
 );
@@ -56,6 +56,10 @@ CREATE TABLE permission (
     checkpoint INTEGER NOT NULL, project TEXT NOT NULL, gone INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX permission_of_checkpoint ON permission (checkpoint, place);
+CREATE TABLE step (
+    job INTEGER NOT NULL, step INTEGER NOT NULL, train_mean REAL, valid_mean REAL,
+    PRIMARY KEY (job, step)
+) WITHOUT ROWID;
 CREATE TABLE rollout (
     job INTEGER NOT NULL, split INTEGER NOT NULL, draw INTEGER NOT NULL, line INTEGER NOT NULL,
     sample INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (job, split, draw, line, sample)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from graders.errors import Fault, GradersError, quoted
 
-__all__ = ["ApiError", "conflict", "no_checkpoint", "no_file", "no_job", "refused"]
+__all__ = ["ApiError", "bare", "conflict", "no_checkpoint", "no_file", "no_job", "refused"]
 
 _SHOWN_FAULTS: Final = 100
 

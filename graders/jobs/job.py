@@ -134,7 +134,6 @@ class Jobs:
                 (int(time.time()), row["place"]),
             )
             say(base, row["place"], "The job was cancelled")
-            _forget_rollouts(base, row["place"])
             return shape(_row(base, name))
 
     def pause(self, name: str) -> dict[str, Any]:
@@ -317,11 +316,6 @@ def _check_unfinished(row: sqlite3.Row, what: str) -> None:
             f"the job {row['id']} is {row['status']} and cannot be {what} any more",
             code="job_already_finished",
         )
-
-
-def _forget_rollouts(base: sqlite3.Connection, place: int) -> None:
-    """Drop the texts of a job that will not go on; its grades stay."""
-    base.execute("DELETE FROM rollout WHERE job=?", (place,))
 
 
 def _shape_event(row: sqlite3.Row) -> dict[str, Any]:

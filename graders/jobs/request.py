@@ -100,7 +100,7 @@ class JobRequest:
             validation_file=body.get("validation_file"), kind=kind,
             method=_shown_method(body, kind, loaded), suffix=body.get("suffix"),
             seed=secrets.randbelow(2**31) if body.get("seed") is None else body["seed"],
-            metadata=body.get("metadata"), integrations=_shown_integrations(body), body=body,
+            metadata=body.get("metadata"), integrations=_shown_integrations(body), body=dict(body),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:

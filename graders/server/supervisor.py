@@ -7,12 +7,12 @@ import contextlib
 import os
 import pickle
 import sys
-from typing import Any, Final, Self, cast
+from typing import Final, Self, cast
 
 from starlette.concurrency import run_in_threadpool
 
 from graders.errors import GradersError
-from graders.jobs import Store
+from graders.jobs import RunOptions, Store
 from graders.server.log import Log
 from graders.server.option import ServeOptions
 
@@ -104,6 +104,7 @@ class Supervisor:
     async def _wait_for(self, job: str) -> int:
         """Run a job's process to its end; it is told to end when this server does."""
         path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
+        options = pickle.dumps(self._run_options(), protocol=5)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", _PROGRAM, str(self._options.data_dir), job, *path,
             stdin=asyncio.subprocess.PIPE,
@@ -113,21 +114,19 @@ class Supervisor:
         )  # fmt: skip
         if process.stdin is None:
             raise TypeError("the process has pipes")
-        process.stdin.write(pickle.dumps(self._run_options(), protocol=5))
         waiting = asyncio.ensure_future(process.wait())
-        while not waiting.done():
-            await asyncio.wait([waiting], timeout=0.2)
-            if self._ending:
-                process.stdin.close()  # The end of its input is the end of the job's server.
-                try:
-                    return await asyncio.wait_for(waiting, _PATIENCE)
-                except TimeoutError:
-                    process.kill()
+        try:
+            process.stdin.write(options)
+            while not waiting.done() and not self._ending:
+                await asyncio.wait([waiting], timeout=0.2)
+            process.stdin.close()  # The end of its input is the end of the job's server.
+            await asyncio.wait([waiting], timeout=_PATIENCE)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
         return await waiting
 
-    def _run_options(self) -> Any:
-        from graders.jobs import RunOptions  # type: ignore[attr-defined]  # noqa: PLC0415
-
+    def _run_options(self) -> RunOptions:
         options = self._options
         return RunOptions(
             python=options.python,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,7 @@ from typing import Any
 import pytest
 
 from graders.jobs import Store
-
-_spec = importlib.util.spec_from_file_location(
-    "scripted_server", Path(__file__).parent.parent / "chat" / "server.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-_server = importlib.util.module_from_spec(_spec)
-sys.modules["scripted_server"] = _server
-_spec.loader.exec_module(_server)
+from tests.chat.server import Script, ScriptedServer
 
 CHECK = {
     "type": "string_check", "name": "check", "operation": "eq",
@@ -99,14 +89,14 @@ def body(upload: Upload) -> Body:
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ScriptedServer]]:
     """Start a scripted model server."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key-0123456789")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     started = []
 
-    def start(script: object, port: int = 0) -> object:
-        server = _server.ScriptedServer(script, port)
+    def start(script: Script, port: int = 0) -> ScriptedServer:
+        server = ScriptedServer(script, port)
         started.append(server)
         return server
 

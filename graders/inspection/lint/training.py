@@ -6,7 +6,7 @@ Source: the hosted fine-tuning guide; Azure's for the role of the last message.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path as FilePath
@@ -16,7 +16,16 @@ from graders import jsontext
 from graders.errors import RowsError, quoted
 from graders.template import MissingVariableError, Path, resolve
 
-__all__ = ["MOST_ROWS", "Problem", "TrainingFile", "read_training"]
+__all__ = [
+    "MOST_ROWS",
+    "Look",
+    "Problem",
+    "TrainingFile",
+    "last_role",
+    "message_problems",
+    "prompt_problems",
+    "read_training",
+]
 
 Use = Literal["training", "validation"]
 MOST_ROWS: Final[Mapping[Use, int]] = {"training": 50_000, "validation": 1_000}
@@ -28,7 +37,7 @@ class Problem:
     """One kind of problem in a file: how often, and where first.
 
     Attributes:
-        kind: `row`, `messages`, `last`, `tools`, `missing` or `overlap`.
+        kind: `row`, `messages`, `last`, `tools`, `missing`, `overlap`, or what a `look` calls it.
         line: 1-based line of the first.
         message: what is wrong there, with the field.
         count: in how many rows.
@@ -66,8 +75,18 @@ class TrainingFile:
             known.count += 1
 
 
+Look = Callable[[dict[str, Any]], Iterable[tuple[str, str, str]]]
+"""Gives (kind, field, problem) for what is wrong in a row."""
+
+
 def read_training(
-    path: str, use: Use, paths: Iterable[Path], *, other: TrainingFile | None = None
+    path: str,
+    use: Use,
+    paths: Iterable[Path],
+    *,
+    other: TrainingFile | None = None,
+    look: Look | None = None,
+    apart: Collection[str] = (),
 ) -> TrainingFile:
     """Return what a file of training rows holds.
 
@@ -76,6 +95,8 @@ def read_training(
         use: what the job uses it for.
         paths: the grader's template paths; those of `item` are looked for in each row.
         other: the training file, of whose rows a validation file should have none.
+        look: what looks at a row; None for what a prompt must be.
+        apart: fields of a row that are not part of `item`.
 
     Raises:
         RowsError: the file cannot be read.
@@ -86,7 +107,10 @@ def read_training(
         with FilePath(path).open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    _read_row(found, number, line.strip(), wanted, other)
+                    row = _read_row(found, number, line.strip(), other)
+                    if row is not None:
+                        _look_at(found, number, row, look or prompt_problems)
+                        _find_fields(found, number, row, wanted, apart)
     except OSError as error:
         reason = error.strerror or str(error)
         raise RowsError(f"{path}: the {use} file cannot be read: {reason}") from None
@@ -94,8 +118,9 @@ def read_training(
 
 
 def _read_row(
-    found: TrainingFile, number: int, line: bytes, wanted: list[Path], other: TrainingFile | None
-) -> None:
+    found: TrainingFile, number: int, line: bytes, other: TrainingFile | None
+) -> dict[str, Any] | None:
+    """Return a line's row, None where it is none."""
     found.rows += 1
     digest = blake2b(line, digest_size=12).digest()
     found._digests.add(digest)  # noqa: SLF001  (the same module)
@@ -105,35 +130,55 @@ def _read_row(
         row = jsontext.decode(line.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
         found.note("row", "", number, f"not JSON: {error}")
-        return
+        return None
     if not isinstance(row, dict):
         found.note("row", "", number, f"a row is an object with messages, got {quoted(row)}")
-        return
-    for field_, problem in _message_problems(row.get("messages")):
+        return None
+    return row
+
+
+def _look_at(found: TrainingFile, number: int, row: dict[str, Any], look: Look) -> None:
+    for kind, field_, problem in look(row):
         # Each field once, whichever message of whichever row it is.
         anywhere = re.sub(r"\[\d+\]", "[]", field_)
-        found.note("messages", anywhere, number, f"{field_}: {problem}")
-    if (role := _last_role(row.get("messages"))) not in ("user", None):
-        found.note("last", "", number, f"the last message is the {role}'s, not the user's")
-    if (wrong := _tools_problem(row.get("tools"))) is not None:
-        found.note("tools", "", number, f"tools: {wrong}")
+        found.note(kind, anywhere, number, f"{field_}: {problem}" if field_ else problem)
+
+
+def _find_fields(
+    found: TrainingFile,
+    number: int,
+    row: dict[str, Any],
+    wanted: list[Path],
+    apart: Collection[str],
+) -> None:
+    item = {name: value for name, value in row.items() if name not in apart} if apart else row
     for one in wanted:
         try:
-            resolve(one, row, None)
+            resolve(one, item, None)
         except MissingVariableError as error:
             found.note("missing", str(one), number, str(error))
 
 
-def _message_problems(messages: Any) -> Iterator[tuple[str, str]]:
-    """Yield (field, problem) for what is wrong with a row's messages."""
+def prompt_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (kind, field, problem) for what is wrong with a row that holds a prompt."""
+    for field_, problem in message_problems(row.get("messages")):
+        yield "messages", field_, problem
+    if (role := last_role(row.get("messages"))) not in ("user", None):
+        yield "last", "", f"the last message is the {role}'s, not the user's"
+    if (wrong := _tools_problem(row.get("tools"))) is not None:
+        yield "tools", "tools", wrong
+
+
+def message_problems(messages: Any, name: str = "messages") -> Iterator[tuple[str, str]]:
+    """Yield (field, problem) for what is wrong with a row's messages, which stand under `name`."""
     if messages is None:
-        yield "messages", "is missing; it holds the prompt"
+        yield name, "is missing; it holds the prompt"
         return
     if not isinstance(messages, list) or not messages:
-        yield "messages", f"is a list of at least one message, got {quoted(messages)}"
+        yield name, f"is a list of at least one message, got {quoted(messages)}"
         return
     for index, message in enumerate(messages):
-        here = f"messages[{index}]"
+        here = f"{name}[{index}]"
         if not isinstance(message, dict):
             yield here, f"is an object with role and content, got {quoted(message)}"
             continue
@@ -153,7 +198,8 @@ def _is_part(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("type"), str)
 
 
-def _last_role(messages: Any) -> str | None:
+def last_role(messages: Any) -> str | None:
+    """Return the role of the last message, None where there is none that is known."""
     last = messages[-1] if isinstance(messages, list) and messages else None
     role = last.get("role") if isinstance(last, dict) else None
     return role if role in _ROLES else None

@@ -1,0 +1,204 @@
+"""What a run of a job has written down: samples, grades, steps; each exactly once.
+
+Grades are kept a few at a time. Whatever changes what a job is comes with its events in one
+transaction, and only while nobody has paused or cancelled it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from graders import jsontext
+from graders.jobs.database import Database
+from graders.jobs.job import RUNNABLE, encoded
+from graders.jobs.rollout import Rollout
+from graders.jobs.validation import JobFile
+
+__all__ = ["RECORDED", "TRAIN", "VALID", "Graded", "Key", "Ledger", "StoppedError"]
+
+TRAIN: Final = 0
+VALID: Final = 1
+RECORDED: Final = 0
+"""The draw of samples that rows record: they are the same in every epoch and evaluation."""
+
+_AT_ONCE: Final = 1000
+
+
+class StoppedError(Exception):
+    """Somebody has paused or cancelled the job."""
+
+
+class Key(NamedTuple):
+    """Which sample: of the training or validation rows, of which epoch or step, row and number."""
+
+    split: int
+    draw: int
+    line: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """The grade of one sample.
+
+    Attributes:
+        key: which sample.
+        reward: its reward, None where it failed.
+        body: the rest, as JSON.
+        seconds: how long grading took.
+    """
+
+    key: Key
+    reward: float | None
+    body: Mapping[str, Any]
+    seconds: float
+
+
+class Ledger:
+    """The rows of one job.
+
+    Args:
+        database: the tables.
+        name: the job's id.
+        blobs: the folder of the files' content.
+    """
+
+    def __init__(self, database: Database, name: str, blobs: Path) -> None:
+        self._database = database
+        self._blobs = blobs
+        with database.reading() as base:
+            row = base.execute("SELECT * FROM job WHERE id=?", (name,)).fetchone()
+        self.place: int = row["place"]
+        self.name = name
+        self.request: dict[str, Any] = jsontext.decode(row["request"])
+
+    def row(self) -> sqlite3.Row:
+        """Return the job's row as it is now."""
+        with self._database.reading() as base:
+            found: sqlite3.Row = base.execute(
+                "SELECT * FROM job WHERE place=?", (self.place,)
+            ).fetchone()
+        return found
+
+    def files(self) -> dict[str, JobFile | None]:
+        """Return the training and the validation file, deleted ones too."""
+        found: dict[str, JobFile | None] = {}
+        with self._database.reading() as base:
+            for use in ("training", "validation"):
+                name = self.request[f"{use}_file"]
+                query = "SELECT sha256 FROM file WHERE id=?"
+                row = None if name is None else base.execute(query, (name,)).fetchone()
+                found[use] = None if row is None else JobFile(name, self._blobs / name, row[0])
+        return found
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection on which the job becomes what it is next.
+
+        Raises:
+            StoppedError: somebody has paused or cancelled it.
+        """
+        with self._database.writing() as base:
+            self._check(base)
+            yield base
+
+    def check(self) -> None:
+        """Look whether the job may go on.
+
+        Raises:
+            StoppedError: somebody has paused or cancelled it.
+        """
+        with self._database.reading() as base:
+            self._check(base)
+
+    def _check(self, base: sqlite3.Connection) -> None:
+        row = base.execute("SELECT status FROM job WHERE place=?", (self.place,)).fetchone()
+        if row["status"] not in RUNNABLE:
+            raise StoppedError
+
+    def graded(self, split: int, draws: Iterable[int], lines: range) -> dict[Key, Graded]:
+        """Return the grades of some rows, by key."""
+        found: dict[Key, Graded] = {}
+        with self._database.reading() as base:
+            for draw in draws:
+                for row in base.execute(
+                    "SELECT * FROM grade WHERE job=? AND split=? AND draw=? AND line BETWEEN ? AND ?",
+                    (self.place, split, draw, lines.start, lines.stop - 1),
+                ):
+                    one = _graded(row)
+                    found[one.key] = one
+        return found
+
+    def every(self) -> Iterator[Graded]:
+        """Yield every grade of the job, in the order of its keys."""
+        last: tuple[int, ...] = (-1, -1, -1, -1)
+        while True:
+            with self._database.reading() as base:
+                rows = base.execute(
+                    "SELECT * FROM grade WHERE job=? AND (split, draw, line, sample) > (?, ?, ?, ?)"
+                    " ORDER BY split, draw, line, sample LIMIT ?",
+                    (self.place, *last, _AT_ONCE),
+                ).fetchall()
+            for row in rows:
+                yield _graded(row)
+            if len(rows) < _AT_ONCE:
+                return
+            last = (rows[-1]["split"], rows[-1]["draw"], rows[-1]["line"], rows[-1]["sample"])
+
+    def steps(self) -> Iterator[tuple[int, float | None, float | None]]:
+        """Yield (step, mean reward in training, mean reward in the evaluation that followed)."""
+        last = 0
+        while True:
+            with self._database.reading() as base:
+                rows = base.execute(
+                    "SELECT * FROM step WHERE job=? AND step > ? ORDER BY step LIMIT ?",
+                    (self.place, last, _AT_ONCE),
+                ).fetchall()
+            for row in rows:
+                yield row["step"], row["train_mean"], row["valid_mean"]
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1]["step"]
+
+    def keep_grades(self, grades: Iterable[Graded]) -> None:
+        """Write grades down; one that is there stays."""
+        with self._database.writing() as base:
+            base.executemany(
+                "INSERT OR IGNORE INTO grade VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (self.place, *one.key, one.reward, encoded(one.body), one.seconds)
+                    for one in grades
+                ],
+            )
+
+    def rollouts(self, keys: Iterable[Key]) -> dict[Key, Rollout]:
+        """Return those of these samples that a model has given."""
+        found: dict[Key, Rollout] = {}
+        with self._database.reading() as base:
+            for key in keys:
+                row = base.execute(
+                    "SELECT body FROM rollout"
+                    " WHERE job=? AND split=? AND draw=? AND line=? AND sample=?",
+                    (self.place, *key),
+                ).fetchone()
+                if row is not None:
+                    found[key] = Rollout.from_dict(jsontext.decode(row["body"]))
+        return found
+
+    def keep_rollout(self, key: Key, rollout: Rollout) -> None:
+        """Write a sample down; one that is there stays."""
+        with self._database.writing() as base:
+            base.execute(
+                "INSERT OR IGNORE INTO rollout VALUES (?, ?, ?, ?, ?, ?)",
+                (self.place, *key, encoded(rollout.to_dict())),
+            )
+
+
+def _graded(row: sqlite3.Row) -> Graded:
+    key = Key(row["split"], row["draw"], row["line"], row["sample"])
+    return Graded(key, row["reward"], jsontext.decode(row["body"]), row["seconds"])

@@ -1,0 +1,219 @@
+"""Rollouts from a model: the prompts of rows, asked over the wire that judges are asked over.
+
+A reply is handed on the moment it is there, to be kept: a process that is killed then has not asked
+in vain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final, Self
+
+from graders import jsontext
+from graders.chat.answer import Answer, usage_of
+from graders.chat.endpoint import Key, resolve
+from graders.chat.fault import error_of_status, refused_parameters
+from graders.chat.loop import Loop, all_or_none
+from graders.chat.request import spoken
+from graders.chat.stats import JudgeStats
+from graders.chat.wire import Wire, WireError
+from graders.jobs.option import RunOptions
+
+__all__ = ["Ask", "Rollout", "Sampler", "prompt_of", "seed_of"]
+
+_PATH: Final = "/chat/completions"
+_OF_A_ROW: Final = ("tools", "parallel_tool_calls")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A sample that is wanted.
+
+    Attributes:
+        key: which one; handed back with the reply.
+        body: what is sent, without the model.
+    """
+
+    key: tuple[int, ...]
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What asking for a sample once gave.
+
+    Attributes:
+        sample: what graders see; None where there is none.
+        code: why there is none, as a failure's code; "" where there is one.
+        message: why, in one sentence.
+        usage: tokens by kind.
+    """
+
+    sample: dict[str, Any] | None
+    code: str = ""
+    message: str = ""
+    usage: Mapping[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        return {
+            "sample": self.sample, "code": self.code, "message": self.message,
+            "usage": dict(self.usage),
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` gave."""
+        return cls(value["sample"], value["code"], value["message"], value["usage"])
+
+
+def seed_of(job_seed: int, key: Iterable[int]) -> int:
+    """Return the seed of one sample: another one for each, the same each time."""
+    text = repr((job_seed, *key)).encode()
+    return int.from_bytes(blake2b(text, digest_size=4).digest(), "big") >> 1
+
+
+def prompt_of(item: Mapping[str, Any], method: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return what is sent for a row: its messages and tools, and what the method says of answers."""
+    body: dict[str, Any] = {"messages": item["messages"], "seed": seed}
+    body |= {name: item[name] for name in _OF_A_ROW if item.get(name) is not None}
+    form = method.get("response_format")
+    if form is not None:
+        inner = form.get("json_schema")
+        if inner is None:  # Azure's flat form.
+            inner = {name: value for name, value in form.items() if name != "type"}
+        body["response_format"] = {"type": "json_schema", "json_schema": inner}
+    effort = method["hyperparameters"].get("reasoning_effort")
+    if effort not in (None, "default"):
+        body["reasoning_effort"] = effort
+    return body
+
+
+class Sampler:
+    """Asks a model for samples. Starts nothing before its first call.
+
+    Args:
+        options: which server, and how.
+        model: the model asked where the options name none.
+
+    Raises:
+        OptionError: an option has a value it cannot have.
+        UnavailableError: the server needs a key and there is none.
+    """
+
+    def __init__(self, options: RunOptions, model: str) -> None:
+        self._options = options
+        self._model = options.rollout_model or model
+        self._endpoint = resolve(
+            options.rollout_url, options.rollout_key_file, options.rollout_auth
+        )
+        self.stats = JudgeStats(server=self._endpoint.url)
+        self._refused: set[str] = set()
+        self._loop: Loop | None = None
+        self._wire: Wire | None = None
+
+    def sample(self, asks: Sequence[Ask], keep: Callable[[tuple[int, ...], Rollout], None]) -> None:
+        """Ask for samples, many at a time; `keep` gets each as it arrives, in another thread."""
+        if asks:
+            if self._loop is None:
+                self._loop = Loop("graders-rollouts")
+            self._loop.run(self._perform(asks, keep))
+
+    async def _perform(
+        self, asks: Sequence[Ask], keep: Callable[[tuple[int, ...], Rollout], None]
+    ) -> None:
+        options = self._options
+        if self._wire is None:
+            self._wire = Wire(
+                self._endpoint,
+                concurrency=options.rollout_concurrency,
+                deadline=options.rollout_deadline,
+                attempts=options.rollout_attempts,
+                max_reply=options.rollout_max_reply,
+                pay_once=False,
+                stats=self.stats,
+            )
+        wire, waiting = self._wire, deque(asks)
+
+        async def work() -> None:
+            while waiting:
+                ask = waiting.popleft()
+                keep(ask.key, await self._one(wire, ask.body))
+
+        width = min(len(asks), options.rollout_concurrency)
+        await all_or_none([asyncio.create_task(work()) for _ in range(width)])
+
+    async def _one(self, wire: Wire, body: Mapping[str, Any]) -> Rollout:
+        key = self._endpoint.key
+        while True:
+            sent = {name: value for name, value in body.items() if name not in self._refused}
+            sent |= {"model": self._model, "messages": spoken(self._endpoint, sent["messages"])}
+            try:
+                answer = await wire.post(_PATH, jsontext.encode(sent))
+            except WireError as failure:
+                return Rollout(None, "rollout_error", failure.error.message)
+            if answer.status < 300:
+                return read_rollout(answer, key)
+            named = refused_parameters(answer, sent) - self._refused
+            if answer.status not in (400, 422) or not named:
+                return Rollout(None, "rollout_error", error_of_status(answer, key).message)
+            self._refused |= named
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._loop is not None:
+            self._loop.close(None if self._wire is None else self._wire.close)
+            self._loop, self._wire = None, None
+
+
+def read_rollout(answer: Answer, key: Key) -> Rollout:
+    """Return the sample in an answer of status 200.
+
+    A refusal is what the model said. An answer cut off at its limit of tokens is none.
+    """
+    value = answer.json()
+    usage = _tokens(value)
+    choices = value.get("choices") if isinstance(value, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    said = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(said, dict):
+        says = "the server's answer is no chat completion with choices"
+        return Rollout(None, "rollout_error", says, usage)
+    finish = choice.get("finish_reason")
+    if finish == "length":
+        says = "the model reached its limit of tokens before it ended its answer"
+        return Rollout(None, "truncated_observation_error", says, usage)
+    if finish == "content_filter":
+        says = "the server's filter cut the model's answer off"
+        return Rollout(None, "rollout_error", says, usage)
+    text = said.get("content")
+    if isinstance(text, list):
+        parts = [part.get("text") for part in text if isinstance(part, dict)]
+        text = "".join(part for part in parts if isinstance(part, str))
+    if not isinstance(text, str) or not text:
+        refusal = said.get("refusal")
+        text = refusal if isinstance(refusal, str) else ""
+    sample: dict[str, Any] = {"output_text": text}
+    if said.get("tool_calls"):
+        sample["output_tools"] = said["tool_calls"]
+    if isinstance(said.get("audio"), dict):
+        sample["output_audio"] = said["audio"]
+    return Rollout(jsontext.decode(key.redact(jsontext.encode(sample).decode())), usage=usage)
+
+
+def _tokens(value: Any) -> dict[str, int]:
+    usage = usage_of(value)
+    if usage is None:
+        return {}
+    details = value["usage"].get("completion_tokens_details")
+    thought = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    found = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+    }
+    return {**found, "reasoning_tokens": thought} if type(thought) is int else found

@@ -1,0 +1,323 @@
+"""The state `validating_files`: whether a job's files and grader can be used, and what is odd in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from graders.api import Grader
+from graders.config import Loaded
+from graders.errors import ConfigError, GradersError, quoted, shown
+from graders.inspection.lint import Finding, Subject, TrainingFile, lint, read_training
+from graders.inspection.lint.training import (
+    MOST_ROWS,
+    Look,
+    last_role,
+    message_problems,
+    prompt_problems,
+)
+from graders.jobs.dataset import OWN_FIELDS, ChangedError, Dataset, LineError
+from graders.jobs.error import bare
+from graders.jobs.option import RunOptions
+
+__all__ = ["Checked", "JobFile", "RefusedError", "Remark", "check_examples", "check_files"]
+
+MOST_EXAMPLES: Final = 1_000_000
+"""Rows of a supervised or dpo file that are looked at; such jobs go no further here anyway."""
+
+MOST_RECORDED: Final = 1024
+"""Samples that one row may record."""
+
+_MOST_SAID: Final = 50
+_WARNED: Final = ("last", "overlap")
+
+Use = Literal["training", "validation"]
+Level = Literal["warn", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """What the store knows of a job's file.
+
+    Attributes:
+        name: its id.
+        path: where its content stands.
+        sha256: its checksum.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing to say of a job."""
+
+    level: Level
+    message: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class RefusedError(GradersError):
+    """A job cannot be run.
+
+    Attributes:
+        code: for machines, such as `invalid_training_file`.
+        param: what is wrong, `training_file` for example.
+        remarks: everything that was found.
+    """
+
+    def __init__(
+        self, code: str, message: str, param: str | None = None, remarks: list[Remark] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+        self.remarks = remarks or []
+
+
+@dataclass(slots=True)
+class Checked:
+    """A job's rows, opened, and what there is to say of them.
+
+    Attributes:
+        training: the training rows.
+        validation: the validation rows.
+        remarks: what was found.
+        findings: of the linter.
+    """
+
+    training: Dataset
+    validation: Dataset
+    remarks: list[Remark] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @classmethod
+    def opened(cls, training: JobFile, validation: JobFile) -> Self:
+        """Return a job's rows.
+
+        Raises:
+            RefusedError: a file is not what it was, or cannot be taken.
+        """
+        with ExitStack() as stack:
+            first = open_file(training, "training", MOST_ROWS["training"])
+            stack.callback(first.close)
+            second = open_file(validation, "validation", MOST_ROWS["validation"])
+            stack.pop_all()
+        return cls(first, second)
+
+    def close(self) -> None:
+        """Close the files."""
+        self.training.close()
+        self.validation.close()
+
+
+def open_file(file: JobFile, use: Use, most: int) -> Dataset:
+    """Return the rows of a file.
+
+    Raises:
+        RefusedError: it is not what it was, or cannot be taken.
+    """
+    called, param = f"the {use} file {file.name}", f"{use}_file"
+    try:
+        return Dataset.open(file.path, called, file.sha256, most)
+    except ChangedError as error:
+        raise RefusedError("file_changed", f"{error}; upload it again", param) from None
+    except LineError as error:
+        says = f"{called}, line {error.line:,}: {error}"
+        raise RefusedError(f"invalid_{param}", says, param, [Remark("error", says)]) from None
+
+
+def check_files(
+    files: Mapping[str, JobFile | None], loaded: Loaded, grader: Grader, options: RunOptions
+) -> Checked:
+    """Check everything a reinforcement job needs; return its rows, opened.
+
+    Args:
+        files: the training and the validation file by use.
+        loaded: the config and the body around it.
+        grader: made of it.
+        options: how the job is run.
+
+    Raises:
+        RefusedError: the job cannot be run.
+        UnavailableError: this machine lacks what the grader needs.
+    """
+    training, validation = files["training"], files["validation"]
+    if training is None or validation is None:
+        raise RefusedError(
+            "missing_validation_file",
+            "a reinforcement job needs a validation file: upload some rows that are not in the "
+            "training file and name them by validation_file",
+            "validation_file",
+        )
+    checked = Checked.opened(training, validation)
+    try:
+        found: list[TrainingFile] = []
+        for use, file in (("training", training), ("validation", validation)):
+            found.append(_read(file, use, grader, options, found[0] if found else None))
+        checked.remarks += _remarks(found)
+        _refuse_bad(found, checked.remarks)
+        _check_grader(grader, checked.remarks)
+        subject = Subject(
+            loaded=loaded, plan=grader.plan, target="openai", model_map=options.judge.model_map,
+            retired=grader.retired_models(), missing=grader.missing_imports(), files=found,
+        )  # fmt: skip
+        checked.findings = [one for one in lint(subject) if not one.code.startswith("G72")]
+        checked.remarks += _said_findings(checked.findings)
+        checked.training.count_samples()
+        checked.validation.count_samples()
+    except ChangedError as error:
+        checked.close()
+        raise RefusedError("file_changed", f"{error}; upload it again", None) from None
+    except BaseException:
+        checked.close()
+        raise
+    return checked
+
+
+def check_examples(files: Mapping[str, JobFile | None], kind: str) -> list[Remark]:
+    """Check the rows of a supervised or dpo job; return what is odd.
+
+    Raises:
+        RefusedError: a file is not one of such rows.
+    """
+    found: list[TrainingFile] = []
+    for use, file in files.items():
+        if file is not None:
+            open_file(file, _use(use), MOST_EXAMPLES).close()
+            look = _supervised_problems if kind == "supervised" else _dpo_problems
+            other = found[0] if found else None
+            one = read_training(str(file.path), _use(use), (), look=look, other=other)
+            one.path = file.name
+            found.append(one)
+    remarks = _remarks(found)
+    _refuse_bad(found, remarks)
+    return remarks
+
+
+def _use(use: str) -> Use:
+    return "training" if use == "training" else "validation"
+
+
+def _read(
+    file: JobFile, use: str, grader: Grader, options: RunOptions, other: TrainingFile | None
+) -> TrainingFile:
+    found = read_training(
+        str(file.path), _use(use), grader.plan.paths, other=other, apart=OWN_FIELDS,
+        look=_rollout_problems(asks=options.rollout_url is not None),
+    )  # fmt: skip
+    found.path = file.name  # The name its owner knows; where it stands is the store's business.
+    return found
+
+
+def _refuse_bad(found: list[TrainingFile], remarks: list[Remark]) -> None:
+    for one in found:
+        param = f"{one.use}_file"
+        if not one.rows:
+            raise RefusedError(
+                f"invalid_{param}", f"the {param} {one.path} has no rows", param, remarks
+            )
+        bad = [problem for problem in one.problems.values() if problem.kind not in _WARNED]
+        if bad:
+            first = min(bad, key=lambda problem: problem.line)
+            more = f" ({len(bad) - 1:,} more kinds of problem: see the events)" if bad[1:] else ""
+            says = f"the {one.use} file {one.path}, line {first.line:,}: {first.message}{more}"
+            code = "missing_rollouts" if first.kind == "rollouts" else f"invalid_{param}"
+            raise RefusedError(code, says, param, remarks)
+
+
+def _remarks(found: list[TrainingFile]) -> list[Remark]:
+    """Return what is to be said of files, each kind of problem of each field once."""
+    remarks = []
+    for one in found:
+        for problem in sorted(one.problems.values(), key=lambda problem: problem.line):
+            many = f" (and in {problem.count - 1:,} more rows)" if problem.count > 1 else ""
+            says = f"the {one.use} file {one.path}, line {problem.line:,}: {problem.message}{many}"
+            level: Level = "warn" if problem.kind in _WARNED else "error"
+            data = {"file": one.path, "line": problem.line, "rows": problem.count}
+            remarks.append(Remark(level, says, data))
+    over = len(remarks) - _MOST_SAID
+    return remarks[:_MOST_SAID] + (
+        [Remark("warn", f"{over:,} more kinds of problem are not listed")] if over > 0 else []
+    )
+
+
+def _check_grader(grader: Grader, remarks: list[Remark]) -> None:
+    try:
+        grader.check()
+    except ConfigError as error:
+        fault = error.faults[0]
+        says = f"{bare(fault.path)}: {fault.message}"
+        raise RefusedError("invalid_grader", says, bare(fault.path), remarks) from None
+
+
+def _said_findings(findings: list[Finding]) -> list[Remark]:
+    worth = [one for one in findings if one.severity != "info"]
+    return [
+        Remark(
+            "warn", f"{one.code} {one.path}: {one.message}",
+            {"code": one.code, "severity": one.severity, "path": one.path, "fix": one.fix},
+        )
+        for one in worth[:_MOST_SAID]
+    ]  # fmt: skip
+
+
+def _rollout_problems(*, asks: bool) -> Look:
+    """Return what looks at a row of a reinforcement job: its prompt and the rollouts it records."""
+
+    def look(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+        yield from prompt_problems(row)
+        several, one = row.get("samples"), row.get("sample")
+        if several is not None and one is not None:
+            yield "rollout", "samples", "stands beside sample; a row has one of them"
+            return
+        if several is not None and not isinstance(several, list):
+            yield "rollout", "samples", f"is a list of rollouts, got {quoted(several)}"
+            return
+        if several is not None and len(several) > MOST_RECORDED:
+            yield "rollout", "samples", f"has {len(several):,} rollouts; at most {MOST_RECORDED:,}"
+            return
+        listed = several if several is not None else [one] if one is not None else []
+        for index, sample in enumerate(listed):
+            if not isinstance(sample, str | dict):
+                name = "sample" if several is None else f"samples[{index}]"
+                yield "rollout", name, f"is a text or an object, got {quoted(sample)}"
+        if not listed and not asks:
+            yield (
+                "rollouts", "",
+                "the row records no rollout under sample or samples, and no model is named to answer it",
+            )  # fmt: skip
+
+    return look
+
+
+def _supervised_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, problem in message_problems(row.get("messages")):
+        yield "messages", name, problem
+    if (role := last_role(row.get("messages"))) not in ("assistant", None):
+        yield (
+            "answer",
+            "messages",
+            f"ends with the {role}'s; the answer to learn is the assistant's",
+        )
+
+
+def _dpo_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    given = row.get("input")
+    if not isinstance(given, dict):
+        yield "input", "input", f"is an object with messages, got {quoted(given)}"
+    else:
+        for name, problem in message_problems(given.get("messages"), "input.messages"):
+            yield "messages", name, problem
+    for side in ("preferred_output", "non_preferred_output"):
+        problems = list(message_problems(row.get(side), side))
+        for name, problem in problems:
+            yield "messages", name, problem.replace("it holds the prompt", "it holds an answer")
+        if not problems and last_role(row.get(side)) != "assistant":
+            said = shown(str(last_role(row.get(side))))
+            yield "answer", side, f"is the assistant's answer, got a message of the {said}"

@@ -1,0 +1,56 @@
+"""A process that runs one job for a server, and is gone with it.
+
+It reads how from its standard input; the end of that input is the end of the server, however it
+died, and then this process ends at once: all that matters is in the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import sys
+import threading
+from typing import Final
+
+from graders.errors import GradersError
+from graders.jobs.error import ApiError
+from graders.jobs.run import fail_job, run_job
+from graders.jobs.store import Store
+
+__all__ = ["main"]
+
+_LEFT: Final = 3
+_TROUBLE: Final = 1
+
+
+def main() -> None:
+    """Run the job that the arguments name: the store's folder, then the job's id."""
+    folder, name = sys.argv[1:3]
+    options = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
+    threading.Thread(target=_watch, args=(sys.stdin.fileno(),), daemon=True).start()
+    code = 0
+    try:
+        with Store(folder) as store:
+            try:
+                run_job(store, name, options)
+            except ApiError as error:
+                if error.status != 400:
+                    raise
+                # The options are all jobs' here: another try would end the same.
+                fail_job(store, name, error.code or "refused", str(error))
+    except GradersError as error:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"graders: {error}\n")
+        code = _TROUBLE
+    sys.exit(code)
+
+
+def _watch(source: int) -> None:
+    while os.read(source, 4096):  # Not through a buffer, whose lock would be held at the end.
+        pass
+    os._exit(_LEFT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The process that runs one job for a server."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import time
+from typing import Any, cast
+
+from graders.jobs import RunOptions, Store
+
+PROGRAM = "import sys; sys.path[:] = sys.argv[3:]; from graders.jobs.worker import main; main()"
+
+
+def begin(store: Store, name: str, options: RunOptions | None = None) -> subprocess.Popen[bytes]:
+    path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
+    started = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(store.folder), name, *path],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert started.stdin is not None
+    started.stdin.write(pickle.dumps(options or RunOptions(), protocol=5))
+    started.stdin.flush()
+    return started
+
+
+def test_a_job_is_run_to_its_end(store: Store, body: Any) -> None:
+    name = store.jobs.create(body())["id"]
+    with begin(store, name) as worker:
+        assert worker.wait(60) == 0
+    assert store.jobs.get(name)["status"] == "succeeded"
+
+
+def test_a_worker_is_gone_with_its_server(store: Store, body: Any, serve: Any) -> None:
+    from tests.chat.server import completion
+
+    def slow(asked: object, count: int) -> Any:
+        told = completion("2")
+        told.delay = 60.0
+        return told
+
+    server = serve(slow)
+    plain = [{"messages": [{"role": "user", "content": "?"}], "answer": "2"}]
+    name = store.jobs.create(body(plain, plain))["id"]
+    with begin(store, name, RunOptions(rollout_url=server.url)) as worker:
+        while not server.asked:
+            time.sleep(0.01)
+        assert worker.stdin is not None
+        worker.stdin.close()
+        assert worker.wait(10) == 3
+    assert store.jobs.get(name)["status"] == "running"
+
+
+def test_a_job_that_another_process_runs_is_left_to_it(store: Store, body: Any) -> None:
+    name = store.jobs.create(body())["id"]
+    with store.jobs.claim(name), begin(store, name) as worker:
+        assert worker.wait(60) == 1
+        assert worker.stderr is not None
+        assert f"the job {name} is run by another process" in worker.stderr.read().decode()
+    assert store.jobs.get(name)["status"] == "validating_files"
+
+
+def test_a_job_that_this_server_cannot_run_fails(store: Store, body: Any) -> None:
+    plain = [{"messages": [{"role": "user", "content": "?"}], "answer": "2"}]
+    name = store.jobs.create(body(plain, plain))["id"]
+    with store.database.writing() as base:  # As if a server with a model had begun it.
+        base.execute(
+            "UPDATE job SET validated=1, total_steps=1, status='queued', findings='[]', resolved="
+            '\'{"batch_size": 1, "n_epochs": 1, "eval_interval": 1, "eval_samples": null,'
+            ' "samples": 4, "steps": 1, "shown": {}}\''
+        )
+    with begin(store, name) as worker:
+        assert worker.wait(60) == 0
+    job = store.jobs.get(name)
+    assert job["status"] == "failed"
+    assert job["error"]["code"] == "missing_rollouts"
