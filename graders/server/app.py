@@ -27,8 +27,8 @@ from graders.server.supervisor import Supervisor
 
 __all__ = ["PREFIXES", "create_app"]
 
-PREFIXES = ("/v1", "/openai/v1")
-"""What API paths begin with: the hosted service's, and Azure's."""
+PREFIXES = ("/v1", "/openai/v1", "/openai")
+"""What API paths begin with: the hosted service's, Azure's, and what Azure's own client adds."""
 
 _GRADERS = "/fine_tuning/alpha/graders"
 _JOBS = "/fine_tuning/jobs"

@@ -144,7 +144,7 @@ def _with(name: str, path: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limit(most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "maximum": most}
+    return {"type": "integer", "minimum": 0, "maximum": most}
 
 
 def _paths() -> dict[str, Any]:

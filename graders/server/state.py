@@ -81,7 +81,7 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:
-    """Return a whole number of the query, from 1 to `most`.
+    """Return a whole number of the query, from 0 to `most`.
 
     Raises:
         ApiError: it is none.
@@ -89,8 +89,8 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     given = request.query_params.get(name)
     if given is None or not given:
         return default
-    if not (given.isascii() and given.isdigit()) or not 1 <= int(given[:9]) <= most:
+    if not (given.isascii() and given.isdigit()) or not int(given[:9]) <= most:
         raise ApiError(
-            400, f"{name} is a whole number from 1 to {most:,}, got {quoted(given)}", param=name
+            400, f"{name} is a whole number from 0 to {most:,}, got {quoted(given)}", param=name
         )
     return int(given)
