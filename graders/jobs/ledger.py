@@ -107,19 +107,20 @@ class Ledger:
             self._check(base)
             yield base
 
-    def check(self) -> None:
-        """Look whether the job may go on.
+    def check(self) -> str:
+        """Return the job's status, which is one it may go on with.
 
         Raises:
             StoppedError: somebody has paused or cancelled it.
         """
         with self._database.reading() as base:
-            self._check(base)
+            return self._check(base)
 
-    def _check(self, base: sqlite3.Connection) -> None:
+    def _check(self, base: sqlite3.Connection) -> str:
         row = base.execute("SELECT status FROM job WHERE place=?", (self.place,)).fetchone()
         if row["status"] not in RUNNABLE:
             raise StoppedError
+        return str(row["status"])
 
     def graded(self, split: int, draws: Iterable[int], lines: range) -> dict[Key, Graded]:
         """Return the grades of some rows, by key."""

@@ -342,7 +342,8 @@ class _DryRun:
         known = self._ledger.graded(split, draws, rows)
         missing = [key for key in wanted if key not in known]
         for at in range(0, len(missing), _CHUNK):
-            self._ledger.check()
+            if self._ledger.check() == "queued":
+                self._begin()  # It was paused and resumed before this process looked.
             self._grade(missing[at : at + _CHUNK])
         if missing:
             known = self._ledger.graded(split, draws, rows)

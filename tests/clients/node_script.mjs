@@ -282,7 +282,7 @@ const checks = {
   },
   async jobs_pause_resume_and_cancel() {
     const c = client();
-    const made = await make(c, slow, 8, { wait: 0.3 });
+    const made = await make(c, slow, 24, { wait: 0.3 });
     await until(c, made.id, "running");
     assert.equal((await c.fineTuning.jobs.pause(made.id)).status, "paused");
     await sleep(800);

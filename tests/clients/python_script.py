@@ -613,7 +613,7 @@ def permissions(c: OpenAI, checkpoint: str) -> None:
 def jobs_pause_resume_and_cancel() -> None:
     # The reference's own example of a paused job says "paused"; the SDK's types do not.
     c = loose()
-    made = make(c, SLOW, rows=8, row={"wait": 0.3}, metadata={"who": "paused"})
+    made = make(c, SLOW, rows=24, row={"wait": 0.3}, metadata={"who": "paused"})
     until(c, made.id, "running")
     paused = c.fine_tuning.jobs.pause(made.id)
     assert paused.status == "paused", paused

@@ -47,22 +47,24 @@ def seed(folder: Path) -> None:
             (folder / "files" / made["id"]).rename(folder / "files" / name)
             base.execute("UPDATE file SET id=? WHERE id=?", (name, made["id"]))
         body = {**BODY, "training_file": "after", "validation_file": "after"}
-        for name in (JOB, "after"):
+        for name in (JOB, "after", "string"):
             made = store.jobs.create(body)
             base.execute("UPDATE job SET id=? WHERE id=?", (name, made["id"]))
         place = base.execute("SELECT place FROM job WHERE id=?", (JOB,)).fetchone()[0]
-        base.execute("UPDATE event SET id='after' WHERE place=(SELECT max(place) FROM event)")
+        for number, name in enumerate(("after", "string")):
+            base.execute("UPDATE event SET id=? WHERE place=1+?", (name, number))
         now = int(time.time())
         metrics = json.dumps({"step": 1, "full_valid_mean_reward": 0.5})
-        for number, name in enumerate((*CHECKPOINTS, "none:after")):
+        for number, name in enumerate((*CHECKPOINTS, "none:after", "none:string")):
             base.execute(
                 "INSERT INTO checkpoint (id, job, created_at, step, name, metrics, reward)"
                 " VALUES (?, ?, ?, ?, ?, ?, 0.5)",
-                ("after" if name == "none:after" else f"ftckpt_{number}", place, now, number, name,
+                (name.removeprefix("none:") if name.startswith("none") else f"ftckpt_{number}", place, now, number, name,
                  metrics),
             )  # fmt: skip
         for name, checkpoint in (
             ("after", CHECKPOINTS[0]),
+            ("string", CHECKPOINTS[0]),
             ("cp_zc4Q7MP6XxulcVzj4MZdwsAB", CHECKPOINTS[1]),
         ):
             base.execute(
