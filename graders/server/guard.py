@@ -112,8 +112,8 @@ class Guard:
             )
         if not self._token or scope["path"] in _OPEN:
             return None
-        given = headers.get("authorization", "").removeprefix("Bearer ").strip()
-        given = given or headers.get("api-key", "")
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        given = given.strip() if scheme.lower() == "bearer" else headers.get("api-key", "")
         if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
             return None
         said = "the token is wrong" if given else "a token is required"

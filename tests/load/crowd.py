@@ -97,7 +97,7 @@ class Crowd:
 
 def _right(reply: Reply, reward: float) -> None:
     assert reply.status == 200, (reply.status, reply.body[:300])
-    assert reply.json["reward"] == reward, reply.json
+    assert abs(reply.json["reward"] - reward) < 1e-9, reply.json
     assert reply.headers["x-request-id"]
 
 

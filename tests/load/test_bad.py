@@ -84,8 +84,8 @@ def test_bodies_that_are_no_requests(shared: Serving) -> None:
     async def attack() -> None:
         for path in (RUN, VALIDATE, "/v1/fine_tuning/jobs", "/openai/v1" + RUN[3:]):
             for name, data in MALFORMED.items():
-                if path.endswith("validate") and b'"model_sample"' in data and b"{{" in data:
-                    continue  # One of these has a whole grader; there is nothing to refuse.
+                if path == VALIDATE and name == "no sample":
+                    continue  # Nobody validates samples.
                 try:
                     refused(await ask(shared.port, "POST", path, data), 400, 413)
                 except AssertionError as error:

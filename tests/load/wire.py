@@ -66,10 +66,10 @@ class Wire:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def read(self, seconds: float = SECONDS) -> Reply:
-        return await asyncio.wait_for(self._read(), seconds)
+    async def read(self, seconds: float = SECONDS, *, bodiless: bool = False) -> Reply:
+        return await asyncio.wait_for(self._read(bodiless=bodiless), seconds)
 
-    async def _read(self) -> Reply:
+    async def _read(self, *, bodiless: bool) -> Reply:
         assert self._reader is not None
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers: dict[str, str] = {}
@@ -77,7 +77,9 @@ class Wire:
             name, _, value = line.partition(":")
             if name:
                 headers[name.lower()] = value.strip()
-        if "content-length" in headers:
+        if bodiless:
+            body = b""
+        elif "content-length" in headers:
             body = await self._reader.readexactly(int(headers["content-length"]))
         elif headers.get("transfer-encoding") == "chunked":
             body = b""
@@ -107,7 +109,7 @@ class Wire:
         self, method: str, path: str, body: Any = None, seconds: float = SECONDS, **headers: str
     ) -> Reply:
         await self.write(request(method, path, body, **headers))
-        return await self.read(seconds)
+        return await self.read(seconds, bodiless=method == "HEAD")
 
 
 def request(method: str, path: str, body: Any = None, **headers: str) -> bytes:

@@ -56,6 +56,8 @@ async def _store(request: Request, form: FormData) -> dict[str, Any]:
             near = nearest(name, _FIELDS)
             hint = f"; did you mean {near}?" if near else f"; it has {', '.join(_FIELDS)}"
             raise ApiError(400, f"the form has no field {quoted(name)}{hint}", param=name[:100])
+        if len(form.getlist(name)) > 1:
+            raise ApiError(400, f"the form has {name} more than once", param=name)
     file, purpose = form.get("file"), form.get("purpose")
     if not isinstance(file, UploadFile):
         raise ApiError(400, "file is required: the file's content, with a name", param="file")
