@@ -110,5 +110,5 @@ $(VENV)/installed-browser: pyproject.toml | $(VENV)/installed-dev
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || apt-get install -y -qq chromium
 	@touch $@
 
-test-browser: $(VENV)/installed-browser ## Open reports in Chromium (Debian: installs it if missing)
-	@GRADERS_CI=1 $(BIN)/python -m pytest -q -m browser tests/report
+test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
+	@GRADERS_CI=1 $(BIN)/python -m pytest -q -m browser tests/report tests/server

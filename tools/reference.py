@@ -54,9 +54,9 @@ Results go to standard output, everything else to standard error. `-` is standar
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, `validate` found errors, tests failed, or a gate of probe, diff or agree is shut |
+| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, `validate` found errors, tests failed, a gate of probe, diff or agree is shut, or a job failed or would |
 | 2 | bad usage or bad config |
-| 130 | interrupted |
+| 130 | interrupted, or a job was paused |
 """
 
 

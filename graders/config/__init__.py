@@ -1,7 +1,16 @@
 """Grader configs: the six types, loading with every fault at once, dumping, JSON Schema."""
 
 from graders.config.fault import json_path
-from graders.config.load import Loaded, Source, dump, load, load_source, place_of, schema
+from graders.config.load import (
+    Loaded,
+    Source,
+    dump,
+    load,
+    load_source,
+    place_of,
+    read_document,
+    schema,
+)
 from graders.config.model import (
     EvalCriteria,
     GraderConfig,
@@ -31,5 +40,6 @@ __all__ = [
     "load",
     "load_source",
     "place_of",
+    "read_document",
     "schema",
 ]

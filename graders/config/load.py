@@ -21,7 +21,9 @@ from graders.config.model import EvalCriteria, GraderConfig
 from graders.errors import ConfigError, Fault, nearest, quoted
 from graders.template import Dialect
 
-__all__ = ["Loaded", "Source", "dump", "load", "load_source", "place_of", "schema"]
+__all__ = [
+    "Loaded", "Source", "dump", "load", "load_source", "place_of", "read_document", "schema",
+]  # fmt: skip
 
 Source = Mapping[str, Any] | list[Any] | str | bytes | os.PathLike[str] | BaseModel | EvalCriteria
 """Where a config may come from."""
@@ -96,6 +98,15 @@ def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
             source=name,
         )
     return replace(loaded, body=value, text=text, file=name)
+
+
+def read_document(source: str | os.PathLike[str]) -> Any:
+    """Return the value of a JSON or YAML text, whatever it holds; `source` as for `load`.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return document.parse(*_read(source))
 
 
 def place_of(config: Any, key: str, place: Location) -> Location:

@@ -209,6 +209,16 @@ class Files:
             )
         return [shape(row) for row in rows], more
 
+    def find(self, digest: str, purpose: str) -> dict[str, Any] | None:
+        """Return the newest file of a purpose that has a sha256 and does not expire."""
+        with self._database.reading() as base:
+            found = base.execute(
+                "SELECT * FROM file WHERE sha256=? AND purpose=? AND NOT gone"
+                " AND expires_at IS NULL ORDER BY place DESC LIMIT 1",
+                (digest, purpose),
+            ).fetchone()
+        return None if found is None else shape(found)
+
     def delete(self, name: str) -> dict[str, Any]:
         """Delete a file and return the hosted confirmation.
 

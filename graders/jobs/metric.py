@@ -116,6 +116,11 @@ class Counts:
         """The mean reward, failed grades as 0.0; None where nothing was graded."""
         return self.total / self.graded if self.graded else None
 
+    @property
+    def mean_of_scored(self) -> float | None:
+        """The mean reward of those that have one."""
+        return self.total / self.scored if self.scored else None
+
     def mean_of(self, grader: SubGrader) -> float | None:
         """The mean reward of a sub-grader."""
         if not grader.key:

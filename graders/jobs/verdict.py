@@ -148,6 +148,8 @@ def verdict(
         "rewards": {
             "train_mean": measured.train.mean,
             "valid_mean": measured.valid.mean,
+            "train_mean_of_scored": measured.train.mean_of_scored,
+            "valid_mean_of_scored": measured.valid.mean_of_scored,
             "lowest": measured.lowest if measured.train.scored else None,
             "highest": measured.highest if measured.train.scored else None,
         },

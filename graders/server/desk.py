@@ -29,6 +29,7 @@ from graders.sandbox import PythonSandbox
 from graders.sandbox.image import IMAGES
 from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
+from graders.server.place import marked
 from graders.server.weight import excess
 
 __all__ = ["Answer", "Desk", "Need", "failed"]
@@ -148,7 +149,7 @@ class Desk:
         plan = known.plan
         shown = {
             "ok": True,
-            "grade": grade.to_dict(),
+            "grade": marked(grade, known.loaded, plan),
             "name": plan.name,
             "type": plan.type,
             "types": {leaf.key: leaf.config.type for leaf in plan.leaves},

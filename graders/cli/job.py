@@ -1,0 +1,384 @@
+"""`graders job`: fine-tuning jobs as dry runs, on the same store that a server uses."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from graders.chat import JudgeOptions
+from graders.cli.judge import judge_options
+from graders.cli.option import data_dir_option, json_option, python_options, rollout_options
+from graders.cli.output import say, write_json
+from graders.config import read_document
+from graders.errors import OptionError, nearest
+from graders.report.terminal import console, number
+from graders.sandbox import PythonOptions
+
+if TYPE_CHECKING:
+    from graders.jobs import Progress, RunOptions, Store
+
+__all__ = ["job"]
+
+_EPILOG = """\b
+Examples:
+  graders job run body.json --training train.jsonl --validation valid.jsonl
+  graders job run body.json --rollout-url http://127.0.0.1:8080/v1 --rollout-model small
+  graders job list
+  graders job show ftjob-…
+  graders job resume ftjob-…
+\b
+BODY is what fine_tuning.jobs.create takes, as JSON or YAML; its training_file and
+validation_file are ids of files in the store, or paths.
+Exit codes: 0 would succeed, 1 failed, would fail or was cancelled, 2 bad usage or a
+refused body, 130 interrupted or paused."""
+
+_POLL_SECONDS: Final = 0.5
+_PIECE: Final = 1 << 20
+_MOST_EVENTS: Final = 100
+_NAMES: Final = ("run", "list", "show", "events", "pause", "resume", "cancel")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _Group(click.Group):
+    """Keeps the order of its commands, and knows the nearest to a typing error."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_NAMES)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _NAMES and not args[0].startswith("-"):
+            near = nearest(args[0], _NAMES)
+            hint = f" Did you mean {near}?" if near else ""
+            ctx.fail(f"There is no command job {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, epilog=_EPILOG, short_help="Dry-run fine-tuning jobs, and look at them.")
+def job() -> None:
+    """Dry-run reinforcement fine-tuning jobs: check the files, grade rollouts step by step.
+
+    No weights are trained. Everything is kept in one folder, which `graders serve` shares.
+    """
+
+
+def _run_options(function: Function) -> Function:
+    """Add how a job is run; the command gets them as one `options` argument."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, python: PythonOptions, judge: JudgeOptions, **kwargs: Any) -> Any:
+        from graders.jobs import RunOptions  # noqa: PLC0415  (SQLite, the linter)
+
+        named = {
+            name: kwargs.pop(name) for name in ("rollout_url", "rollout_model", "rollout_samples")
+        }
+        options = RunOptions(python=python, judge=judge, **named)
+        return function(*args, options=options, **kwargs)
+
+    several = click.option(
+        "--rollout-samples", type=click.IntRange(min=1), default=4, show_default=True, metavar="N",
+        help="Samples of each training prompt that a model is asked for.",
+    )  # fmt: skip
+    for add in (judge_options, python_options, several, rollout_options):
+        wrapped = add(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def _id_argument(function: Function) -> Function:
+    return click.argument("name", metavar="ID")(function)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[Store]:
+    from graders.jobs import Store  # noqa: PLC0415  (SQLite, the linter)
+
+    with Store(folder) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def _named(store: Store, name: str) -> Iterator[None]:
+    """Name the nearest job where there is none of that id."""
+    from graders.jobs import ApiError  # noqa: PLC0415
+
+    try:
+        yield
+    except ApiError as error:
+        if error.code != "fine_tune_not_found":
+            raise
+        known, _ = store.jobs.list(limit=100)
+        near = nearest(name, [one["id"] for one in known])
+        hint = f"; did you mean {near}?" if near else "; graders job list shows what there is"
+        raise OptionError(f"{error}{hint}") from None
+
+
+@job.command(name="run", short_help="Create a job and run it here.")
+@click.argument("body", metavar="BODY")
+@click.option(
+    "--training", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The training file, in place of the body's.",
+)  # fmt: skip
+@click.option(
+    "--validation", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The validation file, in place of the body's.",
+)  # fmt: skip
+@data_dir_option
+@json_option
+@_run_options
+def run(
+    body: str,
+    *,
+    training: Path | None,
+    validation: Path | None,
+    data_dir: Path,
+    as_json: bool,
+    options: RunOptions,
+) -> int:
+    """Create a job from BODY, run it to its end, and show its verdict.
+
+    Interrupted, it can be gone on with: graders job resume. Files are put into the store once.
+    """
+    from graders.jobs import ApiError  # noqa: PLC0415
+
+    request = read_document(body)
+    if not isinstance(request, dict):
+        raise OptionError(f"{body}: the body of a job is an object")
+    with _opened(data_dir) as store:
+        beside = Path(body).parent if body != "-" else Path()
+        for use, given in (("training_file", training), ("validation_file", validation)):
+            path = given or _path_of(store, request.get(use), beside)
+            if path is not None:
+                request[use] = _put(store, path)
+        try:
+            name = store.jobs.create(request)["id"]
+        except ApiError as error:
+            for fault in error.faults:
+                say(f"{fault.path}: {fault.message}")
+            if error.faults:
+                return 2
+            raise
+        say(f"job {name}")
+        return _run_here(store, name, options, as_json=as_json, follow=True)
+
+
+def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
+    """Return the file that a body names by path; None where it names an id, or nothing."""
+    from graders.jobs import ApiError  # noqa: PLC0415
+
+    if not isinstance(value, str) or not value or "\0" in value:
+        return None
+    try:
+        store.files.get(value)
+    except ApiError:
+        found = [path for path in (beside / value, Path(value)) if path.is_file()]
+        return found[0] if found else None
+    return None
+
+
+def _put(store: Store, path: Path) -> str:
+    """Put a file into the store, unless it is there already; return its id."""
+    try:
+        with path.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+            known = store.files.find(digest, "fine-tune")
+            if known is not None:
+                return str(known["id"])
+            source.seek(0)
+            made = store.files.create(source, filename=path.name, purpose="fine-tune")
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror or error}") from None
+    return str(made["id"])
+
+
+def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, follow: bool) -> int:
+    """Run a job in this process; where another one has it, follow it or say so."""
+    from graders.jobs import ApiError, run_job  # noqa: PLC0415
+
+    try:
+        with _progress() as on_progress:
+            try:
+                done = run_job(store, name, options, on_progress)
+            except ApiError as error:
+                if error.code != "job_is_run":
+                    raise
+                if not follow:
+                    say(f"{error}, and goes on there")
+                    return 0
+                say(f"{error}; following it")
+                done = _followed(store, name, on_progress)
+    except KeyboardInterrupt:
+        say(f"interrupted; graders job resume {name} goes on")
+        return 130
+    _show(store, done, as_json=as_json)
+    if done["status"] == "paused":
+        say(f"paused; graders job resume {name} goes on")
+        return 130
+    verdict = done["dry_run"]["verdict"]
+    fine = done["status"] == "succeeded" and verdict["outcome"] == "would_succeed"
+    return 0 if fine else 1
+
+
+def _followed(
+    store: Store, name: str, on_progress: Callable[[Progress], None] | None
+) -> dict[str, Any]:
+    """Return a job that another process runs, once it goes on no more."""
+    from graders.jobs import Progress  # noqa: PLC0415
+
+    while True:
+        found = store.jobs.get(name)
+        run_ = found["dry_run"]
+        if on_progress is not None:
+            on_progress(Progress(found["status"], run_["step"], run_["total_steps"] or 0))
+        if found["finished_at"] is not None or found["status"] == "paused":
+            return found
+        time.sleep(_POLL_SECONDS)
+
+
+def _show(store: Store, found: dict[str, Any], *, as_json: bool) -> None:
+    from graders.report.job import job_view  # noqa: PLC0415
+
+    if as_json:
+        write_json(found)
+        return
+    results = [str(store.files.blob(one)) for one in found["result_files"]]
+    console(sys.stdout).print(job_view(found, results), crop=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[Progress], None] | None]:
+    """Show progress on standard error while a job runs; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as bars  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20),
+        bars.TimeRemainingColumn(),
+    )  # fmt: skip
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("starting", total=None)
+
+        def on_progress(now: Progress) -> None:
+            text = now.status.replace("_", " ")
+            if now.total_steps:
+                text += f" · step {now.step:,}/{now.total_steps:,}"
+            if now.train_mean is not None:
+                text += f" · train {number(now.train_mean)}"
+            if now.valid_mean is not None:
+                text += f" · valid {number(now.valid_mean)}"
+            shown.update(task, total=now.total_steps or None, completed=now.step, description=text)
+
+        yield on_progress
+
+
+def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for value in values:
+        name, equals, other = value.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE, such as team=search")
+        found[name] = other
+    return found
+
+
+@job.command(name="list", short_help="List jobs, the newest first.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, metavar="N",
+              help="List so many at most.")  # fmt: skip
+@click.option("--after", metavar="ID", help="Go on after this one.")
+@click.option("--metadata", multiple=True, metavar="NAME=VALUE", callback=_pairs,
+              help="Only jobs with this pair; may be given several times.")  # fmt: skip
+@data_dir_option
+@json_option
+def list_jobs(
+    *, limit: int, after: str | None, metadata: dict[str, str], data_dir: Path, as_json: bool
+) -> int:
+    """List jobs, the newest first."""
+    from graders.report.job import jobs_view  # noqa: PLC0415
+
+    with _opened(data_dir) as store:
+        found, more = store.jobs.list(after, limit, metadata)
+    if as_json:
+        write_json({"object": "list", "data": found, "has_more": more})
+    else:
+        console(sys.stdout).print(jobs_view(found, more=more), crop=False, soft_wrap=True)
+    return 0
+
+
+@job.command(name="show", short_help="Show a job and its verdict.")
+@_id_argument
+@data_dir_option
+@json_option
+def show(name: str, *, data_dir: Path, as_json: bool) -> int:
+    """Show where the job ID stands and, once it is finished, its verdict."""
+    with _opened(data_dir) as store, _named(store, name):
+        _show(store, store.jobs.get(name), as_json=as_json)
+    return 0
+
+
+@job.command(name="events", short_help="Show what a job has said.")
+@_id_argument
+@click.option("--limit", type=click.IntRange(1, _MOST_EVENTS), default=_MOST_EVENTS,
+              show_default=True, metavar="N", help="Show the last N.")  # fmt: skip
+@click.option("--after", metavar="EVENT", help="Show those before this one.")
+@data_dir_option
+@json_option
+def events(name: str, *, limit: int, after: str | None, data_dir: Path, as_json: bool) -> int:
+    """Show the events of the job ID, the oldest first; with --json the newest first, as the API."""
+    from graders.report.job import events_view  # noqa: PLC0415
+
+    with _opened(data_dir) as store, _named(store, name):
+        found, more = store.jobs.events(name, after, limit)
+    if as_json:
+        write_json({"object": "list", "data": found, "has_more": more})
+    else:
+        console(sys.stdout).print(events_view(found[::-1], more=more), crop=False, soft_wrap=True)
+    return 0
+
+
+@job.command(name="pause", short_help="Pause a job before its next step.")
+@_id_argument
+@data_dir_option
+@json_option
+def pause(name: str, *, data_dir: Path, as_json: bool) -> int:
+    """Pause the job ID: whoever runs it stops before its next step."""
+    with _opened(data_dir) as store, _named(store, name):
+        _show(store, store.jobs.pause(name), as_json=as_json)
+    return 0
+
+
+@job.command(name="resume", short_help="Go on with a job that was paused or interrupted.")
+@_id_argument
+@data_dir_option
+@json_option
+@_run_options
+def resume(name: str, *, data_dir: Path, as_json: bool, options: RunOptions) -> int:
+    """Go on with the job ID where it was: here, unless another process runs it."""
+    with _opened(data_dir) as store:
+        with _named(store, name):
+            found = store.jobs.get(name)
+        if found["status"] == "paused" or found["finished_at"] is not None:
+            store.jobs.resume(name)  # Of a finished job it says why not.
+        return _run_here(store, name, options, as_json=as_json, follow=False)
+
+
+@job.command(name="cancel", short_help="Cancel a job.")
+@_id_argument
+@data_dir_option
+@json_option
+def cancel(name: str, *, data_dir: Path, as_json: bool) -> int:
+    """Cancel the job ID; whoever runs it stops before its next step."""
+    with _opened(data_dir) as store, _named(store, name):
+        _show(store, store.jobs.cancel(name), as_json=as_json)
+    return 0

@@ -1,0 +1,64 @@
+// Elements. A text reaches the page as a text node and in no other way.
+
+const SVG = "http://www.w3.org/2000/svg";
+const byId = (id) => document.getElementById(id);
+
+const make = (name, content, attributes = {}) => {
+  const made = document.createElement(name);
+  if (content !== undefined && content !== null) made.append(...[content].flat());
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== null && value !== false) made.setAttribute(key, value === true ? "" : value);
+  }
+  return made;
+};
+
+const draw = (name, attributes = {}, content) => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (content !== undefined) made.append(...[content].flat());
+  return made;
+};
+
+const button = (word, act, attributes = {}) => {
+  const made = make("button", word, { type: "button", ...attributes });
+  made.addEventListener("click", act);
+  return made;
+};
+
+// A sentence above the page, each kind once; with a way out where there is one.
+const notices = new Map();
+const say = (kind, sentence, { bad = false, act = null, word = "Try again" } = {}) => {
+  unsay(kind);
+  const close = button("Dismiss", () => unsay(kind), { class: "plain" });
+  const box = make("p", [
+    make("span", shortened(sentence, 600)),
+    ...(act ? [button(word, () => { unsay(kind); act(); })] : []),
+    close,
+  ], { class: bad ? "notice bad" : "notice" });
+  notices.set(kind, box);
+  byId("notices").append(box);
+};
+const unsay = (kind) => {
+  const box = notices.get(kind);
+  if (!box) return;
+  if (box.contains(document.activeElement)) byId("main").focus({ preventScroll: true });
+  box.remove();
+  notices.delete(kind);
+};
+
+const debounced = (act, wait) => {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, wait);
+  };
+};
+
+const copyText = async (text) => {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false; // Not allowed, or the page did not come over https or from this machine.
+  }
+};

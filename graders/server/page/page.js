@@ -1,0 +1,573 @@
+// The page put together: editors, running, linting, samples, rows, links, tabs.
+
+const state = { run: 0, lint: 0, rows: 0, stop: null, info: null, edited: false, ran: null, seen: null };
+const MOST_FILE = 4_194_304; // Bytes of a file that is opened into an editor.
+const MOST_FINDINGS = 50;
+const editors = {};
+
+const textsNow = () => ({
+  grader: editors.grader.text, item: editors.item.text, sample: editors.sample.text,
+  kind: byId("kind-json").checked ? "json" : "text", target: byId("target").value,
+});
+
+const setKind = (kind) => {
+  byId("kind-json").checked = kind === "json";
+  byId("kind-text").checked = kind !== "json";
+  editors.sample.isCode = kind === "json";
+};
+
+// Texts from elsewhere take the place of those here; what was written by hand can be had back.
+const replaceTexts = (texts, why) => {
+  const before = textsNow();
+  if (state.edited) say("texts", `${why} took the place of your texts.`, { act: () => replaceTexts(before, "What you had"), word: "Undo" });
+  else unsay("texts");
+  for (const name of ["grader", "item", "sample"]) {
+    if (texts[name] !== undefined && texts[name] !== editors[name].text) editors[name].text = texts[name];
+  }
+  if (texts.kind) setKind(texts.kind);
+  if (texts.target) byId("target").value = texts.target;
+  state.edited = false;
+  checkJson("item");
+  checkJson("sample");
+  lintSoon();
+};
+
+const unseen = (text) => {
+  const found = text.match(UNSEEN);
+  if (!found) return "";
+  const names = [...new Set(found.slice(0, 1000).map((one) => `U+${hex(one)}`))];
+  return `${plural(found.length, "unseen character")}: ${names.slice(0, 5).join(", ")}${names.length > 5 ? " …" : ""}. `;
+};
+
+const note = (name, text, bad = false) => {
+  const line = byId(`${name}-state`);
+  if (line.textContent !== text) line.textContent = text;
+  line.classList.toggle("bad", bad);
+};
+
+// Line and column of a place, as a mark that begins there.
+const placeOf = (text, at) => {
+  const before = text.slice(0, at);
+  const line = before.split("\n").length;
+  const column = [...before.slice(before.lastIndexOf("\n") + 1)].length + 1;
+  return { line, column, end: column + 1, level: "error" };
+};
+
+// What is wrong with the JSON of an editor, said and underlined; null where nothing is.
+const checkJson = (name) => {
+  const editor = editors[name];
+  const text = editor.text;
+  const hidden = unseen(text);
+  const isJson = name === "item" || byId("kind-json").checked;
+  if (!isJson || !text.trim()) {
+    editor.mark("json", []);
+    note(name, hidden);
+    return isJson && name === "sample" ? "The sample is empty: write a JSON object, or switch it to text." : null;
+  }
+  const wrong = scanJson(text);
+  if (!wrong) {
+    editor.mark("json", []);
+    const odd = name === "sample" && !/^\s*\{/.test(text);
+    note(name, hidden + (odd ? "The sample is JSON, but no object." : ""), odd);
+    return odd ? "The sample is JSON, but no object; write one, or switch it to text." : null;
+  }
+  const place = placeOf(text, wrong.at);
+  editor.mark("json", [place]);
+  const said = `Line ${place.line}, column ${place.column}: ${wrong.message}.`;
+  note(name, hidden + said, true);
+  return `The ${name} is no JSON. ${said}`;
+};
+
+// Item and sample go as they are written: a number keeps its digits.
+const bodyNow = () => {
+  const parts = [`"grader":${JSON.stringify(editors.grader.text)}`];
+  if (editors.item.text.trim()) parts.push(`"item":${editors.item.text}`);
+  parts.push(`"sample":${byId("kind-json").checked ? editors.sample.text : JSON.stringify(editors.sample.text)}`);
+  return `{${parts.join(",")}}`;
+};
+
+const runningNow = (running) => {
+  byId("stop").hidden = !running;
+  byId("run").setAttribute("aria-busy", String(running));
+};
+
+const stopRun = () => {
+  state.run += 1;
+  if (state.stop) state.stop.abort();
+  state.stop = null;
+  if (!byId("stop").hidden && byId("stop") === document.activeElement) byId("run").focus();
+  runningNow(false);
+};
+
+// What the figures show anyway is only said, for those who hear the page.
+const said = (sentence, bad = false, shown = true) => {
+  byId("results-said").textContent = sentence;
+  byId("results-said").classList.toggle("unseen", !shown);
+  byId("results-said").classList.toggle("bad", bad);
+};
+
+const freshen = () => {
+  const old = state.ran !== null && state.ran !== JSON.stringify(textsNow());
+  byId("results").classList.toggle("old", old);
+  if (old && state.seen && byId("stop").hidden) said(`${state.seen} The texts were changed since; run again.`);
+};
+
+const jumpGrader = (place) => {
+  const { line, column, end, message, path } = place;
+  editors.grader.jump({ line, column, end: end ?? undefined, message, path });
+};
+
+const showAnswer = (answer) => {
+  const body = answer.body;
+  const grader = editors.grader;
+  if (own(body, "ok") === true) {
+    const failures = [...list(own(own(body, "grade"), "failures")), ...list(own(own(body, "grade"), "replaced"))].filter(isObject);
+    grader.mark("run", failures.map((one) => ({ ...one, end: one.end ?? undefined, level: "error" })));
+    byId("result").replaceChildren(...resultView(answer, jumpGrader));
+    const reward = own(own(body, "grade"), "reward");
+    state.seen = isNumber(reward) ? `Reward ${figure(reward)}.` : `No reward: ${plural(failures.length, "failure")}.`;
+  } else {
+    const faults = list(own(body, "faults")).filter(isObject);
+    grader.mark("run", faults.map((one) => ({ ...one, level: "error" })));
+    byId("result").replaceChildren(...faultsView(faults, jumpGrader));
+    state.seen = `The grader has ${plural(faults.length, "fault")}.`;
+  }
+  showFindings(list(own(body, "faults")), list(own(body, "findings")));
+  said(state.seen, own(body, "ok") !== true, false);
+};
+
+// On a narrow screen the result stands below what was edited.
+const comeTo = () => {
+  const top = byId("results").getBoundingClientRect().top;
+  if (top < 0 || top > window.innerHeight - 120) byId("results").scrollIntoView({ block: "start" });
+};
+
+const run = async ({ scroll = false } = {}) => {
+  stopRun();
+  const number = state.run;
+  unsay("run");
+  if (!editors.grader.text.trim()) {
+    said("There is no grader: paste one, open a file, or start from a sample.", true);
+    editors.grader.area.focus();
+    return;
+  }
+  for (const name of ["item", "sample"]) {
+    const wrong = checkJson(name);
+    if (wrong) {
+      said(wrong, true);
+      editors[name].area.focus();
+      return;
+    }
+  }
+  const texts = JSON.stringify(textsNow());
+  const row = state.row;
+  state.stop = new AbortController();
+  runningNow(true);
+  said("Running …");
+  try {
+    const answer = await ask("/playground/run", { method: "POST", text: bodyNow(), signal: state.stop.signal });
+    if (number !== state.run) return; // A newer run is under way, or it was stopped.
+    state.ran = texts;
+    runningNow(false);
+    showAnswer(answer);
+    if (scroll) comeTo();
+    if (row) remember(row, answer.body);
+  } catch (error) {
+    if (number !== state.run) return;
+    runningNow(false);
+    said("Nothing came of this run.", true);
+    if (!(error instanceof Trouble)) throw error;
+    say("run", error.message, { bad: true, act: run });
+    return;
+  }
+  freshen();
+};
+
+// Lint
+
+const showFindings = (faults, findings) => {
+  const all = [
+    ...faults.map((one) => ({ ...one, severity: "error", code: own(one, "code") })),
+    ...findings.filter((one) => !faults.some((fault) => own(fault, "line") === own(one, "line") && String(own(fault, "message")).startsWith(own(one, "message")))),
+  ].filter(isObject);
+  const level = (one) => (LEVELS.includes(own(one, "severity")) ? one.severity : "warning");
+  editors.grader.mark("lint", all.map((one) => ({ ...one, level: level(one) })));
+  byId("findings").replaceChildren(...all.slice(0, MOST_FINDINGS).map((one) => {
+    const line = own(one, "line");
+    const fix = own(one, "fix");
+    return make("li", [
+      make("span", level(one), { class: `level ${level(one)}` }), " ", make("code", shortened(own(one, "code") || "", 60)), " ",
+      ...(Number.isInteger(line) ? [button(`line ${line}`, () => jumpGrader(one), { "aria-label": `Go to line ${line} of the grader` }), " "] : []),
+      shortened(String(own(one, "message") || "").split("\n")[0], 600),
+      ...(fix ? [make("span", shortened(fix, 600), { class: "fix" })] : []),
+    ], { class: level(one) });
+  }));
+  byId("findings").hidden = !all.length;
+  const numbers = LEVELS.toReversed().map((word) => [word, all.filter((one) => level(one) === word).length]).filter(([, size]) => size);
+  const words = numbers.map(([word, size]) => (word === "info" ? plural(size, "hint") : plural(size, word))).join(", ");
+  note("grader", unseen(editors.grader.text) + (all.length ? `Lint: ${words}.` : editors.grader.text.trim() ? "Lint: nothing found." : ""));
+};
+
+const lint = async () => {
+  state.lint += 1;
+  const number = state.lint;
+  const text = editors.grader.text;
+  if (!text.trim()) {
+    showFindings([], []);
+    return;
+  }
+  try {
+    const { body } = await ask("/playground/lint", {
+      method: "POST", text: JSON.stringify({ grader: text, target: byId("target").value }), quiet: true,
+    });
+    if (number !== state.lint || text !== editors.grader.text) return;
+    showFindings(list(own(body, "faults")), list(own(body, "findings")));
+    unsay("lint");
+  } catch (error) {
+    if (number !== state.lint) return;
+    if (!(error instanceof Trouble)) throw error;
+    note("grader", `Not linted: ${error.message}`, true);
+  }
+};
+const lintSoon = debounced(lint, 350);
+
+// Files and what is dropped
+
+const openInto = async (name, file) => {
+  if (/\.(jsonl|ndjson)$/i.test(file.name) && name !== "rows") {
+    openRows(file);
+    return;
+  }
+  if (file.size > MOST_FILE) {
+    say("file", `${file.name} has ${count(file.size)} bytes; an editor takes up to ${count(MOST_FILE)}. A file of rows opens with Open rows.`, { bad: true });
+    return;
+  }
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    if (name === "sample") setKind(/^\s*\{/.test(text) && !scanJson(text) ? "json" : "text");
+    replaceTexts({ [name]: text }, file.name);
+    unsay("file");
+    editors[name].area.focus();
+  } catch (error) {
+    const why = error instanceof TypeError ? "is no UTF-8 text" : "cannot be read";
+    say("file", `${file.name} ${why}.`, { bad: true });
+  }
+};
+
+const fileButton = (name, open) => {
+  const input = byId(`${name}-file`);
+  byId(`${name}-open`).addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    const file = input.files[0];
+    input.value = "";
+    if (file) open(file);
+  });
+};
+
+const dropZone = (box, open) => {
+  const carries = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+  box.addEventListener("dragover", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    box.classList.add("over");
+  });
+  box.addEventListener("dragleave", () => box.classList.remove("over"));
+  box.addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    box.classList.remove("over");
+    const file = event.dataTransfer.files[0];
+    if (file) open(file);
+  });
+};
+
+// Rows
+
+const openRows = (file) => {
+  if (state.file) state.file.closed = true;
+  const rows = new RowFile(file);
+  Object.assign(state, { file: rows, first: 0, row: null, rewards: new Map(), rows: state.rows + 1, batch: null });
+  byId("rows").hidden = false;
+  byId("rows-which").hidden = true;
+  byId("rows-body").replaceChildren();
+  unsay("rows");
+  let shown = false;
+  rows.survey(() => {
+    if (rows !== state.file) return;
+    tellRows();
+    if (!shown && (rows.size >= PAGE || rows.done)) {
+      shown = true;
+      showRows(0).then(() => openFirst(rows));
+    }
+  }).catch(() => {
+    if (rows === state.file) say("rows", `${file.name} cannot be read any more; open it again.`, { bad: true });
+  });
+};
+
+const openFirst = (rows) => {
+  const first = (state.page || []).find((one) => one.text !== undefined);
+  if (rows === state.file && first && !state.row) openRow(first, false);
+};
+
+const tellRows = () => {
+  const rows = state.file;
+  const part = rows.done ? "" : ` so far, ${Math.floor((rows.read / Math.max(rows.file.size, 1)) * 100)} % read`;
+  byId("rows-said").textContent = `${shortened(rows.file.name, 80)}: ${plural(rows.size, "row")}${part}`;
+  byId("rows-goto").max = Math.max(rows.size - 1, 0);
+  byId("rows-back").disabled = state.first === 0;
+  byId("rows-next").disabled = state.first + PAGE >= rows.size;
+};
+
+const showRows = async (first) => {
+  state.rows += 1;
+  const number = state.rows;
+  const page = await state.file.page(first, PAGE);
+  if (number !== state.rows) return;
+  Object.assign(state, { first, page });
+  drawRows();
+  tellRows();
+};
+
+const drawRows = () => {
+  const held = byId("rows-body").contains(document.activeElement) ? document.activeElement.textContent : null;
+  byId("rows-body").replaceChildren(...(state.page || []).map((row) => {
+    const reward = state.rewards.get(row.index);
+    const number = button(count(row.index), () => openRow(row), { class: "row", "aria-label": `Open row ${row.index}` });
+    number.disabled = row.text === undefined;
+    return make("tr", [
+      make("th", number, { scope: "row" }), make("td", count(row.line)),
+      make("td", row.text === undefined ? row.problem : beginning(row.text), { class: row.text === undefined ? "bad" : null }),
+      make("td", reward ?? "", { class: "n" }),
+    ], { "aria-current": state.row && state.row.index === row.index ? "true" : null });
+  }));
+  if (held) [...byId("rows-body").querySelectorAll("button")].find((one) => one.textContent === held)?.focus();
+};
+
+const openRow = (row, byHand = true) => {
+  if (row.text === undefined) return;
+  const { item, samples } = textsOf(row.text);
+  state.row = row;
+  byId("rows-which").hidden = samples.length < 2;
+  byId("rows-sample").replaceChildren(...samples.slice(0, 1000).map((_, at) => make("option", `${at + 1} of ${samples.length}`, { value: String(at) })));
+  state.samples = samples;
+  const sample = samples[0] || (state.fromRow ? { kind: "text", text: "" } : {});
+  state.fromRow = Boolean(samples[0]) || state.fromRow;
+  replaceTexts({ item, sample: sample.text, kind: sample.kind }, `Row ${row.index}`);
+  drawRows();
+  if (!samples.length) note("sample", "This row has no sample; write one.");
+  if (byHand) said(`Row ${row.index} is in the editors.`);
+};
+
+const remember = (row, body) => {
+  if (!state.rewards) return;
+  const reward = own(own(body, "grade"), "reward");
+  state.rewards.set(row.index, isNumber(reward) ? figure(reward) : own(body, "ok") ? "failed" : "no grader");
+  if (state.page) drawRows();
+};
+
+// One row after the other; a run by hand, a stop or another page ends it.
+const runRows = async () => {
+  const page = (state.page || []).filter((one) => one.text !== undefined);
+  const rows = state.file;
+  for (const row of page) {
+    openRow(row, false);
+    const before = state.run + 1;
+    await run();
+    if (state.run !== before || rows !== state.file || byId("notices").querySelector(".bad")) return;
+  }
+};
+
+const goToRow = () => {
+  const wanted = Number(byId("rows-goto").value);
+  const rows = state.file;
+  if (byId("rows-goto").value === "" || !Number.isInteger(wanted) || wanted < 0 || wanted >= rows.size) {
+    said(rows.done ? `The file has the rows 0 to ${count(Math.max(rows.size - 1, 0))}.` : "That row is not read yet.", true);
+    return;
+  }
+  showRows(wanted - (wanted % PAGE)).then(() => {
+    const row = state.page.find((one) => one.index === wanted);
+    if (row) openRow(row);
+  });
+};
+
+// Links
+
+const share = async () => {
+  const fragment = await packed(textsNow());
+  const address = fragment === null ? "" : `${location.origin}${location.pathname}#${fragment}`;
+  if (fragment === null || address.length > MOST_LINK) {
+    say("link", `The texts are too long for a link (${count(fragment === null ? MOST_STATE : address.length)} characters; browsers open up to ${count(MOST_LINK)}). Share them as files.`, { bad: true });
+    return;
+  }
+  unsay("link");
+  history.replaceState(null, "", `#${fragment}`);
+  byId("link-text").value = address;
+  byId("link-said").textContent = address.length > LONG_LINK
+    ? `The link has ${count(address.length)} characters. Some programs cut links that long; a damaged link says so when it is opened.`
+    : `The link has ${count(address.length)} characters and opens these texts and switches.`;
+  byId("link").showModal();
+  byId("link-copy").focus();
+};
+
+const copyLink = async () => {
+  byId("link-text").select();
+  byId("link-said").textContent = (await copyText(byId("link-text").value))
+    ? "Copied." : "This browser does not let pages copy. The link is selected: copy it by hand.";
+};
+
+const openLink = async () => {
+  const texts = await unpacked(location.hash);
+  if (texts === null) return;
+  if (typeof texts === "string") {
+    say("link", texts, { bad: true });
+    return;
+  }
+  unsay("link");
+  replaceTexts(texts, "The link");
+  said("The link's texts are in the editors.");
+};
+
+// Tabs, theme, keys
+
+const showTab = (name, focus = true) => {
+  for (const one of ["play", "jobs"]) {
+    const tab = byId(`tab-${one}`);
+    tab.setAttribute("aria-selected", String(one === name));
+    tab.tabIndex = one === name ? 0 : -1;
+    byId(one).hidden = one !== name;
+    if (focus && one === name) tab.focus();
+  }
+  if (name === "jobs") look();
+};
+
+const startTabs = () => {
+  const names = ["play", "jobs"];
+  for (const name of names) byId(`tab-${name}`).addEventListener("click", () => showTab(name));
+  byId("tabs").addEventListener("keydown", (event) => {
+    const at = names.findIndex((name) => byId(`tab-${name}`) === document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: names.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    showTab(names[(to + names.length) % names.length]);
+  });
+};
+
+const THEMES = ["system", "light", "dark"];
+const setTheme = (theme) => {
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  byId("theme").textContent = `Theme: ${theme}`;
+};
+const startTheme = () => {
+  let theme = "system";
+  try {
+    theme = localStorage.getItem("graders-theme") || "system";
+  } catch { /* The system's, then. */ }
+  setTheme(THEMES.includes(theme) ? theme : "system");
+  byId("theme").addEventListener("click", () => {
+    const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme || "system") + 1) % THEMES.length];
+    setTheme(next);
+    try {
+      localStorage.setItem("graders-theme", next);
+    } catch { /* For this visit only. */ }
+  });
+};
+
+const useSample = () => {
+  const sample = list(own(state.info, "samples"))[Number(byId("start").value)];
+  if (byId("start").value === "" || !isObject(sample)) return;
+  const text = (name) => String(own(sample, name) ?? "");
+  const isJson = /^\s*\{/.test(text("sample")) && own(sample, "kind") !== "text" && !scanJson(text("sample")) && /"output_/.test(text("sample"));
+  replaceTexts({ grader: text("grader"), item: text("item"), sample: text("sample"), kind: own(sample, "kind") || (isJson ? "json" : "text") }, `The sample ${shortened(own(sample, "name") || "", 60)}`);
+  state.row = null;
+  byId("start").value = "";
+};
+
+const readInfo = async () => {
+  try {
+    const { body } = await ask("/playground/info");
+    state.info = body;
+    unsay("info");
+    const samples = list(own(body, "samples")).filter(isObject);
+    byId("start").replaceChildren(make("option", "a sample …", { value: "" }), ...samples.map((one, at) => make("option", shortened(own(one, "name") || `sample ${at + 1}`, 60), { value: String(at) })));
+    const host = own(body, "judge");
+    const judge = typeof host === "string" && host ? `Judges are asked at ${shortened(host, 80)}.` : "";
+    byId("about").textContent = `graders ${shortened(own(body, "version") || "", 40)}. ${judge} This page loads nothing and sends nothing anywhere but to the server it came from.`;
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    say("info", error.message, { bad: true, act: readInfo, word: error.kind === "token" ? "Give the token" : "Try again" });
+  }
+};
+
+const edited = (name) => () => {
+  state.edited = true;
+  freshen();
+  if (name === "grader") lintSoon();
+  else checks[name]();
+};
+const checks = { item: debounced(() => checkJson("item"), 250), sample: debounced(() => checkJson("sample"), 250) };
+
+const start = () => {
+  startTheme();
+  startTabs();
+  for (const name of ["grader", "item", "sample"]) {
+    editors[name] = new Editor(name, { onEdit: edited(name), code: name !== "sample" });
+    fileButton(name, (file) => openInto(name, file));
+    dropZone(editors[name].box, (file) => openInto(name, file));
+  }
+  fileButton("rows", openRows);
+  dropZone(document.body, (file) => openRows(file));
+  byId("run").addEventListener("click", () => run({ scroll: true }));
+  byId("stop").addEventListener("click", () => {
+    stopRun();
+    said("Stopped.");
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
+      event.preventDefault();
+      if (byId("play").hidden) showTab("play", false);
+      run({ scroll: true });
+    }
+  });
+  if (/Mac|iPhone|iPad/.test(navigator.platform)) byId("keys").textContent = "⌘ Enter runs";
+  byId("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // The fragment is the link's.
+    byId("main").focus();
+  });
+  byId("start").addEventListener("change", useSample);
+  byId("target").addEventListener("change", lint);
+  for (const kind of ["text", "json"]) {
+    byId(`kind-${kind}`).addEventListener("change", () => {
+      setKind(kind);
+      checkJson("sample");
+      freshen();
+    });
+  }
+  byId("rows-close").addEventListener("click", () => {
+    if (state.file) state.file.closed = true;
+    Object.assign(state, { file: null, row: null, page: null, rows: state.rows + 1 });
+    byId("rows").hidden = true;
+    byId("rows-open").focus();
+  });
+  byId("rows-back").addEventListener("click", () => showRows(Math.max(0, state.first - PAGE)));
+  byId("rows-next").addEventListener("click", () => showRows(state.first + PAGE));
+  byId("rows-goto").addEventListener("change", goToRow);
+  byId("rows-run").addEventListener("click", runRows);
+  byId("rows-sample").addEventListener("change", () => {
+    const sample = state.samples[Number(byId("rows-sample").value)];
+    replaceTexts({ sample: sample.text, kind: sample.kind }, "Another sample of the row");
+  });
+  byId("share").addEventListener("click", share);
+  byId("link-copy").addEventListener("click", copyLink);
+  byId("link-close").addEventListener("click", () => byId("link").close());
+  byId("token-form").addEventListener("submit", giveToken);
+  byId("token-not").addEventListener("click", () => byId("token").close(""));
+  startJobs();
+  window.addEventListener("hashchange", openLink);
+  openLink();
+  readInfo();
+};
+
+start();
