@@ -34,6 +34,8 @@ def error_response(error: ApiError) -> Response:
     headers = {}
     if error.status in (429, 503):
         headers["retry-after"] = "1"
+    if error.status in (408, 413):
+        headers["connection"] = "close"  # What is still to come of the request is not waited for.
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     body = jsontext.encode(error.body())

@@ -28,7 +28,7 @@ from tests.load.wire import Wire, ask, multipart, request
 
 pytestmark = pytest.mark.load
 
-ROWS = 12
+ROWS = 24
 SAMPLES = 2
 JUDGE = {
     "type": "score_model", "name": "judge", "model": "judge-1", "range": [0, 1],
@@ -47,7 +47,7 @@ GRADER = {
 class Judge:
     """A judge whose word depends on what it is asked alone; it counts what it was asked."""
 
-    def __init__(self, delay: float = 0.03) -> None:
+    def __init__(self, delay: float = 0.2) -> None:
         self.delay = delay
         self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -199,7 +199,7 @@ def whole(serve: Any, judge: Judge, tmp_path: Path) -> dict[str, Any]:
     assert found["steps"]
     assert found["results"]
     assert server.stop() == 0
-    judge.delay = 0.03
+    judge.delay = 0.2
     judge.counts.clear()
     return found
 
@@ -408,26 +408,24 @@ def test_an_idle_server_ends_at_once(serve: Any, number: int) -> None:
 def test_a_grading_process_that_is_killed_is_replaced(serve: Any) -> None:
     server = serve()
 
-    async def attack() -> None:
-        people = Crowd()
-        killed = 0
+    async def attack() -> Crowd:
+        # The request that a process was at when it was killed is answered so; no other is.
+        people = Crowd(forgives="grading this request ended the process that did so")
         async with people.around(server.port, 3):
-            for _ in range(4):
+            for _ in range(5):
                 await asyncio.sleep(0.5)
-                for pid in server.family()[1:]:
-                    line = Path(f"/proc/{pid}/cmdline")
-                    if line.exists() and b"server.worker" in line.read_bytes():
-                        os.kill(pid, signal.SIGKILL)
-                        killed += 1
-                        break
+                graders = [
+                    pid
+                    for pid in server.family()[1:]
+                    if b"server.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                ]
+                assert graders
+                for pid in graders:
+                    os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(1)
-        assert killed == 4
+        return people
 
-    try:
-        asyncio.run(attack())
-    except AssertionError as error:
-        # A request that was on its way twice in a lost process may be refused; nothing else may.
-        faults = re.findall(r"'(_\w+: .*?)'", str(error))
-        assert faults, error
-        assert all("(50" in each for each in faults), error
+    people = asyncio.run(attack())
+    assert people.forgiven <= 5 * 3
+    assert people.slowest < 10
     assert server.stop() == 0
