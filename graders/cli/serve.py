@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -100,6 +102,13 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     metavar="N",
     help="Fine-tuning jobs dry-run at the same time; 0 for none.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "json", "text"]),
+    default="auto",
+    show_default=True,
+    help="Lines of the log; auto is text on a terminal, else JSON.",
+)
 @click.option("--log-texts", is_flag=True, help="Let the log show what requests hold.")
 @rollout_options
 @python_options
@@ -118,6 +127,7 @@ def serve(
     timeout: float,
     processes: int | None,
     jobs: int,
+    log_format: str,
     log_texts: bool,
     rollout_url: str | None,
     rollout_model: str | None,
@@ -127,7 +137,7 @@ def serve(
     """Serve graders.run, graders.validate, files and fine-tuning jobs as the hosted API does.
 
     Jobs are dry runs: their rollouts are graded, nothing is trained. The page at / is a
-    playground for graders. The log on standard error is one JSON object a line.
+    playground for graders. The log goes to standard error.
     """
     for name in _NEEDED:
         if find_spec(name) is None:
@@ -140,7 +150,7 @@ def serve(
     options = ServeOptions(
         data_dir=data_dir, host=host, port=port, token=_token(token_file),
         allowed_hosts=allowed_hosts, processes=processes or os.cpu_count() or 1, jobs=jobs,
-        log_texts=log_texts, python=python, judge=judge,
+        log_texts=log_texts, log_form=_log_form(log_format), python=python, judge=judge,
         rollout_url=rollout_url, rollout_model=rollout_model,
         limits=Limits(
             body_bytes=max_body, file_bytes=max_file, requests=max_requests,
@@ -151,6 +161,12 @@ def serve(
         say("warning: the log shows what requests hold")
     run_server(options)
     return 0
+
+
+def _log_form(chosen: str) -> Literal["json", "text"]:
+    if chosen == "auto":
+        return "text" if sys.stderr.isatty() else "json"
+    return "text" if chosen == "text" else "json"
 
 
 def _token(file: Path | None) -> str:

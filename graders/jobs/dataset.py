@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from graders import jsontext
+from graders.jobs.database import unusable
 
 __all__ = ["OWN_FIELDS", "ChangedError", "Dataset", "LineError", "Row"]
 
@@ -80,12 +81,14 @@ class Dataset:
         Raises:
             ChangedError: it is gone, or another one.
             LineError: a line is too long, or it has too many rows.
+            ApiError: it cannot be read (503).
         """
         try:
             opened = path.open("rb")
+        except FileNotFoundError:
+            raise ChangedError(f"the content of {name} is not in the store any more") from None
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise ChangedError(f"the content of {name} cannot be read: {reason}") from None
+            raise unusable(path, error) from None
         found = cls(name, opened)
         try:
             found._scan(sha256, most)
@@ -139,8 +142,7 @@ class Dataset:
             self._file.seek(self._starts[index])
             line = self._file.read(self._sizes[index])
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise ChangedError(f"the content of {self.name} cannot be read: {reason}") from None
+            raise unusable(Path(self._file.name), error) from None
         at = index * _DIGEST
         if _digest(line) != self._digests[at : at + _DIGEST]:
             raise ChangedError(f"the content of {self.name} was changed while the job ran")

@@ -122,18 +122,29 @@ class Ledger:
             raise StoppedError
         return str(row["status"])
 
-    def graded(self, split: int, draws: Iterable[int], lines: range) -> dict[Key, Graded]:
-        """Return the grades of some rows, by key."""
-        found: dict[Key, Graded] = {}
+    def keys(self, split: int, draws: Iterable[int], lines: range) -> set[Key]:
+        """Return which samples of some rows are graded."""
         with self._database.reading() as base:
-            for draw in draws:
+            return {
+                Key(split, draw, row["line"], row["sample"])
+                for draw in set(draws)
                 for row in base.execute(
-                    "SELECT * FROM grade WHERE job=? AND split=? AND draw=? AND line BETWEEN ? AND ?",
+                    "SELECT line, sample FROM grade"
+                    " WHERE job=? AND split=? AND draw=? AND line BETWEEN ? AND ?",
+                    (self.place, split, draw, lines.start, lines.stop - 1),
+                )
+            }
+
+    def graded(self, split: int, draws: Iterable[int], lines: range) -> Iterator[Graded]:
+        """Yield the grades of some rows, in the order of their keys."""
+        with self._database.reading() as base:
+            for draw in sorted(set(draws)):
+                for row in base.execute(
+                    "SELECT * FROM grade WHERE job=? AND split=? AND draw=? AND line BETWEEN ? AND ?"
+                    " ORDER BY line, sample",
                     (self.place, split, draw, lines.start, lines.stop - 1),
                 ):
-                    one = _graded(row)
-                    found[one.key] = one
-        return found
+                    yield _graded(row)
 
     def every(self) -> Iterator[Graded]:
         """Yield every grade of the job, in the order of its keys."""

@@ -51,12 +51,14 @@ class Rollout:
         code: why there is none, as a failure's code; "" where there is one.
         message: why, in one sentence.
         usage: tokens by kind.
+        lost: whether the server could not even be reached.
     """
 
     sample: dict[str, Any] | None
     code: str = ""
     message: str = ""
     usage: Mapping[str, int] = field(default_factory=dict)
+    lost: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON."""
@@ -155,7 +157,8 @@ class Sampler:
             try:
                 answer = await wire.post(_PATH, jsontext.encode(sent))
             except WireError as failure:
-                return Rollout(None, "rollout_error", failure.error.message)
+                lost = failure.error.kind == "unreachable"
+                return Rollout(None, "rollout_error", failure.error.message, lost=lost)
             if answer.status < 300:
                 return read_rollout(answer, key)
             named = refused_parameters(answer, sent) - self._refused

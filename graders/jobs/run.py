@@ -5,6 +5,7 @@ Safe to be killed at any instant: what is in the store is all there is, and a ru
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -39,6 +40,11 @@ from graders.jobs.validation import (
 from graders.jobs.verdict import Measured, refusal, verdict
 
 __all__ = ["Progress", "fail_job", "run_job"]
+
+
+class _OutageError(Exception):
+    """The server that answered prompts answers none any more."""
+
 
 _CHUNK: Final = 32
 """Samples that are graded before they are written down: what a kill costs at most."""
@@ -131,6 +137,8 @@ def _run(
                 raise RefusedError("grader_unavailable", str(error)) from None
     except StoppedError:
         return
+    except _OutageError as error:
+        _paused(ledger, str(error))
     except RefusedError as error:
         _failed(ledger, error)
 
@@ -139,19 +147,26 @@ def _failed(ledger: Ledger, error: RefusedError) -> None:
     """Let the job fail, unless somebody was faster to pause or cancel it."""
     told = {"code": error.code, "message": str(error), "param": error.param}
     judged = refusal(error.code, str(error))
-    try:
-        with ledger.change() as base:
-            for remark in error.remarks:
-                _remark(base, ledger.place, remark)
-            base.execute(
-                "UPDATE job SET status='failed', finished_at=?, estimated_finish=NULL, error=?,"
-                " verdict=? WHERE place=?",
-                (int(time.time()), encoded(told), encoded(judged), ledger.place),
-            )
-            says = f"The job failed ({error.code}): {error}"
-            say(base, ledger.place, says, level="error", data={"error": told, "verdict": judged})
-    except StoppedError:
-        return
+    with contextlib.suppress(StoppedError), ledger.change() as base:
+        for remark in error.remarks:
+            _remark(base, ledger.place, remark)
+        base.execute(
+            "UPDATE job SET status='failed', finished_at=?, estimated_finish=NULL, error=?,"
+            " verdict=? WHERE place=?",
+            (int(time.time()), encoded(told), encoded(judged), ledger.place),
+        )
+        says = f"The job failed ({error.code}): {error}"
+        say(base, ledger.place, says, level="error", data={"error": told, "verdict": judged})
+
+
+def _paused(ledger: Ledger, reason: str) -> None:
+    """Pause the job, unless somebody was faster to pause or cancel it."""
+    with contextlib.suppress(StoppedError), ledger.change() as base:
+        base.execute(
+            "UPDATE job SET status='paused', estimated_finish=NULL WHERE place=?", (ledger.place,)
+        )
+        says = f"The job was paused, for prompts get no answers any more ({reason}); resume it"
+        say(base, ledger.place, says, level="warn")
 
 
 def _remark(base: Any, place: int, remark: Remark) -> None:
@@ -200,11 +215,17 @@ class _DryRun:
         self._done = 0
         self._means: tuple[float | None, float | None] = (None, None)
         self._timing: dict[str, float] = {}
+        self._recorded_valid: Counts | None = None
+        self._answered = False
 
     def run(self) -> None:
         """Go through the states that are left."""
         row = self._ledger.row()
         if not row["validated"]:
+            with self._ledger.change() as base:
+                base.execute(
+                    "UPDATE job SET status='validating_files' WHERE place=?", (self._ledger.place,)
+                )
             self._tell("validating_files", row["step"])
             data = self._validate()
         else:
@@ -220,6 +241,7 @@ class _DryRun:
         self._findings = [Finding(**one) for one in jsontext.decode(row["findings"])]
         self._resolved = Resolved(**jsontext.decode(row["resolved"]))
         self._check_model()
+        self._answered = row["step"] > 0
         self._begin()
         try:
             self._grade_steps(row["step"])
@@ -337,17 +359,19 @@ class _DryRun:
 
     def _counted(self, split: int, draw: int, rows: range) -> Counts:
         """Grade what is not graded yet of some rows, and return the sums over all of them."""
-        wanted = self._wanted(split, draw, rows)
-        draws = (RECORDED, draw)
-        known = self._ledger.graded(split, draws, rows)
+        if split == VALID and self._recorded_valid is not None:
+            return self._recorded_valid
+        wanted, draws = self._wanted(split, draw, rows), (RECORDED, draw)
+        known = self._ledger.keys(split, draws, rows)
         missing = [key for key in wanted if key not in known]
         for at in range(0, len(missing), _CHUNK):
             if self._ledger.check() == "queued":
                 self._begin()  # It was paused and resumed before this process looked.
             self._grade(missing[at : at + _CHUNK])
-        if missing:
-            known = self._ledger.graded(split, draws, rows)
-        return Counts.of(known[key] for key in wanted)
+        counts = Counts.of(self._ledger.graded(split, draws, rows))
+        if split == VALID and all(key.draw == RECORDED for key in wanted):
+            self._recorded_valid = counts  # Every evaluation gives the same.
+        return counts
 
     def _grade(self, keys: Sequence[Key]) -> None:
         """Grade a few samples and write the grades down."""
@@ -387,7 +411,21 @@ class _DryRun:
             for key in asked
             if key not in known
         ]
-        self._sampler.sample(asks, lambda key, one: self._ledger.keep_rollout(Key(*key), one))
+        lost: dict[Key, Rollout] = {}
+
+        def keep(key: tuple[int, ...], one: Rollout) -> None:
+            if one.lost:
+                lost[Key(*key)] = one
+            else:
+                self._ledger.keep_rollout(Key(*key), one)
+
+        self._sampler.sample(asks, keep)
+        if lost and len(lost) == len(asks) and self._answered:
+            # It did answer before: whoever brings it up again need not begin anew.
+            raise _OutageError(next(iter(lost.values())).message)
+        for key, one in lost.items():
+            self._ledger.keep_rollout(key, one)
+        self._answered = self._answered or len(lost) < len(asks)
         self._timing["sampling"] = self._timing.get("sampling", 0.0) + time.monotonic() - began
         return self._ledger.rollouts(asked)
 

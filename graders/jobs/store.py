@@ -10,6 +10,7 @@ from graders.jobs.database import Database, unusable
 from graders.jobs.file import Files
 from graders.jobs.job import Jobs
 from graders.jobs.permission import Permissions
+from graders.jobs.upload import Uploads
 
 __all__ = ["Store", "default_data_dir"]
 
@@ -33,6 +34,7 @@ class Store:
     Attributes:
         folder: the folder.
         files: the files.
+        uploads: files that come in parts.
         jobs: the jobs.
         permissions: the permissions of checkpoints.
 
@@ -50,6 +52,7 @@ class Store:
             raise unusable(self.folder, error) from None
         self.database = Database(self.folder / "graders.sqlite")
         self.files = Files(self.database, blobs)
+        self.uploads = Uploads(self.files, self.folder / "uploads")
         self.jobs = Jobs(self.database, locks)
         self.permissions = Permissions(self.database)
 

@@ -154,7 +154,7 @@ def verdict(
             "highest": measured.highest if measured.train.scored else None,
         },
         "failures": _failures(measured),
-        "reward_curve": curve(steps),
+        "reward_curve": curve(steps, resolved),
         "signal": {
             "prompts": measured.groups,
             "constant": measured.alike,
@@ -251,22 +251,16 @@ def _failures(measured: Measured) -> list[dict[str, Any]]:
 
 
 def curve(
-    steps: Iterable[tuple[int, float | None, float | None]],
+    steps: Iterable[tuple[int, float | None, float | None]], resolved: Resolved
 ) -> list[tuple[int, float | None, float | None]]:
-    """Return a reward curve of a few hundred points at most; evaluations are kept first."""
-    kept: list[tuple[int, float | None, float | None]] = []
-    stride = 1
-    for number, (step, train, valid) in enumerate(steps):
-        if number % stride and valid is None:
-            continue
-        kept.append((step, train, valid))
-        if len(kept) > 2 * _POINTS:
-            stride *= 2
-            last = kept[-1]
-            kept = kept[::2]
-            if kept[-1] != last:
-                kept.append(last)
-    return kept
+    """Return a reward curve of a few hundred points at most, of steps and of evaluations."""
+    stride = -(-resolved.total_steps // _POINTS)
+    every = -(-resolved.evaluations // _POINTS) * resolved.eval_interval
+    return [
+        point
+        for point in steps
+        if not (point[0] - 1) % stride or not point[0] % every or point[0] == resolved.total_steps
+    ]
 
 
 def _whole(measured: Measured, resolved: Resolved) -> dict[str, dict[str, int]]:

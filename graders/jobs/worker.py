@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Final
 
-from graders.errors import GradersError
+from graders.errors import GradersError, shown
 from graders.jobs.error import ApiError
 from graders.jobs.run import fail_job, run_job
 from graders.jobs.store import Store
@@ -39,6 +39,11 @@ def main() -> None:
                     raise
                 # The options are all jobs' here: another try would end the same.
                 fail_job(store, name, error.code or "refused", str(error))
+            except (GradersError, OSError):
+                raise
+            except Exception as error:  # noqa: BLE001  (else the server would try it for ever)
+                text = f"{type(error).__name__}: {error}".partition("\n")[0]
+                fail_job(store, name, "internal_error", f"a fault of graders: {shown(text, 300)}")
     except GradersError as error:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"graders: {error}\n")

@@ -21,14 +21,14 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
-from graders.server.route import file, grader, job, page
+from graders.server.route import file, grader, job, page, upload
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
 
 __all__ = ["PREFIXES", "create_app"]
 
 PREFIXES = ("/v1", "/openai/v1", "/openai")
-"""What API paths begin with: the hosted service's, Azure's, and what Azure's own client adds."""
+"""What API paths begin with: the hosted service's, and Azure's new and old."""
 
 _GRADERS = "/fine_tuning/alpha/graders"
 _JOBS = "/fine_tuning/jobs"
@@ -42,6 +42,10 @@ _API: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/files/{id}", file.retrieve),
     ("DELETE", "/files/{id}", file.delete),
     ("GET", "/files/{id}/content", file.content),
+    ("POST", "/uploads", upload.create),
+    ("POST", "/uploads/{id}/parts", upload.add_part),
+    ("POST", "/uploads/{id}/complete", upload.complete),
+    ("POST", "/uploads/{id}/cancel", upload.cancel),
     ("POST", _JOBS, job.create),
     ("GET", _JOBS, job.list_jobs),
     ("GET", f"{_JOBS}/{{id}}", job.retrieve),
@@ -77,7 +81,7 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     Raises:
         GradersError: the data folder cannot be used.
     """
-    log = log or Log(texts=options.log_texts)
+    log = log or Log(texts=options.log_texts, form=options.log_form)
     store = Store(options.data_dir)
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)

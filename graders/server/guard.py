@@ -23,7 +23,7 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions, is_loopback
 
-__all__ = ["Guard", "error_response"]
+__all__ = ["Guard", "error_response", "retry_headers"]
 
 _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
@@ -31,15 +31,22 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "O
 
 def error_response(error: ApiError) -> Response:
     """Return the answer that says an error, in the hosted service's envelope."""
-    headers = {}
-    if error.status in (429, 503):
-        headers["retry-after"] = "1"
-    if error.status in (408, 413):
-        headers["connection"] = "close"  # What is still to come of the request is not waited for.
+    headers = retry_headers(error.status)
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     body = jsontext.encode(error.body())
     return Response(body, error.status, headers, "application/json")
+
+
+def retry_headers(status: int) -> dict[str, str]:
+    """Return what tells clients whether, and when, to send the same request again."""
+    if status in (429, 503):
+        return {"retry-after": "1"}
+    if status in (501, 504):
+        return {"x-should-retry": "false"}  # The SDKs' own header: it would end the same.
+    if status in (408, 413):
+        return {"connection": "close"}  # What is still to come of the request is not waited for.
+    return {}
 
 
 class Guard:

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, TextIO
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TextIO, get_args
 
 from graders import jsontext
 from graders.errors import shown
 
-__all__ = ["Log"]
+__all__ = ["LOG_FORMS", "Log", "LogForm"]
+
+LogForm = Literal["json", "text"]
+LOG_FORMS: Final = get_args(LogForm)
 
 
 class Log:
-    """Writes lines of JSON.
+    """Writes a line for each event.
 
     Args:
         texts: whether bodies of requests may be written, shortened.
+        form: JSON for machines, or text for people who watch.
         stream: where to; None for standard error.
     """
 
-    def __init__(self, *, texts: bool = False, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, *, texts: bool = False, form: LogForm = "json", stream: TextIO | None = None
+    ) -> None:
         self.texts = texts
+        self._form = form
         self._stream = stream
 
     def write(self, event: str, level: str = "info", **facts: Any) -> None:
         """Write one line; a log that cannot be written is no reason to stop serving."""
-        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + "Z"
         known = {name: value for name, value in facts.items() if value is not None}
-        line = jsontext.encode({"time": now, "level": level, "event": event, **known}).decode()
+        now = time.time()
+        line = (
+            _text(now, event, level, known)
+            if self._form == "text"
+            else _json(now, event, level, known)
+        )
         try:
             stream = self._stream or sys.stderr
             stream.write(line + "\n")
@@ -39,3 +51,24 @@ class Log:
     def body(self, body: bytes) -> str | None:
         """Return what the log says of a body: nothing, unless texts were asked for."""
         return shown(body[:4000].decode("utf-8", "replace"), 4000) if self.texts else None
+
+
+def _json(now: float, event: str, level: str, facts: Mapping[str, Any]) -> str:
+    clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    return jsontext.encode({"time": clock, "level": level, "event": event, **facts}).decode()
+
+
+def _text(now: float, event: str, level: str, facts: Mapping[str, Any]) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(now))
+    if event == "listening":
+        url = facts["url"]
+        return (
+            f"{clock}  the playground is at {url}/\n"
+            f'{clock}  for clients: OpenAI(base_url="{url}/v1", api_key="-")\n'
+            f"{clock}  files and jobs are kept in {facts['data_dir']}; Ctrl-C stops"
+        )
+    if event == "request":
+        said = f"{facts['status']}  {facts['method']} {facts['route']}  {facts['ms']:g} ms"
+        return f"{clock}  {said}" + (f"  {facts['body']}" if "body" in facts else "")
+    said = "  ".join(f"{name}={shown(str(value), 300)}" for name, value in facts.items())
+    return f"{clock}  {level if level != 'info' else ''}{': ' if level != 'info' else ''}{event}  {said}"

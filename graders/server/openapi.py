@@ -193,6 +193,22 @@ def _paths() -> dict[str, Any]:
             "get": _call("A file's content", {"application/octet-stream": {"schema": {}}}, 400, 404,
                          name="file_content"),
         }),
+        "/v1/uploads": {
+            "post": _call("Announce a file that comes in parts", _json(_ref("Upload")), 400, name="create_upload",
+                          body=_json(_made({"filename": _TEXT, "purpose": {"enum": list(_PURPOSES)},
+                                            "bytes": {"type": "integer", "minimum": 0}, "mime_type": _TEXT}))),
+        },
+        "/v1/uploads/{id}/parts": _with("id", {
+            "post": _call("Send a part", _json(_ref("Part")), 400, 404, name="add_part",
+                          body={"multipart/form-data": {"schema": _made({"data": {"type": "string", "format": "binary"}})}}),
+        }),
+        "/v1/uploads/{id}/complete": _with("id", {
+            "post": _call("Make one file of the parts", _json(_ref("Upload")), 400, 404, 409, name="complete_upload",
+                          body=_json(_made({"part_ids": {"type": "array", "items": _TEXT}, "md5": _TEXT}, "md5"))),
+        }),
+        "/v1/uploads/{id}/cancel": _with("id", {
+            "post": _call("Give an upload up", _json(_ref("Upload")), 400, 404, name="cancel_upload"),
+        }),
         jobs: {
             "post": _call("Create a job", job, 400, 404, body=_json(_ref("JobRequest")), name="create_job"),
             "get": _call("List jobs", _json(_page("Job", ends=False)), 400, 404, name="list_jobs",
@@ -264,6 +280,11 @@ def _schemas() -> dict[str, Any]:
             "expires_at": _MAYBE_WHOLE, "filename": _TEXT, "purpose": _TEXT, "status": _TEXT,
             "status_details": _MAYBE_TEXT,
         }, "expires_at", "status_details"),
+        "Upload": _made({
+            "id": _ID, "object": {"const": "upload"}, "bytes": _WHOLE, "created_at": _WHOLE, "filename": _TEXT,
+            "purpose": _TEXT, "status": _TEXT, "expires_at": _WHOLE, "file": {"anyOf": [_ref("File"), {"type": "null"}]},
+        }),
+        "Part": _made({"id": _ID, "object": {"const": "upload.part"}, "created_at": _WHOLE, "upload_id": _ID}),
         "JobRequest": _made({
             "model": _TEXT, "training_file": _TEXT, "validation_file": _MAYBE_TEXT, "method": _OBJECT,
             "hyperparameters": _OBJECT, "suffix": _MAYBE_TEXT, "seed": _MAYBE_WHOLE,

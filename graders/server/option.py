@@ -9,6 +9,7 @@ from pathlib import Path
 from graders.chat import JudgeOptions
 from graders.errors import OptionError
 from graders.sandbox import PythonOptions
+from graders.server.log import LogForm
 
 __all__ = ["Limits", "ServeOptions", "is_loopback"]
 
@@ -59,6 +60,7 @@ class ServeOptions:
         processes: processes for metrics and formulas.
         jobs: jobs that run at the same time; 0 for none.
         log_texts: whether the log shows what requests hold.
+        log_form: `json` for machines, `text` for people.
         python: how python graders are run.
         judge: how model graders are asked.
         rollout_url: where jobs get samples that their rows do not record; None for nowhere.
@@ -74,6 +76,7 @@ class ServeOptions:
     processes: int = 2
     jobs: int = 1
     log_texts: bool = False
+    log_form: LogForm = "json"
     python: PythonOptions = field(default_factory=PythonOptions)
     judge: JudgeOptions = field(default_factory=JudgeOptions)
     rollout_url: str | None = None

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import os
 import pickle
+import signal
 import sys
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from graders.server.desk import Answer, Need, failed
 from graders.server.option import ServeOptions
 from graders.server.worker import ANSWER, PING, REQUEST, TASKS, THREADS
 
-__all__ = ["Pool"]
+__all__ = ["Pool", "kill"]
 
 _PIPELINED: Final = 2  # The next request is there when the last one is answered.
 _PING_SECONDS: Final = 5.0
@@ -206,8 +207,7 @@ class _Process:
     def _kill(self, why: str) -> None:
         self._why = why
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            kill(self._process)
 
     async def _live(self, ready: asyncio.Future[None] | None) -> None:
         """Run the process until it ends, then let the next one start."""
@@ -259,8 +259,7 @@ class _Process:
             pass  # It has ended, or was killed.
         finally:
             pinging.cancel()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            kill(process)
             await process.wait()
 
     def _answered(self, number: int, answer: Answer) -> None:
@@ -324,6 +323,16 @@ class _Process:
                 self._kill("was told to end")
         if task is not None:
             await asyncio.wait([task], timeout=5.0)
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a process, unless its end is known.
+
+    Its own `kill` looks first whether it has ended, and so takes the end from whoever waits for it.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
 
 
 def _settle(asked: _Asked, answer: Answer) -> None:

@@ -65,7 +65,7 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
         OptionError: the address cannot be listened on.
         GradersError: the data folder cannot be used.
     """
-    log = log or Log(texts=options.log_texts)
+    log = log or Log(texts=options.log_texts, form=options.log_form)
     _allow_files(options.limits.connections)
     listening = _listen(options)
     with contextlib.closing(listening):

@@ -15,6 +15,7 @@ from graders.errors import GradersError
 from graders.jobs import RunOptions, Store
 from graders.server.log import Log
 from graders.server.option import ServeOptions
+from graders.server.pool import kill
 
 __all__ = ["Supervisor"]
 
@@ -122,8 +123,7 @@ class Supervisor:
             process.stdin.close()  # The end of its input is the end of the job's server.
             await asyncio.wait([waiting], timeout=_PATIENCE)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            kill(process)
         return await waiting
 
     def _run_options(self) -> RunOptions:

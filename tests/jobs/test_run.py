@@ -327,10 +327,8 @@ def test_a_file_that_changed_under_a_job_fails_it(store: Store, body: Any, what:
             opened.write(b"{}\n")
     job = run_job(store, name)
     assert job["error"]["code"] == "file_changed"
-    assert (
-        "cannot be read" in job["error"]["message"]
-        or "is not what was uploaded" in job["error"]["message"]
-    )
+    says = "is not in the store any more" if what == "delete" else "is not what was uploaded"
+    assert says in job["error"]["message"]
 
 
 def test_a_file_that_changes_while_a_job_runs_fails_it(store: Store, body: Any) -> None:
@@ -496,6 +494,37 @@ def test_tool_calls_and_refusals_are_what_a_model_said(store: Store, body: Any, 
     outputs = [one["output"] for one in results(store, job) if "output" in one]
     assert {"output_text": "", "output_tools": calls} in outputs
     assert {"output_text": "No."} in outputs
+
+
+def test_a_model_that_is_gone_pauses_the_job_which_later_goes_on(
+    store: Store, body: Any, serve: Any
+) -> None:
+    server = serve(lambda asked, _: completion("2"))
+    options = RunOptions(rollout_url=server.url, rollout_attempts=1)
+    name = store.jobs.create(body(prompts(4), rows(1), hyperparameters={"batch_size": 1}))["id"]
+
+    def act(progress: Any) -> None:
+        if progress.step == 2:
+            server.stop()
+
+    job = run_job(store, name, options, act)
+    assert job["status"] == "paused"
+    assert "prompts get no answers any more" in said(store, name)[-1]["message"]
+    assert job["dry_run"]["step"] == 2
+    other = serve(lambda asked, _: completion("2"))
+    store.jobs.resume(name)
+    job = run_job(store, name, RunOptions(rollout_url=other.url))
+    assert verdict(job)["failures"] == []
+    assert (len(server.asked), len(other.asked)) == (8, 8)
+
+
+def test_a_model_that_was_never_there_fails_the_job(store: Store, body: Any, serve: Any) -> None:
+    server = serve(lambda asked, _: completion("2"))
+    server.stop()
+    options = {"rollout_url": server.url, "rollout_attempts": 1}
+    job = run(store, body(prompts(4), rows(1)), **options)
+    assert job["error"]["code"] == "rollout_failed"
+    assert "cannot be reached" in job["error"]["message"]
 
 
 def test_a_rate_limit_is_waited_for(store: Store, body: Any, serve: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 from starlette.datastructures import FormData, UploadFile
@@ -15,7 +16,7 @@ from graders.jobs.error import ApiError
 from graders.server.body import chunks
 from graders.server.state import json_response, number, state_of, stored
 
-__all__ = ["content", "create", "delete", "list_files", "retrieve"]
+__all__ = ["content", "create", "delete", "form_of", "list_files", "listed", "retrieve"]
 
 _FIELDS: Final = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 _MOST_LISTED: Final = 10_000
@@ -23,14 +24,25 @@ _MOST_LISTED: Final = 10_000
 
 async def create(request: Request) -> Response:
     """Take a file in; it goes to disk as it comes."""
-    state = state_of(request)
-    limits = state.options.limits
+    async with form_of(request, state_of(request).options.limits.file_bytes, _FIELDS) as form:
+        return json_response(await _store(request, form))
+
+
+@contextlib.asynccontextmanager
+async def form_of(
+    request: Request, limit: int, fields: Sequence[str]
+) -> AsyncGenerator[FormData, None]:
+    """Give a form; its files are on disk, and gone afterwards.
+
+    Raises:
+        ApiError: it is none, has other fields, or comes too slowly.
+    """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
         raise ApiError(
             400, f"a file is uploaded as multipart/form-data, got {quoted(kind or 'nothing')}"
         )
-    body = chunks(request, limits.file_bytes, limits.body_seconds)
+    body = chunks(request, limit, state_of(request).options.limits.body_seconds)
     parser = MultiPartParser(
         request.headers, body, max_files=1, max_fields=8, max_part_size=1 << 16
     )
@@ -41,9 +53,21 @@ async def create(request: Request) -> Response:
         except (MultiPartException, KeyError, UnicodeDecodeError) as error:
             said = getattr(error, "message", "") or "its parts cannot be read"
             raise ApiError(400, f"the form is faulty: {said}", code="invalid_form") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ApiError(
+                507, f"the upload cannot be written: {reason}", type="server_error", code="storage"
+            ) from None
         except ClientDisconnect:
             raise ApiError(400, "the client went away before its upload was complete") from None
-        return json_response(await _store(request, form))
+        for name in form:
+            if name not in fields:
+                near = nearest(name, fields)
+                hint = f"; did you mean {near}?" if near else f"; it has {', '.join(fields)}"
+                raise ApiError(400, f"the form has no field {quoted(name)}{hint}", param=name[:100])
+            if len(form.getlist(name)) > 1:
+                raise ApiError(400, f"the form has {name} more than once", param=name)
+        yield form
     finally:
         if form is not None:
             await form.close()
@@ -51,13 +75,6 @@ async def create(request: Request) -> Response:
 
 async def _store(request: Request, form: FormData) -> dict[str, Any]:
     state = state_of(request)
-    for name in form:
-        if name not in _FIELDS:
-            near = nearest(name, _FIELDS)
-            hint = f"; did you mean {near}?" if near else f"; it has {', '.join(_FIELDS)}"
-            raise ApiError(400, f"the form has no field {quoted(name)}{hint}", param=name[:100])
-        if len(form.getlist(name)) > 1:
-            raise ApiError(400, f"the form has {name} more than once", param=name)
     file, purpose = form.get("file"), form.get("purpose")
     if not isinstance(file, UploadFile):
         raise ApiError(400, "file is required: the file's content, with a name", param="file")

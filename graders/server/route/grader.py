@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graders.server.guard import retry_headers
 from graders.server.state import body_of, state_of
 
 __all__ = ["explain", "lint", "run", "validate"]
@@ -39,5 +40,4 @@ async def _ask(request: Request, task: str) -> Response:
     answer = await state.pool.ask(task, await body_of(request))
     if answer.facts:
         state.meter.grade(answer.facts)
-    headers = {"retry-after": "1"} if answer.status == 503 else None
-    return Response(answer.body, answer.status, headers, _JSON)
+    return Response(answer.body, answer.status, retry_headers(answer.status), _JSON)
