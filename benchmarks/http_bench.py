@@ -130,7 +130,9 @@ def start(folder: str) -> tuple[subprocess.Popen[str], int]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="few requests: checks values, not times")
+    parser.add_argument(
+        "--quick", action="store_true", help="few requests: checks values, not times"
+    )
     quick = parser.parse_args().quick
     given = rows(60 if quick else 2000)
     lines = []

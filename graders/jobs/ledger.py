@@ -107,14 +107,17 @@ class Ledger:
             self._check(base)
             yield base
 
-    def check(self) -> str:
-        """Return the job's status, which is one it may go on with.
+    def check(self) -> None:
+        """Look whether a job that is being graded may go on.
 
         Raises:
             StoppedError: somebody has paused or cancelled it.
         """
         with self._database.reading() as base:
-            return self._check(base)
+            status = self._check(base)
+        if status == "queued":  # It was paused and resumed before anybody looked.
+            with self.change() as base:
+                base.execute("UPDATE job SET status='running' WHERE place=?", (self.place,))
 
     def _check(self, base: sqlite3.Connection) -> str:
         row = base.execute("SELECT status FROM job WHERE place=?", (self.place,)).fetchone()

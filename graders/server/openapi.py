@@ -30,7 +30,7 @@ def document() -> dict[str, Any]:
     definitions = grader.pop("$defs", {})
     grader.pop("$schema", None)
     schemas = {
-        **{name: _moved(value) for name, value in definitions.items()},
+        **{name: _named(_moved(value)) for name, value in definitions.items()},
         "Grader": _moved(grader),
         **_schemas(),
     }
@@ -66,6 +66,14 @@ def _moved(value: Any) -> Any:
             for key, one in value.items()
         }
     return [_moved(one) for one in value] if isinstance(value, list) else value
+
+
+def _named(value: Any) -> Any:
+    """Return a schema in which a name that may be missing may be null, as it is taken."""
+    name = value.get("properties", {}).get("name", {})
+    if "default" in name:
+        name["type"] = [name["type"], "null"]
+    return value
 
 
 def _ref(name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.chat.server import Asked, ScriptedServer, Told, completion
 from tests.clients.environment import ROOT
 from tests.clients.serving import Serving, free_port
 
-TOKEN = "a-token-of-the-tests-0123456789"  # noqa: S105
+TOKEN = "a-token-of-the-tests-0123456789"
 
 
 def judge(asked: Asked, _: int) -> Told:

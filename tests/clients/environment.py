@@ -103,7 +103,8 @@ def _node(name: str, requirements: list[str]) -> None:
     (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
     subprocess.run(
         ["npm", "install", "--silent", "--no-fund", "--no-audit", *requirements],
-        cwd=folder, check=True,
+        cwd=folder,
+        check=True,
     )
     (folder / "done").touch()
 

@@ -22,6 +22,7 @@ from graders.jobs import Store
 JOB: Final = "ft-AF1WoRqd3aJAHsqc9NY7iL8F"
 CHECKPOINTS: Final = (JOB, "ft:gpt-4o-mini-2024-07-18:org:weather:B7R9VjQd")
 FILES: Final = ("file_id", "file-abc123", "string", "after")
+UPLOAD: Final = "upload_abc123"
 ROW: Final = b'{"messages": [{"role": "user", "content": "a"}], "foo": "bar"}\n'
 BODY: Final[dict[str, Any]] = {
     "model": "gpt-4o-mini",
@@ -73,7 +74,14 @@ def seed(folder: Path) -> None:
                 (name, now, checkpoint),
             )
         base.execute("VACUUM INTO ?", (str(picture(folder)),))
-    shutil.copytree(folder / "files", picture(folder).with_suffix(".files"))
+    upload = store.uploads.create(
+        filename="a", purpose="assistants", size=1000, mime_type="text/plain"
+    )
+    about = folder / "uploads" / UPLOAD / "upload.json"
+    (folder / "uploads" / upload["id"]).rename(about.parent)
+    about.write_text(json.dumps({**upload, "id": UPLOAD}))
+    for name in ("files", "uploads"):
+        shutil.copytree(folder / name, picture(folder).with_suffix(f".{name}"))
     store.close()
 
 

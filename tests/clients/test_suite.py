@@ -16,14 +16,19 @@ from tests.clients.serving import Serving
 
 pytestmark = pytest.mark.clients
 
-FILES = ("tests/api_resources/test_files.py", "tests/api_resources/fine_tuning")
+FILES = [
+    f"tests/api_resources/{name}"
+    for name in ("test_files.py", "fine_tuning", "test_uploads.py", "uploads")
+]
 
 # What cannot pass, by the name of the test, and why. A test that fails and is not here is a fault
 # of ours; one that is here and passes has to leave the list.
 PAUSED = 'the service answers "paused", as its reference shows; the SDK\'s types do not have it'
+PART = 'the suite completes an upload of the part "string", and no part is called that'
 EXPECTED: dict[str, dict[str, str]] = {
     name: {
         r"/test_jobs\.py::\w+::test_(method|raw_response|streaming_response)_pause\[": PAUSED,
+        r"/test_uploads\.py::\w+::test_(method|raw_response|streaming_response)_complete": PART,
     }
     for name in PYTHON
 }
@@ -53,7 +58,7 @@ def run(name: str, folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("name", list(PYTHON))
 def test_the_sdk_s_own_suite_passes(name: str, tmp_path: Path) -> None:
     outcomes = run(name, tmp_path)
-    assert len(outcomes) > 390, outcomes
+    assert len(outcomes) > 430, outcomes
     expected = EXPECTED[name]
     unexpected = {
         test: why
@@ -69,3 +74,23 @@ def test_the_sdk_s_own_suite_passes(name: str, tmp_path: Path) -> None:
     assert not better, f"these pass now: {better}"
     for each in expected:
         assert any(re.search(each, test) for test in outcomes), f"no test is called {each}"
+
+
+@pytest.mark.parametrize("mode", ["disk", "memory"])
+def test_the_sdk_s_own_example_of_uploads_runs(mode: str, tmp_path: Path) -> None:
+    content = b"0123456789abcdef" * (1 << 16)
+    (tmp_path / "big_test_file.txt").write_bytes(content)
+    server = Serving(tmp_path / "store", "--jobs", "0")
+    try:
+        done = subprocess.run(
+            [interpreter("openai-3"), suite("openai-3") / "examples" / "uploads.py",
+             tmp_path / "big_test_file.txt", mode],
+            capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "OPENAI_BASE_URL": f"{server.url}/v1",
+                 "OPENAI_API_KEY": "anything", "COLUMNS": "200"},
+        )  # fmt: skip
+    finally:
+        assert server.stop() == 0
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "status='completed'" in done.stdout, done.stdout
+    assert f"bytes={len(content)}" in done.stdout, done.stdout

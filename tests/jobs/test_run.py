@@ -346,6 +346,21 @@ def test_a_file_that_changes_while_a_job_runs_fails_it(store: Store, body: Any) 
     assert "was changed while the job ran" in job["error"]["message"]
 
 
+def test_a_file_that_changed_while_a_job_was_paused_fails_it(store: Store, body: Any) -> None:
+    name = store.jobs.create(body(hyperparameters={"batch_size": 1}))["id"]
+
+    def act(progress: Any) -> None:
+        if progress.step == 3:
+            store.jobs.pause(name)
+
+    run_job(store, name, on_progress=act)
+    blob = store.files.path(store.jobs.get(name)["validation_file"])
+    blob.write_bytes(blob.read_bytes().upper())
+    store.jobs.resume(name)
+    job = run_job(store, name)
+    assert (job["error"]["code"], job["error"]["param"]) == ("file_changed", "validation_file")
+
+
 # Jobs that train on answers.
 
 ANSWERED = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}
@@ -410,7 +425,8 @@ def test_a_model_answers_the_rows_that_record_nothing(store: Store, body: Any, s
     sent = [one.body for one in server.asked]
     assert len(sent) == 2 * 4 * 2  # rows, samples, epochs
     assert len({one["seed"] for one in sent}) == len(sent)
-    assert sent[0]["messages"] == [{"role": "user", "content": "0?"}]
+    asked = sorted(one["messages"][0]["content"] for one in sent)
+    assert asked == ["0?"] * 8 + ["1?"] * 8
     assert {one["model"] for one in sent} == {"mine"}
     assert sent[0]["tools"] == tools
     assert sent[0]["response_format"] == form

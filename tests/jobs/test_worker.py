@@ -76,3 +76,16 @@ def test_a_job_that_this_server_cannot_run_fails(store: Store, body: Any) -> Non
     job = store.jobs.get(name)
     assert job["status"] == "failed"
     assert job["error"]["code"] == "missing_rollouts"
+
+
+def test_a_fault_of_ours_fails_the_job_rather_than_being_tried_for_ever(
+    store: Store, body: Any
+) -> None:
+    name = store.jobs.create(body())["id"]
+    with store.database.writing() as base:
+        base.execute("UPDATE job SET validated=1, status='queued', findings='[]', resolved='{}'")
+    with begin(store, name) as worker:
+        assert worker.wait(60) == 0
+    error = store.jobs.get(name)["error"]
+    assert error["code"] == "internal_error"
+    assert "TypeError" in error["message"]

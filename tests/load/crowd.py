@@ -114,7 +114,9 @@ async def _exact(wire: Wire, turn: int) -> None:
 
 async def _close(wire: Wire, turn: int) -> None:
     answer = "x" * (turn % 7 + 1)
-    _right(await wire.ask("POST", RUN, body(CLOSE, answer + "y" * len(answer), answer=answer)), 2 / 3)
+    _right(
+        await wire.ask("POST", RUN, body(CLOSE, answer + "y" * len(answer), answer=answer)), 2 / 3
+    )
 
 
 async def _rouge(wire: Wire, turn: int) -> None:

@@ -96,7 +96,16 @@ def test_bodies_that_are_no_requests(shared: Serving) -> None:
 
 def test_texts_that_are_odd_but_right(shared: Serving) -> None:
     async def attack() -> None:
-        for text in ("\u0000", "\ud800", "\U0001f600", "\u202e", "{{ item.answer }}", "\\", "\r\n", ""):
+        for text in (
+            "\u0000",
+            "\ud800",
+            "\U0001f600",
+            "\u202e",
+            "{{ item.answer }}",
+            "\\",
+            "\r\n",
+            "",
+        ):
             reply = await ask(shared.port, "POST", RUN, body(EXACT, text, answer=text))
             assert reply.status == 200, (text, reply)
             assert reply.json["reward"] == 1.0, (text, reply.json)
@@ -189,7 +198,15 @@ def test_methods_and_paths_that_are_not_there(shared: Serving) -> None:
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FROBNICATE"):
             refused(await ask(shared.port, method, RUN), 400, 405, 501)
         refused(await ask(shared.port, "DELETE", "/v1/files"), 405)
-        for path in ("/v1/evals", "/v2/files", "/v1", "/v1/files/", "//v1/files", "/v1//files", "/admin"):
+        for path in (
+            "/v1/evals",
+            "/v2/files",
+            "/v1",
+            "/v1/files/",
+            "//v1/files",
+            "/v1//files",
+            "/admin",
+        ):
             refused(await ask(shared.port, "POST", path, {}), 404, 405)
         head = await ask(shared.port, "HEAD", "/v1/fine_tuning/jobs/ftjob-x", content_length="0")
         assert head.status in (404, 405)
@@ -307,7 +324,9 @@ def test_forms_that_are_wrong(shared: Serving) -> None:
         before = await ask(shared.port, "GET", "/v1/files?purpose=user_data")
         for name, (data, said) in forms.items():
             try:
-                refused(await ask(shared.port, "POST", "/v1/files", data, content_type=said), 400, 413)
+                refused(
+                    await ask(shared.port, "POST", "/v1/files", data, content_type=said), 400, 413
+                )
             except AssertionError as error:
                 raise AssertionError(f"{name}: {error}") from None
         after = await ask(shared.port, "GET", "/v1/files?purpose=user_data")
@@ -337,7 +356,11 @@ def test_an_upload_that_is_too_large_leaves_nothing(serve: Any) -> None:
 def test_content_types_other_than_json(shared: Serving) -> None:
     async def attack() -> None:
         # A page of another site can send these without asking first; a form is none of ours.
-        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"):
+        for kind in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=a",
+        ):
             reply = await ask(shared.port, "POST", RUN, GOOD, content_type=kind)
             assert reply.status in (200, 400, 415), reply
         for kind in ("application/json", "application/json; charset=utf-8", "APPLICATION/JSON"):

@@ -178,7 +178,7 @@ def attacks() -> dict[str, str]:
 
 def scores(source: str) -> set[float]:
     """Return the scores that an attack may come to, of what its head expects."""
-    expected = source.split("# expect: ")[1].split("\n")[0].split("|")
+    expected = source.split("# expect: ")[1].split("\n", maxsplit=1)[0].split("|")
     return {float(one) for one in expected if one[0].isdigit()}
 
 

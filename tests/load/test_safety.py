@@ -20,7 +20,7 @@ from tests.load.wire import Wire, ask
 
 pytestmark = pytest.mark.load
 
-TOKEN = "a-token-of-the-tests-0123456789"  # noqa: S105
+TOKEN = "a-token-of-the-tests-0123456789"
 KEY = "sk-the-judges-key-0123456789abcdef"
 RUN_BODY = body(EXACT)
 
@@ -101,7 +101,9 @@ def test_a_token_is_needed_for_everything_that_matters(serve: Any, tmp_path: Pat
     file = tmp_path / "token"
     file.write_text(TOKEN)
     server = serve("--token-file", str(file))
-    document = asyncio.run(ask(server.port, "GET", "/openapi.json", authorization=f"Bearer {TOKEN}"))
+    document = asyncio.run(
+        ask(server.port, "GET", "/openapi.json", authorization=f"Bearer {TOKEN}")
+    )
     paths = [
         (method.upper(), path.replace("{", "").replace("}", ""))
         for path, methods in document.json["paths"].items()
@@ -122,7 +124,9 @@ def test_a_token_is_needed_for_everything_that_matters(serve: Any, tmp_path: Pat
                 {"authorization": "Bearer " + "x" * 5000}, {"api_key": "\xe4" * 20},
                 {"cookie": f"token={TOKEN}"},
             ):  # fmt: skip
-                reply = await ask(server.port, method, path, None if method == "GET" else {}, **headers)
+                reply = await ask(
+                    server.port, method, path, None if method == "GET" else {}, **headers
+                )
                 assert reply.status == 401, (method, path, headers, reply)
                 assert TOKEN not in reply.body.decode()
             reply = await ask(server.port, "GET", f"{path}?token={TOKEN}&api_key={TOKEN}")
@@ -138,7 +142,7 @@ def test_a_token_is_needed_for_everything_that_matters(serve: Any, tmp_path: Pat
 
 
 def test_beyond_loopback_a_token_is_demanded(tmp_path: Path) -> None:
-    for host in ("0.0.0.0", "::", socket.gethostname()):  # noqa: S104
+    for host in ("0.0.0.0", "::", socket.gethostname()):
         done = subprocess.run(
             [sys.executable, "-m", "graders", "serve", "--host", host, "--port", str(free_port()),
              "--data-dir", str(tmp_path / "data")],
@@ -198,6 +202,7 @@ def test_the_judges_key_never_comes_out(serve: Any, echo: ScriptedServer) -> Non
 
     async def attack() -> list[str]:
         said = []
+        sent: Any
         for kind in ("errors", "denies", "fails", "garbage", "refuses", "steps", "text"):
             for path, sample in ((RUN, "model_sample"), ("/playground/run", "sample")):
                 sent = {"grader": judge(kind), sample: "a", "item": {}}
@@ -226,7 +231,7 @@ def test_the_judges_key_never_comes_out(serve: Any, echo: ScriptedServer) -> Non
 
 def test_the_log_holds_no_texts(serve: Any) -> None:
     server = serve()
-    secret = "a text that nobody else should read"  # noqa: S105
+    secret = "a text that nobody else should read"
 
     async def attack() -> None:
         async with Wire(server.port) as wire:

@@ -133,6 +133,20 @@ def test_a_judges_steps_are_read_and_a_reply_without_them_is_shown(
     assert "no JSON <b>at all</b>" in judge.inner_text()
 
 
+def test_what_was_opened_stays_open_in_the_next_result(visit: Callable[..., Visit]) -> None:
+    page = visit()
+    page.start("multi")
+    page.page.click("#run")
+    page.page.locator("summary", has_text="Hosted response").click()
+    page.page.locator("details.part summary").first.click()
+    page.page.fill("#sample", "No.")
+    page.page.click("#run")
+    page.page.locator("#results:not(.old)").wait_for()
+    assert page.page.locator("#hosted").is_visible()
+    assert page.page.locator("details.part").first.get_attribute("open") is None
+    assert page.page.locator("details.part").last.get_attribute("open") is not None
+
+
 def test_what_python_printed_is_shown(visit: Callable[..., Visit]) -> None:
     source = "def grade(sample, item):\n    print('so it is')\n    return 1\n"
     page = visit()
@@ -237,13 +251,13 @@ def test_an_underline_stands_under_its_word_on_the_screen(visit: Callable[..., V
 def test_what_failed_is_underlined(visit: Callable[..., Visit], form: str) -> None:
     source = "import os\n\n\ndef grade(sample, item):\n    return 1 / item['zero']\n"
     config = multi(
-        a={**CHECK, "reference": "x {{ item.nothing }}"},
+        a={**CHECK, "reference": "😀 x {{ item.nothing }}"},
         p={"type": "python", "name": "p", "source": source},
     )
-    text = json.dumps(config, indent=2)
+    text = json.dumps(config, indent=2, ensure_ascii=False)
     if form == "yaml":
         text = "type: multi\nname: all\ngraders:\n  a:\n    type: string_check\n    name: a\n"
-        text += "    operation: eq\n    input: '{{ sample.output_text }}'\n    reference: x {{ item.nothing }}\n  p:\n"
+        text += "    operation: eq\n    input: '{{ sample.output_text }}'\n    reference: 😀 x {{ item.nothing }}\n  p:\n"
         text += "    type: python\n    name: p\n    source: |\n"
         text += "".join(f"      {line}\n" for line in source.splitlines())
         text += "calculate_output: a + p\n"
@@ -297,7 +311,8 @@ def test_lint_findings_come_while_editing_and_lead_to_their_line(
         "document.getElementById('grader').value.slice(0, document.getElementById('grader').selectionStart).split('\\n').length"
     )
     assert at == line
-    assert page.page.locator("mark.warning").count() >= 1
+    mark = page.page.locator("mark.warning").first
+    assert mark.evaluate("one => getComputedStyle(one).color") == "rgba(0, 0, 0, 0)"
     page.fill(multi(a=CHECK))
     page.page.locator("#grader-state", has_text="Lint: nothing found.").wait_for()
     assert page.page.locator("mark").count() == 0
@@ -314,6 +329,9 @@ def test_the_target_decides_what_is_linted(visit: Callable[..., Visit]) -> None:
     assert "cosine" not in page.text("#findings")
     page.page.select_option("#target", "openai")
     page.page.locator("#findings li", has_text="cosine").wait_for()
+    page.page.click("#run")
+    page.page.locator("#results-said", has_text="o reward").wait_for(state="attached")
+    assert "cosine" in page.text("#findings")
 
 
 def test_an_item_that_is_no_json_is_said_and_underlined_and_nothing_is_run(

@@ -145,7 +145,8 @@ def test_errors_of_the_server_are_one_sentence_with_a_way_out(
 
 @pytest.mark.parametrize(
     "answer",
-    [None, [], 3, "x", {"ok": True}, {"ok": True, "grade": 5, "types": [], "said": {"a": 3}},
+    [
+        {"ok": True, "grade": {"reward": 1, "sub_rewards": {"constructor": 1}}, "types": {}},None, [], 3, "x", {"ok": True}, {"ok": True, "grade": 5, "types": [], "said": {"a": 3}},
      {"ok": False, "faults": [1, None, {"line": 1e99}], "findings": "x"},
      {"ok": True, "grade": {"reward": "1", "sub_rewards": {"a": "b"}, "failures": [None, {"line": -1}]}}],
 )  # fmt: skip
@@ -155,7 +156,23 @@ def test_odd_answers_do_not_break_the_page(visit: Callable[..., Visit], answer: 
     page.fill(CHECK, {"answer": "x"}, "x")
     page.page.click("#run")
     page.page.locator(REWARD).wait_for()
+    assert "native code" not in page.text("#results")
     page.page.unroute("**/playground/run")
+    assert page.run() == "1.0000"
+
+
+def test_texts_longer_than_the_server_takes_are_not_sent(
+    visit: Callable[..., Visit], start: Callable[..., Serving]
+) -> None:
+    small = start("--max-body", "20000")
+    page = visit(of=small)
+    page.fill(CHECK, {"answer": "x" * 30_000}, "x")
+    page.page.click("#run")
+    said = page.page.locator("#results-said", has_text="this server takes up to 20,000")
+    said.wait_for()
+    page.fill("#" + "y" * 30_000)
+    page.page.locator("#grader-state", has_text="Not linted").wait_for()
+    page.fill(CHECK, {"answer": "x"})
     assert page.run() == "1.0000"
 
 
@@ -168,8 +185,9 @@ def uploaded(server: Serving, rows: list[Any]) -> str:
     return made
 
 
-def created(server: Serving, **body: Any) -> str:
-    made: str = server.ask("POST", "/v1/fine_tuning/jobs", {**job_body(server), **body}).json["id"]
+def created(server: Serving, **changes: Any) -> str:
+    body = {**job_body(server), **changes}
+    made: str = server.ask("POST", "/v1/fine_tuning/jobs", body).json["id"]
     return made
 
 
@@ -361,6 +379,47 @@ def test_a_job_that_runs_is_followed_to_its_verdict(
     assert page.page.locator("#job-progress").evaluate("one => one.value / one.max") == 1
     for button in ("pause", "resume", "cancel"):
         assert page.page.locator(f"#job-{button}").is_disabled()
+
+
+def test_a_job_at_work_shows_its_curve_and_is_paused_and_resumed(
+    visit: Callable[..., Visit], start: Callable[..., Serving]
+) -> None:
+    serving = start()
+    method = job_body(serving)["method"]
+    source = "import time\ndef grade(sample, item):\n    time.sleep(0.1)\n    return 0.5\n"
+    grader = {"type": "python", "name": "slow", "source": source}
+    method["reinforcement"]["grader"] = grader
+    name = created(serving, method=method)
+    page = visit(of=serving)
+    page.page.click("#tab-jobs")
+    page.page.locator("#job-points tr").first.wait_for(state="attached", timeout=60_000)
+    assert page.text("#job-state") == "running"
+    points = page.page.locator("#job-points tr").count()
+    page.page.click("#job-pause")
+    page.page.locator("#job-state", has_text="paused").wait_for()
+    assert page.focused() == "job-resume"
+    assert status_of(serving, name) == "paused"
+    page.page.keyboard.press("Enter")
+    page.page.locator("#job-state", has_text="succeeded").wait_for(timeout=60_000)
+    page.page.locator("#job-points tr").nth(5).wait_for(state="attached")
+    assert points < 6
+
+
+def test_jobs_that_new_ones_push_off_the_first_page_stay_in_the_list(
+    visit: Callable[..., Visit], start: Callable[..., Serving]
+) -> None:
+    still = start("--jobs", "0")
+    names = [created(still) for _ in range(25)]
+    page = visit(of=still)
+    page.page.click("#tab-jobs")
+    page.page.locator("#jobs-list button").nth(19).wait_for()
+    page.page.click("#jobs-more")
+    page.page.locator("#jobs-list button").nth(24).wait_for()
+    names.append(created(still))
+    page.page.locator("#jobs-list button").nth(25).wait_for()
+    shown = [one.get_attribute("data-id") for one in page.page.locator("#jobs-list button").all()]
+    assert shown == names[::-1]
+    assert page.page.locator("#jobs-more").is_hidden()
 
 
 def test_a_job_with_a_bad_file_says_why_it_failed(

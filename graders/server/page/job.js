@@ -266,6 +266,9 @@ const readJob = async () => {
   const { body, raw } = await ask(jobPath(id), { quiet: true });
   if (number !== jobs.number) return;
   [jobs.job, jobs.raw] = [body, raw];
+  const same = (one) => (idOf(one) === id && isObject(body) ? body : one);
+  [jobs.found, jobs.older] = [jobs.found.map(same), jobs.older.map(same)];
+  showJobs();
   showJob();
   await readEvents(id, number);
   if (number !== jobs.number) return;
@@ -281,9 +284,11 @@ const look = async () => {
   try {
     const { body } = await ask(`${JOBS}?limit=20`, { quiet: jobs.asked });
     jobs.asked = true;
+    const before = jobs.found;
     jobs.found = list(own(body, "data")).filter(isObject);
     const ids = new Set(jobs.found.map(idOf));
-    jobs.older = jobs.older.filter((one) => !ids.has(idOf(one)));
+    // New jobs push older ones off the first page.
+    jobs.older = [...before, ...jobs.older].filter((one) => idOf(one) !== null && !ids.has(idOf(one)));
     if (!jobs.older.length) jobs.more = own(body, "has_more") === true;
     if (jobs.current === null && jobs.found.length) pick(idOf(jobs.found[0]));
     showJobs();

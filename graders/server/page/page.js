@@ -117,22 +117,34 @@ const jumpGrader = (place) => {
   editors.grader.jump({ line, column, end: end ?? undefined, message, path });
 };
 
-const showAnswer = (answer) => {
+// What was opened stays open where the next result has it, too, and what was closed stays closed.
+const fillResult = (views) => {
+  const box = byId("result");
+  const were = new Map([...box.querySelectorAll("details[data-key]")].map((one) => [one.dataset.key, one.open]));
+  box.replaceChildren(...views);
+  for (const one of box.querySelectorAll("details[data-key]")) one.open = were.get(one.dataset.key) ?? one.open;
+};
+
+const showAnswer = (answer, isSame) => {
   const body = answer.body;
   const grader = editors.grader;
   if (own(body, "ok") === true) {
     const failures = [...list(own(own(body, "grade"), "failures")), ...list(own(own(body, "grade"), "replaced"))].filter(isObject);
-    grader.mark("run", failures.map((one) => ({ ...one, end: one.end ?? undefined, level: "error" })));
-    byId("result").replaceChildren(...resultView(answer, jumpGrader));
+    grader.mark("run", isSame ? failures.map((one) => ({ ...one, end: one.end ?? undefined, level: "error" })) : []);
+    fillResult(resultView(answer, jumpGrader));
     const reward = own(own(body, "grade"), "reward");
     state.seen = isNumber(reward) ? `Reward ${figure(reward)}.` : `No reward: ${plural(failures.length, "failure")}.`;
   } else {
     const faults = list(own(body, "faults")).filter(isObject);
-    grader.mark("run", faults.map((one) => ({ ...one, level: "error" })));
-    byId("result").replaceChildren(...faultsView(faults, jumpGrader));
+    grader.mark("run", isSame ? faults.map((one) => ({ ...one, level: "error" })) : []);
+    fillResult(faultsView(faults, jumpGrader));
     state.seen = `The grader has ${plural(faults.length, "fault")}.`;
   }
-  showFindings(list(own(body, "faults")), list(own(body, "findings")));
+  // A run lints for this machine only.
+  if (isSame && byId("target").value === "local") {
+    state.lint += 1;
+    showFindings(list(own(body, "faults")), list(own(body, "findings")));
+  }
   said(state.seen, own(body, "ok") !== true, false);
 };
 
@@ -142,6 +154,15 @@ const comeTo = () => {
   if (top < 0 || top > window.innerHeight - 120) byId("results").scrollIntoView({ block: "start" });
 };
 
+// Whether a text can be sent: a server reads no more of one than it says.
+const excess = (text) => {
+  const most = own(own(state.info, "limits"), "body_bytes");
+  const size = new Blob([text]).size;
+  return isNumber(most) && size > most
+    ? `The texts have ${count(size)} bytes together, and this server takes up to ${count(most)} (graders serve --max-body).` : "";
+};
+
+// Returns whether a grade came of it.
 const run = async ({ scroll = false } = {}) => {
   stopRun();
   const number = state.run;
@@ -149,15 +170,21 @@ const run = async ({ scroll = false } = {}) => {
   if (!editors.grader.text.trim()) {
     said("There is no grader: paste one, open a file, or start from a sample.", true);
     editors.grader.area.focus();
-    return;
+    return false;
   }
   for (const name of ["item", "sample"]) {
     const wrong = checkJson(name);
     if (wrong) {
       said(wrong, true);
       editors[name].area.focus();
-      return;
+      return false;
     }
+  }
+  const [grader, text] = [editors.grader.text, bodyNow()];
+  const tooMuch = excess(text);
+  if (tooMuch) {
+    said(tooMuch, true);
+    return false;
   }
   const texts = JSON.stringify(textsNow());
   const row = state.row;
@@ -165,22 +192,23 @@ const run = async ({ scroll = false } = {}) => {
   runningNow(true);
   said("Running …");
   try {
-    const answer = await ask("/playground/run", { method: "POST", text: bodyNow(), signal: state.stop.signal });
-    if (number !== state.run) return; // A newer run is under way, or it was stopped.
+    const answer = await ask("/playground/run", { method: "POST", text, signal: state.stop.signal });
+    if (number !== state.run) return false; // A newer run is under way, or it was stopped.
     state.ran = texts;
     runningNow(false);
-    showAnswer(answer);
+    showAnswer(answer, grader === editors.grader.text);
     if (scroll) comeTo();
     if (row) remember(row, answer.body);
+    freshen();
+    return own(answer.body, "ok") === true;
   } catch (error) {
-    if (number !== state.run) return;
+    if (number !== state.run) return false;
     runningNow(false);
     said("Nothing came of this run.", true);
     if (!(error instanceof Trouble)) throw error;
     say("run", error.message, { bad: true, act: run });
-    return;
+    return false;
   }
-  freshen();
 };
 
 // Lint
@@ -211,15 +239,20 @@ const showFindings = (faults, findings) => {
 const lint = async () => {
   state.lint += 1;
   const number = state.lint;
+  if (state.linting) state.linting.abort();
+  state.linting = new AbortController();
   const text = editors.grader.text;
   if (!text.trim()) {
     showFindings([], []);
     return;
   }
+  const request = JSON.stringify({ grader: text, target: byId("target").value });
+  if (excess(request)) {
+    note("grader", `Not linted: ${excess(request)}`, true);
+    return;
+  }
   try {
-    const { body } = await ask("/playground/lint", {
-      method: "POST", text: JSON.stringify({ grader: text, target: byId("target").value }), quiet: true,
-    });
+    const { body } = await ask("/playground/lint", { method: "POST", text: request, signal: state.linting.signal, quiet: true });
     if (number !== state.lint || text !== editors.grader.text) return;
     showFindings(list(own(body, "faults")), list(own(body, "findings")));
     unsay("lint");
@@ -373,9 +406,7 @@ const runRows = async () => {
   const rows = state.file;
   for (const row of page) {
     openRow(row, false);
-    const before = state.run + 1;
-    await run();
-    if (state.run !== before || rows !== state.file || byId("notices").querySelector(".bad")) return;
+    if (!(await run()) || rows !== state.file) return;
   }
 };
 
@@ -493,7 +524,7 @@ const readInfo = async () => {
     const samples = list(own(body, "samples")).filter(isObject);
     byId("start").replaceChildren(make("option", "a sample …", { value: "" }), ...samples.map((one, at) => make("option", shortened(own(one, "name") || `sample ${at + 1}`, 60), { value: String(at) })));
     const host = own(body, "judge");
-    const judge = typeof host === "string" && host ? `Judges are asked at ${shortened(host, 80)}.` : "";
+    const judge = typeof host === "string" && host ? (host === "local" ? "Judges are asked in the server itself." : `Judges are asked at ${shortened(host, 80)}.`) : "";
     byId("about").textContent = `graders ${shortened(own(body, "version") || "", 40)}. ${judge} This page loads nothing and sends nothing anywhere but to the server it came from.`;
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;

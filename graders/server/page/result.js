@@ -115,7 +115,7 @@ const partView = (answer, key, open) => {
     make("summary", [make("bdi", shortened(called(answer, key), 80)), " ", make("small", shortened(type, 40)),
       make("span", isNumber(score) ? figure(score) : "failed", { class: isNumber(score) ? "n" : "n bad" })]),
     ...inner,
-  ], { class: "part", open });
+  ], { class: "part", open, "data-key": `part ${key}` });
 };
 
 const keysOf = (answer) => {
@@ -137,7 +137,7 @@ const hostedView = (raw) => {
   return [make("details", [
     make("summary", "Hosted response (graders.run)"), make("div", [said, copy], { class: "bar" }),
     make("pre", shortened(text), { tabindex: "0", "aria-label": "Hosted response", id: "hosted" }),
-  ], { class: "more" })];
+  ], { class: "more", "data-key": "hosted" })];
 };
 
 const resultView = ({ body, raw }, jump) => {

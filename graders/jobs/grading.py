@@ -1,0 +1,180 @@
+"""Grading some rows of a job: which samples are wanted, what a model answers, what graders say.
+
+Whatever was graded or answered before is taken from the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from graders.api import Grader
+from graders.grade import Grade
+from graders.jobs.dataset import Dataset, Row
+from graders.jobs.hyperparameter import Resolved
+from graders.jobs.ledger import RECORDED, TRAIN, VALID, Graded, Key, Ledger
+from graders.jobs.metric import Counts
+from graders.jobs.rollout import Ask, Rollout, Sampler, prompt_of, seed_of
+
+__all__ = ["Grading", "OutageError"]
+
+_CHUNK: Final = 32
+"""Samples that are graded before they are written down: what a kill costs at most."""
+
+
+class OutageError(Exception):
+    """The server that answered prompts answers none any more."""
+
+
+class Grading:
+    """Grades rows of one job.
+
+    Args:
+        ledger: where grades and answers are kept.
+        grader: grades.
+        data: the training and the validation rows.
+        resolved: how many samples a row has.
+        sampler: asks the model; None where all rows record rollouts.
+
+    Attributes:
+        done: how many samples this process has graded.
+        sampling: seconds spent waiting for the model.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        grader: Grader,
+        data: tuple[Dataset, Dataset],
+        resolved: Resolved,
+        sampler: Sampler | None,
+    ) -> None:
+        self._ledger = ledger
+        self._grader = grader
+        self._data = data
+        self._resolved = resolved
+        self._sampler = sampler
+        self._method = ledger.request["method"]["reinforcement"]
+        self._answered = ledger.row()["step"] > 0
+        self._recorded_valid: Counts | None = None
+        self.done = 0
+        self.sampling = 0.0
+
+    def counts(self, split: int, draw: int, rows: range) -> Counts:
+        """Grade what is not graded yet of some rows, and return the sums over all of them.
+
+        Args:
+            split: TRAIN or VALID.
+            draw: the epoch of training rows, the step of validation rows.
+            rows: the rows, by index.
+
+        Raises:
+            StoppedError: somebody has paused or cancelled the job.
+            OutageError: the model is gone.
+            ChangedError: a row is not what it was.
+        """
+        if split == VALID and self._recorded_valid is not None:
+            return self._recorded_valid
+        wanted, draws = self._wanted(split, draw, rows), (RECORDED, draw)
+        known = self._ledger.keys(split, draws, rows)
+        missing = [key for key in wanted if key not in known]
+        for at in range(0, len(missing), _CHUNK):
+            self._ledger.check()
+            self._grade(missing[at : at + _CHUNK])
+        counts = Counts.of(self._ledger.graded(split, draws, rows))
+        if split == VALID and all(key.draw == RECORDED for key in wanted):
+            self._recorded_valid = counts  # Every evaluation gives the same.
+        return counts
+
+    def _wanted(self, split: int, draw: int, rows: range) -> list[Key]:
+        """Return the samples of some rows: those that are recorded, or so many of a model."""
+        data = self._data[split]
+        wanted = []
+        for line in rows:
+            recorded = data.recorded[line]
+            if split == TRAIN:
+                count = recorded or self._resolved.samples
+            elif recorded:
+                count = min(recorded, self._resolved.eval_samples or recorded)
+            else:
+                count = self._resolved.asked_of_a_validation_row
+            of = RECORDED if recorded else draw
+            wanted += [Key(split, of, line, sample) for sample in range(count)]
+        return wanted
+
+    def _grade(self, keys: Sequence[Key]) -> None:
+        """Grade a few samples and write the grades down."""
+        data = self._data[keys[0].split]
+        rows = {line: data.row(line) for line in {key.line for key in keys}}
+        answers = self._answers(keys, rows)
+        ready: list[tuple[Key, Any]] = []
+        grades: list[Graded] = []
+        for key in keys:
+            row = rows[key.line]
+            if key.draw == RECORDED:
+                ready.append((key, row.samples[key.sample]))
+            elif answers[key].sample is not None:
+                ready.append((key, answers[key].sample))
+            else:
+                grades.append(Graded(key, None, _unanswered(row, answers[key]), 0.0))
+        began = time.perf_counter()
+        pairs = [{"item": rows[key.line].item, "sample": sample} for key, sample in ready]
+        found = list(self._grader.grade_many(pairs, chunk=_CHUNK))
+        each = (time.perf_counter() - began) / len(ready) if ready else 0.0
+        for (key, _), grade in zip(ready, found, strict=True):
+            body = _body(rows[key.line], grade, answers.get(key))
+            grades.append(Graded(key, grade.reward, body, each))
+        self._ledger.keep_grades(grades)
+        self.done += len(grades)
+
+    def _answers(self, keys: Sequence[Key], rows: Mapping[int, Row]) -> dict[Key, Rollout]:
+        """Return a model's answers; those that are not there yet are asked for."""
+        asked = [key for key in keys if key.draw != RECORDED]
+        if not asked or self._sampler is None:
+            return {}
+        known = self._ledger.rollouts(asked)
+        began = time.monotonic()
+        seed = self._ledger.request["seed"]
+        asks = [
+            Ask(key, prompt_of(rows[key.line].item, self._method, seed_of(seed, key)))
+            for key in asked
+            if key not in known
+        ]
+        lost: dict[Key, Rollout] = {}
+
+        def keep(key: tuple[int, ...], one: Rollout) -> None:
+            if one.lost:
+                lost[Key(*key)] = one
+            else:
+                self._ledger.keep_rollout(Key(*key), one)
+
+        self._sampler.sample(asks, keep)
+        if lost and len(lost) == len(asks) and self._answered:
+            # It did answer before: whoever brings it up again need not begin anew.
+            raise OutageError(next(iter(lost.values())).message)
+        for key, one in lost.items():
+            self._ledger.keep_rollout(key, one)
+        self._answered = self._answered or len(lost) < len(asks)
+        self.sampling += time.monotonic() - began
+        return self._ledger.rollouts(asked)
+
+
+def _body(row: Row, grade: Grade, rollout: Rollout | None) -> dict[str, Any]:
+    """Return what is kept of a grade beside its reward."""
+    body = {name: value for name, value in grade.to_dict().items() if name != "reward"}
+    body["line"] = row.line
+    if rollout is not None and rollout.usage:
+        body["rollout_usage"] = dict(rollout.usage)
+    return body
+
+
+def _unanswered(row: Row, rollout: Rollout) -> dict[str, Any]:
+    """Return what is kept of a prompt that got no answer."""
+    failure = {"code": rollout.code, "message": rollout.message, "where": ""}
+    body: dict[str, Any] = {
+        "sub_rewards": {}, "failures": [failure], "line": row.line, "unanswered": True,
+    }  # fmt: skip
+    if rollout.usage:
+        body["rollout_usage"] = dict(rollout.usage)
+    return body
