@@ -13,7 +13,7 @@ from tests.clients.serving import Serving
 
 pytestmark = pytest.mark.clients
 
-SECONDS = 45
+SECONDS = 30
 # A schema cannot say that a label is one of a list beside it, that a formula names graders that are
 # there, or that a job which has ended cannot be paused: what it allows may be refused with a 400.
 NOT_CHECKED = "positive_data_acceptance"

@@ -409,8 +409,13 @@ def test_a_grading_process_that_is_killed_is_replaced(serve: Any) -> None:
     server = serve()
 
     async def attack() -> Crowd:
-        # The request that a process was at when it was killed is answered so; no other is.
-        people = Crowd(forgives="grading this request ended the process that did so")
+        # What a process was at when it was killed is answered so, and what was lost twice; no other.
+        people = Crowd(
+            forgives=(
+                "grading this request ended the process that did so",
+                "the process that graded this request was lost",
+            )
+        )
         async with people.around(server.port, 3):
             for _ in range(5):
                 await asyncio.sleep(0.5)
