@@ -111,7 +111,7 @@ $(VENV)/installed-browser: pyproject.toml | $(VENV)/installed-dev
 	@touch $@
 
 test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
-	@GRADERS_CI=1 $(BIN)/python -m pytest -q -m browser tests/report tests/server
+	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
 
 .PHONY: test-clients test-load test-load-full bench-http
 $(VENV)-clients/installed: tests/clients/environment.py | $(VENV)/installed-dev

@@ -160,7 +160,8 @@ def run(
             if path is not None:
                 request[use] = _put(store, path)
         try:
-            name = store.jobs.create(request)["id"]
+            # A server on this store has options of its own: this job is to have these.
+            name = store.jobs.create(request, served=False)["id"]
         except ApiError as error:
             for fault in error.faults:
                 say(f"{fault.path}: {fault.message}")
@@ -369,7 +370,7 @@ def resume(name: str, *, data_dir: Path, as_json: bool, options: RunOptions) -> 
         with _named(store, name):
             found = store.jobs.get(name)
         if found["status"] == "paused" or found["finished_at"] is not None:
-            store.jobs.resume(name)  # Of a finished job it says why not.
+            store.jobs.resume(name, served=False)  # Of a finished job it says why not.
         return _run_here(store, name, options, as_json=as_json, follow=False)
 
 

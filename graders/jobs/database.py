@@ -29,7 +29,7 @@ CREATE TABLE file (
 );
 CREATE TABLE job (
     place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL,
-    status TEXT NOT NULL, training_file TEXT NOT NULL, validation_file TEXT,
+    status TEXT NOT NULL, served INTEGER NOT NULL, training_file TEXT NOT NULL, validation_file TEXT,
     request TEXT NOT NULL, validated INTEGER NOT NULL DEFAULT 0, begun_at INTEGER,
     hyperparameters TEXT, resolved TEXT, findings TEXT, step INTEGER NOT NULL DEFAULT 0, total_steps INTEGER,
     estimated_finish INTEGER, finished_at INTEGER, error TEXT,

@@ -44,11 +44,13 @@ class Jobs:
         self._database = database
         self._locks = locks
 
-    def create(self, body: Any) -> dict[str, Any]:
+    def create(self, body: Any, *, served: bool = True) -> dict[str, Any]:
         """Return the object of a new job, which waits for whoever runs it.
 
         Args:
             body: the body of `fine_tuning.jobs.create`.
+            served: whether servers run it; else only who asks for it by name, with options of
+                their own.
 
         Raises:
             ApiError: the body has faults, or names a file that is not there (400).
@@ -59,10 +61,10 @@ class Jobs:
             for param in ("training_file", "validation_file"):
                 _check_file(base, getattr(request, param), param)
             made = base.execute(
-                "INSERT INTO job (id, created_at, status, training_file, validation_file, request)"
-                " VALUES (?, ?, 'validating_files', ?, ?, ?)",
+                "INSERT INTO job (id, created_at, status, served, training_file, validation_file,"
+                " request) VALUES (?, ?, 'validating_files', ?, ?, ?, ?)",
                 (
-                    name, now, request.training_file, request.validation_file,
+                    name, now, served, request.training_file, request.validation_file,
                     encoded(request.to_dict()),
                 ),
             )  # fmt: skip
@@ -154,8 +156,12 @@ class Jobs:
             say(base, row["place"], "The job was paused")
             return shape(_row(base, name))
 
-    def resume(self, name: str) -> dict[str, Any]:
+    def resume(self, name: str, *, served: bool = True) -> dict[str, Any]:
         """Let a paused job go on where it was, and return its object.
+
+        Args:
+            name: its id.
+            served: whether servers run it from now on.
 
         Raises:
             ApiError: there is no such job (404), or it is not paused (400).
@@ -167,7 +173,9 @@ class Jobs:
                     f"the job {name} is {row['status']}; only a paused job can be resumed",
                     code="job_not_resumable",
                 )
-            base.execute("UPDATE job SET status='queued' WHERE place=?", (row["place"],))
+            base.execute(
+                "UPDATE job SET status='queued', served=? WHERE place=?", (served, row["place"])
+            )
             say(base, row["place"], "The job was resumed")
             return shape(_row(base, name))
 
@@ -199,11 +207,11 @@ class Jobs:
         return [_shape_checkpoint(one, row["id"]) for one in rows], more
 
     def runnable(self) -> Sequence[str]:
-        """Return the ids of the jobs that wait for a runner or have one, oldest first."""
+        """Return the ids of the jobs that wait for a server or are run by one, oldest first."""
         marks = ", ".join("?" * len(RUNNABLE))
         with self._database.reading() as base:
             rows = base.execute(
-                f"SELECT id FROM job WHERE status IN ({marks}) ORDER BY place",  # noqa: S608
+                f"SELECT id FROM job WHERE served AND status IN ({marks}) ORDER BY place",  # noqa: S608
                 RUNNABLE,
             ).fetchall()
         return [row["id"] for row in rows]

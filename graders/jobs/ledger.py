@@ -91,9 +91,9 @@ class Ledger:
         with self._database.reading() as base:
             for use in ("training", "validation"):
                 name = self.request[f"{use}_file"]
-                query = "SELECT sha256 FROM file WHERE id=?"
+                query = "SELECT sha256, filename FROM file WHERE id=?"
                 row = None if name is None else base.execute(query, (name,)).fetchone()
-                found[use] = None if row is None else JobFile(name, self._blobs / name, row[0])
+                found[use] = None if row is None else JobFile(name, self._blobs / name, *row)
         return found
 
     @contextlib.contextmanager

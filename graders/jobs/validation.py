@@ -46,11 +46,18 @@ class JobFile:
         name: its id.
         path: where its content stands.
         sha256: its checksum.
+        filename: what its owner calls it.
     """
 
     name: str
     path: Path
     sha256: str
+    filename: str
+
+    @property
+    def called(self) -> str:
+        """What to call it in a sentence."""
+        return f"{shown(self.filename)} ({self.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ def open_file(file: JobFile, use: Use, most: int) -> Dataset:
     Raises:
         RefusedError: it is not what it was, or cannot be taken.
     """
-    called, param = f"the {use} file {file.name}", f"{use}_file"
+    called, param = f"the {use} file {file.called}", f"{use}_file"
     try:
         return Dataset.open(file.path, called, file.sha256, most)
     except ChangedError as error:
@@ -193,7 +200,7 @@ def check_examples(files: Mapping[str, JobFile | None], kind: str) -> list[Remar
             look = _supervised_problems if kind == "supervised" else _dpo_problems
             other = found[0] if found else None
             one = read_training(str(file.path), _use(use), (), look=look, other=other)
-            one.path = file.name
+            one.path = file.called
             found.append(one)
     remarks = _remarks(found)
     _refuse_bad(found, remarks)
@@ -211,7 +218,7 @@ def _read(
         str(file.path), _use(use), grader.plan.paths, other=other, apart=OWN_FIELDS,
         look=_rollout_problems(asks=options.rollout_url is not None),
     )  # fmt: skip
-    found.path = file.name  # The name its owner knows; where it stands is the store's business.
+    found.path = file.called  # The name its owner knows; where it stands is the store's business.
     return found
 
 

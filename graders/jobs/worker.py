@@ -18,9 +18,12 @@ from graders.jobs.error import ApiError
 from graders.jobs.run import fail_job, run_job
 from graders.jobs.store import Store
 
-__all__ = ["main"]
+__all__ = ["ELSEWHERE", "main"]
 
 _LEFT: Final = 3
+ELSEWHERE: Final = 4
+"""The exit code of a process that finds its job run by another."""
+
 _TROUBLE: Final = 1
 
 
@@ -45,9 +48,10 @@ def main() -> None:
                 text = f"{type(error).__name__}: {error}".partition("\n")[0]
                 fail_job(store, name, "internal_error", f"a fault of graders: {shown(text, 300)}")
     except GradersError as error:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"graders: {error}\n")
-        code = _TROUBLE
+        code = ELSEWHERE if getattr(error, "code", None) == "job_is_run" else _TROUBLE
+        if code == _TROUBLE:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"graders: {error}\n")
     sys.exit(code)
 
 

@@ -30,7 +30,7 @@ def document() -> dict[str, Any]:
     definitions = grader.pop("$defs", {})
     grader.pop("$schema", None)
     schemas = {
-        **{name: _named(_moved(value)) for name, value in definitions.items()},
+        **{name: _nullable(_moved(value)) for name, value in definitions.items()},
         "Grader": _moved(grader),
         **_schemas(),
     }
@@ -68,11 +68,11 @@ def _moved(value: Any) -> Any:
     return [_moved(one) for one in value] if isinstance(value, list) else value
 
 
-def _named(value: Any) -> Any:
-    """Return a schema in which a name that may be missing may be null, as it is taken."""
-    name = value.get("properties", {}).get("name", {})
-    if "default" in name:
-        name["type"] = [name["type"], "null"]
+def _nullable(value: Any) -> Any:
+    """Return a schema in which what may be missing may be null, as it is taken."""
+    for field in value.get("properties", {}).values():
+        if "default" in field and isinstance(field.get("type"), str):
+            field["type"] = [field["type"], "null"]
     return value
 
 

@@ -13,6 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from graders.errors import GradersError
 from graders.jobs import RunOptions, Store
+from graders.jobs.run import fail_job
+from graders.jobs.worker import ELSEWHERE
 from graders.server.log import Log
 from graders.server.option import ServeOptions
 from graders.server.pool import kill
@@ -21,6 +23,7 @@ __all__ = ["Supervisor"]
 
 _POLL_SECONDS: Final = 0.5
 _PATIENCE: Final = 10.0
+_MOST_LOST: Final = 5
 _PROGRAM: Final = (
     "import sys; sys.path[:] = sys.argv[3:]; from graders.jobs.worker import main; main()"
 )
@@ -45,6 +48,7 @@ class Supervisor:
         self._wake = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._resting: dict[str, float] = {}
+        self._lost: dict[str, tuple[int, int]] = {}
         self._ending = False
         self._task: asyncio.Task[None] | None = None
 
@@ -82,6 +86,7 @@ class Supervisor:
         for job in await run_in_threadpool(self._store.jobs.runnable):
             if job in self._running or self._resting.get(job, 0.0) > now:
                 continue
+            self._resting.pop(job, None)
             self._running[job] = asyncio.create_task(self._run(job))
             if len(self._running) >= self._options.jobs:
                 return
@@ -96,11 +101,28 @@ class Supervisor:
         finally:
             del self._running[job]
             now = asyncio.get_running_loop().time()
+            await self._count_lost(job, code)
             if code:
                 # Whatever keeps it from running, such as another server that has it: not at once.
                 self._resting[job] = now + (2.0 if now - began < 5.0 else 0.0)
-            self._log.write("job", id=job, exit=code, seconds=round(now - began, 1))
+            if code != ELSEWHERE:
+                self._log.write("job", id=job, exit=code, seconds=round(now - began, 1))
             self._wake.set()
+
+    async def _count_lost(self, job: str, code: int | None) -> None:
+        """Let a job fail whose process the system kills again and again at the same step."""
+        if code is None or code >= 0 or self._ending:
+            self._lost.pop(job, None)
+            return
+        with contextlib.suppress(GradersError):
+            step = (await run_in_threadpool(self._store.jobs.get, job))["dry_run"]["step"]
+            before, times = self._lost.get(job, (step, 0))
+            times = times + 1 if before == step else 1
+            self._lost[job] = (step, times)
+            if times >= _MOST_LOST:
+                said = f"its process was killed {times} times at step {step + 1} (signal {-code})"
+                await run_in_threadpool(fail_job, self._store, job, "process_lost", said)
+                del self._lost[job]
 
     async def _wait_for(self, job: str) -> int:
         """Run a job's process to its end; it is told to end when this server does."""

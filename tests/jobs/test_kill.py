@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from graders.jobs import ApiError, RunOptions, Store, run_job
+from graders.jobs.worker import ELSEWHERE
 from tests.chat.server import completion
 from tests.jobs.test_worker import begin
 
@@ -103,7 +104,7 @@ def test_two_processes_never_run_one_job_at_once(store: Store, body: Any) -> Non
         with worker:
             codes.append(worker.wait(60))
     assert 0 in codes
-    assert set(codes) <= {0, 1}
+    assert set(codes) <= {0, ELSEWHERE}
     job = store.jobs.get(name)
     assert job["status"] == "succeeded"
     with store.database.reading() as base:

@@ -9,6 +9,7 @@ import time
 from typing import Any, cast
 
 from graders.jobs import RunOptions, Store
+from graders.jobs.worker import ELSEWHERE
 
 PROGRAM = "import sys; sys.path[:] = sys.argv[3:]; from graders.jobs.worker import main; main()"
 
@@ -56,9 +57,9 @@ def test_a_worker_is_gone_with_its_server(store: Store, body: Any, serve: Any) -
 def test_a_job_that_another_process_runs_is_left_to_it(store: Store, body: Any) -> None:
     name = store.jobs.create(body())["id"]
     with store.jobs.claim(name), begin(store, name) as worker:
-        assert worker.wait(60) == 1
+        assert worker.wait(60) == ELSEWHERE
         assert worker.stderr is not None
-        assert f"the job {name} is run by another process" in worker.stderr.read().decode()
+        assert worker.stderr.read() == b""  # Two servers on one store meet like this all the time.
     assert store.jobs.get(name)["status"] == "validating_files"
 
 
