@@ -14,6 +14,7 @@ from typing import Any
 from graders.api import Grader
 from graders.config import load_source
 from graders.errors import GradersError
+from graders.inspection.lint import Finding
 from graders.jobs.dry_run import DryRun, Progress
 from graders.jobs.error import ApiError, conflict
 from graders.jobs.grading import OutageError
@@ -21,7 +22,7 @@ from graders.jobs.job import FINISHED, encoded, say
 from graders.jobs.ledger import Ledger, StoppedError
 from graders.jobs.option import RunOptions
 from graders.jobs.store import Store
-from graders.jobs.validation import RefusedError, check_examples
+from graders.jobs.validation import RefusedError, check_examples, findings_of
 from graders.jobs.verdict import refusal
 
 __all__ = ["Progress", "fail_job", "run_job"]
@@ -76,14 +77,18 @@ def _run(
             _refuse_kind(ledger)
             return
         with ExitStack() as stack:
+            loaded, findings = load_source(ledger.request["body"]), list[Finding]()
             try:
                 grader = Grader(
-                    load_source(ledger.request["body"]), choices=options.choices,
-                    python=options.python, judge=options.judge,
-                )  # fmt: skip
+                    loaded, choices=options.choices, python=options.python, judge=options.judge
+                )
                 stack.callback(grader.close)
+                findings = findings_of(loaded, grader, options)
                 DryRun(store, ledger, grader, options, on_progress=on_progress, stack=stack).run()
-            except (ApiError, RefusedError):
+            except RefusedError as error:
+                error.findings = findings
+                raise
+            except ApiError:
                 raise
             except GradersError as error:
                 # The machine or the options lack what the grader needs: another try would, too.
@@ -99,7 +104,7 @@ def _run(
 def _failed(ledger: Ledger, error: RefusedError) -> None:
     """Let the job fail, unless somebody was faster to pause or cancel it."""
     told = {"code": error.code, "message": str(error), "param": error.param}
-    judged = refusal(error.code, str(error))
+    judged = refusal(error.code, str(error), error.findings)
     with contextlib.suppress(StoppedError), ledger.change() as base:
         for remark in error.remarks:
             say(base, ledger.place, remark.message, level=remark.level, data=remark.data)

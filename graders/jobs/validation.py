@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,15 @@ from graders.jobs.dataset import OWN_FIELDS, ChangedError, Dataset, LineError
 from graders.jobs.error import bare
 from graders.jobs.option import RunOptions
 
-__all__ = ["Checked", "JobFile", "RefusedError", "Remark", "check_examples", "check_files"]
+__all__ = [
+    "Checked",
+    "JobFile",
+    "RefusedError",
+    "Remark",
+    "check_examples",
+    "check_files",
+    "findings_of",
+]
 
 MOST_EXAMPLES: Final = 1_000_000
 """Rows of a supervised or dpo file that are looked at; such jobs go no further here anyway."""
@@ -76,7 +84,10 @@ class RefusedError(GradersError):
         code: for machines, such as `invalid_training_file`.
         param: what is wrong, `training_file` for example.
         remarks: everything that was found.
+        findings: what the linter found.
     """
+
+    findings: Sequence[Finding] = ()
 
     def __init__(
         self, code: str, message: str, param: str | None = None, remarks: list[Remark] | None = None
@@ -170,11 +181,7 @@ def check_files(
         checked.remarks += _remarks(found)
         _refuse_bad(found, checked.remarks)
         _check_grader(grader, checked.remarks)
-        subject = Subject(
-            loaded=loaded, plan=grader.plan, target="openai", model_map=options.judge.model_map,
-            retired=grader.retired_models(), missing=grader.missing_imports(), files=found,
-        )  # fmt: skip
-        checked.findings = [one for one in lint(subject) if not one.code.startswith("G72")]
+        checked.findings = findings_of(loaded, grader, options)
         checked.remarks += _said_findings(checked.findings)
         checked.training.count_samples()
         checked.validation.count_samples()
@@ -185,6 +192,15 @@ def check_files(
         checked.close()
         raise
     return checked
+
+
+def findings_of(loaded: Loaded, grader: Grader, options: RunOptions) -> list[Finding]:
+    """Return what the linter finds in a job's body for the hosted target; its files apart."""
+    subject = Subject(
+        loaded=loaded, plan=grader.plan, target="openai", model_map=options.judge.model_map,
+        retired=grader.retired_models(), missing=grader.missing_imports(),
+    )  # fmt: skip
+    return lint(subject)
 
 
 def check_examples(files: Mapping[str, JobFile | None], kind: str) -> list[Remark]:

@@ -104,13 +104,14 @@ class _Reason:
         return {"code": self.code, "severity": self.severity, "message": self.message}
 
 
-def refusal(code: str, message: str) -> dict[str, Any]:
+def refusal(code: str, message: str, findings: Sequence[Finding] = ()) -> dict[str, Any]:
     """Return the verdict over a job that cannot be run."""
     reason = _Reason(code, "error", message)
     return {
         "outcome": "refused",
         "reasons": [reason.to_dict()],
         "weights_trained": False,
+        "lint": [one.to_dict() for one in findings[:_SHOWN_FINDINGS]],
     }
 
 

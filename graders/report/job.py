@@ -74,8 +74,22 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
         line.append(f": {clean(one['message'])}")
         yield line
     yield from _more(verdict["reasons"])
-    if "rollouts" not in verdict:
-        return
+    if "rollouts" in verdict:
+        yield from _measured(verdict)
+    if verdict["lint"]:
+        yield ""
+        yield Text("lint (openai)", "bold")
+        for one in verdict["lint"][:_LISTED]:
+            line = Text("  ")
+            line.append(f"{one['severity']} {one['code']}", _STYLES[one["severity"]])
+            line.append(f" {clean(one['path'])}: {clean(one['message'])}")
+            yield line
+        yield from _more(verdict["lint"])
+    for note in verdict.get("notes", ()):
+        yield Text(clean(note), "dim")
+
+
+def _measured(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield ""
     yield _figures(verdict)
     if len(verdict["reward_curve"]) > 1:
@@ -87,17 +101,6 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
     if verdict["judge_tokens"]["whole_job"]:
         yield ""
         yield _tokens(verdict["judge_tokens"])
-    if verdict["lint"]:
-        yield ""
-        yield Text("lint (openai)", "bold")
-        for one in verdict["lint"][:_LISTED]:
-            line = Text("  ")
-            line.append(f"{one['severity']} {one['code']}", _STYLES[one["severity"]])
-            line.append(f" {clean(one['path'])}: {clean(one['message'])}")
-            yield line
-        yield from _more(verdict["lint"])
-    for note in verdict["notes"]:
-        yield Text(clean(note), "dim")
 
 
 def _more(entries: Sequence[Any]) -> Iterator[Text]:

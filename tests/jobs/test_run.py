@@ -648,3 +648,11 @@ def test_a_job_with_a_model_is_not_run_without_one(store: Store, body: Any, serv
     assert store.jobs.get(name)["status"] == "queued"
     assert run_job(store, name, RunOptions(rollout_url=server.url))["status"] == "succeeded"
     assert len(server.asked) == 12
+
+
+def test_a_refused_job_has_the_lint_findings_too(store: Store, body: Any) -> None:
+    constant = {**CHECK, "input": "a", "reference": "b"}
+    job = store.jobs.create(body([*rows(3), {"messages": 5}], grader=constant))
+    verdict = run_job(store, job["id"])["dry_run"]["verdict"]
+    assert verdict["outcome"] == "refused"
+    assert "G111" in [one["code"] for one in verdict["lint"]]
