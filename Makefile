@@ -112,3 +112,21 @@ $(VENV)/installed-browser: pyproject.toml | $(VENV)/installed-dev
 
 test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
 	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
+
+.PHONY: test-clients test-load test-load-full bench-http
+$(VENV)-clients/installed: tests/clients/environment.py | $(VENV)/installed-dev
+	@command -v npm >/dev/null || apt-get install -y -qq npm
+	@$(BIN)/python -m tests.clients.environment
+	@touch $@
+
+test-clients: $(VENV)-clients/installed ## Call the server by the official clients of Python and Node, by their own tests, by schemathesis
+	@$(BIN)/python -m pytest -q -n 2 -m clients tests/clients
+
+test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of the server: the short form (Linux)
+	@$(BIN)/python -m pytest -q -rP -n 2 --dist loadfile -m load tests/load
+
+test-load-full: $(VENV)/installed-dev ## The same with 200 clients for a minute, and every attack on the sandbox
+	@GRADERS_LOAD_SECONDS=60 $(BIN)/python -m pytest -q -s -m load tests/load
+
+bench-http: $(VENV)/installed-dev ## Measure requests a second through HTTP against the engine alone
+	@$(BIN)/python -m benchmarks.http_bench

@@ -192,7 +192,7 @@ class Files:
 
         Args:
             after: the id of the last file of the page before.
-            limit: 1 to 10,000, which is also the default.
+            limit: 0 to 10,000, which is also the default.
             order: `asc` or `desc` by age; newest first by default.
             purpose: only files of this purpose.
 

@@ -106,7 +106,7 @@ class Jobs:
 
         Args:
             after: the id of the last job of the page before.
-            limit: 1 to 100; 20 by default.
+            limit: 0 to 100; 20 by default.
             metadata: only jobs with all of these pairs.
 
         Raises:

@@ -108,18 +108,22 @@ class Ledger:
             yield base
 
     def check(self) -> None:
-        """Look whether the job may go on.
+        """Look whether a job that is being graded may go on.
 
         Raises:
             StoppedError: somebody has paused or cancelled it.
         """
         with self._database.reading() as base:
-            self._check(base)
+            status = self._check(base)
+        if status == "queued":  # It was paused and resumed before anybody looked.
+            with self.change() as base:
+                base.execute("UPDATE job SET status='running' WHERE place=?", (self.place,))
 
-    def _check(self, base: sqlite3.Connection) -> None:
+    def _check(self, base: sqlite3.Connection) -> str:
         row = base.execute("SELECT status FROM job WHERE place=?", (self.place,)).fetchone()
         if row["status"] not in RUNNABLE:
             raise StoppedError
+        return str(row["status"])
 
     def keys(self, split: int, draws: Iterable[int], lines: range) -> set[Key]:
         """Return which samples of some rows are graded."""

@@ -18,12 +18,12 @@ def size_of(limit: Any, default: int, most: int) -> int:
     """Return how many entries a page has at most.
 
     Raises:
-        ApiError: the limit is not a whole number from 1 to `most`.
+        ApiError: the limit is not a whole number from 0 to `most`.
     """
     if limit is None:
         return default
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= most:
-        raise refused(f"limit is a whole number from 1 to {most:,}, got {quoted(limit)}", "limit")
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 <= limit <= most:
+        raise refused(f"limit is a whole number from 0 to {most:,}, got {quoted(limit)}", "limit")
     return limit
 
 

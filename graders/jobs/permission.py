@@ -73,7 +73,7 @@ class Permissions:
         Args:
             checkpoint: the checkpoint's name, or its id.
             after: the id of the last permission of the page before.
-            limit: 1 to 100; 10 by default.
+            limit: 0 to 100; 10 by default.
             order: `ascending` or `descending`; newest first by default.
             project_id: only those of this project.
 

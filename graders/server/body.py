@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from graders.errors import quoted
 from graders.jobs.error import ApiError
 
 __all__ = ["chunks", "read_body"]
@@ -20,8 +21,10 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     """Return a request's body.
 
     Raises:
-        ApiError: it is longer than `limit` bytes, or takes longer than `seconds`.
+        ApiError: it is longer than `limit` bytes, takes longer than `seconds`, or is compressed.
     """
+    if (coding := request.headers.get("content-encoding", "identity").lower()) != "identity":
+        raise ApiError(415, f"the body is sent as it is, not as {quoted(coding)}")
     too_long = ApiError(
         413, f"the body is longer than {limit:,} bytes, the most this server takes",
         code="request_too_large",

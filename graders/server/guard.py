@@ -44,6 +44,8 @@ def retry_headers(status: int) -> dict[str, str]:
         return {"retry-after": "1"}
     if status in (501, 504):
         return {"x-should-retry": "false"}  # The SDKs' own header: it would end the same.
+    if status in (408, 413):
+        return {"connection": "close"}  # What is still to come of the request is not waited for.
     return {}
 
 
@@ -119,8 +121,8 @@ class Guard:
             )
         if not self._token or scope["path"] in _OPEN:
             return None
-        given = headers.get("authorization", "").removeprefix("Bearer ").strip()
-        given = given or headers.get("api-key", "")
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        given = given.strip() if scheme.lower() == "bearer" else headers.get("api-key", "")
         if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
             return None
         said = "the token is wrong" if given else "a token is required"

@@ -30,7 +30,7 @@ def document() -> dict[str, Any]:
     definitions = grader.pop("$defs", {})
     grader.pop("$schema", None)
     schemas = {
-        **{name: _moved(value) for name, value in definitions.items()},
+        **{name: _nullable(_moved(value)) for name, value in definitions.items()},
         "Grader": _moved(grader),
         **_schemas(),
     }
@@ -66,6 +66,14 @@ def _moved(value: Any) -> Any:
             for key, one in value.items()
         }
     return [_moved(one) for one in value] if isinstance(value, list) else value
+
+
+def _nullable(value: Any) -> Any:
+    """Return a schema in which what may be missing may be null, as it is taken."""
+    for field in value.get("properties", {}).values():
+        if "default" in field and isinstance(field.get("type"), str):
+            field["type"] = [field["type"], "null"]
+    return value
 
 
 def _ref(name: str) -> dict[str, Any]:
@@ -144,7 +152,7 @@ def _with(name: str, path: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limit(most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "maximum": most}
+    return {"type": "integer", "minimum": 0, "maximum": most}
 
 
 def _paths() -> dict[str, Any]:

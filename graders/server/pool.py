@@ -307,8 +307,9 @@ class _Process:
             if asked.tries >= _TRIES:
                 lost.remove(asked)
                 _settle(asked, _gone("the process that graded this request was lost", 503))
-        self.group.take_back([*lost, *self._queue])
-        self._queue.clear()
+        # What is taken back may come straight to this process again, so its queue is emptied first.
+        queue, self._queue = self._queue, deque()
+        self.group.take_back([*lost, *queue])
 
     async def close(self) -> None:
         """End the process; what it still does is dropped."""

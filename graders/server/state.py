@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +22,16 @@ from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
 
-__all__ = ["State", "body_of", "json_body", "json_response", "number", "state_of", "stored"]
+__all__ = [
+    "State",
+    "body_of",
+    "json_body",
+    "json_response",
+    "number",
+    "query_of",
+    "state_of",
+    "stored",
+]
 
 Result = TypeVar("Result")
 
@@ -80,17 +90,32 @@ async def json_body(request: Request) -> dict[str, Any]:
     return parse_object(await body_of(request))
 
 
+def query_of(request: Request) -> QueryParams:
+    """Return the query of a request.
+
+    Raises:
+        ApiError: it has a parameter twice, and who is to say which one counts.
+    """
+    query = request.query_params
+    seen: set[str] = set()
+    for name, _ in query.multi_items():
+        if name in seen:
+            raise ApiError(400, f"the query has {quoted(name)} more than once", param=name[:100])
+        seen.add(name)
+    return query
+
+
 def number(request: Request, name: str, default: int, most: int) -> int:
-    """Return a whole number of the query, from 1 to `most`.
+    """Return a whole number of the query, from 0 to `most`.
 
     Raises:
         ApiError: it is none.
     """
-    given = request.query_params.get(name)
-    if given is None or not given:
+    given = query_of(request).get(name)
+    if given is None:
         return default
-    if not (given.isascii() and given.isdigit()) or not 1 <= int(given[:9]) <= most:
+    if not (given.isascii() and given.isdigit()) or not int(given[:9]) <= most:
         raise ApiError(
-            400, f"{name} is a whole number from 1 to {most:,}, got {quoted(given)}", param=name
+            400, f"{name} is a whole number from 0 to {most:,}, got {quoted(given)}", param=name
         )
     return int(given)

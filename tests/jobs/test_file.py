@@ -178,7 +178,7 @@ def test_files_are_listed_newest_first_and_by_purpose(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"limit": 0}, {"limit": -1}, {"limit": 10_001}, {"limit": True}, {"order": "up"},
+    [{"limit": -1}, {"limit": 10_001}, {"limit": True}, {"order": "up"},
      {"after": "file-none"}, {"after": "../x"}],
 )  # fmt: skip
 def test_a_page_that_cannot_be_is_refused(store: Store, arguments: Any) -> None:

@@ -142,7 +142,7 @@ def test_jobs_are_listed_newest_first_and_by_metadata(store: Store, body: Any) -
     assert ids(after=made[2], limit=1) == [made[1]]
 
 
-@pytest.mark.parametrize("limit", [0, 101, -1, True, 10**30])
+@pytest.mark.parametrize("limit", [101, -1, True, 10**30])
 def test_a_limit_is_checked(store: Store, body: Any, limit: Any) -> None:
     name = store.jobs.create(body())["id"]
     calls: list[Callable[[], Any]] = [
@@ -151,7 +151,7 @@ def test_a_limit_is_checked(store: Store, body: Any, limit: Any) -> None:
         lambda: store.jobs.checkpoints(name, limit=limit),
     ]
     for call in calls:
-        with pytest.raises(ApiError, match="limit is a whole number from 1 to 100"):
+        with pytest.raises(ApiError, match="limit is a whole number from 0 to 100"):
             call()
 
 

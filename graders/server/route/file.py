@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response
 from graders.errors import nearest, quoted
 from graders.jobs.error import ApiError
 from graders.server.body import chunks
-from graders.server.state import json_response, number, state_of, stored
+from graders.server.state import json_response, number, query_of, state_of, stored
 
 __all__ = ["content", "create", "delete", "form_of", "list_files", "listed", "retrieve"]
 
@@ -65,6 +65,8 @@ async def form_of(
                 near = nearest(name, fields)
                 hint = f"; did you mean {near}?" if near else f"; it has {', '.join(fields)}"
                 raise ApiError(400, f"the form has no field {quoted(name)}{hint}", param=name[:100])
+            if len(form.getlist(name)) > 1:
+                raise ApiError(400, f"the form has {name} more than once", param=name)
         yield form
     finally:
         if form is not None:
@@ -114,12 +116,12 @@ async def content(request: Request) -> Response:
 
 async def list_files(request: Request) -> Response:
     """List files, the newest first unless asked otherwise."""
-    query = request.query_params
+    query = query_of(request)
     data, has_more = await stored(
         state_of(request).store.files.list,
         after=query.get("after") or None,
         limit=number(request, "limit", _MOST_LISTED, _MOST_LISTED),
-        order=query.get("order") or "desc",
+        order=query.get("order"),
         purpose=query.get("purpose") or None,
     )
     return json_response(listed(data, has_more=has_more))

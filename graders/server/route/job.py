@@ -12,7 +12,7 @@ from starlette.responses import Response
 from graders.errors import quoted
 from graders.jobs.error import ApiError
 from graders.server.route.file import listed
-from graders.server.state import json_body, json_response, number, state_of, stored
+from graders.server.state import json_body, json_response, number, query_of, state_of, stored
 
 __all__ = [
     "cancel", "checkpoints", "create", "create_permissions", "delete_permission", "events",
@@ -33,7 +33,7 @@ async def create(request: Request) -> Response:
 
 async def list_jobs(request: Request) -> Response:
     """List jobs, the newest first."""
-    query = request.query_params
+    query = query_of(request)
     if query.get("metadata") not in (None, "", "null"):
         raise ApiError(400, "metadata is filtered by metadata[key]=value", param="metadata")
     wanted = {
@@ -81,7 +81,7 @@ async def events(request: Request) -> Response:
     data, has_more = await stored(
         state_of(request).store.jobs.events,
         _id(request),
-        after=request.query_params.get("after") or None,
+        after=query_of(request).get("after") or None,
         limit=number(request, "limit", 20, _MOST),
     )
     return json_response({"object": "list", "data": data, "has_more": has_more})
@@ -92,7 +92,7 @@ async def checkpoints(request: Request) -> Response:
     data, has_more = await stored(
         state_of(request).store.jobs.checkpoints,
         _id(request),
-        after=request.query_params.get("after") or None,
+        after=query_of(request).get("after") or None,
         limit=number(request, "limit", 10, _MOST),
     )
     return json_response(listed(data, has_more=has_more))
@@ -114,13 +114,13 @@ async def create_permissions(request: Request) -> Response:
 
 async def list_permissions(request: Request) -> Response:
     """List who may use a checkpoint."""
-    query = request.query_params
+    query = query_of(request)
     data, has_more = await stored(
         state_of(request).store.permissions.list,
         request.path_params["checkpoint"],
         after=query.get("after") or None,
         limit=number(request, "limit", 10, _MOST),
-        order=query.get("order") or "descending",
+        order=query.get("order"),
         project_id=query.get("project_id") or None,
     )
     return json_response(listed(data, has_more=has_more))

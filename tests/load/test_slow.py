@@ -1,0 +1,136 @@
+"""Clients that send slowly, or not at all, hold nobody else up and are sent away in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+
+from tests.clients.serving import Serving
+from tests.load.crowd import EXACT, RUN, Crowd, body
+from tests.load.wire import Wire, multipart, request
+
+pytestmark = pytest.mark.load
+
+# The server's own limits, a head in ten seconds and a body in twenty, and some time to say so.
+HEAD_SECONDS = 16.0
+BODY_SECONDS = 26.0
+ANSWER_SECONDS = 6.0
+
+
+async def trickle(port: int, data: bytes, pause: float, seconds: float) -> float:
+    """Send a byte now and then; return after how many seconds the server had enough."""
+    began = time.monotonic()
+    async with Wire(port) as wire:
+        await wire.write(data[:1])
+        with contextlib.suppress(ConnectionError):
+            for at in range(1, len(data)):
+                if await wire.is_closed(pause):
+                    break
+                await wire.write(data[at : at + 1])
+                if time.monotonic() - began > seconds:
+                    raise AssertionError(f"still connected after {seconds} s at byte {at}")
+    return time.monotonic() - began
+
+
+def test_heads_byte_by_byte(shared: Serving) -> None:
+    async def attack() -> None:
+        people = Crowd()
+        async with people.around(shared.port):
+            data = request("GET", "/healthz", x_filler="y" * 2000)
+            await asyncio.gather(
+                *(trickle(shared.port, data, 0.4, HEAD_SECONDS) for _ in range(150))
+            )
+        assert people.slowest < ANSWER_SECONDS
+
+    asyncio.run(attack())
+
+
+def test_bodies_byte_by_byte(shared: Serving) -> None:
+    async def attack() -> None:
+        people = Crowd()
+        data = request("POST", RUN, body(EXACT, "y" * 4000))
+        chunked = request("POST", RUN, b"", content_length="", transfer_encoding="chunked")
+        chunked = chunked.replace(b"content-length: \r\n", b"") + b"1\r\n{\r\n" * 500
+        sent, kind = multipart([('name="purpose"', b"user_data"), ('name="file"', b"y" * 4000)])
+        form = request("POST", "/v1/files", sent, content_type=kind)
+
+        async def slow(data: bytes) -> None:
+            """The head at once, the body byte by byte."""
+            head = data.index(b"\r\n\r\n") + 4
+            async with Wire(shared.port) as wire:
+                await wire.write(data[:head])
+                began = time.monotonic()
+                for at in range(head, len(data)):
+                    if await wire.is_closed(0.4):
+                        return
+                    try:
+                        await wire.write(data[at : at + 1])
+                    except ConnectionError:
+                        return
+                    assert time.monotonic() - began < BODY_SECONDS, "still connected"
+
+        async with people.around(shared.port):
+            await asyncio.gather(*(slow(each) for each in (data, chunked, form) for _ in range(50)))
+        assert people.slowest < ANSWER_SECONDS
+
+    asyncio.run(attack())
+
+
+def test_a_thousand_connections_that_say_nothing(shared: Serving) -> None:
+    async def attack() -> None:
+        people = Crowd()
+        async with contextlib.AsyncExitStack() as stack:
+            idle = []
+            for _ in range(1000):
+                wire = await stack.enter_async_context(Wire(shared.port))
+                await wire.write(b"")
+                idle.append(wire)
+            async with people.around(shared.port):
+                await asyncio.sleep(HEAD_SECONDS - 4)
+                gone = await asyncio.gather(*(wire.is_closed(4.0) for wire in idle))
+        assert all(gone), f"{gone.count(False)} of 1000 are still open"
+        assert people.slowest < ANSWER_SECONDS
+
+    asyncio.run(attack())
+
+
+def test_answers_nobody_reads(shared: Serving) -> None:
+    async def attack() -> None:
+        people = Crowd()
+        wires = [Wire(shared.port) for _ in range(50)]
+        async with people.around(shared.port):
+            for wire in wires:
+                # As many requests at once as the connection takes, and no answer read.
+                with contextlib.suppress(ConnectionError, TimeoutError):
+                    await asyncio.wait_for(
+                        wire.write(request("GET", "/openapi.json") * 400), timeout=0.3
+                    )
+            await asyncio.sleep(3)
+            for wire in wires:
+                await wire.close()
+        assert people.slowest < ANSWER_SECONDS
+
+    asyncio.run(attack())
+    assert shared.memory() < 1500
+
+
+def test_clients_that_go_away_in_the_middle(shared: Serving) -> None:
+    async def attack() -> None:
+        people = Crowd()
+        data = request("POST", RUN, body(EXACT, "y" * 100_000))
+        async with people.around(shared.port):
+            for at in range(0, len(data), len(data) // 300):
+                async with Wire(shared.port) as wire:
+                    await wire.write(data[:at] if at else b"")
+        # Nothing is waiting any more once all are gone.
+        async with Wire(shared.port) as wire:
+            for _ in range(50):
+                if (await wire.ask("GET", "/readyz")).json.get("waiting") == 0:
+                    return
+                await asyncio.sleep(0.1)
+        raise AssertionError("requests of clients that are gone still wait")
+
+    asyncio.run(attack())
