@@ -193,7 +193,9 @@ class _Process:
         """Set the time a request has: from when it is the process's turn, or from now on."""
         loop, limits = asyncio.get_running_loop(), self.options.limits
         if self.need == "models":
-            loop.call_later(limits.request_seconds, self._expire, number, asked)
+            timer = loop.call_later(limits.request_seconds, self._expire, number, asked)
+            # A timer that is left holds the request's body until its time has come.
+            asked.answer.add_done_callback(lambda _: timer.cancel())
         elif len(self._asked) == 1:
             self._timer = loop.call_later(limits.metric_seconds, self._kill, "took too long over")
 
