@@ -176,6 +176,7 @@ class Database:
             base.row_factory = sqlite3.Row
             _log_ahead(base)
             base.execute("PRAGMA synchronous=FULL")
+            base.execute("PRAGMA cache_size=-256")  # kB; every thread has a cache of its own.
         except BaseException:
             base.close()
             raise

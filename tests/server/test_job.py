@@ -71,7 +71,7 @@ def test_job_of_the_command_is_not_the_servers(
 
 
 def test_job_whose_process_is_killed_again_and_again_fails(start: Callable[..., Serving]) -> None:
-    model = ScriptedServer(lambda *_: _slow())
+    model = ScriptedServer(lambda *_: _slow(30.0))
     try:
         server = start("--rollout-url", model.url)
         job = _create(server, lines([row("a")]), lines([row("b")]))
@@ -94,9 +94,9 @@ def test_job_whose_process_is_killed_again_and_again_fails(start: Callable[..., 
         model.stop()
 
 
-def _slow() -> Any:
+def _slow(seconds: float) -> Any:
     told = completion("2")
-    told.delay = 30.0
+    told.delay = seconds
     return told
 
 
@@ -109,26 +109,25 @@ def test_faults_of_a_file_name_it_as_its_owner_does(start: Callable[..., Serving
 
 
 def test_job_outlives_its_server_and_changes_hands(start: Callable[..., Serving]) -> None:
-    first = start()
-    second = start(folder=first.folder)
-    job = _create(first, lines(rows(200)), lines(rows(10, 1000)), batch_size=1, eval_interval=50)
-    _wait(second, job["id"], lambda one: one["dry_run"]["step"] > 2)
-    paused = second.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/pause").json
-    assert paused["status"] == "paused"
-    first.process.kill()
-    first.process.wait()
-    step = _wait(second, job["id"], lambda _: True)["dry_run"]["step"]
-    assert 2 < step < 200
-    second.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/resume")
-    done = _wait(second, job["id"], lambda one: one["finished_at"] is not None)
-    assert done["status"] == "succeeded"
-    path = f"/v1/fine_tuning/jobs/{job['id']}/events?limit=100"
-    seen: list[int] = []
-    after = ""
-    while True:
-        page = second.ask("GET", path + after).json
-        seen += [one["data"]["step"] for one in page["data"] if one["type"] == "metrics"]
-        if not page["has_more"]:
-            break
-        after = f"&after={page['data'][-1]['id']}"
-    assert seen == list(range(200, 0, -1))
+    model = ScriptedServer(lambda *_: _slow(0.1))
+    try:
+        first = start("--rollout-url", model.url)
+        second = start("--rollout-url", model.url, folder=first.folder)
+        training = lines([row(f"q{n}") for n in range(30)])
+        job = _create(first, training, lines([row("v")]), batch_size=1, eval_interval=30)
+        _wait(second, job["id"], lambda one: one["dry_run"]["step"] > 2)
+        paused = second.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/pause").json
+        assert paused["status"] == "paused"
+        first.process.kill()
+        first.process.wait()
+        step = _wait(second, job["id"], lambda _: True)["dry_run"]["step"]
+        assert 2 < step < 30
+        second.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/resume")
+        done = _wait(second, job["id"], lambda one: one["finished_at"] is not None)
+        assert done["status"] == "succeeded"
+        path = f"/v1/fine_tuning/jobs/{job['id']}/events?limit=100"
+        events = second.ask("GET", path).json["data"]
+        steps = [one["data"]["step"] for one in events if one["type"] == "metrics"]
+        assert steps == list(range(30, 0, -1))
+    finally:
+        model.stop()
