@@ -23,7 +23,7 @@ from graders.jobs.error import ApiError, conflict, no_file, refused
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.page import is_descending, page, size_of
 
-__all__ = ["LIMIT", "PURPOSES", "Files"]
+__all__ = ["LIMIT", "PURPOSES", "Files", "lasts_of"]
 
 LIMIT: Final = 512 << 20
 """Bytes of the largest file, as the hosted service has it."""
@@ -78,7 +78,7 @@ class Files:
             near = nearest(purpose, PURPOSES) if isinstance(purpose, str) else None
             hint = f"did you mean {near}?" if near else f"it is one of {', '.join(PURPOSES)}"
             raise refused(f"{quoted(purpose)} is no purpose of a file; {hint}", "purpose")
-        lasts = _lasts(expires_after)
+        lasts = lasts_of(expires_after)
         if lasts is None and purpose == "batch":
             lasts = _BATCH_SECONDS
         return self._create(content, filename, purpose, lasts, limit)
@@ -337,7 +337,7 @@ def _plain(text: str | None) -> Any:
     return None if text is None else str(text).encode(errors="replace").decode()
 
 
-def _lasts(expires_after: Any) -> int | None:
+def lasts_of(expires_after: Any) -> int | None:
     """Return for how many seconds a file is kept, None for ever."""
     if expires_after is None:
         return None

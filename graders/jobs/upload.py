@@ -20,7 +20,7 @@ from graders import jsontext
 from graders.errors import quoted
 from graders.jobs.database import unusable
 from graders.jobs.error import ApiError, conflict, refused
-from graders.jobs.file import LIMIT, PURPOSES, Files
+from graders.jobs.file import LIMIT, PURPOSES, Files, lasts_of
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.lock import Claim
 
@@ -32,6 +32,7 @@ MOST_PART: Final = 64 << 20
 _LASTS: Final = 3600
 _PIECE: Final = 1 << 20
 _ABOUT: Final = "upload.json"
+_LATER: Final = "expires_after"
 
 
 class Uploads:
@@ -47,7 +48,14 @@ class Uploads:
         self._folder = folder
 
     def create(
-        self, *, filename: Any, purpose: Any, size: Any, mime_type: Any, limit: int = LIMIT
+        self,
+        *,
+        filename: Any,
+        purpose: Any,
+        size: Any,
+        mime_type: Any,
+        expires_after: Any = None,
+        limit: int = LIMIT,
     ) -> dict[str, Any]:
         """Return a new upload.
 
@@ -56,6 +64,7 @@ class Uploads:
             purpose: one of the purposes of files.
             size: how many bytes all parts have together.
             mime_type: what the file holds; not looked at.
+            expires_after: for how long the file will be kept, as for `Files.create`.
             limit: bytes it may have.
 
         Raises:
@@ -75,6 +84,7 @@ class Uploads:
                 413, f"the file is larger than the {limit:,} bytes allowed", param="bytes",
                 code="file_too_large",
             )  # fmt: skip
+        lasts_of(expires_after)
         self._sweep()
         now = int(time.time())
         about = {
@@ -82,10 +92,11 @@ class Uploads:
             "filename": filename, "purpose": purpose, "status": "pending",
             "expires_at": now + _LASTS, "file": None,
         }  # fmt: skip
+        kept = about if expires_after is None else {**about, _LATER: expires_after}
         place = self._folder / str(about["id"])
         with self._faults():
             place.mkdir(parents=True, mode=0o700)
-        self._describe(place, about)
+        self._describe(place, kept)
         return about
 
     def add(self, name: str, content: IO[bytes]) -> dict[str, Any]:
@@ -136,8 +147,9 @@ class Uploads:
                 )
             _check_md5(parts, md5)
             file = self._files.create(
-                _joined(parts), filename=about["filename"], purpose=about["purpose"], limit=size
-            )
+                _joined(parts), filename=about["filename"], purpose=about["purpose"],
+                expires_after=about.pop(_LATER, None), limit=size,
+            )  # fmt: skip
             about.update(status="completed", file=file)
             self._describe(place, about)
             for part in parts:
@@ -153,6 +165,7 @@ class Uploads:
         self._pending(name)
         with self._alone(name):
             place, about = self._pending(name)
+            about.pop(_LATER, None)
             about["status"] = "cancelled"
             self._describe(place, about)
             for part in place.glob("part_*"):

@@ -65,6 +65,16 @@ def test_parts_stand_in_the_order_given(server: Serving) -> None:
     assert _add(server, name, b"x").status == 400
 
 
+def test_files_of_uploads_expire_when_asked_to(server: Serving) -> None:
+    wrong = _create(server, 3, expires_after={"anchor": "created_at", "seconds": 5})
+    assert (wrong.status, wrong.error["param"]) == (400, "expires_after.seconds")
+    name = _create(server, 3, expires_after={"anchor": "created_at", "seconds": 3600}).json["id"]
+    part = _add(server, name, b"abc").json["id"]
+    done = server.ask("POST", f"/v1/uploads/{name}/complete", {"part_ids": [part]}).json
+    assert done["file"]["expires_at"] == done["file"]["created_at"] + 3600
+    assert "expires_after" not in done
+
+
 def test_cancelled_uploads_take_nothing_more(server: Serving) -> None:
     name = _create(server, 3).json["id"]
     assert server.ask("POST", f"/v1/uploads/{name}/cancel").json["status"] == "cancelled"

@@ -24,6 +24,7 @@ async def create(request: Request) -> Response:
         purpose=body.get("purpose"),
         size=body.get("bytes"),
         mime_type=body.get("mime_type"),
+        expires_after=body.get("expires_after"),
         limit=state.options.limits.file_bytes,
     )
     return json_response(made)
