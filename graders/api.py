@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -86,7 +86,8 @@ class Grader:
     """A grader ready to grade. Use `graders.load` to make one.
 
     The same row gives the same grade, alone or among others, in any order. Calls from several
-    threads wait for each other.
+    threads wait for each other, but for graders that ask judges or sandboxes of their own: those
+    run side by side.
 
     Args:
         config: a typed config, as `graders.config.load` or `load_source` gives it.
@@ -117,7 +118,7 @@ class Grader:
         self._judge = JudgeOptions() if judge is None else judge
         self._embed = embed
         self._performers = Performers(self.plan, self._python, self._judge, embed)
-        self._runner: Runner | None = None
+        self._idle: list[Runner] = []
         self._lock = threading.RLock()
 
     @property
@@ -226,8 +227,8 @@ class Grader:
             UnavailableError: this machine lacks what the grader needs.
         """
         started = time.perf_counter()
-        with self._lock:
-            graded = self._ready().grade(Chunk([item], [sample], [None]))
+        with self._running() as runner:
+            graded = runner.grade(Chunk([item], [sample], [None]))
         return graded.grade(0, time.perf_counter() - started)
 
     async def agrade(self, item: Any = None, sample: Any = None) -> Grade:
@@ -268,17 +269,17 @@ class Grader:
             columns = Chunk(indexes=range(start, start + len(batch)))
             for row in batch:
                 add_row(columns, row, Layout())
-            with self._lock:
-                graded = self._ready().grade(columns)
+            with self._running() as runner:
+                graded = runner.grade(columns)
             yield from (graded.grade(row) for row in range(len(batch)))
 
     def explain(self, item: Any = None, sample: Any = None) -> Explanation:
         """Return the grade of one row and how it came about; arguments as for `grade`."""
         started = time.perf_counter()
-        with self._lock:
-            graded = self._ready().grade(Chunk([item], [sample], [None]))
-            grade = graded.grade(0, time.perf_counter() - started)
-            return Explanation(grade, self.render(item, sample), graded.printed(0), graded.said(0))
+        with self._running() as runner:
+            graded = runner.grade(Chunk([item], [sample], [None]))
+        grade = graded.grade(0, time.perf_counter() - started)
+        return Explanation(grade, self.render(item, sample), graded.printed(0), graded.said(0))
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""
@@ -292,7 +293,7 @@ class Grader:
         """Stop the workers this grader has started. Used again, it starts new ones."""
         with self._lock:
             self._performers.close()
-            self._runner = None
+            self._idle = []  # Runners in use come back to the old list, and are gone with it.
 
     def __enter__(self) -> Self:
         return self
@@ -303,10 +304,22 @@ class Grader:
     def __repr__(self) -> str:
         return f"<Grader {self.name!r} ({self.type})>"
 
-    def _ready(self) -> Runner:
-        if self._runner is None:
-            self._runner = self._performers.runner()
-        return self._runner
+    @contextmanager
+    def _running(self) -> Iterator[Runner]:
+        """Give a runner that nobody else uses meanwhile."""
+        with self._lock:
+            idle = self._idle
+            runner = idle.pop() if idle else self._performers.runner()
+            if not self.plan.asks or self.setup is None:
+                try:
+                    yield runner
+                finally:
+                    idle.append(runner)
+                return
+        try:
+            yield runner
+        finally:
+            idle.append(runner)
 
 
 def _batches(

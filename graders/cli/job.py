@@ -154,11 +154,12 @@ def run(
     if not isinstance(request, dict):
         raise OptionError(f"{body}: the body of a job is an object")
     with _opened(data_dir) as store:
-        beside = Path(body).parent if body != "-" else Path()
+        beside, put = Path(body).parent if body != "-" else Path(), list[str]()
         for use, given in (("training_file", training), ("validation_file", validation)):
             path = given or _path_of(store, request.get(use), beside)
             if path is not None:
                 request[use] = _put(store, path)
+                put.append(f"{use} {path} is {request[use]} in the store")
         try:
             # A server on this store has options of its own: this job is to have these.
             name = store.jobs.create(request, served=False)["id"]
@@ -168,7 +169,8 @@ def run(
             if error.faults:
                 return 2
             raise
-        say(f"job {name}")
+        for line in (f"job {name}", *put):
+            say(line)
         return _run_here(store, name, options, as_json=as_json, follow=True)
 
 
@@ -181,13 +183,15 @@ def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
     try:
         store.files.get(value)
     except ApiError:
-        found = [path for path in (beside / value, Path(value)) if path.is_file()]
+        found = [path for path in (beside / value, Path(value)) if path.exists()]
         return found[0] if found else None
     return None
 
 
 def _put(store: Store, path: Path) -> str:
     """Put a file into the store, unless it is there already; return its id."""
+    if not path.is_file():
+        raise OptionError(f"{path} is no file that can be read twice; name a regular one")
     try:
         with path.open("rb") as source:
             digest = hashlib.file_digest(source, "sha256").hexdigest()

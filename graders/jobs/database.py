@@ -210,6 +210,8 @@ def unusable(path: Path, error: Exception) -> ApiError:
     reason = getattr(error, "strerror", None) or str(error)
     full = "full" in str(error) or getattr(error, "errno", None) in _NO_ROOM
     hint = "; make room and go on: nothing is lost" if full else ""
+    if "unable to open" in str(error) or "readonly" in str(error):
+        hint = "; its folder has to be writable, also for looking at it"
     return ApiError(
         507 if full else 503, f"the store {path} cannot be used: {reason}{hint}", "server_error"
     )

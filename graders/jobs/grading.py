@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Final
 
 from graders.api import Grader
+from graders.engine.crew import asks_models
 from graders.grade import Grade
 from graders.jobs.dataset import Dataset, Row
 from graders.jobs.hyperparameter import Resolved
@@ -20,7 +22,7 @@ from graders.jobs.rollout import Ask, Rollout, Sampler, prompt_of, seed_of
 __all__ = ["Grading", "OutageError"]
 
 _CHUNK: Final = 32
-"""Samples that are graded before they are written down: what a kill costs at most."""
+"""Samples that are graded together, and written down together unless judges are paid for them."""
 
 
 class OutageError(Exception):
@@ -118,13 +120,55 @@ class Grading:
                 ready.append((key, answers[key].sample))
             else:
                 grades.append(Graded(key, None, _unanswered(row, answers[key]), 0.0))
+        self._keep(grades)
+        if asks_models(self._grader.plan):
+            self._grade_each(ready, rows, answers)
+        elif ready:
+            self._grade_together(ready, rows, answers)
+
+    def _grade_each(
+        self,
+        ready: Sequence[tuple[Key, Any]],
+        rows: Mapping[int, Row],
+        answers: Mapping[Key, Rollout],
+    ) -> None:
+        """Grade side by side, and write each grade down as it comes: judges are paid for."""
+
+        def grade(key: Key, sample: Any) -> Graded:
+            row = rows[key.line]
+            found = self._grader.grade(row.item, sample)
+            body = _body(row, found, answers.get(key))
+            return Graded(key, found.reward, body, found.execution_time)
+
+        with ThreadPoolExecutor(_CHUNK, "graders-job") as threads:
+            waiting = [threads.submit(grade, *one) for one in ready]
+            try:
+                for done in as_completed(waiting):
+                    self._keep([done.result()])
+            except BaseException:
+                for one in waiting:
+                    one.cancel()
+                self._grader.close()  # Else its threads would wait for their judges.
+                raise
+
+    def _grade_together(
+        self,
+        ready: Sequence[tuple[Key, Any]],
+        rows: Mapping[int, Row],
+        answers: Mapping[Key, Rollout],
+    ) -> None:
         began = time.perf_counter()
         pairs = [{"item": rows[key.line].item, "sample": sample} for key, sample in ready]
         found = list(self._grader.grade_many(pairs, chunk=_CHUNK))
-        each = (time.perf_counter() - began) / len(ready) if ready else 0.0
-        for (key, _), grade in zip(ready, found, strict=True):
-            body = _body(rows[key.line], grade, answers.get(key))
-            grades.append(Graded(key, grade.reward, body, each))
+        each = (time.perf_counter() - began) / len(ready)
+        self._keep(
+            [
+                Graded(key, one.reward, _body(rows[key.line], one, answers.get(key)), each)
+                for (key, _), one in zip(ready, found, strict=True)
+            ]
+        )
+
+    def _keep(self, grades: Sequence[Graded]) -> None:
         self._ledger.keep_grades(grades)
         self.done += len(grades)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -30,7 +30,7 @@ _AT_ONCE: Final = 1000
 
 
 class StoppedError(Exception):
-    """Somebody has paused or cancelled the job."""
+    """Somebody has paused or cancelled the job, or this process is to end."""
 
 
 class Key(NamedTuple):
@@ -66,11 +66,19 @@ class Ledger:
         database: the tables.
         name: the job's id.
         blobs: the folder of the files' content.
+        stopping: whether this process is to end.
     """
 
-    def __init__(self, database: Database, name: str, blobs: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        blobs: Path,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._database = database
         self._blobs = blobs
+        self._stopping = stopping
         with database.reading() as base:
             row = base.execute("SELECT * FROM job WHERE id=?", (name,)).fetchone()
         self.place: int = row["place"]
@@ -111,8 +119,10 @@ class Ledger:
         """Look whether a job that is being graded may go on.
 
         Raises:
-            StoppedError: somebody has paused or cancelled it.
+            StoppedError: somebody has paused or cancelled it, or this process is to end.
         """
+        if self._stopping():
+            raise StoppedError
         with self._database.reading() as base:
             status = self._check(base)
         if status == "queued":  # It was paused and resumed before anybody looked.

@@ -33,6 +33,8 @@ def run_job(
     name: str,
     options: RunOptions | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Run a job until it is finished, paused or cancelled, and return its object.
 
@@ -41,6 +43,7 @@ def run_job(
         name: its id.
         options: how it is run.
         on_progress: told how far it is.
+        stopping: asked now and then whether to leave the rest to another run.
 
     Raises:
         ApiError: there is no such job (404), another process runs it (409), it needs a model that
@@ -52,7 +55,8 @@ def run_job(
             raise conflict(f"the job {name} is run by another process", code="job_is_run")
         status = store.jobs.get(name)["status"]
         if status not in FINISHED and status != "paused":
-            _run(store, name, options or RunOptions(), on_progress or (lambda _: None))
+            ledger = Ledger(store.database, name, store.folder / "files", stopping)
+            _run(store, ledger, options or RunOptions(), on_progress or (lambda _: None))
         job = store.jobs.get(name)
         claim.release(finished=job["status"] in FINISHED)
     return job
@@ -68,9 +72,8 @@ def fail_job(store: Store, name: str, code: str, message: str) -> None:
 
 
 def _run(
-    store: Store, name: str, options: RunOptions, on_progress: Callable[[Progress], None]
+    store: Store, ledger: Ledger, options: RunOptions, on_progress: Callable[[Progress], None]
 ) -> None:
-    ledger = Ledger(store.database, name, store.folder / "files")
     try:
         if ledger.request["kind"] != "reinforcement":
             on_progress(Progress("validating_files"))

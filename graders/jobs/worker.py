@@ -1,7 +1,7 @@
 """A process that runs one job for a server, and is gone with it.
 
 It reads how from its standard input; the end of that input is the end of the server, however it
-died, and then this process ends at once: all that matters is in the store.
+died. Then this process keeps what is on its way, for that may be paid for, and ends within seconds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 from typing import Final
 
 from graders.errors import GradersError, shown
@@ -20,6 +21,7 @@ from graders.jobs.store import Store
 
 __all__ = ["ELSEWHERE", "main"]
 
+_PATIENCE: Final = 5.0
 _LEFT: Final = 3
 ELSEWHERE: Final = 4
 """The exit code of a process that finds its job run by another."""
@@ -31,12 +33,13 @@ def main() -> None:
     """Run the job that the arguments name: the store's folder, then the job's id."""
     folder, name = sys.argv[1:3]
     options = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
-    threading.Thread(target=_watch, args=(sys.stdin.fileno(),), daemon=True).start()
+    stopping = threading.Event()
+    threading.Thread(target=_watch, args=(sys.stdin.fileno(), stopping), daemon=True).start()
     code = 0
     try:
         with Store(folder) as store:
             try:
-                run_job(store, name, options)
+                run_job(store, name, options, stopping=stopping.is_set)
             except ApiError as error:
                 if error.status != 400:
                     raise
@@ -52,12 +55,14 @@ def main() -> None:
         if code == _TROUBLE:
             with contextlib.suppress(OSError):
                 sys.stderr.write(f"graders: {error}\n")
-    sys.exit(code)
+    sys.exit(_LEFT if stopping.is_set() else code)
 
 
-def _watch(source: int) -> None:
+def _watch(source: int, stopping: threading.Event) -> None:
     while os.read(source, 4096):  # Not through a buffer, whose lock would be held at the end.
         pass
+    stopping.set()
+    time.sleep(_PATIENCE)
     os._exit(_LEFT)
 
 

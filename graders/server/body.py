@@ -29,6 +29,12 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
         413, f"the body is longer than {limit:,} bytes, the most this server takes",
         code="request_too_large",
     )  # fmt: skip
+    announced = request.headers.get("content-length", "0")[:18]
+    # Whoever asks first, or would send very much, need not send it; others are read to the end, or
+    # they break off before they see why.
+    most = limit if "expect" in request.headers else max(limit, _DRAINED)
+    if announced.isdigit() and int(announced) > most:
+        raise too_long
     parts: list[bytes] = []
     size = 0
     try:

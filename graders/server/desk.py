@@ -191,7 +191,10 @@ class Desk:
             raise ApiError(400, "grader is required: the grader's JSON object", param="grader")
         if within and not isinstance(source, dict):
             raise ApiError(400, f"grader is an object, got {quoted(source)}", param="grader")
-        key = (b"%d" % within) + jsontext.encode(source)
+        try:
+            key = (b"%d" % within) + jsontext.encode(source)
+        except ValueError:
+            raise ApiError(400, "grader nests too deeply", param="grader") from None
         with self._lock:
             known = self._graders.get(key)
             if known is not None:

@@ -32,6 +32,8 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "O
 def error_response(error: ApiError) -> Response:
     """Return the answer that says an error, in the hosted service's envelope."""
     headers = retry_headers(error.status)
+    if error.code == "ambiguous_length":
+        headers["connection"] = "close"
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     body = jsontext.encode(error.body())
@@ -72,6 +74,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"].startswith(("http://", "https://")):  # As a proxy is asked.
+            scope["path"] = urlsplit(scope["path"]).path or "/"
         began = time.perf_counter()
         identity = "req_" + secrets.token_hex(12)
         sent: dict[str, Any] = {"status": 0, "bytes": 0}
@@ -107,6 +111,12 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> ApiError | None:
         headers = Headers(scope=scope)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # A proxy before this server may go by the other one, and take the rest for a request.
+            return ApiError(
+                400, "the request has both Transfer-Encoding and Content-Length",
+                code="ambiguous_length",
+            )  # fmt: skip
         host = headers.get("host", "")
         if not self._any_host and not self._is_ours(host):
             return ApiError(
@@ -118,6 +128,10 @@ class Guard:
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return ApiError(
                 403, "pages of other origins may not ask this server", code="origin_not_allowed"
+            )
+        if headers.get("sec-fetch-site") == "cross-site" and scope["path"] not in _OPEN:
+            return ApiError(
+                403, "pages of other sites may not ask this server", code="origin_not_allowed"
             )
         if not self._token or scope["path"] in _OPEN:
             return None

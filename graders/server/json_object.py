@@ -22,7 +22,7 @@ def parse_object(body: bytes, hint: str = "") -> dict[str, Any]:
         ApiError: it is none: not UTF-8, not JSON, a key stands twice, NaN.
     """
     try:
-        text = body.decode()
+        text = body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ApiError(
             400, f"the body is not UTF-8 at byte {error.start + 1}", code="invalid_json"
@@ -35,5 +35,5 @@ def parse_object(body: bytes, hint: str = "") -> dict[str, Any]:
     except ConfigError as error:
         fault = error.faults[0]
         where = "" if fault.line is None else f" (line {fault.line})"
-        raise ApiError(400, f"the body is {fault.message}{where}", code="invalid_json") from None
+        raise ApiError(400, f"the body{where}: {fault.message}", code="invalid_json") from None
     return value

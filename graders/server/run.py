@@ -32,6 +32,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
+        if "WebSocket" in record.msg or "upgrade" in record.msg:
+            return  # There are none here, and none are missed.
         frames = None
         if record.exc_info and record.exc_info[2] is not None:
             frames = traceback.format_tb(record.exc_info[2])[-3:]

@@ -21,6 +21,7 @@ from graders import jsontext
 from graders.engine.worker import watch_parent
 from graders.jobs.error import ApiError
 from graders.server.desk import Answer, Desk, Need, failed
+from graders.server.log import Log
 
 __all__ = ["ANSWER", "PING", "REQUEST", "TASKS", "THREADS", "main"]
 
@@ -83,7 +84,8 @@ def _surely(desk: Desk, task: str, body: bytes) -> Answer:
         import traceback  # noqa: PLC0415  (only where something is wrong)
 
         # Frames only: the error's own text may hold what the request holds.
-        traceback.print_tb(error.__traceback__, file=sys.stderr)
+        frames = traceback.format_tb(error.__traceback__)[-3:]
+        Log().write("fault", "error", kind=type(error).__name__, frames=frames)
         said = f"grading failed with {type(error).__name__}; this is a fault of the server's"
         return failed(ApiError(500, said, type="server_error", code="internal_error"))
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from graders.chat import JudgeOptions
 from graders.jobs import ApiError, RunOptions, Store, run_job
 from graders.jobs.worker import ELSEWHERE
 from tests.chat.server import completion
+from tests.jobs.conftest import row
 from tests.jobs.test_worker import begin
 
 ROOT = Path(__file__).parent.parent.parent
@@ -186,3 +188,60 @@ def test_a_disk_that_takes_no_more_stops_a_run_that_later_goes_on(store: Store, 
         for one in (job, run_job(store, other))
     ]
     assert results[0] == results[1]
+
+
+def test_judged_grades_are_kept_one_by_one(store: Store, body: Any, serve: Any) -> None:
+    judge = {
+        "type": "score_model", "name": "j", "model": "m", "range": [0, 1],
+        "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
+    }  # fmt: skip
+
+    def script(asked: Any, count: int) -> Any:
+        told = completion()
+        told.delay = 0.0 if count <= 20 else 60.0
+        return told
+
+    server = serve(script)
+    options = RunOptions(judge=JudgeOptions(base_url=server.url, cache="none", concurrency=4))
+    texts = [{**row(f"q{n}"), "samples": [f"a{n}"]} for n in range(32)]
+    made = body(
+        texts, [{**row("v"), "samples": ["z"]}], grader=judge, hyperparameters={"batch_size": 32}
+    )
+    name = store.jobs.create(made)["id"]
+    with begin(store, name, options) as worker:
+        while len(server.asked) < 24:
+            time.sleep(0.02)
+        time.sleep(0.2)
+        worker.kill()
+        worker.wait()
+    with store.database.reading() as base:
+        kept = base.execute("SELECT count(*) FROM grade").fetchone()[0]
+    assert kept >= 20  # Of 32 that were graded side by side: each that was answered.
+    server.script = lambda *_: completion()
+    asked = len(server.asked)
+    assert run_job(store, name, options)["status"] == "succeeded"
+    assert len(server.asked) - asked == 32 + 1 - kept
+
+
+def test_a_server_that_ends_waits_for_what_is_on_its_way(
+    store: Store, body: Any, serve: Any
+) -> None:
+    def script(*_: Any) -> Any:
+        told = completion("2")
+        told.delay = 1.0
+        return told
+
+    server = serve(script)
+    options = RunOptions(rollout_url=server.url)
+    made = body([row(f"q{n}") for n in range(3)], [row("v")], hyperparameters={"batch_size": 1})
+    name = store.jobs.create(made)["id"]
+    with begin(store, name, options) as worker:
+        while not server.asked:
+            time.sleep(0.02)
+        assert worker.stdin is not None
+        worker.stdin.close()
+        assert worker.wait(20) == 3
+    asked = len(server.asked)
+    assert asked == server.answered
+    assert run_job(store, name, options)["status"] == "succeeded"
+    assert len(server.asked) == 3 * 4 + 3  # An evaluation after each step.
