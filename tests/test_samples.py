@@ -57,3 +57,21 @@ def test_a_samples_readme_names_only_rows_that_are_there(folder: Path) -> None:
         if name.split("-")[0] in prefixes
     }
     assert named <= ids
+
+
+def test_the_sample_job_says_what_its_readme_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import json
+
+    monkeypatch.chdir(ROOT)
+    words = ["job", "run", "samples/rft-job/job.json"]
+    assert f"    graders {' '.join(words)}\n" in (ROOT / "samples/rft-job/README.md").read_text()
+    code = cli._main([*words, "--data-dir", str(tmp_path), "--json"])
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    verdict = json.loads(out)["dry_run"]["verdict"]
+    assert verdict["outcome"] == "would_succeed"
+    assert {one["code"]: one["train"] for one in verdict["failures"]} == {"sample_parse_error": 3}
+    assert verdict["signal"]["constant"] == 0
+    assert "G712" in [one["code"] for one in verdict["lint"]]
