@@ -276,6 +276,9 @@ def shape(row: sqlite3.Row) -> dict[str, Any]:
         "integrations": request["integrations"],
         "metadata": request["metadata"],
         "user_provided_suffix": request["suffix"],
+        # Not in the API reference, but in real answers:
+        "eval_id": None,
+        "shared_with_openai": False,
         "dry_run": {
             "weights_trained": False,
             "note": NOTE,

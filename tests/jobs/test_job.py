@@ -16,7 +16,7 @@ FIELDS = {
     "id", "object", "created_at", "finished_at", "status", "model", "fine_tuned_model",
     "organization_id", "training_file", "validation_file", "result_files", "trained_tokens",
     "error", "hyperparameters", "method", "seed", "estimated_finish", "integrations", "metadata",
-    "user_provided_suffix", "dry_run",
+    "user_provided_suffix", "eval_id", "shared_with_openai", "dry_run",
 }  # fmt: skip
 
 
