@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from graders.choices import Choices
 from graders.config import Loaded, dump, json_path, load_source
-from graders.errors import ConfigError, Fault, nearest, quoted
+from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
 from graders.inspection.lint import Subject
 from graders.inspection.lint import job as rules
 from graders.jobs.error import ApiError, bare, refused
@@ -168,8 +168,7 @@ def _is_name(model: str) -> bool:
 
 
 def _unknown(place: Location, name: str, known: tuple[str, ...]) -> Fault:
-    near = nearest(name, known)
-    hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
+    hint = suggestion(name, known, "known:")
     return _fault(place, f"unknown field {quoted(name)}; {hint}", "unknown_parameter")
 
 

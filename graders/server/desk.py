@@ -18,7 +18,7 @@ from graders.config.model import EvalCriteria
 from graders.embed.client import EmbedClient
 from graders.engine.render import render_inputs
 from graders.engine.runner import Runner, is_cosine
-from graders.errors import ConfigError, Fault, GradersError, UnavailableError, nearest, quoted
+from graders.errors import ConfigError, Fault, GradersError, UnavailableError, quoted, suggestion
 from graders.grade import Grade, Usage
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
 from graders.jobs.error import ApiError, bare
@@ -317,10 +317,9 @@ def _object(body: bytes, known: tuple[str, ...]) -> dict[str, Any]:
     value = parse_object(body, f"; it holds {', '.join(known)}")
     for key in value:
         if key not in known:
-            near = nearest(key, known)
-            hint = f"; did you mean {near}?" if near else f"; it holds {', '.join(known)}"
+            hint = suggestion(key, known, "it holds")
             raise ApiError(
-                400, f"the body has no field {quoted(key)}{hint}", param=key[:100],
+                400, f"the body has no field {quoted(key)}; {hint}", param=key[:100],
                 code="unknown_parameter",
             )  # fmt: skip
     return value

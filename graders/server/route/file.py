@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
-from graders.errors import nearest, quoted
+from graders.errors import quoted, suggestion
 from graders.jobs.error import ApiError
 from graders.server.body import chunks
 from graders.server.state import json_response, number, query_of, state_of, stored
@@ -62,9 +62,9 @@ async def form_of(
             raise ApiError(400, "the client went away before its upload was complete") from None
         for name in form:
             if name not in fields:
-                near = nearest(name, fields)
-                hint = f"; did you mean {near}?" if near else f"; it has {', '.join(fields)}"
-                raise ApiError(400, f"the form has no field {quoted(name)}{hint}", param=name[:100])
+                hint = suggestion(name, fields, "it has")
+                says = f"the form has no field {quoted(name)}; {hint}"
+                raise ApiError(400, says, param=name[:100])
             if len(form.getlist(name)) > 1:
                 raise ApiError(400, f"the form has {name} more than once", param=name)
         yield form
