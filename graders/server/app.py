@@ -124,8 +124,15 @@ async def _graders_error(_: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     path, method = request.url.path[:200], request.method[:20]
-    allowed = sorted({one for one, path_, _ in _API + _OWN if _fits(path_, path)})
-    if status == 405 or (status == 404 and allowed):
+    if status == 405:
+        allowed = sorted(
+            {
+                one
+                for route in request.app.routes
+                if route.path_regex.match(request.url.path)
+                for one in route.methods - {"HEAD"}
+            }
+        )
         response = error_response(
             ApiError(
                 405, f"{path} takes {' or '.join(allowed)}, not {method}", code="method_not_allowed"
@@ -142,15 +149,3 @@ async def _http_error(request: Request, error: Exception) -> Response:
         )
     detail = str(getattr(error, "detail", "")) or "the request cannot be answered"
     return error_response(ApiError(status, detail))
-
-
-def _fits(pattern: str, path: str) -> bool:
-    for prefix in (*PREFIXES, ""):
-        if path.startswith(prefix):
-            wanted, given = pattern.split("/"), path.removeprefix(prefix).split("/")
-            if len(wanted) == len(given) and all(
-                one == other or (one.startswith("{") and other)
-                for one, other in zip(wanted, given, strict=True)
-            ):
-                return True
-    return False

@@ -103,6 +103,9 @@ def test_wrong_paths_and_methods_are_said(server: Serving) -> None:
     answer = server.ask("POST", "/v1/evals", {})
     assert (answer.status, answer.error["code"]) == (404, "unknown_url")
     assert "Evals are not served" in answer.error["message"]
+    assert server.ask("PUT", "/v1/files").headers["allow"] == "GET, POST"
+    answer = server.ask("GET", "/files")  # Not a path of ours, whatever stands behind /v1.
+    assert (answer.status, answer.error["code"]) == (404, "unknown_url")
     for path in ("//v1/files", "/v1/files/", "/v1/../v1/files", "/v1/files/%2e%2e/x"):
         assert server.ask("GET", path).status == 404
 
