@@ -14,7 +14,6 @@ from typing import Any
 from graders.api import Grader
 from graders.config import load_source
 from graders.errors import GradersError
-from graders.inspection.lint import Finding
 from graders.jobs.dry_run import DryRun, Progress
 from graders.jobs.error import ApiError, conflict
 from graders.jobs.grading import OutageError
@@ -80,18 +79,19 @@ def _run(
             _refuse_kind(ledger)
             return
         with ExitStack() as stack:
-            loaded, findings = load_source(ledger.request["body"]), list[Finding]()
+            loaded = load_source(ledger.request["body"])
             try:
                 grader = Grader(
                     loaded, choices=options.choices, python=options.python, judge=options.judge
                 )
                 stack.callback(grader.close)
-                findings = findings_of(loaded, grader, options)
-                DryRun(store, ledger, grader, options, on_progress=on_progress, stack=stack).run()
-            except RefusedError as error:
-                error.findings = findings
-                raise
-            except ApiError:
+                run = DryRun(store, ledger, grader, options, on_progress=on_progress, stack=stack)
+                try:
+                    run.run()
+                except RefusedError as error:
+                    error.findings = findings_of(loaded, grader, options)
+                    raise
+            except (ApiError, RefusedError):
                 raise
             except GradersError as error:
                 # The machine or the options lack what the grader needs: another try would, too.
