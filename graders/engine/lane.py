@@ -7,16 +7,15 @@ does it is found; that row fails by name, and none is lost.
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from graders.config import Python
 from graders.engine.performers import Performers, Setup
+from graders.engine.program import program, settings
 from graders.engine.score import OnError, Scored, fail_block, join, score_block
 from graders.errors import GradersError, UnavailableError
 from graders.plan import Plan
@@ -155,9 +154,6 @@ def try_block(runner: Any, block: Block, job: Job) -> Scored:
 
 _PATIENCE: Final = 2.0
 
-# Nothing is imported before the path is the caller's: the folder it works in may hold a `json.py`.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from graders.engine.worker import main; main()"
-
 
 class ProcessLane:
     """Scores blocks in a process of its own, which starts with the first block.
@@ -187,16 +183,12 @@ class ProcessLane:
         """Start the process without waiting for it, so that it gets ready meanwhile."""
         if self._process is not None:
             return
-        path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, *path],
+                program("graders.engine.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # A worker is one of several: none is to start threads for all processors.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-                # Ctrl-C is for the run, which decides what becomes of its workers.
-                process_group=None if os.name == "nt" else 0,
+                **settings(),
             )
         except OSError as error:
             reason = error.strerror or str(error)

@@ -13,12 +13,12 @@ import itertools
 import os
 import pickle
 import signal
-import sys
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from graders import jsontext
+from graders.engine.program import program, settings
 from graders.jobs.error import ApiError
 from graders.server.desk import Answer, Need, failed
 from graders.server.option import ServeOptions
@@ -30,9 +30,6 @@ _PIPELINED: Final = 2  # The next request is there when the last one is answered
 _PING_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 30.0
 _TRIES: Final = 2
-
-# Nothing is imported before the path is the caller's: the folder it works in may hold a `json.py`.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from graders.server.worker import main; main()"
 
 
 @dataclass(slots=True, eq=False)
@@ -229,14 +226,12 @@ class _Process:
             self._end()
 
     async def _run(self, ready: asyncio.Future[None] | None) -> None:
-        path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PROGRAM, *path,
+            *program("graders.server.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            process_group=None if os.name == "nt" else 0,  # Ctrl-C is for the server.
-        )  # fmt: skip
+            **settings(),
+        )
         if process.stdin is None or process.stdout is None:
             raise TypeError("the process has pipes")
         process.stdin.write(pickle.dumps((self.options, self.need), protocol=5))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import pickle
-import sys
-from typing import Final, Self, cast
+from typing import Final, Self
 
 from starlette.concurrency import run_in_threadpool
 
+from graders.engine.program import program, settings
 from graders.errors import GradersError
 from graders.jobs import RunOptions, Store
 from graders.jobs.run import fail_job
@@ -24,9 +23,6 @@ __all__ = ["Supervisor"]
 _POLL_SECONDS: Final = 0.5
 _PATIENCE: Final = 10.0
 _MOST_LOST: Final = 5
-_PROGRAM: Final = (
-    "import sys; sys.path[:] = sys.argv[3:]; from graders.jobs.worker import main; main()"
-)
 
 
 class Supervisor:
@@ -126,15 +122,13 @@ class Supervisor:
 
     async def _wait_for(self, job: str) -> int:
         """Run a job's process to its end; it is told to end when this server does."""
-        path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
         options = pickle.dumps(self._run_options(), protocol=5)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PROGRAM, str(self._options.data_dir), job, *path,
+            *program("graders.jobs.worker", str(self._options.data_dir), job),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            process_group=None if os.name == "nt" else 0,
-        )  # fmt: skip
+            **settings(),
+        )
         if process.stdin is None:
             raise TypeError("the process has pipes")
         waiting = asyncio.ensure_future(process.wait())

@@ -125,7 +125,8 @@ def test_a_worker_ends_with_the_run_and_may_be_ended_before_it_began() -> None:
 
 
 def test_a_worker_that_cannot_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graders.engine.lane._PROGRAM", "raise SystemExit(3)")
+    dead = [sys.executable, "-c", "raise SystemExit(3)"]
+    monkeypatch.setattr("graders.engine.lane.program", lambda _: dead)
     lane = process_lane()
     with pytest.raises(UnavailableError, match="could not be started; it ended with exit code 3"):
         lane.score(Block(lines(5)))

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import pickle
 import subprocess
-import sys
 import time
-from typing import Any, cast
+from typing import Any
 
+from graders.engine.program import program
 from graders.jobs import RunOptions, Store
 from graders.jobs.worker import ELSEWHERE
 
-PROGRAM = "import sys; sys.path[:] = sys.argv[3:]; from graders.jobs.worker import main; main()"
-
 
 def begin(store: Store, name: str, options: RunOptions | None = None) -> subprocess.Popen[bytes]:
-    path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
     started = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(store.folder), name, *path],
+        program("graders.jobs.worker", str(store.folder), name),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -1,0 +1,30 @@
+"""Starting processes of our own, which import just what this one would."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, cast
+
+__all__ = ["program", "settings"]
+
+
+def program(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module's `main`; it finds `arguments` in `sys.argv[1:]`.
+
+    Nothing is imported before the path is this process's: the folder it works in may hold a
+    `json.py`.
+    """
+    path = [one for one in cast("list[object]", sys.path) if isinstance(one, str)]
+    code = f"import sys; sys.path[:] = sys.argv[{len(arguments) + 1}:]; "
+    return [sys.executable, "-c", f"{code}from {module} import main; main()", *arguments, *path]
+
+
+def settings() -> dict[str, Any]:
+    """Return how such a process is started, as `Popen` and asyncio take it."""
+    return {
+        # One of several: none is to start threads for all processors.
+        "env": {**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        # Ctrl-C is for this process, which decides what becomes of its workers.
+        "process_group": None if os.name == "nt" else 0,
+    }
