@@ -208,10 +208,9 @@ def _subject(
     loaded: Loaded, ready: Grader, options: _Options, python: PythonOptions, judge: JudgeOptions
 ) -> Subject:
     """Return the grader with everything that is to be known about it."""
-    return Subject(
-        loaded=loaded, plan=ready.plan, target=options.target, model_map=judge.model_map,
-        retired=ready.retired_models(),
-        missing=ready.missing_imports(), files=_files(loaded, ready, options),
+    return Subject.of(
+        loaded, ready, target=options.target, model_map=judge.model_map,
+        files=_files(loaded, ready, options),
         measured=None if options.rows is None else _measured(loaded, ready, options, python, judge),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from graders.chat.client import ChatClient
     from graders.embed.client import EmbedClient
 
-__all__ = ["Performers", "Setup"]
+__all__ = ["Means", "Performers", "Setup"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,45 +46,44 @@ class Setup:
         return Performers(build(self.config, self.choices), self.python, self.judge)
 
 
-class Performers:
-    """The sandbox and the clients of one plan. Closed and used again, they start anew.
+class Means:
+    """The sandbox and the clients that graders share. Closed and used again, they start anew.
 
     Args:
-        plan: the plan.
         python: how python graders are run, or what performs them.
         judge: how model graders are asked, or what performs them.
         embed: what performs cosine; None for the client that `judge` describes.
+        tags: the image_tags of python graders, "" for those without.
     """
 
     def __init__(
         self,
-        plan: Plan,
         python: PythonPerformer | PythonOptions,
         judge: ChatPerformer | JudgeOptions,
         embed: EmbedPerformer | None = None,
+        tags: Iterable[str] = (),
     ) -> None:
-        self.plan = plan
         self._python = python
         self._judge = judge
         self._embed = embed
+        self._tags = set(tags)
         self._sandbox: PythonSandbox | None = None
         self._chat: ChatClient | None = None
         self._embedder: EmbedClient | None = None
 
-    def runner(self) -> Runner:
-        """Return a new runner of the plan. Several runners may share these performers.
+    def runner_of(self, plan: Plan) -> Runner:
+        """Return a new runner of a plan. Several runners may share these means.
 
         Raises:
             UnavailableError: this machine lacks what a leaf needs.
         """
-        leaves = self.plan.leaves
-        kinds = {type(leaf.config) for leaf in leaves}
+        kinds = {type(leaf.config) for leaf in plan.leaves}
         judge = self._judge
         return Runner(
-            self.plan,
+            plan,
             self.python() if Python in kinds else None,
             chat=self.chat() if kinds & {ScoreModel, LabelModel} else None,
-            embed=self.embed() if any(map(is_cosine, leaves)) else None,
+            embed=self.embed() if any(map(is_cosine, plan.leaves)) else None,
             repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
         )
 
@@ -92,12 +92,7 @@ class Performers:
         if not isinstance(self._python, PythonOptions):
             return self._python
         if self._sandbox is None:
-            tags = {
-                leaf.config.image_tag or ""
-                for leaf in self.plan.leaves
-                if isinstance(leaf.config, Python)
-            }
-            self._sandbox = self._python.sandbox(tags)
+            self._sandbox = self._python.sandbox(self._tags)
         return self._sandbox
 
     def chat(self) -> ChatPerformer:
@@ -137,3 +132,30 @@ class Performers:
             if one is not None:
                 one.close()
         self._sandbox = self._chat = self._embedder = None
+
+
+class Performers(Means):
+    """The means of one plan.
+
+    Args:
+        plan: the plan.
+        python: how python graders are run, or what performs them.
+        judge: how model graders are asked, or what performs them.
+        embed: what performs cosine; None for the client that `judge` describes.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        python: PythonPerformer | PythonOptions,
+        judge: ChatPerformer | JudgeOptions,
+        embed: EmbedPerformer | None = None,
+    ) -> None:
+        configs = (leaf.config for leaf in plan.leaves)
+        tags = {one.image_tag or "" for one in configs if isinstance(one, Python)}
+        super().__init__(python, judge, embed, tags)
+        self.plan = plan
+
+    def runner(self) -> Runner:
+        """Return a new runner of the plan; raises as `runner_of`."""
+        return self.runner_of(self.plan)

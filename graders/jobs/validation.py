@@ -196,10 +196,8 @@ def check_files(
 
 def findings_of(loaded: Loaded, grader: Grader, options: RunOptions) -> list[Finding]:
     """Return what the linter finds in a job's body for the hosted target; its files apart."""
-    subject = Subject(
-        loaded=loaded, plan=grader.plan, target="openai", model_map=options.judge.model_map,
-        retired=grader.retired_models(), missing=grader.missing_imports(),
-    )  # fmt: skip
+    model_map = options.judge.model_map
+    subject = Subject.of(loaded, grader, target="openai", model_map=model_map)
     return lint(subject)
 
 

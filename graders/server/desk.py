@@ -12,10 +12,9 @@ from typing import Any, Final, Literal
 from graders import jsontext
 from graders.api import Grader
 from graders.calls import PythonPerformer
-from graders.chat.client import ChatClient
 from graders.config import Loaded, dump, load_source
 from graders.config.model import EvalCriteria
-from graders.embed.client import EmbedClient
+from graders.engine.performers import Means
 from graders.engine.render import render_inputs
 from graders.engine.runner import Runner, is_cosine
 from graders.errors import ConfigError, Fault, GradersError, UnavailableError, quoted, suggestion
@@ -25,7 +24,6 @@ from graders.jobs.error import ApiError, bare
 from graders.metrics.signature import signature
 from graders.plan import Plan, build
 from graders.rows import Chunk
-from graders.sandbox import PythonSandbox
 from graders.sandbox.image import IMAGES
 from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
@@ -82,7 +80,8 @@ class Desk:
         self._need = need
         self._graders: OrderedDict[bytes, _Known] = OrderedDict()
         self._lock = Lock()
-        self._performers = _Shared(options)
+        # All graders share one sandbox and one client, and so its rate limit and its cache.
+        self._means = Means(options.python, options.judge, tags=["", *IMAGES])
         self._tasks: Mapping[str, Callable[[bytes], Answer]] = {
             "run": self._run,
             "validate": self._validate,
@@ -107,7 +106,7 @@ class Desk:
 
     def close(self) -> None:
         """Stop what was started."""
-        self._performers.close()
+        self._means.close()
 
     # The tasks.
 
@@ -225,22 +224,11 @@ class Desk:
         try:
             runner = known.runners.pop()
         except IndexError:
-            runner = self._runner(known.plan)
+            with self._lock:
+                runner = self._means.runner_of(known.plan)
         graded = runner.grade(Chunk([item], [sample], [None]))
         known.runners.append(runner)
         return graded.grade(0, time.perf_counter() - started), graded
-
-    def _runner(self, plan: Plan) -> Runner:
-        """Return a runner of a plan; all runners of this desk share what performs their calls."""
-        kinds = {leaf.config.type for leaf in plan.leaves}
-        with self._lock:
-            return Runner(
-                plan,
-                self._performers.python() if "python" in kinds else None,
-                chat=self._performers.chat() if kinds & {"score_model", "label_model"} else None,
-                embed=self._performers.embed() if any(map(is_cosine, plan.leaves)) else None,
-                repeats=self._options.judge.repeats,
-            )
 
     def _check(self, known: _Known) -> None:
         """Load every python source once, as `graders validate` does."""
@@ -249,50 +237,14 @@ class Desk:
 
     def _python(self) -> PythonPerformer:
         with self._lock:
-            return self._performers.python()
+            return self._means.python()
 
     def _findings(self, known: _Known, target: Target) -> list[dict[str, Any]]:
         # Nothing is started by these: they look at the config alone.
         grader = Grader(known.loaded, python=self._options.python, judge=self._options.judge)
-        subject = Subject(
-            loaded=known.loaded,
-            plan=known.plan,
-            target=target,
-            model_map=self._options.judge.model_map,
-            retired=grader.retired_models(),
-            missing=grader.missing_imports(),
-        )
+        judge = self._options.judge
+        subject = Subject.of(known.loaded, grader, target=target, model_map=judge.model_map)
         return [one.to_dict() for one in lint(subject)[:_MOST_FAULTS]]
-
-
-class _Shared:
-    """The sandbox and the clients of one process, for all graders, each made on first use."""
-
-    def __init__(self, options: ServeOptions) -> None:
-        self._options = options
-        self._sandbox: PythonSandbox | None = None
-        self._chat: ChatClient | None = None
-        self._embedder: EmbedClient | None = None
-
-    def python(self) -> PythonSandbox:
-        if self._sandbox is None:
-            self._sandbox = self._options.python.sandbox(["", *IMAGES])
-        return self._sandbox
-
-    def chat(self) -> ChatClient:
-        if self._chat is None:
-            self._chat = ChatClient(self._options.judge)
-        return self._chat
-
-    def embed(self) -> EmbedClient:
-        if self._embedder is None:
-            self._embedder = EmbedClient(self._options.judge)
-        return self._embedder
-
-    def close(self) -> None:
-        for one in (self._sandbox, self._chat, self._embedder):
-            if one is not None:
-                one.close()
 
 
 def failed(error: ApiError) -> Answer:

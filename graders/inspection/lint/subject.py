@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from graders.api import RetiredModel
+from graders.api import Grader, RetiredModel
 from graders.config import LabelModel, Loaded, Python, ScoreModel, place_of
 from graders.config.model import (
     EvalCriteria,
@@ -77,6 +77,24 @@ class Subject:
     missing: Mapping[str, Sequence[MissingImport]] = field(default_factory=dict)
     measured: Measured | None = None
     files: Sequence[TrainingFile] = ()
+
+    @classmethod
+    def of(
+        cls,
+        loaded: Loaded,
+        grader: Grader,
+        *,
+        target: Target,
+        model_map: Mapping[str, str],
+        measured: Measured | None = None,
+        files: Sequence[TrainingFile] = (),
+    ) -> Self:
+        """Return a grader with everything that this machine knows about it."""
+        return cls(
+            loaded=loaded, plan=grader.plan, target=target, model_map=model_map,
+            retired=grader.retired_models(), missing=grader.missing_imports(),
+            measured=measured, files=files,
+        )  # fmt: skip
 
     @property
     def dialect(self) -> Dialect:
