@@ -15,10 +15,12 @@ A failing row is never an exception: it is a `Failure` in the row's `Grade`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "UnavailableError",
     "caret",
     "nearest",
+    "nearest_path",
     "quoted",
     "shown",
     "suggestion",
@@ -130,6 +133,29 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
     found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
+
+
+def nearest_path(path: Path, fits: Callable[[Path], bool]) -> Path | None:
+    """Return what stands where `path` does not and is most like it, or None when nothing is near.
+
+    Where a folder of the path is not there, its nearest neighbour is looked into instead.
+
+    Args:
+        path: names nothing that is there.
+        fits: whether a path that is there could be meant: a file for a file.
+    """
+    try:
+        if path.parent.is_dir():
+            entries = islice(path.parent.iterdir(), 1000)
+            name = nearest(path.name, sorted(one.name for one in entries if fits(one)))
+            return path.parent / name if name else None
+        folder = nearest_path(path.parent, Path.is_dir) if path.parent.name else None
+        if folder is None:
+            return None
+        meant = folder / path.name
+        return meant if meant.exists() and fits(meant) else nearest_path(meant, fits)
+    except OSError:
+        return None
 
 
 def suggestion(word: str, known: Iterable[str], lead: str) -> str:

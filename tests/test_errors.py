@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from graders.errors import (
     TemplateError,
     caret,
     nearest,
+    nearest_path,
     quoted,
     shown,
     suggestion,
@@ -141,3 +143,24 @@ def test_shown_text_is_printable_and_short():
     assert shown("a\x00b\n") == "a\\u0000b\\n"
     assert shown("abc", 2) == "a…"
     assert shown("\U000e0001").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("grader.jsn", "grader.json"),
+        ("sub/grader.jsn", "sub/grader.json"),
+        ("sab/grader.json", "sub/grader.json"),
+        ("sab/grader.jsn", "sub/grader.json"),
+        ("nothing/like/it.json", None),
+        ("x" * 5000, None),
+        ("sub/grader.json/grader.json", None),
+    ],
+)
+def test_the_nearest_path_is_a_file_that_is_there(tmp_path, monkeypatch, asked, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub" / "grader.jsn").mkdir(parents=True)
+    (tmp_path / "grader.json").write_text("{}")
+    (tmp_path / "sub" / "grader.json").write_text("{}")
+    found = nearest_path(Path(asked), Path.is_file)
+    assert (str(found) if found else None) == meant

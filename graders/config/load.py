@@ -11,14 +11,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from graders.config import document
 from graders.config.fault import faults_of, formula_faults, json_path
 from graders.config.model import EvalCriteria, GraderConfig
-from graders.errors import ConfigError, Fault, nearest, quoted
+from graders.errors import ConfigError, Fault, nearest, nearest_path, quoted
 from graders.template import Dialect
 
 __all__ = [
@@ -29,6 +29,8 @@ Source = Mapping[str, Any] | list[Any] | str | bytes | os.PathLike[str] | BaseMo
 """Where a config may come from."""
 
 Location = tuple[str | int, ...]
+
+_ENDINGS: Final = frozenset({".json", ".yaml", ".yml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +178,8 @@ def _unreadable(name: str, problem: str) -> ConfigError:
 
 
 def _nearest_file(path: Path) -> str:
-    try:
-        names = [entry.name for entry in path.parent.iterdir()][:1000]
-    except OSError:
-        return ""
-    near = nearest(path.name, names)
-    return f"; did you mean {path.parent / near}?" if near else ""
+    near = nearest_path(path, lambda one: one.suffix in _ENDINGS and one.is_file())
+    return f"; did you mean {near}?" if near else ""
 
 
 def _load_value(

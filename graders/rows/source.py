@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from graders.errors import OptionError, RowsError, UnavailableError, nearest, quoted
+from graders.errors import OptionError, RowsError, UnavailableError, nearest_path, quoted
 from graders.rows.block import Block, Readable, count_rows, read_blocks
 from graders.rows.table import csv_blocks, dataset_blocks, is_dataset, parquet_blocks
 
@@ -25,6 +25,7 @@ __all__ = ["Source", "find_source"]
 _PIPE_BYTES: Final = 1 << 20
 _PACKED: Final = (".gz", ".zst")
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
+_ENDINGS: Final = frozenset({".jsonl", ".ndjson", ".json", ".parquet", *_PACKED, *_DELIMITERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,12 @@ def find_source(patterns: Sequence[str | os.PathLike[str]]) -> Source:
 def _nothing_there(pattern: str) -> str:
     if glob.has_magic(pattern):
         return f"{pattern}: no file fits this pattern"
-    path = Path(pattern)
-    try:
-        near = nearest(path.name, [one.name for one in path.parent.iterdir()])
-    except OSError:
-        near = None
+    near = nearest_path(Path(pattern), _may_be_rows)
     return f"{pattern}: there is no such file" + (f"; did you mean {near}?" if near else "")
+
+
+def _may_be_rows(path: Path) -> bool:
+    return is_dataset(path) if path.is_dir() else path.suffix in _ENDINGS
 
 
 def _is_stream(path: Path) -> bool:

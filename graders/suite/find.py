@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from graders.errors import ConfigError, Fault, nearest
+from graders.errors import ConfigError, Fault, nearest_path
 
 __all__ = ["ENDINGS", "find_suites"]
 
@@ -31,7 +31,7 @@ def find_suites(paths: Iterable[Path]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            near = _nearest(path)
+            near = nearest_path(path, _may_hold_suites)
             problem = "there is no such file or folder" + (
                 f"; did you mean {near}?" if near else ""
             )
@@ -52,10 +52,6 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place) / one for one in sorted(files) if one.endswith(ENDINGS))
 
 
-def _nearest(path: Path) -> Path | None:
-    try:
-        names = sorted(entry.name for entry in path.parent.iterdir())[:1000]
-    except OSError:
-        return None
-    near = nearest(path.name, names)
-    return path.parent / near if near else None
+def _may_hold_suites(path: Path) -> bool:
+    """Whether a path is a suite, or a folder that is no Python package (such as our own)."""
+    return not (path / "__init__.py").exists() if path.is_dir() else path.name.endswith(ENDINGS)

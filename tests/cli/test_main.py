@@ -57,6 +57,34 @@ def test_an_unknown_command_or_option_is_told_with_the_nearest(
     assert says in done.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate", "grader.json"],
+        ["validate", "graders.json"],
+        ["validate", "./grader"],
+        ["run", "graders/plan.json"],
+        ["score", "graders/nothing.json", "rows.jsonl"],
+        ["score", "samples/string-check/grader.json", "graders/row"],
+        ["test", "grader"],
+        ["test", "grader/suite"],
+        ["job", "run", "grader.json"],
+    ],
+    ids=" ".join,
+)
+def test_a_missing_file_is_not_answered_with_our_own_package(
+    command: Command,
+    refused: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(Path(graders.__file__).parents[1])
+    done = command(*arguments)
+    refused(done)
+    assert "there is no such file" in done.err
+    assert "did you mean" not in done.err
+
+
 def test_a_run_from_end_to_end_in_a_process_of_its_own(process: Command, folder: Path) -> None:
     done = process("score", "check.json", "rows.jsonl", "-o", "out.jsonl")
     assert (done.code, done.err) == (0, "")

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import gzip
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,8 @@ def test_a_name_that_looks_like_a_pattern_is_a_name_first(tmp_path: Path) -> Non
 
 def test_what_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_bytes(DATA)
-    with pytest.raises(RowsError, match=r"there is no such file; did you mean train.jsonl\?"):
+    there = re.escape(str(tmp_path / "train.jsonl"))
+    with pytest.raises(RowsError, match=rf"there is no such file; did you mean {there}\?"):
         find_source([tmp_path / "trian.jsonl"])
     with pytest.raises(RowsError, match="no file fits this pattern"):
         find_source([str(tmp_path / "*.csv")])
