@@ -113,3 +113,15 @@ def test_nothing_names_a_place_of_the_machine_it_was_written_on() -> None:
     forbidden = re.compile(r"/(?:work|root|home)/")
     for page in PAGES:
         assert not forbidden.search(page.read_text()), page
+
+
+def test_decisions_are_numbered_without_gaps_and_all_in_the_index() -> None:
+    folder = ROOT / "docs/decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    assert [one.name[:4] for one in records] == [f"{n:04}" for n in range(1, len(records) + 1)]
+    for one in records:
+        assert one.read_text().startswith(f"# {one.name[:4]} · "), one.name
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\(([^)]+)\) \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    assert listed == [(one.name[:4], one.name) for one in records]

@@ -3,7 +3,7 @@
 Source: the hosted guide for the reply's shape and for clipping to `range`; the schema's words are
 those of the public cookbook. A reply that is not the documented object, or whose result is not a
 finite number, fails with `model_grader_parse_error`: the guide's "default to 0" is what the hosted
-response shows for it, beside its flag (docs/decisions/0020-model-graders.md).
+response shows for it, beside its flag (docs/decisions/0009-model-graders.md).
 """
 
 from __future__ import annotations
