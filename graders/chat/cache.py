@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Final, Self
 
+from graders.chat.option import default_cache_file
 from graders.errors import UnavailableError
+from graders.privacy import close_to_others, exposed, private_file, private_folder
 
-__all__ = ["ReplyCache"]
+__all__ = ["ReplyCache", "open_cache"]
 
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
 
 
+def open_cache(named: Path | None, *, read_only: bool = False) -> ReplyCache:
+    """Return the cache of a file.
+
+    Args:
+        named: the file; None for the default, which is closed to others if need be unless the
+            environment names it.
+        read_only: whether nothing is ever written.
+
+    Raises:
+        UnavailableError: as `ReplyCache`.
+    """
+    path = named or default_cache_file()
+    if not (named or read_only or os.environ.get("GRADERS_CACHE_FILE")):
+        close_to_others(path)
+    return ReplyCache(path, read_only=read_only)
+
+
 class ReplyCache:
-    """A map of request keys to replies, kept in a file.
+    """A map of request keys to replies, kept in a file for its owner alone.
+
+    A file that others may open stays as it is, for somebody may share it on purpose; a warning is
+    logged where it is written to.
 
     Safe for many processes and threads. An entry is on its way to the disk when `put` returns; a
     killed process loses none, a power cut may lose the last ones and nothing else.
@@ -48,7 +72,9 @@ class ReplyCache:
             mode = "mode=ro" if journal.exists() else "mode=ro&immutable=1"
             address = f"{place.as_uri()}?{mode}"
         else:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(place.parent)
+            if not private_file(place) and (warning := exposed(place, "the cache")):
+                logging.getLogger(__name__).warning("warning: %s", warning)
             address = f"{place.as_uri()}?mode=rwc"
         base = sqlite3.connect(
             address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False

@@ -12,13 +12,13 @@ from typing import Any, Final, Self
 from graders import jsontext
 from graders.calls import ChatCall, ChatError, ChatReply
 from graders.chat import request
-from graders.chat.cache import ReplyCache
+from graders.chat.cache import ReplyCache, open_cache
 from graders.chat.completion import read_completion
 from graders.chat.endpoint import Endpoint, resolve
 from graders.chat.fault import error_of_status, refused_parameters, refuses_form
 from graders.chat.local import LocalServer
 from graders.chat.loop import Loop, all_or_none
-from graders.chat.option import JudgeOptions, default_cache_file
+from graders.chat.option import JudgeOptions
 from graders.chat.request import Quirks
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
@@ -55,8 +55,7 @@ class ChatClient:
         self.stats = JudgeStats(server=self._endpoint.url)
         self._cache: ReplyCache | None = None
         if mode == "offline":
-            path = self.options.cache_file or default_cache_file()
-            self._cache = ReplyCache(path, read_only=True)
+            self._cache = open_cache(self.options.cache_file, read_only=True)
         self._quirks: dict[str, Quirks] = {}
         self._first: dict[str, asyncio.Event] = {}
         self._refreshed: set[bytes] = set()
@@ -180,7 +179,7 @@ class ChatClient:
         prepared = [self._prepared(call) for call in calls]
         keeps = [self._keeps(params, model) for model, params in prepared]
         if any(keeps) and self._cache is None:
-            self._cache = ReplyCache(self.options.cache_file or default_cache_file())
+            self._cache = open_cache(self.options.cache_file)
         replies: list[dict[int, ChatReply]] = [{} for _ in calls]
         waiting = deque(
             (at, index) for at, call in enumerate(calls) for index in range(len(call.messages))

@@ -18,11 +18,11 @@ from graders import jsontext
 from graders.calls import ChatError, EmbedCall, EmbedReply
 from graders.chat import request
 from graders.chat.answer import Answer, usage_of
-from graders.chat.cache import ReplyCache
+from graders.chat.cache import ReplyCache, open_cache
 from graders.chat.endpoint import resolve
 from graders.chat.fault import error_of_status
 from graders.chat.loop import Loop, all_or_none
-from graders.chat.option import DEFAULT_EMBEDDING, JudgeOptions, default_cache_file
+from graders.chat.option import DEFAULT_EMBEDDING, JudgeOptions
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
 from graders.embed import minilm
@@ -72,8 +72,7 @@ class EmbedClient:
         self.stats = JudgeStats(server=self._endpoint.url)
         self._cache: ReplyCache | None = None
         if offline:
-            path = self.options.cache_file or default_cache_file()
-            self._cache = ReplyCache(path, read_only=True)
+            self._cache = open_cache(self.options.cache_file, read_only=True)
         self._alone = threading.Lock()
         self._loop: Loop | None = None
         self._wire: Wire | None = None
@@ -97,7 +96,7 @@ class EmbedClient:
         missing = distinct
         if self.options.cache != "none":
             if self._cache is None:
-                self._cache = ReplyCache(self.options.cache_file or default_cache_file())
+                self._cache = open_cache(self.options.cache_file)
             if self.options.cache != "refresh":
                 missing = [text for text in distinct if not self._take(text, found)]
         if missing and self.options.cache == "offline":
