@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["DEEPEST", "bare", "decode", "encode", "has_long_number", "nests_deeper"]
+__all__ = ["DEEPEST", "bare", "check_depth", "decode", "encode", "has_long_number", "nests_deeper"]
 
 # Every digit becomes "0", so one fast substring search finds any run of 19 digits: the shortest
 # that can leave 64 bits.
@@ -25,7 +25,8 @@ _LONG_RUN: Final = b"0" * 19
 DEEPEST: Final = 500
 """Levels that the standard library may read and write: with more, it would depend on how deep its
 caller's own calls are, and the same row would be read in one process and not in another."""
-_STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# A string that never ends is one too: to begin anew at each quote in it would take for ever.
+_STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS: Final = re.compile(r"[\[\]{}]")
 
 _FENCED: Final = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\r?\n```", re.DOTALL | re.IGNORECASE)
@@ -76,18 +77,18 @@ def nests_deeper(value: Any, levels: int) -> bool:
     return False
 
 
-def _check_depth(text: str) -> None:
+def check_depth(text: str, deepest: int = DEEPEST) -> None:
     """Refuse a text that nests so deep that it depends on the caller whether it can be read.
 
     Raises:
         ValueError: it does.
     """
-    if text.count("[") + text.count("{") <= DEEPEST:
+    if text.count("[") + text.count("{") <= deepest:
         return
     depth = 0
     for character in _BRACKETS.findall(_STRINGS.sub("", text)):
         depth += 1 if character in "[{" else -1
-        if depth > DEEPEST:
+        if depth > deepest:
             raise ValueError("it nests too deeply")
 
 
@@ -97,7 +98,7 @@ def _decode_slowly(data: bytes | str, *, allow_nan: bool) -> Any:
             data = data.decode()
         except UnicodeDecodeError as error:
             raise ValueError(f"not UTF-8 at byte {error.start + 1}") from None
-    _check_depth(data)
+    check_depth(data)
     try:
         if allow_nan:
             return json.loads(data)

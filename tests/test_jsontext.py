@@ -164,3 +164,9 @@ def test_five_megabytes_are_decoded_in_a_second():
     started = time.perf_counter()
     jsontext.decode(text)
     assert time.perf_counter() - started < 1
+
+
+def test_a_string_that_never_ends_is_looked_through_once():
+    # To begin anew at each of its quotes would take hours here.
+    with pytest.raises(ValueError, match="Unterminated string"):
+        jsontext.decode('"' + "[" * 501 + '\\"' * 2_000_000)

@@ -6,11 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from graders import jsontext
 from graders.chat.endpoint import Key
-from graders.grade import Usage
+from graders.chat.field import strict_json
 
-__all__ = ["Answer", "usage_of"]
+__all__ = ["Answer"]
 
 _KEPT = 4000
 
@@ -39,31 +38,19 @@ class Answer:
         return key.redact(self.body.decode(encoding, errors="replace"))[:limit]
 
     def json(self) -> Any:
-        """Return the body's JSON value, None where it is none."""
+        """Return the body's JSON value, None where it is none or not one to be read."""
         try:
-            return jsontext.decode(self.body)
-        except ValueError:
-            pass
-        try:  # A byte order mark, or UTF-16: not JSON's way, and clear all the same.
-            return jsontext.decode(self.body.decode(json.detect_encoding(self.body)))
+            return self.read()
         except ValueError:
             return None
 
+    def read(self, *, reals: bool = True) -> Any:
+        """Return the body's JSON value, as `strict_json` reads it.
 
-def usage_of(value: Any) -> Usage | None:
-    """Return the tokens a reply says it used, None where it says nothing."""
-    usage = value.get("usage") if isinstance(value, dict) else None
-    if not isinstance(usage, dict):
-        return None
-
-    def count(of: Any, name: str) -> int:
-        found = of.get(name) if isinstance(of, dict) else None
-        return found if type(found) is int and found >= 0 else 0
-
-    prompt, completion = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-    return Usage(
-        prompt,
-        completion,
-        count(usage, "total_tokens") or prompt + completion,
-        count(usage.get("prompt_tokens_details"), "cached_tokens"),
-    )
+        Raises:
+            FieldError: it is JSON that an answer may not be.
+            ValueError: it is not JSON.
+        """
+        # A byte order mark, or UTF-16: not JSON's way, and clear all the same.
+        text = self.body.decode(json.detect_encoding(self.body))
+        return strict_json(text.removeprefix("\ufeff"), reals=reals)

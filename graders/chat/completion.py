@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from graders.calls import ChatError, ChatReply
-from graders.chat.answer import Answer, usage_of
+from graders.chat.answer import Answer
 from graders.chat.endpoint import Key
 from graders.chat.fault import error_of_status
+from graders.chat.field import FieldError, message_of, refusal_of, text_of, typed, usage_of
 from graders.errors import shown
 
-__all__ = ["read_completion"]
+__all__ = ["bad_field", "read_completion"]
 
 _KEPT: Final = 4000
 _REASONING: Final = ("reasoning_content", "reasoning")
@@ -19,36 +20,54 @@ _REASONING: Final = ("reasoning_content", "reasoning")
 
 
 def read_completion(answer: Answer, key: Key, longest: int, *, enforced: bool) -> ChatReply:
-    """Return the reply in an answer of status 200; its text has at most `longest` characters."""
-    value = answer.json()
+    """Return the reply in an answer of status 200; its text has at most `longest` characters.
+
+    An answer that has a field which is not what it has to be is an error, whatever else it says.
+    """
     details = answer.text(key)
-    if not isinstance(value, dict):
+    usage, model, text = None, "", ""
+    error: ChatError | None
+    try:
+        value = answer.read()
+        if not isinstance(value, dict):
+            raise ValueError("no object")  # noqa: TRY301
+        usage = usage_of(value)
+        model = _name(typed(value, "model", "", "a text", str) or "", key)
+        found = message_of(value)
+    except FieldError as fault:
+        error = bad_field(fault, key, details)
+    except ValueError:
         kind = answer.kind or "no content type"
         message = f"the server answered with {shown(key.redact(kind), 60)}, not a chat completion"
-        return ChatReply("", ChatError("server", message, details), enforced=enforced)
-    usage = usage_of(value)
-    model = value.get("model")
-    model = shown(key.redact(model), 200) if isinstance(model, str) else ""
-    if model.startswith("/"):  # Some servers name the file, which is nobody else's business.
-        model = model.rsplit("/", 1)[-1].removesuffix(".gguf")
-
-    choices = value.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    said = choice.get("message") if isinstance(choice, dict) else None
-    text = ""
-    error: ChatError | None
-    if not isinstance(choice, dict) or not isinstance(said, dict):
-        says = "the server's answer has no choices"
-        if value.get("error"):
-            says = error_of_status(answer, key).message
-        error = ChatError("server", says, details)
+        error = ChatError("server", message, details)
     else:
-        text = key.redact(_text(said.get("content")))
-        error = _error(choice, said, text, key, details)
-        if len(text) > longest:
-            says = f"the judge's reply is longer than the {longest:,} characters allowed"
-            error, text = error or ChatError("too_large", says, text[:_KEPT]), text[:_KEPT]
+        if found is None:
+            says = "the server's answer has no choices"
+            if value.get("error"):
+                says = error_of_status(answer, key).message
+            error = ChatError("server", says, details)
+        else:
+            choice, said = found
+            text = key.redact(text_of(said))
+            error = _error(choice, said, text, key, details)
+            if len(text) > longest:
+                says = f"the judge's reply is longer than the {longest:,} characters allowed"
+                error, text = error or ChatError("too_large", says, text[:_KEPT]), text[:_KEPT]
     return ChatReply(text, error, usage, model, enforced=enforced, seconds=answer.seconds)
+
+
+def bad_field(fault: FieldError, key: Key, details: str) -> ChatError:
+    """Return the error of an answer that has a field which is not what it has to be."""
+    return ChatError(
+        "server", f"the server's answer is not usable: {key.redact(str(fault))}", details
+    )
+
+
+def _name(model: str, key: Key) -> str:
+    name = shown(key.redact(model), 200)
+    if name.startswith("/"):  # Some servers name the file, which is nobody else's business.
+        name = name.rsplit("/", 1)[-1].removesuffix(".gguf")
+    return name
 
 
 def _error(
@@ -56,7 +75,7 @@ def _error(
 ) -> ChatError | None:
     """Return why a choice is no answer, None where it is one."""
     finish = choice.get("finish_reason")
-    if refusal := key.redact(_refusal(message)):
+    if refusal := key.redact(refusal_of(message)):
         return ChatError("refused", f"the judge refused: {shown(refusal, 300)}", refusal[:_KEPT])
     if finish == "content_filter":
         return ChatError("refused", "the server's filter cut the judge's reply off", details)
@@ -76,23 +95,6 @@ def _error(
         says = f"has no text: {shown(key.redact(why), 200)}" if why else "is empty"
         return ChatError("empty", f"the judge's reply {says}", details)
     return None
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [one.get("text") for one in content if isinstance(one, dict)]
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""
-
-
-def _refusal(message: Mapping[str, Any]) -> str:
-    """Return what a judge refuses with: a field of the message, or a part of its content."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    said = [message.get("refusal"), *(one.get("refusal") for one in parts if isinstance(one, dict))]
-    return next((one for one in said if isinstance(one, str) and one), "")
 
 
 def _thought(message: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ _OPTIONAL: Final = (
 )
 _FILTERS: Final = ("content_filter", "ResponsibleAIPolicyViolation", "content_policy_violation")
 _OF_FORM: Final = re.compile(r"grammar|json[_ ]?schema|response_format", re.IGNORECASE)
+_HEAD: Final = 4000
 _TITLE: Final = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -61,7 +62,7 @@ def _said(answer: Answer, key: Key) -> str:
         if found := "; ".join(f"{'.'.join(place)}: {text}" for place, text in _faults(fault)):
             return found
     if "html" in answer.kind.lower() or answer.body[:200].lstrip().lower().startswith(b"<"):
-        found_title = _TITLE.search(answer.body)
+        found_title = _TITLE.search(answer.body[:_HEAD])
         title = found_title[1].decode(errors="replace").strip() if found_title else ""
         return f"a page in HTML titled {title!r}" if title else "a page in HTML"
     return answer.text(key)
@@ -105,7 +106,7 @@ def refused_parameters(answer: Answer, sent: Mapping[str, Any]) -> set[str]:
     Only what the server says itself counts: its error may quote the whole request.
     """
     fault = _fault(answer)
-    text = answer.body[:4000].decode(errors="replace") if fault is None else ""
+    text = answer.body[:_HEAD].decode(errors="replace") if fault is None else ""
     if isinstance(fault, str):
         text = fault
     elif isinstance(fault, dict):
@@ -133,12 +134,12 @@ def refuses_form(answer: Answer) -> bool:
     if answer.status in (400, 422, 501):
         return True
     # llama.cpp answers 500 where it cannot make a grammar of a schema: it always will.
-    return answer.status == 500 and _OF_FORM.search(str(_fault(answer))[:4000]) is not None
+    return answer.status == 500 and _OF_FORM.search(str(_fault(answer))[:_HEAD]) is not None
 
 
 def is_loading(answer: Answer) -> bool:
     """Whether a server says that its model is not up yet."""
-    return answer.status == 503 and b"loading" in answer.body[:4000].lower()
+    return answer.status == 503 and b"loading" in answer.body[:_HEAD].lower()
 
 
 def is_out_of_money(answer: Answer) -> bool:

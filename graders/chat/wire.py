@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
 from graders.calls import ChatError
@@ -36,6 +37,7 @@ _SHARE: Final = 16  # Connections a pool keeps; a pool's cost a request grows wi
 _SMALL: Final = 1 << 16
 _LARGE_AT_ONCE: Final = 16
 _ERROR_BODY: Final = 1 << 16
+_DIGITS: Final = 19
 _CONNECT_SECONDS: Final = 10.0
 _PROBE_SHARE: Final = 0.25
 _FIRST_WAIT: Final = 0.125
@@ -211,7 +213,7 @@ class Wire:
             if not heard and left >= 0.9 * self._deadline * _PROBE_SHARE:
                 self._health.lost(error, silent=True)
             raise WireError(error) from None
-        except (httpx2.TransportError, OSError) as fault:
+        except (httpx2.RequestError, OSError, ValueError) as fault:
             return self._broken(fault, heard=heard, billed=billed)
         return self._judged(answer, headers)
 
@@ -275,7 +277,7 @@ class Wire:
         size = 0
         encoding = response.headers.get("content-encoding", "")
         length = response.headers.get("content-length", "")
-        told = int(length) if length.isdecimal() else 0
+        told = int(length) if length.isdecimal() and len(length) < _DIGITS else 0
         try:
             inflater = Inflater(encoding)
             async with AsyncExitStack() as stack:
@@ -342,6 +344,8 @@ def _pool(endpoint: Endpoint) -> httpx2.AsyncClient:
             max_connections=None, max_keepalive_connections=_SHARE * 2, keepalive_expiry=30
         ),
         follow_redirects=False,
+        # What a server sets for one request would go along with those of other graders.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
     )
 
 

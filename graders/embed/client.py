@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import math
 import struct
 import threading
 from array import array
@@ -17,10 +16,12 @@ from typing import Any, Final, Self
 from graders import jsontext
 from graders.calls import ChatError, EmbedCall, EmbedReply
 from graders.chat import request
-from graders.chat.answer import Answer, usage_of
+from graders.chat.answer import Answer
 from graders.chat.cache import ReplyCache, open_cache
-from graders.chat.endpoint import resolve
+from graders.chat.completion import bad_field
+from graders.chat.endpoint import Key, resolve
 from graders.chat.fault import error_of_status
+from graders.chat.field import FieldError, bad, typed, usage_of
 from graders.chat.loop import Loop, all_or_none
 from graders.chat.option import DEFAULT_EMBEDDING, JudgeOptions
 from graders.chat.stats import JudgeStats
@@ -33,6 +34,8 @@ __all__ = ["EmbedClient"]
 _PATH: Final = "/embeddings"
 _BATCH: Final = 64
 _BATCH_CHARACTERS: Final = 200_000
+_LARGEST: Final = 1e100  # Its square is a float, too; embeddings are numbers of 32 bits.
+_INDEX: Final = "the place of one text, once"
 
 
 class EmbedClient:
@@ -133,7 +136,7 @@ class EmbedClient:
 
     def _take(self, text: str, found: dict[str, EmbedReply]) -> bool:
         raw = self._cache.get(self._key(text)) if self._cache is not None else None
-        if raw is None:
+        if not raw or len(raw) % 8:  # What is there may be cut off, or no vector.
             self.stats.misses += 1
             return False
         self.stats.hits += 1
@@ -193,20 +196,29 @@ class EmbedClient:
             error = error_of_status(answer, self._endpoint.key)
             found.update(dict.fromkeys(texts, EmbedReply(None, error)))
             return
-        value = answer.json()
-        self.stats.count(self.model, usage_of(value), saved=False)
-        vectors = _vectors(value, len(texts))
+        try:
+            value = answer.read(reals=False)
+            self.stats.count(self.model, usage_of(value), saved=False)
+            vectors = _vectors(value, len(texts))
+        except FieldError as fault:
+            error = bad_field(fault, self._endpoint.key, _details(answer, self._endpoint.key))
+            found.update(dict.fromkeys(texts, EmbedReply(None, error)))
+            return
+        except ValueError:
+            vectors = [None] * len(texts)
         for text, vector in zip(texts, vectors, strict=True):
             if vector is None:
-                error = _no_embedding(answer, self._endpoint.key.redact)
+                error = ChatError(
+                    "server", "the server's answer holds no embedding for the text",
+                    _details(answer, self._endpoint.key),
+                )  # fmt: skip
                 found[text] = EmbedReply(None, error)
                 continue
             self._keep(text, vector, found)
 
 
-def _no_embedding(answer: Answer, redact: Any) -> ChatError:
-    details = redact(answer.body[:2000].decode(errors="replace"))
-    return ChatError("server", "the server's answer holds no embedding for the text", details)
+def _details(answer: Answer, key: Key) -> str:
+    return key.redact(answer.body[:2000].decode(errors="replace"))
 
 
 def _batches(texts: Sequence[str]) -> list[list[str]]:
@@ -222,31 +234,39 @@ def _batches(texts: Sequence[str]) -> list[list[str]]:
 
 
 def _vectors(value: Any, count: int) -> list[list[float] | None]:
-    """Return the embeddings in the order of the texts, by each one's index."""
+    """Return the embeddings in the order of the texts, by each one's index.
+
+    Raises:
+        FieldError: a field is not what it has to be.
+    """
     found: list[list[float] | None] = [None] * count
-    data = value.get("data") if isinstance(value, dict) else None
-    for place, one in enumerate(data if isinstance(data, list) else ()):
+    data = typed(value, "data", "", "a list", list) if isinstance(value, dict) else None
+    for at, one in enumerate(data or ()):
         if not isinstance(one, dict):
-            continue
-        index = one.get("index", place)
-        vector = _vector(one.get("embedding"))
-        if type(index) is int and 0 <= index < count and vector is not None:
-            found[index] = vector
+            raise bad(f"data[{at}]", one, "an object")
+        index = typed(one, "index", f"data[{at}].", _INDEX, int)
+        index = at if index is None else index
+        if not 0 <= index < count or found[index] is not None:
+            raise bad(f"data[{at}].index", index, _INDEX)
+        found[index] = _vector(one, f"data[{at}].")
+    lengths = {len(one) for one in found if one is not None}
+    if len(lengths) > 1:
+        raise FieldError(f"data holds embeddings of {len(lengths)} lengths")
     return found
 
 
-def _vector(raw: Any) -> list[float] | None:
+def _vector(one: dict[str, Any], place: str) -> list[float] | None:
+    raw = typed(one, "embedding", place, "a list of numbers", list, str)
     if isinstance(raw, str):  # Some servers only speak base64.
         try:
             data = base64.b64decode(raw, validate=True)
             raw = list(struct.unpack(f"<{len(data) // 4}f", data))
         except (ValueError, struct.error):
-            return None
-    if not isinstance(raw, list) or not raw:
-        return None
-    if not all(type(one) in (int, float) and math.isfinite(one) for one in raw):
-        return None
-    return [float(one) for one in raw]
+            raise bad(f"{place}embedding", raw, "base64 of 32-bit floats") from None
+    for at, number in enumerate(raw or ()):
+        if type(number) not in (int, float) or not -_LARGEST <= number <= _LARGEST:
+            raise bad(f"{place}embedding[{at}]", number, "a number that a float holds")
+    return [float(number) for number in raw] if raw else None
 
 
 def _unpacked(raw: bytes) -> Sequence[float]:

@@ -14,9 +14,11 @@ from hashlib import blake2b
 from typing import Any, Final, Self
 
 from graders import jsontext
-from graders.chat.answer import Answer, usage_of
+from graders.chat.answer import Answer
+from graders.chat.completion import bad_field
 from graders.chat.endpoint import Key, resolve
 from graders.chat.fault import error_of_status, refused_parameters
+from graders.chat.field import FieldError, message_of, text_of, tokens, typed, usage_of
 from graders.chat.loop import Loop, all_or_none
 from graders.chat.request import spoken
 from graders.chat.stats import JudgeStats
@@ -176,16 +178,22 @@ class Sampler:
 def read_rollout(answer: Answer, key: Key) -> Rollout:
     """Return the sample in an answer of status 200.
 
-    A refusal is what the model said. An answer cut off at its limit of tokens is none.
+    A refusal is what the model said. An answer cut off at its limit of tokens is none, nor is one
+    that has a field which is not what it has to be.
     """
-    value = answer.json()
-    usage = _tokens(value)
-    choices = value.get("choices") if isinstance(value, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    said = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(said, dict):
-        says = "the server's answer is no chat completion with choices"
+    usage: dict[str, int] = {}
+    says = "the server's answer is no chat completion with choices"
+    try:
+        value = answer.read()
+        usage = _tokens(value)
+        found = message_of(value) if isinstance(value, dict) else None
+    except FieldError as fault:
+        return Rollout(None, "rollout_error", bad_field(fault, key, "").message, usage)
+    except ValueError:
+        found = None
+    if found is None:
         return Rollout(None, "rollout_error", says, usage)
+    choice, said = found
     finish = choice.get("finish_reason")
     if finish == "length":
         says = "the model reached its limit of tokens before it ended its answer"
@@ -193,30 +201,30 @@ def read_rollout(answer: Answer, key: Key) -> Rollout:
     if finish == "content_filter":
         says = "the server's filter cut the model's answer off"
         return Rollout(None, "rollout_error", says, usage)
-    text = said.get("content")
-    if isinstance(text, list):
-        parts = [part.get("text") for part in text if isinstance(part, dict)]
-        text = "".join(part for part in parts if isinstance(part, str))
-    if not isinstance(text, str) or not text:
-        refusal = said.get("refusal")
-        text = refusal if isinstance(refusal, str) else ""
-    sample: dict[str, Any] = {"output_text": text}
+    sample: dict[str, Any] = {"output_text": text_of(said) or said.get("refusal") or ""}
     if said.get("tool_calls"):
         sample["output_tools"] = said["tool_calls"]
     if isinstance(said.get("audio"), dict):
         sample["output_audio"] = said["audio"]
-    return Rollout(jsontext.decode(key.redact(jsontext.encode(sample).decode())), usage=usage)
+    try:
+        text = jsontext.encode(sample).decode()
+    except TypeError:
+        says = "the model's answer holds a number that is longer than a number can be"
+        return Rollout(None, "rollout_error", says, usage)
+    return Rollout(jsontext.decode(key.redact(text)), usage=usage)
 
 
 def _tokens(value: Any) -> dict[str, int]:
     usage = usage_of(value)
     if usage is None:
         return {}
-    details = value["usage"].get("completion_tokens_details")
-    thought = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    place = "usage.completion_tokens_details"
+    details = typed(value["usage"], place.partition(".")[2], "usage.", "an object", dict) or {}
     found = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "cached_tokens": usage.cached_tokens,
     }
-    return {**found, "reasoning_tokens": thought} if type(thought) is int else found
+    if details.get("reasoning_tokens") is None:
+        return found
+    return {**found, "reasoning_tokens": tokens(details, "reasoning_tokens", f"{place}.")}

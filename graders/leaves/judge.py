@@ -20,6 +20,7 @@ from graders.config.model import (
     Message,
     OutputText,
 )
+from graders.errors import shown
 from graders.grade import Failure, Usage
 from graders.hosted import Code
 
@@ -60,6 +61,7 @@ STEPS: Final[Mapping[str, Any]] = {
 """The part of the documented reply in which the judge reasons."""
 
 _KEPT: Final = 4000
+_LONGEST_NUMBER: Final = 400  # A longer one is no float.
 
 
 @dataclass(slots=True)
@@ -247,7 +249,7 @@ def read_object(reply: ChatReply) -> Any:
     if not text:
         raise ValueError("is empty")
     try:
-        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_pairs)
+        value = json.loads(text, parse_constant=_refuse, parse_int=_whole, object_pairs_hook=_pairs)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not one JSON object: {error.msg} at character {error.pos}") from None
     except RecursionError:
@@ -255,7 +257,7 @@ def read_object(reply: ChatReply) -> Any:
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")
     if set(value) != {"steps", "result"}:
-        named = ", ".join(sorted(map(str, value))[:6]) or "none"
+        named = ", ".join(shown(name, 60) for name in sorted(value)[:6]) or "none"
         raise ValueError(f"does not have exactly the fields steps and result; it has {named}"[:300])
     if not isinstance(value["steps"], list) or not all(map(_is_step, value["steps"])):
         raise ValueError("has steps that are not a list of description and conclusion")
@@ -272,6 +274,12 @@ def _is_step(step: Any) -> bool:
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"holds {name}, which is not JSON")
+
+
+def _whole(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"holds a number of {len(text):,} digits")
+    return int(text)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Told:
     slow: float = 0.0  # Seconds between bytes of the body.
     length: int | None = None  # A body of so many bytes, made as it goes.
     chunked: int = 0  # Bytes of each piece of the body, sent in chunks.
+    raw: bytes | None = None  # All that is sent, head and body, as it is; then the end.
 
 
 def completion(text: Any = VERDICT, finish: str = "stop", **message: Any) -> Told:
@@ -126,12 +127,16 @@ class ScriptedServer:
             if not self.forgets:
                 last = asked.body.get("messages", [{}])[-1]
                 self.answered_rows.append(str(last.get("content")))
-        return told.cut_at is None
+        return told.cut_at is None and told.raw is None
 
     async def _tell(self, told: Told, writer: asyncio.StreamWriter) -> None:
         if told.delay:
             await asyncio.sleep(told.delay)
         if told.cut_at == -1:
+            return
+        if told.raw is not None:
+            writer.write(told.raw)
+            await writer.drain()
             return
         size = told.length or len(told.body)
         headers = {"content-type": "application/json", "content-length": str(size), **told.headers}

@@ -199,7 +199,7 @@ def test_a_text_in_parts_is_put_together(serve, content):
     assert found.reward == 0.5
 
 
-@pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": None}, {"total_tokens": "many"}])
+@pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": None}])
 def test_a_reply_without_usage_counts_no_tokens(serve, usage):
     body = json.loads(completion().body)
     body["usage"] = usage
