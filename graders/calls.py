@@ -111,6 +111,8 @@ class ChatCall:
         schema: the JSON Schema that the whole reply follows.
         sampling: the config's sampling parameters, under the config's names.
         repeats: which asking of its row each entry is, from 0; empty where all are the first.
+        grader: who asks: a text that no other grader has. What a server teaches about requests is
+            kept for this grader's own.
     """
 
     model: str
@@ -119,6 +121,7 @@ class ChatCall:
     schema: Mapping[str, Any]
     sampling: Mapping[str, Any] = field(default_factory=dict)
     repeats: Sequence[int] = ()
+    grader: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
@@ -39,6 +40,9 @@ def open_cache(named: Path | None, *, read_only: bool = False) -> ReplyCache:
 
 class ReplyCache:
     """A map of request keys to replies, kept in a file for its owner alone.
+
+    A reply stands under the request that was sent. Where that is not the one that was wanted, for
+    the server refused a parameter, the cache says under the wanted one what was left out.
 
     A file that others may open stays as it is, for somebody may share it on purpose; a warning is
     logged where it is written to.
@@ -87,6 +91,10 @@ class ReplyCache:
                     "CREATE TABLE IF NOT EXISTS reply"
                     " (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
                 )
+                base.execute(
+                    "CREATE TABLE IF NOT EXISTS refusal"
+                    " (key BLOB PRIMARY KEY, names TEXT NOT NULL) WITHOUT ROWID"
+                )
                 base.execute(f"PRAGMA user_version={_VERSION}")
             base.execute("SELECT value FROM reply WHERE key=?", (b"",)).fetchone()
         except BaseException:
@@ -103,12 +111,45 @@ class ReplyCache:
                 raise UnavailableError(f"the cache {self.path} cannot be read: {error}") from None
         return bytes(row[0]) if row else None
 
-    def put(self, key: bytes, value: bytes) -> None:
-        """Keep the reply to a request."""
+    def refused(self, key: bytes) -> list[str]:
+        """Return the parameters that a request was refused for; [] where it was not refused."""
         with self._lock:
             try:
-                self._base.execute("INSERT OR REPLACE INTO reply VALUES (?, ?)", (key, value))
+                row = self._base.execute("SELECT names FROM refusal WHERE key=?", (key,)).fetchone()
+            except sqlite3.OperationalError:  # A file of an older version, open to be read.
+                return []
             except sqlite3.Error as error:
+                raise UnavailableError(f"the cache {self.path} cannot be read: {error}") from None
+        return str(row[0]).split() if row else []
+
+    def put(
+        self, key: bytes, value: bytes, *, wanted: bytes | None = None, without: Iterable[str] = ()
+    ) -> None:
+        """Keep the reply to a request.
+
+        Args:
+            key: the request as it was sent.
+            value: the reply.
+            wanted: the request as it should have been sent, and was refused.
+            without: the parameters that it was refused for.
+        """
+        wanted = key if wanted is None else wanted
+        with self._lock:
+            try:
+                self._base.execute("BEGIN IMMEDIATE")
+                if wanted == key:
+                    self._base.execute("DELETE FROM refusal WHERE key=?", (key,))
+                else:  # A reply that an older version kept under what was not sent goes.
+                    self._base.execute("DELETE FROM reply WHERE key=?", (wanted,))
+                    names = " ".join(sorted(without))
+                    self._base.execute(
+                        "INSERT OR REPLACE INTO refusal VALUES (?, ?)", (wanted, names)
+                    )
+                self._base.execute("INSERT OR REPLACE INTO reply VALUES (?, ?)", (key, value))
+                self._base.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._base.in_transaction:
+                    self._base.rollback()
                 raise UnavailableError(
                     f"the cache {self.path} cannot be written: {error}"
                 ) from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from graders import jsontext
@@ -15,19 +16,58 @@ from graders.chat import request
 from graders.chat.cache import ReplyCache, open_cache
 from graders.chat.completion import read_completion
 from graders.chat.endpoint import Endpoint, resolve
-from graders.chat.fault import error_of_status, refused_parameters, refuses_form
+from graders.chat.fault import error_of_status, refused_in, refuses_form
 from graders.chat.local import LocalServer
 from graders.chat.loop import Loop, all_or_none
 from graders.chat.option import JudgeOptions
-from graders.chat.request import Quirks
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
+from graders.errors import quoted
 from graders.grade import Usage
 
 __all__ = ["ChatClient"]
 
 _PATH: Final = "/chat/completions"
-_FIRST_SECONDS: Final = 10.0  # How long the others wait to learn from a model's first call.
+_FIRST_SECONDS: Final = 10.0  # How long the others wait to learn from a grader's first call.
+_MOST_LEARNED: Final = 1024
+
+
+@dataclass(slots=True)
+class _Learned:
+    """What a server taught about the requests of one grader; grows as it answers.
+
+    Attributes:
+        form: the index of the form in use.
+        confirmed: whether a reply came in that form.
+        dropped: parameters that it refused, and then answered without.
+        first: set when the first request has its answer; None before there is one.
+    """
+
+    form: int = 0
+    confirmed: bool = False
+    dropped: frozenset[str] = frozenset()
+    first: asyncio.Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A call, ready to be asked.
+
+    Attributes:
+        call: the call.
+        model: the model asked.
+        params: the parameters that are wanted, under the API's names.
+        learned: what is known of its requests.
+    """
+
+    call: ChatCall
+    model: str
+    params: Mapping[str, Any]
+    learned: _Learned = field(default_factory=_Learned)
+
+    def sent(self) -> dict[str, Any]:
+        """Return the parameters that would be sent now."""
+        return request.accepted(self.params, self.learned.dropped)
 
 
 class ChatClient:
@@ -56,10 +96,9 @@ class ChatClient:
         self._cache: ReplyCache | None = None
         if mode == "offline":
             self._cache = open_cache(self.options.cache_file, read_only=True)
-        self._quirks: dict[str, Quirks] = {}
-        self._first: dict[str, asyncio.Event] = {}
+        self._learned: OrderedDict[bytes, _Learned] = OrderedDict()
         self._refreshed: set[bytes] = set()
-        self._flying: dict[bytes, asyncio.Future[ChatReply]] = {}
+        self._flying: dict[bytes, asyncio.Future[tuple[ChatReply, bool]]] = {}
         self._starting = threading.Lock()
         self._opening = asyncio.Lock()
         self._loop: Loop | None = None
@@ -84,8 +123,8 @@ class ChatClient:
             return [[] for _ in calls]
         if self.options.cache == "offline":
             return [
-                [self._recorded(call, index) for index in range(len(call.messages))]
-                for call in calls
+                [self._recorded(asking, index) for index in range(len(asking.call.messages))]
+                for asking in (self._prepared(call, _Learned()) for call in calls)
             ]
         with self._starting:
             if self._loop is None:
@@ -113,16 +152,26 @@ class ChatClient:
 
     # What a request is called, and what is known of it.
 
-    def _prepared(self, call: ChatCall) -> tuple[str, dict[str, Any]]:
+    def _prepared(self, call: ChatCall, learned: _Learned) -> _Asking:
         model = self.options.model_map.get(call.model, call.model)
         params, notes = request.sampling(self._endpoint, model, call.sampling)
         for note in notes:
             self.stats.note(note)
-        return model, params
+        return _Asking(call, model, params, learned)
 
-    def _key(self, call: ChatCall, index: int, model: str, params: Mapping[str, Any]) -> bytes:
+    def _learned_of(self, call: ChatCall) -> _Learned:
+        """Return what is known of a call's requests; what was not used for longest is forgotten."""
+        shape = request.shape(self.options.model_map.get(call.model, call.model), call)
+        learned = self._learned.setdefault(shape, _Learned())
+        self._learned.move_to_end(shape)
+        if len(self._learned) > _MOST_LEARNED:
+            self._learned.popitem(last=False)
+        return learned
+
+    def _key(self, asking: _Asking, index: int, params: Mapping[str, Any]) -> bytes:
+        call = asking.call
         canonical = {
-            "model": model,
+            "model": asking.model,
             "messages": call.messages[index],
             "schema": call.schema,
             "params": params,
@@ -131,9 +180,8 @@ class ChatClient:
         repeat = call.repeats[index] if call.repeats else 0
         return request.key(self._endpoint.url, _PATH, canonical, repeat)
 
-    def _recorded(self, call: ChatCall, index: int) -> ChatReply:
-        model, params = self._prepared(call)
-        found = self._found(self._key(call, index, model, params), model)
+    def _recorded(self, asking: _Asking, index: int) -> ChatReply:
+        found = self._found(asking, index)
         if found is not None:
             return found
         where = f"{self._cache.path}" if self._cache is not None else "the cache"
@@ -141,17 +189,35 @@ class ChatClient:
             "", ChatError("offline", f"the reply is not in {where}, and --offline asks nobody")
         )
 
-    def _found(self, key: bytes, model: str) -> ChatReply | None:
+    def _found(self, asking: _Asking, index: int) -> ChatReply | None:
+        """Return the kept reply to what would be sent now, or was sent when that was refused."""
         if self._cache is None:
             return None
-        raw = self._cache.get(key)
-        if raw is None:
+        sent = asking.sent()
+        reply = _from_bytes(self._cache.get(self._key(asking, index, sent)))
+        if reply is None:
+            refused = self._cache.refused(self._key(asking, index, asking.params))
+            if refused and asking.learned.dropped <= set(refused):
+                sent = request.accepted(asking.params, refused)
+                reply = _from_bytes(self._cache.get(self._key(asking, index, sent)))
+        if reply is None:
             self.stats.misses += 1
             return None
-        reply = _from_bytes(raw)
-        self.stats.hits += 1
-        self.stats.count(reply.model or model, reply.usage, saved=True)
+        self._take_note(asking, sent)
+        self._count_saved(asking, reply)
         return reply
+
+    def _count_saved(self, asking: _Asking, reply: ChatReply) -> None:
+        self.stats.hits += 1
+        self.stats.count(reply.model or asking.model, reply.usage, saved=True)
+
+    def _take_note(self, asking: _Asking, sent: Mapping[str, Any]) -> None:
+        """Say what a request went without that has its reply."""
+        left_out = request.left_out(asking.params, sent)
+        for name in left_out:
+            value = quoted(asking.params[name], 40)
+            self.stats.note(f"{name} {value} is not sent to {asking.model}: its server refuses it")
+        self.stats.went_without(left_out)
 
     # Asking.
 
@@ -176,9 +242,8 @@ class ChatClient:
                 pay_once=options.pay_once,
                 stats=self.stats,
             )
-        prepared = [self._prepared(call) for call in calls]
-        keeps = [self._keeps(params, model) for model, params in prepared]
-        if any(keeps) and self._cache is None:
+        askings = [self._prepared(call, self._learned_of(call)) for call in calls]
+        if self._cache is None and any(self._keeps(one.params, one.model) for one in askings):
             self._cache = open_cache(self.options.cache_file)
         replies: list[dict[int, ChatReply]] = [{} for _ in calls]
         waiting = deque(
@@ -188,10 +253,7 @@ class ChatClient:
         async def work() -> None:
             while waiting:
                 at, index = waiting.popleft()
-                model, params = prepared[at]
-                replies[at][index] = await self._one(
-                    calls[at], index, model, params, keeps=keeps[at]
-                )
+                replies[at][index] = await self._one(askings[at], index)
 
         # As many workers as places: each request is made with what the ones before it taught.
         width = min(len(waiting), self.options.concurrency)
@@ -204,121 +266,131 @@ class ChatClient:
             return request.cacheable(params, model) or self._endpoint.kind == "local"
         return mode in ("all", "refresh")
 
-    async def _one(
-        self, call: ChatCall, index: int, model: str, params: dict[str, Any], *, keeps: bool
-    ) -> ChatReply:
-        if not keeps or self._cache is None:
-            return await self._ask(call, index, model, params, None)
-        key = self._key(call, index, model, params)
-        if self.options.cache != "refresh" or key in self._refreshed:
-            found = self._found(key, model)
-            if found is not None:
-                return found
-        flying = self._flying.get(key)
-        if flying is not None:
-            # Another row asks the very same: it is paid for once.
-            reply = await asyncio.shield(flying)
-            self.stats.hits += 1
-            self.stats.count(reply.model or model, reply.usage, saved=True)
-            return reply
-        future: asyncio.Future[ChatReply] = asyncio.get_running_loop().create_future()
+    async def _one(self, asking: _Asking, index: int) -> ChatReply:
+        while True:
+            sent = asking.sent()
+            if self._cache is None or not self._keeps(sent, asking.model):
+                reply, _ = await self._ask(asking, index)
+                return reply
+            key = self._key(asking, index, sent)
+            if self.options.cache != "refresh" or key in self._refreshed:
+                found = self._found(asking, index)
+                if found is not None:
+                    return found
+            flying = self._flying.get(key)
+            if flying is None:
+                break
+            # Another row asks the very same: it is paid for once, if it may be kept.
+            reply, shared = await asyncio.shield(flying)
+            if shared:
+                self._count_saved(asking, reply)
+                return reply
+        future: asyncio.Future[tuple[ChatReply, bool]] = asyncio.get_running_loop().create_future()
         self._flying[key] = future
         try:
-            reply = await self._ask(call, index, model, params, key)
-            future.set_result(reply)
+            reply, sent = await self._ask(asking, index)
+            future.set_result((reply, self._keeps(sent, asking.model)))
             if self.options.cache == "refresh":
-                self._refreshed.add(key)
+                self._refreshed |= {key, self._key(asking, index, sent)}
             return reply
         finally:
             if not future.done():
                 future.cancel()
             del self._flying[key]
 
-    async def _ask(
-        self, call: ChatCall, index: int, model: str, params: dict[str, Any], key: bytes | None
-    ) -> ChatReply:
-        """Ask; alone where it is the first of its model, so that the others learn from it."""
-        first = self._first.get(model)
-        if first is not None or self._endpoint.first_party:
-            if first is not None and not first.is_set():
+    async def _ask(self, asking: _Asking, index: int) -> tuple[ChatReply, dict[str, Any]]:
+        """Ask; alone where it is the first of its grader, so that the others learn from it."""
+        learned = asking.learned
+        if learned.first is not None or self._endpoint.first_party:
+            if learned.first is not None and not learned.first.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(first.wait(), _FIRST_SECONDS)
-            return await self._ask_now(call, index, model, params, key)
-        first = self._first[model] = asyncio.Event()
+                    await asyncio.wait_for(learned.first.wait(), _FIRST_SECONDS)
+            return await self._ask_now(asking, index)
+        learned.first = asyncio.Event()
         try:
-            return await self._ask_now(call, index, model, params, key)
+            return await self._ask_now(asking, index)
         finally:
-            first.set()
+            learned.first.set()
 
-    async def _ask_now(
-        self, call: ChatCall, index: int, model: str, params: dict[str, Any], key: bytes | None
-    ) -> ChatReply:
-        endpoint, wire = self._endpoint, self._wire
+    async def _ask_now(self, asking: _Asking, index: int) -> tuple[ChatReply, dict[str, Any]]:
+        """Return a reply and the parameters that its request had."""
+        endpoint, wire, call, learned = self._endpoint, self._wire, asking.call, asking.learned
         if wire is None:
             raise TypeError("the wire is made before the first request")
         forms = request.forms(endpoint, self.options.reply_form)
-        quirks = self._quirks.setdefault(model, Quirks())
-        at, confirmed = quirks.form, quirks.confirmed
+        at, confirmed = learned.form, learned.confirmed
+        dropped = unknown = learned.dropped
         first_error: ChatError | None = None
         while True:
-            form = forms[at]
-            sent = _accepted(params, quirks.dropped)
+            form, sent = forms[at], request.accepted(asking.params, dropped)
             body = request.body(
-                endpoint, model, call.messages[index], call.schema_name, call.schema, sent, form
+                endpoint,
+                asking.model,
+                call.messages[index],
+                call.schema_name,
+                call.schema,
+                sent,
+                form,
             )
             try:
                 answer = await wire.post(_PATH, jsontext.encode(body))
             except WireError as failure:
-                return ChatReply("", failure.error)
+                return ChatReply("", failure.error), sent
             if answer.status < 300:
                 break
             error = error_of_status(answer, endpoint.key)
-            first_error = first_error or error
             if refuses_form(answer) and error.kind != "refused":
-                if self._drops(quirks, model, refused_parameters(answer, sent)):
+                refused = refused_in(answer, sent, request.words([body["messages"], call.schema]))
+                if refused.values <= request.CAPS and request.owns_cap(call.sampling):
+                    dropped |= refused.values and request.CAPS  # Nobody asked for this cap.
+                elif refused.values:
+                    return ChatReply("", error), sent
+                dropped |= refused.unknown
+                unknown |= refused.unknown
+                if refused.values or refused.unknown:
                     continue
+                first_error = first_error or error
                 if not confirmed and at + 1 < len(forms):
                     at += 1
                     continue
-            reply = ChatReply("", error if error.kind == "refused" else first_error)
-            self._keep(key, reply)
-            return reply
+            reply = ChatReply("", error if error.kind == "refused" else first_error or error)
+            self._keep(asking, index, sent, dropped, reply)
+            return reply, sent
         enforced = form != "text"
         longest = self.options.max_reply // 4  # The rest of a body may be what a model thought.
         reply = read_completion(answer, endpoint.key, longest, enforced=enforced)
-        self.stats.count(reply.model or model, reply.usage, saved=False)
-        self._learn(quirks, at, len(forms), reply)
-        self._keep(key, reply)
-        return reply
+        self.stats.count(reply.model or asking.model, reply.usage, saved=False)
+        learned.dropped |= unknown
+        self._learn(learned, at, len(forms), reply)
+        self._take_note(asking, sent)
+        self._keep(asking, index, sent, dropped, reply)
+        return reply, sent
 
-    def _keep(self, key: bytes | None, reply: ChatReply) -> None:
+    def _keep(
+        self,
+        asking: _Asking,
+        index: int,
+        sent: Mapping[str, Any],
+        dropped: frozenset[str],
+        reply: ChatReply,
+    ) -> None:
         """Write a reply down at once: whoever is killed later need not pay for it again."""
-        if key is not None and self._cache is not None and _is_answer(reply):
-            self._cache.put(key, _to_bytes(reply))
+        if self._cache is None or not self._keeps(sent, asking.model) or not _is_answer(reply):
+            return
+        wanted = self._key(asking, index, asking.params)
+        self._cache.put(
+            self._key(asking, index, sent), _to_bytes(reply), wanted=wanted, without=dropped
+        )
 
-    def _drops(self, quirks: Quirks, model: str, named: set[str]) -> bool:
-        """Leave parameters out from now on; whether there were any."""
-        for name in sorted(named - {"max_tokens", "max_completion_tokens"}):
-            self.stats.note(f"{name} is not sent to {model}: its server takes none")
-        quirks.dropped |= named
-        return bool(named)
-
-    def _learn(self, quirks: Quirks, at: int, count: int, reply: ChatReply) -> None:
+    def _learn(self, learned: _Learned, at: int, count: int, reply: ChatReply) -> None:
         """Remember the form that worked; leave one that the server takes and then ignores."""
-        if reply.error is not None or quirks.confirmed:
+        if reply.error is not None or learned.confirmed:
             return
         if not reply.enforced or jsontext.bare(reply.text).startswith("{"):
-            quirks.form, quirks.confirmed = at, True
-        elif self.options.reply_form == "auto" and quirks.form <= at:
-            quirks.form = count - 1
+            learned.form, learned.confirmed = at, True
+        elif self.options.reply_form == "auto" and learned.form <= at:
+            learned.form = count - 1
             self.stats.note("the server ignores response_format; the shape is asked for in words")
-
-
-def _accepted(params: Mapping[str, Any], dropped: set[str]) -> dict[str, Any]:
-    """Return the parameters a server takes; the cap on tokens goes by either of its names."""
-    if "max_completion_tokens" in dropped and "max_completion_tokens" in params:
-        params = {**params, "max_tokens": params["max_completion_tokens"]}
-    return {name: value for name, value in params.items() if name not in dropped}
 
 
 def _is_answer(reply: ChatReply) -> bool:
@@ -340,14 +412,20 @@ def _to_bytes(reply: ChatReply) -> bytes:
     )
 
 
-def _from_bytes(raw: bytes) -> ChatReply:
-    value = jsontext.decode(raw)
-    error, usage = value["error"], value["usage"]
-    return ChatReply(
-        value["text"],
-        None if error is None else ChatError(*error),
-        None if usage is None else Usage(**usage),
-        value["model"],
-        cached=True,
-        enforced=value["enforced"],
-    )
+def _from_bytes(raw: bytes | None) -> ChatReply | None:
+    """Return a kept reply; None where there is none, or what is there is none."""
+    if raw is None:
+        return None
+    try:
+        value = jsontext.decode(raw)
+        error, usage = value["error"], value["usage"]
+        return ChatReply(
+            value["text"],
+            None if error is None else ChatError(*error),
+            None if usage is None else Usage(**usage),
+            value["model"],
+            cached=True,
+            enforced=value["enforced"],
+        )
+    except (ValueError, TypeError, KeyError):
+        return None

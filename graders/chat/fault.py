@@ -13,18 +13,11 @@ from typing import Any, Final
 from graders.calls import ChatError
 from graders.chat.answer import Answer
 from graders.chat.endpoint import Key
+from graders.chat.refusal import Refusal, refusal_in
 from graders.errors import shown
 
-__all__ = ["error_of_status", "is_loading", "is_out_of_money", "refused_parameters", "refuses_form"]
+__all__ = ["error_of_status", "is_loading", "is_out_of_money", "refused_in", "refuses_form"]
 
-_OPTIONAL: Final = (
-    "max_completion_tokens",
-    "max_tokens",
-    "seed",
-    "temperature",
-    "top_p",
-    "reasoning_effort",
-)
 _FILTERS: Final = ("content_filter", "ResponsibleAIPolicyViolation", "content_policy_violation")
 _OF_FORM: Final = re.compile(r"grammar|json[_ ]?schema|response_format", re.IGNORECASE)
 _HEAD: Final = 4000
@@ -100,33 +93,12 @@ def _hint(answer: Answer, key: Key) -> str:
     return ""
 
 
-def refused_parameters(answer: Answer, sent: Mapping[str, Any]) -> set[str]:
-    """Return which of the optional parameters sent a 400 names as what it does not take.
-
-    Only what the server says itself counts: its error may quote the whole request.
-    """
+def refused_in(answer: Answer, sent: Mapping[str, Any], spoken: str) -> Refusal:
+    """Return which of the optional parameters sent an answer refuses; arguments as `refusal_in`."""
     fault = _fault(answer)
-    text = answer.body[:_HEAD].decode(errors="replace") if fault is None else ""
-    if isinstance(fault, str):
-        text = fault
-    elif isinstance(fault, dict):
-        if isinstance(fault.get("param"), str):
-            name = fault["param"].rpartition(".")[2]
-            if name in sent and name in _OPTIONAL:
-                return {name}
-        told = [fault.get(name) for name in ("message", "detail", "msg")]
-        text = " ".join(one for one in told if isinstance(one, str))
-        text += " ".join(f" {'.'.join(place)} " for place, _ in _faults(fault))
-    found = {
-        name: match.start()
-        for name in _OPTIONAL
-        if name in sent and (match := re.search(rf"\b{name}\b", text))
-    }
-    both = {"max_completion_tokens", "max_tokens"}
-    if both <= set(found):
-        # "Use max_completion_tokens instead of max_tokens" names both; the first one goes.
-        del found[max(both, key=lambda name: found[name])]
-    return set(found)
+    if fault is None:
+        fault = answer.body[:_HEAD].decode(errors="replace")
+    return refusal_in(fault, sent, spoken)
 
 
 def refuses_form(answer: Answer) -> bool:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from graders.calls import ChatCall
 from graders.chat.endpoint import Endpoint
 from graders.chat.model import is_reasoning, refuses_effort
 from graders.chat.option import ReplyForm
 
 __all__ = [
+    "CAPS",
     "DEFAULT_TOKENS",
     "Form",
-    "Quirks",
+    "accepted",
     "body",
     "cacheable",
     "forms",
     "key",
+    "left_out",
+    "owns_cap",
     "sampling",
+    "shape",
     "spoken",
+    "words",
 ]
 
 Form = Literal["bounded", "json_schema", "json_object", "text"]
@@ -34,22 +39,10 @@ first-party services document no such keywords, so they never get it.
 DEFAULT_TOKENS: Final = 4096
 """The cap on a reply's tokens that a real item of the hosted service shows as its default."""
 
+CAPS: Final = frozenset({"max_completion_tokens", "max_tokens"})
+"""The two names that servers have for the cap."""
+
 _TOKENS: Final = "max_completions_tokens"
-
-
-@dataclass(slots=True)
-class Quirks:
-    """What is known of one model on one server; grows as it answers.
-
-    Attributes:
-        form: the index of the form in use.
-        confirmed: whether a reply came in that form.
-        dropped: parameters it refused by name.
-    """
-
-    form: int = 0
-    confirmed: bool = False
-    dropped: set[str] = field(default_factory=set)
 
 
 def forms(endpoint: Endpoint, chosen: ReplyForm) -> tuple[Form, ...]:
@@ -89,6 +82,25 @@ def sampling(
             sent["max_tokens"] = tokens
     notes = [f"{name} is not sent to {model}, which takes none" for name in left]
     return sent, notes
+
+
+def owns_cap(params: Mapping[str, Any]) -> bool:
+    """Whether the cap on a reply's tokens is ours, because the config's parameters have none."""
+    return params.get(_TOKENS) is None
+
+
+def accepted(params: Mapping[str, Any], dropped: Iterable[str]) -> dict[str, Any]:
+    """Return parameters without some; the cap on tokens goes by either of its names."""
+    dropped = frozenset(dropped)
+    if "max_completion_tokens" in dropped and "max_completion_tokens" in params:
+        params = {**params, "max_tokens": params["max_completion_tokens"]}
+    return {name: value for name, value in params.items() if name not in dropped}
+
+
+def left_out(params: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
+    """Return the parameters that a request goes without; either name of the cap will do."""
+    missing = sorted(set(params) - set(sent))
+    return [name for name in missing if name not in CAPS or not CAPS & set(sent)]
 
 
 def body(  # noqa: PLR0917
@@ -179,3 +191,20 @@ def key(server: str, path: str, request: Mapping[str, Any], repeat: int) -> byte
     """Return the name of a request: equal for equal ones, whatever form they are sent in."""
     text = json.dumps([server, path, request, repeat], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
+
+
+def shape(model: str, call: ChatCall) -> bytes:
+    """Return what the requests of a call have in common: what a server teaches is good for these.
+
+    Another grader's requests have another shape, whatever server and model they go to.
+    """
+    common = [model, call.grader, call.schema_name, call.schema, call.sampling]
+    return hashlib.sha256(json.dumps(common, sort_keys=True).encode()).digest()
+
+
+def words(value: Any) -> str:
+    """Return every text in a value, one a line."""
+    if isinstance(value, str):
+        return value
+    inner = value.values() if isinstance(value, Mapping) else value
+    return "\n".join(map(words, inner)) if isinstance(inner, Iterable) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from graders.grade import Usage
@@ -25,6 +26,7 @@ class JudgeStats:
         misses: replies looked for in the cache and not found there.
         used: tokens of the requests answered in this run, by model.
         saved: tokens of the replies from the cache, by model.
+        left_out: replies to requests that went without a parameter of the config's, by its name.
         notes: what was sent otherwise than the config says, each thing once.
     """
 
@@ -38,6 +40,7 @@ class JudgeStats:
     misses: int = 0
     used: dict[str, Usage] = field(default_factory=dict)
     saved: dict[str, Usage] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
@@ -50,6 +53,11 @@ class JudgeStats:
         if usage is not None:
             column = self.saved if saved else self.used
             column[model] = column.get(model, Usage()) + usage
+
+    def went_without(self, names: Iterable[str]) -> None:
+        """Count a reply to a request that went without some of the config's parameters."""
+        for name in names:
+            self.left_out[name] = self.left_out.get(name, 0) + 1
 
     def to_dict(self) -> dict[str, object]:
         """Return the counts as JSON."""
@@ -64,5 +72,6 @@ class JudgeStats:
             "cache_misses": self.misses,
             "tokens_used": {model: one.to_dict() for model, one in self.used.items()},
             "tokens_saved": {model: one.to_dict() for model, one in self.saved.items()},
+            "left_out": dict(self.left_out),
             "notes": list(self.notes),
         }

@@ -164,6 +164,9 @@ def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:
         notes += [f"tokens used: {_tokens(model, usage)}" for model, usage in one.used.items()]
         notes += [f"tokens saved: {_tokens(model, usage)}" for model, usage in one.saved.items()]
         notes += one.notes
+        notes += [
+            f"replies to requests without {name}: {count:,}" for name, count in one.left_out.items()
+        ]
     for key, repeats in tally.repeats.items():
         where = f"{key}: " if key else ""
         rate = "–" if repeats.flip_rate is None else f"{100 * repeats.flip_rate:.3g}%"

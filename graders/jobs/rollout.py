@@ -17,10 +17,10 @@ from graders import jsontext
 from graders.chat.answer import Answer
 from graders.chat.completion import bad_field
 from graders.chat.endpoint import Key, resolve
-from graders.chat.fault import error_of_status, refused_parameters
+from graders.chat.fault import error_of_status, refused_in
 from graders.chat.field import FieldError, message_of, text_of, tokens, typed, usage_of
 from graders.chat.loop import Loop, all_or_none
-from graders.chat.request import spoken
+from graders.chat.request import spoken, words
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
 from graders.jobs.option import RunOptions
@@ -116,7 +116,7 @@ class Sampler:
             options.rollout_url, options.rollout_key_file, options.rollout_auth
         )
         self.stats = JudgeStats(server=self._endpoint.url)
-        self._refused: set[str] = set()
+        self._refused: frozenset[str] = frozenset()
         self._loop: Loop | None = None
         self._wire: Wire | None = None
 
@@ -152,9 +152,9 @@ class Sampler:
         await all_or_none([asyncio.create_task(work()) for _ in range(width)])
 
     async def _one(self, wire: Wire, body: Mapping[str, Any]) -> Rollout:
-        key = self._endpoint.key
+        key, refused = self._endpoint.key, self._refused
         while True:
-            sent = {name: value for name, value in body.items() if name not in self._refused}
+            sent = {name: value for name, value in body.items() if name not in refused}
             sent |= {"model": self._model, "messages": spoken(self._endpoint, sent["messages"])}
             try:
                 answer = await wire.post(_PATH, jsontext.encode(sent))
@@ -162,11 +162,12 @@ class Sampler:
                 lost = failure.error.kind == "unreachable"
                 return Rollout(None, "rollout_error", failure.error.message, lost=lost)
             if answer.status < 300:
+                self._refused |= refused  # It answers without them.
                 return read_rollout(answer, key)
-            named = refused_parameters(answer, sent) - self._refused
-            if answer.status not in (400, 422) or not named:
+            told = refused_in(answer, sent, words([sent["messages"], sent.get("tools")]))
+            if answer.status not in (400, 422) or not told.unknown:
                 return Rollout(None, "rollout_error", error_of_status(answer, key).message)
-            self._refused |= named
+            refused |= told.unknown
 
     def close(self) -> None:
         """Close the connections."""

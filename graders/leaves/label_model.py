@@ -25,6 +25,7 @@ def ask(
         schema(config.labels),
         {},
         [index for _ in asked for index in range(repeats)],
+        config.model_dump_json(),
     )
 
 

@@ -39,6 +39,7 @@ def ask(
         schema(config.range),
         {} if params is None else params.model_dump(exclude_none=True),
         [index for _ in asked for index in range(repeats)],
+        config.model_dump_json(),
     )
 
 
