@@ -10,11 +10,13 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from graders.jobs.disk import faults, unusable
 from graders.jobs.error import ApiError
+from graders.privacy import close_to_others, private_file
 
-__all__ = ["VERSION", "Database", "unusable"]
+__all__ = ["VERSION", "Database"]
 
 VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
@@ -101,6 +103,10 @@ class Database:
         self._mine = threading.local()
         self._all: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._lock = threading.Lock()
+        with faults(path):
+            private_file(path)
+            close_to_others(path)
+            self._file = _identity(path)
         with self.writing() as base:
             self._prepare(base)
 
@@ -160,6 +166,7 @@ class Database:
                 raise
 
     def _connection(self) -> sqlite3.Connection:
+        self._check_there()
         held: _Held | None = getattr(self._mine, "held", None)
         if held is None or self._mine.process != os.getpid():
             held = _Held(self._connected())
@@ -168,10 +175,25 @@ class Database:
                 self._all.add(held)
         return held.connection
 
+    def _check_there(self) -> None:
+        """Refuse to write what nobody would find: the file may be removed while it is open.
+
+        Raises:
+            ApiError: it is gone, or another one has its name.
+        """
+        with contextlib.suppress(OSError):
+            if _identity(self.path) == self._file:
+                return
+        raise ApiError(
+            503, f"the store {self.path} was removed or replaced while it was in use; start again",
+            "server_error",
+        )  # fmt: skip
+
     def _connected(self) -> sqlite3.Connection:
         base = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS, isolation_level=None,
+            check_same_thread=False,
+        )  # fmt: skip
         try:
             base.row_factory = sqlite3.Row
             _log_ahead(base)
@@ -191,6 +213,11 @@ class Database:
             raise unusable(self.path, error) from None
 
 
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
 def _log_ahead(base: sqlite3.Connection) -> None:
     """Let readers and a writer work beside each other; SQLite waits for no other switch itself."""
     deadline = time.monotonic() + _BUSY_SECONDS
@@ -203,18 +230,3 @@ def _log_ahead(base: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def unusable(path: Path, error: Exception) -> ApiError:
-    """Return the error of a store that cannot be read or written."""
-    reason = getattr(error, "strerror", None) or str(error)
-    full = "full" in str(error) or getattr(error, "errno", None) in _NO_ROOM
-    hint = "; make room and go on: nothing is lost" if full else ""
-    if "unable to open" in str(error) or "readonly" in str(error):
-        hint = "; its folder has to be writable, also for looking at it"
-    return ApiError(
-        507 if full else 503, f"the store {path} cannot be used: {reason}{hint}", "server_error"
-    )
-
-
-_NO_ROOM: Final[tuple[Any, ...]] = (28, 122)  # ENOSPC, EDQUOT

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from graders.errors import nearest, quoted
-from graders.jobs.database import Database, unusable
+from graders.jobs.database import Database
+from graders.jobs.disk import faults, new_file
 from graders.jobs.error import ApiError, conflict, no_file, refused
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.page import is_descending, page, size_of
+from graders.privacy import close_to_others
 
 __all__ = ["LIMIT", "PURPOSES", "Files", "lasts_of"]
 
@@ -113,7 +115,7 @@ class Files:
         blob, part = self._folder / name, self._folder / f".part-{secrets.token_hex(12)}"
         try:
             size, digest = self._write(part, content, limit)
-            with self._faults():
+            with faults(self._folder):
                 part.rename(blob)
                 _sync_folder(self._folder)
             yield name, size, digest
@@ -127,9 +129,7 @@ class Files:
         self, part: Path, content: IO[bytes] | Iterable[bytes], limit: int | None
     ) -> tuple[int, str]:
         size, digest = 0, hashlib.sha256()
-        with self._faults():
-            target = part.open("xb")
-        with target:
+        with new_file(part, of=self._folder) as write:
             for piece in _pieces(content):
                 size += len(piece)
                 if limit is not None and size > limit:
@@ -138,20 +138,8 @@ class Files:
                         param="file", code="file_too_large",
                     )  # fmt: skip
                 digest.update(piece)
-                with self._faults():
-                    target.write(piece)
-                    target.flush()
-            with self._faults():
-                os.fsync(target.fileno())
+                write(piece)
         return size, digest.hexdigest()
-
-    @contextlib.contextmanager
-    def _faults(self) -> Iterator[None]:
-        """Say in a sentence what the system says of the folder; not what an upload runs into."""
-        try:
-            yield
-        except OSError as error:
-            raise unusable(self._folder, error) from None
 
     def get(self, name: str) -> dict[str, Any]:
         """Return a file's object.
@@ -265,13 +253,15 @@ class Files:
                 self._remove(row["id"])
         try:
             with os.scandir(self._folder) as found:
-                entries = [(one.name, one.stat().st_mtime) for one in found]
+                entries = [(one.name, one.stat(follow_symlinks=False)) for one in found]
         except OSError:
             return  # Somebody else is deleting: there is nothing to sweep for us.
         with self._database.reading() as base:
-            for name, changed in entries:
+            for name, about in entries:
+                if about.st_mode & 0o077:  # From a time when the umask was trusted.
+                    close_to_others(self._folder / name)
                 known = base.execute("SELECT 1 FROM file WHERE id=? AND NOT gone", (name,))
-                if now - changed > _LEFT_OVER and known.fetchone() is None:
+                if now - about.st_mtime > _LEFT_OVER and known.fetchone() is None:
                     self._remove(name)
 
 

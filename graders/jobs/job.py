@@ -206,6 +206,19 @@ class Jobs:
             )  # fmt: skip
         return [_shape_checkpoint(one, row["id"]) for one in rows], more
 
+    def last_event(self, name: str) -> str:
+        """Return what a job has said last; "" where it has said nothing.
+
+        Raises:
+            ApiError: there is no such job (404).
+        """
+        with self._database.reading() as base:
+            found = base.execute(
+                "SELECT message FROM event WHERE job=? ORDER BY place DESC LIMIT 1",
+                (_row(base, name)["place"],),
+            ).fetchone()
+        return "" if found is None else str(found["message"])
+
     def runnable(self) -> Sequence[str]:
         """Return the ids of the jobs that wait for a server or are run by one, oldest first."""
         marks = ", ".join("?" * len(RUNNABLE))
@@ -216,15 +229,19 @@ class Jobs:
             ).fetchall()
         return [row["id"] for row in rows]
 
-    def claim(self, name: str) -> Claim:
+    def claim(self, name: str, *, inherited: int | None = None) -> Claim:
         """Return the right to run a job; `held` says whether it was free.
+
+        Args:
+            name: its id.
+            inherited: a descriptor that holds the right, from the process that started this one.
 
         Raises:
             ApiError: there is no such job (404).
         """
         with self._database.reading() as base:
             name = _row(base, name)["id"]
-        return Claim(self._locks / name)
+        return Claim(self._locks / name, inherited=inherited)
 
 
 def say(

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import IO, Self
 
-from graders.jobs.database import unusable
+from graders.jobs.disk import unusable
+from graders.privacy import opener
 
 __all__ = ["Claim"]
 
@@ -17,6 +18,7 @@ class Claim:
 
     Args:
         path: the lock's file.
+        inherited: a descriptor that holds the right, from the process that started this one.
 
     Attributes:
         held: whether the right was free.
@@ -25,14 +27,20 @@ class Claim:
         ApiError: the file cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, inherited: int | None = None) -> None:
         import fcntl  # noqa: PLC0415  (absent on Windows, which has no sandbox either)
 
         self._path = path
         self._file: IO[bytes] | None = None
+        if inherited is not None:
+            os.set_inheritable(
+                inherited, False
+            )  # It ends with this process, not with its children.
+            self._file = os.fdopen(inherited, "ab")
+            return
         try:
             while True:
-                opened = path.open("ab")
+                opened = open(path, "ab", opener=_opener)  # noqa: SIM115  (Path.open has none)
                 try:
                     fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     stands = path.stat().st_ino == os.fstat(opened.fileno()).st_ino
@@ -50,6 +58,16 @@ class Claim:
                 opened.close()  # Its holder took it away between our opening and our lock.
         except OSError as error:
             raise unusable(path, error) from None
+
+    def descriptor(self) -> int:
+        """Return the descriptor that holds the right, for a process that is to hold it too.
+
+        Raises:
+            ValueError: the right is not this one's.
+        """
+        if self._file is None:
+            raise ValueError("the right is not held")
+        return self._file.fileno()
 
     @property
     def held(self) -> bool:
@@ -71,3 +89,7 @@ class Claim:
 
     def __exit__(self, *exception: object) -> None:
         self.release()
+
+
+def _opener(path: str, flags: int) -> int:
+    return opener(path, flags | getattr(os, "O_NOFOLLOW", 0))

@@ -6,14 +6,17 @@ Safe to be killed at any instant: what is in the store is all there is, and a ru
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Final
 
 from graders.api import Grader
 from graders.config import load_source
 from graders.errors import GradersError
+from graders.jobs.disk import ENOUGH, has_room, unusable
 from graders.jobs.dry_run import DryRun, Progress
 from graders.jobs.error import ApiError, conflict
 from graders.jobs.grading import OutageError
@@ -26,6 +29,8 @@ from graders.jobs.verdict import refusal
 
 __all__ = ["Progress", "fail_job", "run_job"]
 
+_WAITS: Final = "The job waits for room on the disk"
+
 
 def run_job(
     store: Store,
@@ -34,6 +39,7 @@ def run_job(
     on_progress: Callable[[Progress], None] | None = None,
     *,
     stopping: Callable[[], bool] = lambda: False,
+    claimed: int | None = None,
 ) -> dict[str, Any]:
     """Run a job until it is finished, paused or cancelled, and return its object.
 
@@ -43,19 +49,21 @@ def run_job(
         options: how it is run.
         on_progress: told how far it is.
         stopping: asked now and then whether to leave the rest to another run.
+        claimed: the descriptor of the job's claim, where the process that started this one has it.
 
     Raises:
         ApiError: there is no such job (404), another process runs it (409), it needs a model that
             the options do not name (400), or the store cannot be used (503, 507). The job stays as
             it is, to be run again.
     """
-    with store.jobs.claim(name) as claim:
+    with store.jobs.claim(name, inherited=claimed) as claim:
         if not claim.held:
             raise conflict(f"the job {name} is run by another process", code="job_is_run")
         status = store.jobs.get(name)["status"]
         if status not in FINISHED and status != "paused":
             ledger = Ledger(store.database, name, store.folder / "files", stopping)
-            _run(store, ledger, options or RunOptions(), on_progress or (lambda _: None))
+            with _room(store, ledger):
+                _run(store, ledger, options or RunOptions(), on_progress or (lambda _: None))
         job = store.jobs.get(name)
         claim.release(finished=job["status"] in FINISHED)
     return job
@@ -65,9 +73,8 @@ def fail_job(store: Store, name: str, code: str, message: str) -> None:
     """Let a job fail that cannot be run the way this process runs jobs."""
     with store.jobs.claim(name) as claim:
         if claim.held:
-            _failed(
-                Ledger(store.database, name, store.folder / "files"), RefusedError(code, message)
-            )
+            ledger = Ledger(store.database, name, store.folder / "files")
+            _failed(ledger, RefusedError(code, message))
 
 
 def _run(
@@ -102,6 +109,24 @@ def _run(
         _paused(ledger, str(error))
     except RefusedError as error:
         _failed(ledger, error)
+
+
+@contextlib.contextmanager
+def _room(store: Store, ledger: Ledger) -> Iterator[None]:
+    """Say among the job's events that it waits for room on the disk, and that it goes on."""
+    if store.jobs.last_event(ledger.name).startswith(_WAITS):
+        if not has_room(store.folder, ENOUGH):
+            raise unusable(store.folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        with ledger.change() as base:
+            say(base, ledger.place, "There is room on the disk again: the job goes on")
+    try:
+        yield
+    except ApiError as error:
+        if error.status == 507:
+            store.ballast.give_up()
+            with contextlib.suppress(ApiError, StoppedError), ledger.change() as base:
+                say(base, ledger.place, f"{_WAITS}: {error}", level="warn")
+        raise
 
 
 def _failed(ledger: Ledger, error: RefusedError) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Final, Self
 
-from graders.jobs.database import Database, unusable
+from graders.jobs.database import Database
+from graders.jobs.disk import Ballast, faults
+from graders.jobs.error import ApiError
 from graders.jobs.file import Files
 from graders.jobs.job import Jobs
 from graders.jobs.permission import Permissions
 from graders.jobs.upload import Uploads
+from graders.privacy import close_to_others, exposed, private_folder
 
 __all__ = ["Store", "default_data_dir"]
 
-_PRIVATE: Final = 0o700
+_DATABASE: Final = "graders.sqlite"
+_PARTS: Final = ("files", "locks", "uploads")
+_OURS: Final = ("graders.", "token", *_PARTS)
 
 
 def default_data_dir() -> Path:
@@ -29,30 +35,39 @@ class Store:
     """Files, jobs and permissions in one folder. Threads and processes may share it.
 
     Args:
-        folder: the folder; made when missing, for its owner alone.
+        folder: the folder; made when missing. What stands in it is for its owner alone, and the
+            folder itself where it holds nothing else.
 
     Attributes:
         folder: the folder.
+        ballast: room for saying that there is none.
+        warning: that others may open the folder, where they may; else None.
         files: the files.
         uploads: files that come in parts.
         jobs: the jobs.
         permissions: the permissions of checkpoints.
 
     Raises:
-        ApiError: the folder cannot be used, or a newer version made it.
+        ApiError: the folder cannot be used, is another user's, or a newer version made it.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder).absolute()
-        blobs, locks = self.folder / "files", self.folder / "locks"
-        try:
+        blobs, locks, uploads = (self.folder / one for one in _PARTS)
+        with faults(self.folder):
             for one in (self.folder, blobs, locks):
-                one.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        except OSError as error:
-            raise unusable(self.folder, error) from None
-        self.database = Database(self.folder / "graders.sqlite")
+                private_folder(one)
+            _check_owners(self.folder)
+            for one in (blobs, locks, uploads):
+                close_to_others(one)
+            if all(one.name.startswith(_OURS) for one in self.folder.iterdir()):
+                close_to_others(self.folder)
+        self.ballast = Ballast(self.folder / "graders.reserve")
+        self.ballast.keep()
+        self.warning = exposed(self.folder, "the store")
+        self.database = Database(self.folder / _DATABASE)
         self.files = Files(self.database, blobs)
-        self.uploads = Uploads(self.files, self.folder / "uploads")
+        self.uploads = Uploads(self.files, uploads)
         self.jobs = Jobs(self.database, locks)
         self.permissions = Permissions(self.database)
 
@@ -65,3 +80,32 @@ class Store:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _check_owners(folder: Path) -> None:
+    """Refuse a store in which another user could read, or has put, what is ours.
+
+    Raises:
+        ApiError: something in it is another user's, or the database is a link.
+    """
+    if os.name == "nt":
+        return
+    mine = os.geteuid()
+    # The administrator may look after a folder of somebody else, such as a mounted one.
+    trusted = {0, mine, folder.stat().st_uid} if mine == 0 else {0, mine}
+    if (owner := folder.stat().st_uid) not in trusted:
+        raise _foreign(folder, f"belongs to another user (uid {owner})")
+    for name in (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", *_PARTS):
+        path = folder / name
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            continue
+        if found.st_uid not in trusted:
+            raise _foreign(path, f"belongs to another user (uid {found.st_uid})")
+        if stat.S_ISLNK(found.st_mode) and name not in _PARTS:
+            raise _foreign(path, "is a symbolic link")
+
+
+def _foreign(path: Path, what: str) -> ApiError:
+    return ApiError(503, f"{path} {what}; name a folder of your own by --data-dir", "server_error")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import secrets
 import shutil
 import time
@@ -18,11 +17,12 @@ from typing import IO, Any, Final
 
 from graders import jsontext
 from graders.errors import quoted
-from graders.jobs.database import unusable
+from graders.jobs.disk import faults, new_file
 from graders.jobs.error import ApiError, conflict, refused
 from graders.jobs.file import LIMIT, PURPOSES, Files, lasts_of
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.lock import Claim
+from graders.privacy import private_folder
 
 __all__ = ["MOST_PART", "Uploads"]
 
@@ -94,9 +94,13 @@ class Uploads:
         }  # fmt: skip
         kept = about if expires_after is None else {**about, _LATER: expires_after}
         place = self._folder / str(about["id"])
-        with self._faults():
-            place.mkdir(parents=True, mode=0o700)
-        self._describe(place, kept)
+        with faults(self._folder):
+            private_folder(place)
+        try:
+            self._describe(place, kept)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         return about
 
     def add(self, name: str, content: IO[bytes]) -> dict[str, Any]:
@@ -110,19 +114,16 @@ class Uploads:
         part = new_identifier("part_")
         beside = place / f".{part}"
         size, most = 0, min(MOST_PART, about["bytes"])
-        with self._faults(), beside.open("xb") as target:
+        with new_file(beside, of=self._folder) as write:
             while piece := content.read(_PIECE):
                 size += len(piece)
                 if size > most:
-                    beside.unlink()
                     raise ApiError(
                         413, f"the part is larger than {most:,} bytes", param="data",
                         code="part_too_large",
                     )  # fmt: skip
-                target.write(piece)
-            target.flush()
-            os.fsync(target.fileno())
-        with self._faults():
+                write(piece)
+        with faults(self._folder):
             beside.rename(place / part)
         now = int(time.time())
         return {"id": part, "object": "upload.part", "created_at": now, "upload_id": name}
@@ -138,7 +139,7 @@ class Uploads:
         with self._alone(name):
             place, about = self._pending(name)
             parts = _parts(place, part_ids)
-            with self._faults():
+            with faults(self._folder):
                 size = sum(part.stat().st_size for part in parts)
             if size != about["bytes"]:
                 raise refused(
@@ -151,7 +152,11 @@ class Uploads:
                 expires_after=about.pop(_LATER, None), limit=size,
             )  # fmt: skip
             about.update(status="completed", file=file)
-            self._describe(place, about)
+            try:
+                self._describe(place, about)
+            except ApiError:
+                self._files.delete(file["id"])  # Or another try would make it a second time.
+                raise
             for part in parts:
                 part.unlink(missing_ok=True)
         return about
@@ -185,7 +190,7 @@ class Uploads:
             raise ApiError(
                 404, f"No such Upload object: {quoted(name, 128)[1:-1]}", param="upload_id"
             )
-        with self._faults():
+        with faults(self._folder):
             about: dict[str, Any] = jsontext.decode((place / _ABOUT).read_bytes())
         status = about["status"]
         if status == "pending" and time.time() > about["expires_at"]:
@@ -196,11 +201,9 @@ class Uploads:
 
     def _describe(self, place: Path, about: dict[str, Any]) -> None:
         beside = place / f".{secrets.token_hex(8)}"
-        with self._faults():
-            with beside.open("xb") as target:
-                target.write(jsontext.encode(about))
-                target.flush()
-                os.fsync(target.fileno())
+        with new_file(beside, of=self._folder) as write:
+            write(jsontext.encode(about))
+        with faults(self._folder):
             beside.rename(place / _ABOUT)
 
     def _sweep(self) -> None:
@@ -209,13 +212,6 @@ class Uploads:
             for place in self._folder.iterdir():
                 if time.time() - place.stat().st_mtime > 24 * _LASTS:
                     shutil.rmtree(place, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise unusable(self._folder, error) from None
 
 
 def _parts(place: Path, part_ids: Any) -> list[Path]:
@@ -232,7 +228,9 @@ def _parts(place: Path, part_ids: Any) -> list[Path]:
 
 def _joined(parts: Sequence[Path]) -> Iterable[bytes]:
     for part in parts:
-        with part.open("rb") as stream:
+        with faults(part.parent):
+            stream = part.open("rb")
+        with stream:
             while piece := stream.read(_PIECE):
                 yield piece
 

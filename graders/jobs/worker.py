@@ -1,6 +1,6 @@
 """A process that runs one job for a server, and is gone with it.
 
-It reads how from its standard input; the end of that input is the end of the server, however it
+It inherits the job's claim from the server, so that no other server comes between. It reads how to run the job from its standard input; the end of that input is the end of the server, however it
 died. Then this process keeps what is on its way, for that may be paid for, and ends within seconds.
 """
 
@@ -12,26 +12,34 @@ import pickle
 import sys
 import threading
 import time
-from typing import Final
+from typing import Any, Final
 
 from graders.errors import GradersError, shown
 from graders.jobs.error import ApiError
 from graders.jobs.run import fail_job, run_job
 from graders.jobs.store import Store
 
-__all__ = ["ELSEWHERE", "main"]
+__all__ = ["ELSEWHERE", "FULL", "main"]
 
 _PATIENCE: Final = 5.0
 _LEFT: Final = 3
 ELSEWHERE: Final = 4
 """The exit code of a process that finds its job run by another."""
 
+FULL: Final = 5
+"""The exit code of a process that finds no room on the disk; the job's events say so."""
+
 _TROUBLE: Final = 1
+_CODES: Final[dict[Any, int]] = {"job_is_run": ELSEWHERE, "storage": FULL}
 
 
 def main() -> None:
-    """Run the job that the arguments name: the store's folder, then the job's id."""
-    folder, name = sys.argv[1:3]
+    """Run the job that the arguments name: the store's folder, the job's id, its claim.
+
+    The claim is a descriptor's number, or - for none: then it is claimed here.
+    """
+    folder, name, claim = sys.argv[1:4]
+    claimed = None if claim == "-" else int(claim)
     options = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
     stopping = threading.Event()
     threading.Thread(target=_watch, args=(sys.stdin.fileno(), stopping), daemon=True).start()
@@ -39,7 +47,7 @@ def main() -> None:
     try:
         with Store(folder) as store:
             try:
-                run_job(store, name, options, stopping=stopping.is_set)
+                run_job(store, name, options, stopping=stopping.is_set, claimed=claimed)
             except ApiError as error:
                 if error.status != 400:
                     raise
@@ -50,8 +58,8 @@ def main() -> None:
             except Exception as error:  # noqa: BLE001  (else the server would try it for ever)
                 text = f"{type(error).__name__}: {error}".partition("\n")[0]
                 fail_job(store, name, "internal_error", f"a fault of graders: {shown(text, 300)}")
-    except GradersError as error:
-        code = ELSEWHERE if getattr(error, "code", None) == "job_is_run" else _TROUBLE
+    except (GradersError, OSError) as error:
+        code = _CODES.get(getattr(error, "code", None), _TROUBLE)
         if code == _TROUBLE:
             with contextlib.suppress(OSError):
                 sys.stderr.write(f"graders: {error}\n")

@@ -14,7 +14,7 @@ from graders.jobs.worker import ELSEWHERE
 
 def begin(store: Store, name: str, options: RunOptions | None = None) -> subprocess.Popen[bytes]:
     started = subprocess.Popen(
-        program("graders.jobs.worker", str(store.folder), name),
+        program("graders.jobs.worker", str(store.folder), name, "-"),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
