@@ -14,6 +14,7 @@ __all__ = ["LOG_FORMS", "Log", "LogForm"]
 
 LogForm = Literal["json", "text"]
 LOG_FORMS: Final = get_args(LogForm)
+_MOST_KEYS: Final = 100
 
 
 class Log:
@@ -31,6 +32,7 @@ class Log:
         self.texts = texts
         self._form = form
         self._stream = stream
+        self._seldom: dict[str, tuple[float, int]] = {}
 
     def write(self, event: str, level: str = "info", **facts: Any) -> None:
         """Write one line; a log that cannot be written is no reason to stop serving."""
@@ -47,6 +49,26 @@ class Log:
             stream.flush()
         except (OSError, ValueError):
             pass
+
+    def seldom(self, key: str, event: str, level: str, *, seconds: float, **facts: Any) -> None:
+        """Write what may happen very often once in so many seconds; `unsaid` counts the others.
+
+        Args:
+            key: what tells one such thing from another.
+            event: as for `write`.
+            level: as for `write`.
+            seconds: for how long nothing more is written of it.
+            facts: as for `write`.
+        """
+        now = time.monotonic()
+        last, unsaid = self._seldom.get(key, (-seconds, 0))
+        if now - last < seconds:
+            self._seldom[key] = (last, unsaid + 1)
+            return
+        if len(self._seldom) > _MOST_KEYS:
+            self._seldom.clear()
+        self._seldom[key] = (now, 0)
+        self.write(event, level, **facts, unsaid=unsaid or None)
 
     def body(self, body: bytes) -> str | None:
         """Return what the log says of a body: nothing, unless texts were asked for."""

@@ -12,8 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from graders.engine.program import program, settings
 from graders.errors import GradersError
 from graders.jobs import RunOptions, Store
+from graders.jobs.disk import ENOUGH, has_room
+from graders.jobs.lock import Claim
 from graders.jobs.run import fail_job
-from graders.jobs.worker import ELSEWHERE
+from graders.jobs.worker import FULL
 from graders.server.log import Log
 from graders.server.option import ServeOptions
 from graders.server.pool import kill
@@ -21,6 +23,9 @@ from graders.server.pool import kill
 __all__ = ["Supervisor"]
 
 _POLL_SECONDS: Final = 0.5
+_REST_SECONDS: Final = 2.0
+_LONGEST_REST: Final = 30.0
+_SAID_AGAIN: Final = 30.0
 _PATIENCE: Final = 10.0
 _MOST_LOST: Final = 5
 
@@ -29,7 +34,8 @@ class Supervisor:
     """Looks for jobs that wait and runs them. An async context manager.
 
     Another server on the same store may do the same: each job has one lock, and whoever holds it
-    runs it.
+    runs it. It is taken here, before a process is started, and handed to that: jobs that others
+    hold cost nothing and keep nobody waiting.
 
     Args:
         store: where the jobs are.
@@ -43,7 +49,8 @@ class Supervisor:
         self._log = log
         self._wake = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._resting: dict[str, float] = {}
+        self._resting: dict[str, tuple[float, float]] = {}
+        self._full: set[str] = set()
         self._lost: dict[str, tuple[int, int]] = {}
         self._ending = False
         self._task: asyncio.Task[None] | None = None
@@ -70,7 +77,8 @@ class Supervisor:
             try:
                 await self._begin()
             except GradersError as error:
-                self._log.write("fault", "error", message=str(error))
+                said = str(error)
+                self._log.seldom(said, "fault", "error", seconds=_SAID_AGAIN, message=said)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
             self._wake.clear()
@@ -79,31 +87,43 @@ class Supervisor:
         if len(self._running) >= self._options.jobs:
             return
         now = asyncio.get_running_loop().time()
+        roomy = not self._full or has_room(self._options.data_dir, ENOUGH)
         for job in await run_in_threadpool(self._store.jobs.runnable):
-            if job in self._running or self._resting.get(job, 0.0) > now:
+            if job in self._running or self._resting.get(job, (0.0, 0.0))[0] > now:
                 continue
-            self._resting.pop(job, None)
-            self._running[job] = asyncio.create_task(self._run(job))
+            if job in self._full and not roomy:
+                continue
+            claim = await run_in_threadpool(self._store.jobs.claim, job)
+            if not claim.held:
+                continue
+            self._running[job] = asyncio.create_task(self._run(job, claim))
             if len(self._running) >= self._options.jobs:
                 return
 
-    async def _run(self, job: str) -> None:
+    async def _run(self, job: str, claim: Claim) -> None:
         began = asyncio.get_running_loop().time()
         code: int | None = None
         try:
-            code = await self._wait_for(job)
+            code = await self._wait_for(job, claim)
         except OSError as error:
             self._log.write("fault", "error", job=job, message=str(error))
         finally:
+            claim.release()
             del self._running[job]
             now = asyncio.get_running_loop().time()
             await self._count_lost(job, code)
-            if code:
-                # Whatever keeps it from running, such as another server that has it: not at once.
-                self._resting[job] = now + (2.0 if now - began < 5.0 else 0.0)
-            if code != ELSEWHERE:
-                self._log.write("job", id=job, exit=code, seconds=round(now - began, 1))
+            self._rest(job, code, now - began)
+            self._log.write("job", id=job, exit=code, seconds=round(now - began, 1))
             self._wake.set()
+
+    def _rest(self, job: str, code: int | None, seconds: float) -> None:
+        """Let a job rest that could not be run: longer each time, for a try costs a process."""
+        (self._full.add if code == FULL else self._full.discard)(job)
+        _, last = self._resting.pop(job, (0.0, 0.0))
+        if code == 0 or seconds >= 5.0:
+            return
+        rest = min(max(_REST_SECONDS, 2 * last), _LONGEST_REST)
+        self._resting[job] = (asyncio.get_running_loop().time() + rest, rest)
 
     async def _count_lost(self, job: str, code: int | None) -> None:
         """Let a job fail whose process the system kills again and again at the same step."""
@@ -120,15 +140,19 @@ class Supervisor:
                 await run_in_threadpool(fail_job, self._store, job, "process_lost", said)
                 del self._lost[job]
 
-    async def _wait_for(self, job: str) -> int:
+    async def _wait_for(self, job: str, claim: Claim) -> int:
         """Run a job's process to its end; it is told to end when this server does."""
         options = pickle.dumps(self._run_options(), protocol=5)
         process = await asyncio.create_subprocess_exec(
-            *program("graders.jobs.worker", str(self._options.data_dir), job),
+            *program(
+                "graders.jobs.worker", str(self._options.data_dir), job, str(claim.descriptor())
+            ),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
+            pass_fds=(claim.descriptor(),),
             **settings(),
         )
+        claim.release()  # The process has it now, for as long as it lives.
         if process.stdin is None:
             raise TypeError("the process has pipes")
         waiting = asyncio.ensure_future(process.wait())
