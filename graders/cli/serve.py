@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from graders.cli.judge import judge_options
 from graders.cli.option import byte_size, data_dir_option, python_options, rollout_options
 from graders.cli.output import say
 from graders.errors import OptionError, UnavailableError
+from graders.privacy import close_to_others, private_file, private_folder
 from graders.sandbox import PythonOptions
 
 __all__ = ["serve"]
@@ -48,6 +50,17 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     help="File with the token that requests must carry.  [default: $GRADERS_SERVER_TOKEN]",
 )
 @click.option(
+    "--no-token",
+    is_flag=True,
+    help="Demand none, though other users of this machine can reach the server.",
+)
+@click.option(
+    "--unix-socket",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Listen on a socket that only this user can open, in place of host and port.",
+)
+@click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
@@ -63,6 +76,13 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 )
 @click.option(
     "--max-file", type=byte_size, default="512M", show_default=True, help="Largest uploaded file."
+)
+@click.option(
+    "--max-stored",
+    type=byte_size,
+    default="16G",
+    show_default=True,
+    help="What all files and jobs may take on the disk; one more upload is refused.",
 )
 @click.option(
     "--max-requests",
@@ -119,9 +139,12 @@ def serve(
     port: int,
     data_dir: Path,
     token_file: Path | None,
+    no_token: bool,
+    unix_socket: Path | None,
     allowed_hosts: tuple[str, ...],
     max_body: int,
     max_file: int,
+    max_stored: int,
     max_requests: int,
     metric_timeout: float,
     timeout: float,
@@ -144,16 +167,20 @@ def serve(
             raise UnavailableError(
                 f"graders serve needs {name.replace('_', '-')}: pip install 'local-graders[server]'"
             )
-    from graders.server.option import Limits, ServeOptions  # noqa: PLC0415  (an extra)
+    from graders.server.option import Limits, ServeOptions, is_loopback  # noqa: PLC0415  (an extra)
     from graders.server.run import serve as run_server  # noqa: PLC0415  (an extra)
 
+    token, own = _token(token_file), False
+    if not (token or no_token or unix_socket) and is_loopback(host):
+        token, own = _token_for_others(data_dir)
     options = ServeOptions(
-        data_dir=data_dir, host=host, port=port, token=_token(token_file),
-        allowed_hosts=allowed_hosts, processes=processes or os.cpu_count() or 1, jobs=jobs,
+        data_dir=data_dir, host=host, port=port, token=token, trusts_own=own,
+        unix_socket=unix_socket, allowed_hosts=allowed_hosts, processes=processes or os.cpu_count() or 1, jobs=jobs,
         log_texts=log_texts, log_form=_log_form(log_format), python=python, judge=judge,
         rollout_url=rollout_url, rollout_model=rollout_model,
         limits=Limits(
-            body_bytes=max_body, file_bytes=max_file, requests=max_requests,
+            body_bytes=max_body, file_bytes=max_file, stored_bytes=max_stored,
+            requests=max_requests,
             metric_seconds=metric_timeout, request_seconds=timeout,
         ),
     )  # fmt: skip
@@ -180,3 +207,33 @@ def _token(file: Path | None) -> str:
     if not token:
         raise OptionError(f"the token file {file} is empty")
     return token
+
+
+def _token_for_others(folder: Path) -> tuple[str, bool]:
+    """Return a token, where other users can reach this machine's loopback, and whom it is for.
+
+    It is made once and kept in the data folder.
+
+    Returns:
+        The token, "" where nobody else is seen, and whether this user's connections need none.
+    """
+    from graders.server.neighbour import can_tell, others  # noqa: PLC0415  (an extra)
+
+    who = others()
+    if who is None:
+        return "", False
+    file = folder / "token"
+    try:
+        private_folder(folder)
+        if private_file(file):
+            file.write_text(secrets.token_urlsafe() + "\n", encoding="ascii")
+        close_to_others(file)
+    except OSError as error:
+        raise OptionError(f"{file} cannot be written: {error.strerror or error}") from None
+    own = can_tell()
+    needed = "their requests have to carry" if own else "every request has to carry"
+    say(
+        f"{who} can reach 127.0.0.1, so {needed} the token in {file} (--unix-socket is another "
+        "way to keep them out; --no-token lets them read and change everything)"
+    )
+    return _token(file), own

@@ -22,8 +22,9 @@ from graders.jobs.error import ApiError
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions, is_loopback
+from graders.server.protocol import CONNECTION, Guarded
 
-__all__ = ["Guard", "error_response", "retry_headers"]
+__all__ = ["Guard", "connection_of", "error_response", "retry_headers"]
 
 _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
@@ -32,7 +33,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "O
 def error_response(error: ApiError) -> Response:
     """Return the answer that says an error, in the hosted service's envelope."""
     headers = retry_headers(error.status)
-    if error.code == "ambiguous_length":
+    if error.code in ("ambiguous_length", "server_busy"):
         headers["connection"] = "close"
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
@@ -65,7 +66,8 @@ class Guard:
         self._app = app
         self._token = options.token.encode()
         self._hosts = {one.lower() for one in (*options.allowed_hosts, options.host)}
-        self._any_host = bool(options.token) or not is_loopback(options.host)
+        # Browsers have no token to give; but those of the server's own user may need none.
+        self._any_host = bool(options.token) and not options.trusts_own
         self._meter = meter
         self._log = log
 
@@ -117,8 +119,17 @@ class Guard:
                 400, "the request has both Transfer-Encoding and Content-Length",
                 code="ambiguous_length",
             )  # fmt: skip
+        connection = connection_of(scope)
+        shown = self._shows_token(headers)
+        if shown and connection is not None:
+            connection.places.know(connection)
+        if connection is not None and connection.guest and scope["path"] not in _OPEN:
+            return ApiError(
+                503, "all places are at work; try again in a moment", type="server_error",
+                code="server_busy",
+            )  # fmt: skip
         host = headers.get("host", "")
-        if not self._any_host and not self._is_ours(host):
+        if not (self._any_host or shown or self._is_ours(host)):
             return ApiError(
                 403,
                 "this server answers to its own names only; name another by --allow-host",
@@ -133,16 +144,17 @@ class Guard:
             return ApiError(
                 403, "pages of other sites may not ask this server", code="origin_not_allowed"
             )
-        if not self._token or scope["path"] in _OPEN:
+        trusted = connection is not None and connection.trusted
+        if not self._token or shown or trusted or scope["path"] in _OPEN:
             return None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        given = given.strip() if scheme.lower() == "bearer" else headers.get("api-key", "")
-        if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
-            return None
-        said = "the token is wrong" if given else "a token is required"
+        said = "the token is wrong" if _given(headers) else "a token is required"
         return ApiError(
             401, f"{said}: send it as Authorization: Bearer", code="invalid_api_key",
         )  # fmt: skip
+
+    def _shows_token(self, headers: Headers) -> bool:
+        given = _given(headers).encode("utf-8", "replace")
+        return bool(self._token) and hmac.compare_digest(given, self._token)
 
     def _is_ours(self, host: str) -> bool:
         name = host.lower()
@@ -167,3 +179,15 @@ class Guard:
             client=(scope.get("client") or ("",))[0],
             body=scope["state"].get("said"),
         )
+
+
+def connection_of(scope: Scope) -> Guarded | None:
+    """Return the connection that a request came by, where it is one of this server's own."""
+    found: Guarded | None = scope.get("extensions", {}).get(CONNECTION)
+    return found
+
+
+def _given(headers: Headers) -> str:
+    """Return the token that a request shows, right or wrong; "" for none."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else headers.get("api-key", "")

@@ -82,7 +82,7 @@ def _json(now: float, event: str, level: str, facts: Mapping[str, Any]) -> str:
 
 def _text(now: float, event: str, level: str, facts: Mapping[str, Any]) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(now))
-    if event == "listening":
+    if event == "listening" and "url" in facts:
         url = facts["url"]
         return (
             f"{clock}  the playground is at {url}/\n"

@@ -22,9 +22,12 @@ class Limits:
         body_bytes: the longest JSON body.
         file_bytes: the largest uploaded file.
         requests: grading requests that are under way or wait; one more is answered with 429.
-        connections: open connections; one more is closed.
+        connections: open connections; for one more, that is closed whose client keeps the server
+            waiting longest.
+        stored_bytes: what files, parts of files and the database may take together.
         header_seconds: time for a request's head to arrive.
         body_seconds: time for a JSON body to arrive; an upload needs 64 kB in each such time.
+        write_seconds: time for a client to take 64 kB of its answer, or the rest of it.
         metric_seconds: time for string checks, text metrics and formulas of one request.
         request_seconds: time for one request, with python graders and judges.
         shutdown_seconds: time for requests under way when the server is told to stop.
@@ -32,10 +35,12 @@ class Limits:
 
     body_bytes: int = 4 << 20
     file_bytes: int = 512 << 20
+    stored_bytes: int = 16 << 30
     requests: int = 1024
     connections: int = 2048
     header_seconds: float = 10.0
     body_seconds: float = 20.0
+    write_seconds: float = 20.0
     metric_seconds: float = 20.0
     request_seconds: float = 310.0
     shutdown_seconds: float = 20.0
@@ -55,6 +60,8 @@ class ServeOptions:
         host: the address to listen on; one that others can reach demands a token.
         port: the port; 0 for any that is free.
         token: what requests carry as `Authorization: Bearer` or `api-key`; "" for no token.
+        trusts_own: whether connections of this process's own user need no token.
+        unix_socket: the path of a socket to listen on in place of host and port; None for those.
         allowed_hosts: further names by which browsers and clients may call this server.
         limits: what requests may take.
         processes: processes for metrics and formulas.
@@ -71,6 +78,8 @@ class ServeOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     token: str = field(default="", repr=False)
+    trusts_own: bool = False
+    unix_socket: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     processes: int = 2

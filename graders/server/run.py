@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
+import stat
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
+from anyio import to_thread
 
 from graders.errors import OptionError
 from graders.server.app import create_app
+from graders.server.door import Door, Room, room_for
 from graders.server.log import Log
+from graders.server.neighbour import trusts_of
 from graders.server.option import ServeOptions
-from graders.server.protocol import guarded
+from graders.server.places import Places
+from graders.server.protocol import Guarded
 
 __all__ = ["serve"]
 
@@ -37,13 +44,53 @@ class _Lines(logging.Handler):
         frames = None
         if record.exc_info and record.exc_info[2] is not None:
             frames = traceback.format_tb(record.exc_info[2])[-3:]
-        self._log.write(
-            "server", record.levelname.lower(), message=record.getMessage(), frames=frames
-        )
+        level, message = record.levelname.lower(), record.getMessage()
+        self._log.seldom(record.msg, "server", level, seconds=1.0, message=message, frames=frames)
 
 
 class _Server(uvicorn.Server):
-    """A server that ends quietly when it is told to."""
+    """A server with a door of its own, that ends quietly when it is told to."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        options: ServeOptions,
+        log: Log,
+        listening: socket.socket,
+        room: Room,
+    ) -> None:
+        super().__init__(config)
+        self._options, self._log, self._room = options, log, room
+        self._listening = listening
+        self._door: Door | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as any, but let connections in by a door that counts them."""
+        del sockets
+        to_thread.current_default_thread_limiter().total_tokens = self._room.threads
+        await super().startup(sockets=[])  # Its own way in logs a thousand times what it lacks.
+        places, trusts = Places(self._room.connections), trusts_of(self._options)
+
+        def make(peer: str, connected: socket.socket) -> Guarded:
+            return Guarded(
+                limits=self._options.limits, places=places, peer=peer, trusted=trusts(connected),
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state,
+            )  # fmt: skip
+
+        self._door = Door(
+            listening=self._listening, places=places, make=make, log=self._log,
+            files=self._room.files,
+        )  # fmt: skip
+        self._door.open()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody in any more, and end when all are answered."""
+        del sockets
+        if self._door is not None:
+            await self._door.close()
+        await super().shutdown(sockets=[self._listening])
+        if self._door is not None:
+            self._door.stop()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -68,13 +115,13 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
         GradersError: the data folder cannot be used.
     """
     log = log or Log(texts=options.log_texts, form=options.log_form)
-    _allow_files(options.limits.connections)
+    room = room_for(options)
     listening = _listen(options)
     with contextlib.closing(listening):
         app = create_app(options, log)
         config = uvicorn.Config(
             app,
-            http=guarded(options.limits),
+            http="h11",
             ws="none",
             lifespan="on",
             log_config=None,
@@ -87,14 +134,24 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
         for name in ("uvicorn.error", "asyncio"):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [_Lines(log)], False
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        log.write("listening", url=f"http://{shown}:{port}", data_dir=str(options.data_dir))
-        _Server(config).run(sockets=[listening])
+        log.write("listening", **_address(options, listening), data_dir=str(options.data_dir))
+        _Server(config, options, log, listening, room).run()
+        if options.unix_socket is not None:
+            options.unix_socket.unlink(missing_ok=True)
         log.write("stopped")
 
 
+def _address(options: ServeOptions, listening: socket.socket) -> dict[str, str]:
+    if options.unix_socket is not None:
+        return {"unix_socket": str(options.unix_socket)}
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return {"url": f"http://{shown}:{port}"}
+
+
 def _listen(options: ServeOptions) -> socket.socket:
+    if options.unix_socket is not None:
+        return _listen_beside(options.unix_socket)
     host = options.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named, for asyncio answers without delay only where it is.
@@ -114,15 +171,32 @@ def _listen(options: ServeOptions) -> socket.socket:
     return listening
 
 
-def _allow_files(connections: int) -> None:
-    """Let this process have as many files open as it may have connections, and some."""
+def _listen_beside(path: Path) -> socket.socket:
+    """Listen on a socket in the file system that only this user can connect to."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        import resource  # noqa: PLC0415  (not on Windows)
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 512
-    if soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(path.lstat().st_mode) and not _is_answered(path):
+                path.unlink()  # Of a server that was killed.
+        before = os.umask(0o177)
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        reason = error.strerror or str(error)
+        raise OptionError(f"{path} cannot be listened on: {reason}; name another path") from None
+    return listening
+
+
+def _is_answered(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
+        try:
+            asked.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+    return True

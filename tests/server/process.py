@@ -40,6 +40,7 @@ class Serving:
     folder: Path
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
     lines: list[dict[str, Any]] = field(default_factory=list)
     process: subprocess.Popen[str] = field(init=False)
     port: int = 0
@@ -47,7 +48,7 @@ class Serving:
     def __post_init__(self) -> None:
         given = any(one.startswith("--port") for one in self.options)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "graders", "serve", *([] if given else ["--port", "0"]),
+            [*self.before, sys.executable, "-m", "graders", "serve", *([] if given else ["--port", "0"]),
              "--data-dir", str(self.folder), *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "NO_PROXY": "127.0.0.1", **self.environment},
@@ -68,7 +69,7 @@ class Serving:
             if line.startswith("{"):
                 self.lines.append(json.loads(line))
                 if self.lines[-1]["event"] == "listening":
-                    self.port = int(self.lines[-1]["url"].rpartition(":")[2])
+                    self.port = int(self.lines[-1].get("url", ":-1").rpartition(":")[2])
                     self._listening.set()
         self._listening.set()
 
@@ -106,7 +107,7 @@ class Serving:
         return self.ask("POST", "/v1/fine_tuning/alpha/graders/run", body, timeout=60, **headers)
 
     def upload(
-        self, content: bytes, name: str = "rows.jsonl", purpose: str = "fine-tune"
+        self, content: bytes, name: str = "rows.jsonl", purpose: str = "fine-tune", **headers: str
     ) -> Answer:
         """Return the answer to an upload."""
         parts = (
@@ -119,7 +120,7 @@ class Serving:
             + b"\r\n--frontier--\r\n"
         )
         kind = "multipart/form-data; boundary=frontier"
-        return self.ask("POST", "/v1/files", parts, Content_Type=kind)
+        return self.ask("POST", "/v1/files", parts, Content_Type=kind, **headers)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""

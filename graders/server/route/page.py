@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from graders.chat.endpoint import LOCAL, base_url
 from graders.server.example import samples
+from graders.server.guard import connection_of
 from graders.server.meter import CONTENT_TYPE
 from graders.server.openapi import document
 from graders.server.page import page, policy
@@ -33,13 +34,13 @@ async def icon(_: Request) -> Response:
 
 async def info(request: Request) -> Response:
     """Tell the page about this server."""
-    options = state_of(request).options
+    options, connection = state_of(request).options, connection_of(request.scope)
     server = base_url(options.judge.base_url)
     limits = options.limits
     return json_response(
         {
             "version": __version__,
-            "token_required": bool(options.token),
+            "token_required": bool(options.token) and not (connection and connection.trusted),
             "judge": LOCAL if server == LOCAL else urlsplit(server).hostname,
             "jobs": options.jobs,
             "limits": {"body_bytes": limits.body_bytes, "file_bytes": limits.file_bytes},
