@@ -7,15 +7,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from graders.config import yamltext
 from graders.config.fault import json_path
+from graders.config.yamltext import MAX_DEPTH
 from graders.errors import ConfigError, Fault, caret, quoted
 
 __all__ = ["Place", "lines", "parse", "spots", "unfit"]
 
-MAX_DEPTH: Final = 100
-"""Objects and lists inside each other; no config needs a tenth of it."""
-
-_MAX_YAML_NODES: Final = 200_000
 _MAX_BITS: Final = 10_000
 
 # What YAML's reader refuses or takes for a line break, though JSON's strings may hold it.
@@ -80,7 +78,7 @@ def _parse_json(text: str, name: str) -> Any:
     except RecursionError:
         raise ConfigError([Fault("$", "the text nests too deeply")], source=name) from None
     except _DuplicateKeyError as error:
-        fault = next(_duplicates(_composed(text), ()), Fault("$", str(error)))
+        fault = next(_duplicates(_composed(text), (), set()), Fault("$", str(error)))
         raise ConfigError([fault], source=name) from None
     except ValueError as error:
         raise ConfigError([Fault("$", _number_problem(error))], source=name) from None
@@ -102,110 +100,56 @@ def _number_problem(error: ValueError) -> str:
 
 
 def _parse_yaml(text: str, name: str) -> Any:
-    import yaml  # noqa: PLC0415  (JSON configs do not pay for it)
-
-    def refusal(fault: Fault) -> ConfigError:
-        return ConfigError([fault], source=name)
-
     try:
-        loader = _loader(text)
-        root = loader.get_single_node()
+        root = yamltext.compose(text)
         if root is None:
             return None
-        _check_yaml(root, {}, set())
-        if fault := next(_duplicates(root, ()), None):
-            raise refusal(fault)
-        return loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        problem = f"not YAML: {error.problem or error.context or 'cannot be parsed'}"
-        if mark is not None and mark.index <= len(text):
-            problem += f"\n{caret(text, mark.index, mark.index + 1)}"
-        raise refusal(Fault("$", problem, line=None if mark is None else mark.line + 1)) from None
-    except yaml.YAMLError as error:
-        raise refusal(Fault("$", f"not YAML: {getattr(error, 'reason', error)}")) from None
-    except RecursionError:
-        raise refusal(Fault("$", "the text nests too deeply")) from None
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise refusal(Fault("$", f"not YAML: {_number_problem(error)}")) from None
+        fault = next(_duplicates(root, (), set()), None)
+        if fault is None:
+            return yamltext.construct(root)
+    except yamltext.TooDeepError as error:
+        fault = Fault("$", error.problem)
+    except yamltext.YamlError as error:
+        fault = Fault("$", f"not YAML: {error.problem}")
+        if error.index is not None:
+            fault = _at(text, error.index, fault.message)
+    raise ConfigError([fault], source=name)
 
 
-def _loader(text: str) -> Any:
-    """Return YAML's loader of a text that does not nest too deeply for it.
-
-    Raises:
-        RecursionError: it does; the loader written in C would crash.
-    """
-    import yaml  # noqa: PLC0415
-
-    kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth = 0
-    for event in yaml.parse(text, Loader=kind):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise RecursionError
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return kind(text)
+def _at(text: str, index: int, problem: str) -> Fault:
+    """Return a fault of a whole text that is seen at one place in it."""
+    line = text.count("\n", 0, index) + 1
+    return Fault("$", f"{problem}\n{caret(text, index, index + 1)}", line=line)
 
 
-def _check_yaml(node: Any, sizes: dict[int, int], open_nodes: set[int]) -> int:
-    """Return how many nodes a YAML node stands for; aliases count each time they are used."""
-    if id(node) in sizes:
-        return sizes[id(node)]
-    if id(node) in open_nodes:
-        raise ValueError(f"an alias contains itself (line {node.start_mark.line + 1})")
-    open_nodes.add(id(node))
-    size = 1
-    for child in _children(node):
-        size += _check_yaml(child, sizes, open_nodes)
-        if size > _MAX_YAML_NODES:
-            raise ValueError("its aliases stand for too many values")
-    open_nodes.discard(id(node))
-    sizes[id(node)] = size
-    return size
-
-
-def _children(node: Any) -> Iterator[Any]:
-    if node.id == "mapping":
-        for pair in node.value:
-            yield from pair
-    elif node.id == "sequence":
-        yield from node.value
-
-
-def _duplicates(node: Any, place: Place) -> Iterator[Fault]:
+def _duplicates(node: Any, place: Place, done: set[int]) -> Iterator[Fault]:
     """Yield a fault for each key that stands twice in one object of a YAML node."""
-    if node is None or node.id == "scalar":
+    if node is None or node.id == "scalar" or id(node) in done:
         return
+    done.add(id(node))
     if node.id == "sequence":
         for index, child in enumerate(node.value):
-            yield from _duplicates(child, (*place, index))
+            yield from _duplicates(child, (*place, index), done)
         return
     seen: set[tuple[str, Any]] = set()
     for key, child in node.value:
         if key.id != "scalar":
             continue
-        if (key.tag, key.value) in seen and key.value != "<<":
+        if (key.tag, key.value) in seen and key.tag != yamltext.MERGE:
             problem = f"the key {quoted(key.value)} stands twice in one object"
             yield Fault(json_path(place), problem, line=key.start_mark.line + 1)
         seen.add((key.tag, key.value))
-        yield from _duplicates(child, (*place, key.value))
+        yield from _duplicates(child, (*place, key.value), done)
 
 
 def _composed(text: str) -> Any:
     """Return the YAML node of a JSON or YAML text, None where YAML's parser gives up."""
-    import yaml  # noqa: PLC0415  (only a config with faults needs lines)
-
     text = _NOT_YAML.sub(" ", text)
     if text.lstrip()[:1] in ("{", "["):
         text = _BACKSLASH.sub(_yaml_escape, text)
     try:
-        return _loader(text).get_single_node()
-    except (yaml.YAMLError, RecursionError, ValueError):
+        return yamltext.compose(text)
+    except yamltext.YamlError:
         return None
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from graders.config import document
+from graders.config import document, yamltext
 from graders.config.document import Place
 from graders.errors import ConfigError
 from graders.grade import Grade
@@ -109,11 +109,9 @@ def refusal(suite: Suite, outcome: Outcome) -> str | None:
 
 def _nodes(text: str) -> Any:
     """Return the YAML node of a text that has been read before, None where YAML refuses it."""
-    import yaml  # noqa: PLC0415  (only rewriting needs it)
-
     try:
-        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError:
+        return yamltext.compose(text)
+    except yamltext.YamlError:
         return None
 
 
