@@ -371,6 +371,12 @@ def machine_view(report: MachineReport, models: Mapping[str, str]) -> Renderable
     facts.add_row("seccomp", "yes" if report.seccomp else "no")
     facts.add_row("namespaces", report.namespaces or "yes")
     facts.add_row("bubblewrap", report.bubblewrap or "none")
+    own = (
+        "on the disk, looked at 4 times a second"
+        if report.filesystem
+        else "a file system of its own"
+    )
+    facts.add_row("scratch", own)
     parts: list[RenderableType] = [facts, ""]
     table = Table("level", "here", "needs", box=None, padding=(0, 3, 0, 0))
     for level in LEVELS:

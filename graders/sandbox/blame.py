@@ -6,6 +6,7 @@ import signal
 from typing import Final
 
 from graders.calls import PythonError
+from graders.sandbox.inside.scratch import BYTES, FILES
 from graders.sandbox.limits import Limits, size
 
 __all__ = ["KILLED", "death", "hard_timeout"]
@@ -22,14 +23,18 @@ _SIGNALS: Final = {
 }
 
 
-def death(status: int, *, disk_full: bool, limits: Limits, load: bool) -> PythonError:
-    """Return the error for a process that ended with `status` (an exit code, or -signal)."""
+def death(status: int, *, disk_full: int, limits: Limits, load: bool) -> PythonError:
+    """Return the error for a process that ended with `status` (an exit code, or -signal).
+
+    `disk_full` is what it had too much of in its scratch, 0 for nothing.
+    """
     what = "loading the source" if load else "the call"
     if disk_full:
-        return PythonError(
-            "load" if load else "crash",
-            f"{what} was killed: it wrote more than {size(limits.disk_bytes)} to disk",
-        )
+        excess = {
+            BYTES: f"it wrote more than {size(limits.disk_bytes)} to disk",
+            FILES: f"it made more than {limits.disk_files:,} files and folders",
+        }.get(disk_full, "it wrote to disk what cannot be measured")
+        return PythonError("load" if load else "crash", f"{what} was killed: {excess}")
     if KILLED < status <= -1000 or status < KILLED:
         return PythonError("resource", f"no process could be started (errno {-1000 - status})")
     if status == KILLED:

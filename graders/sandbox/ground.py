@@ -14,7 +14,7 @@ _SYSTEM: Final = (
     "/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store",
     "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types", "/etc/ssl/openssl.cnf",
     "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
-    "/dev/urandom", "/dev/random", "/dev/zero",
+    "/dev/urandom", "/dev/random",  # not /dev/zero: mapped, it is memory that no limit counts
 )  # fmt: skip
 
 DEVICES: Final = ("/dev/null",)

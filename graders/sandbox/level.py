@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -55,13 +55,17 @@ _STANDARD: Final = (
 _FILES: Final = (
     "Files: reads the interpreter, its packages, /usr and its scratch; writes its scratch only.",
 )
+_MEMORY: Final = (
+    "Memory that no limit counts (shared, of locks, of descriptors on their way) is refused.",
+    "Disk, files and folders of a call are limited, whatever is done to hide them.",
+)
 _OPEN: Final = (
     "A grader can read what you can, your environment too; use the network; start processes.",
     "A grader can signal your other processes.",
 )
 _RESIDUE: Final = (
     "That files exist, their sizes and times (stat works everywhere).",
-    "A total for disk to the byte: a file is bounded exactly, the total looked at 4 times a second.",
+    "Exact totals of disk and files where the scratch is on the disk: looked at 4 times a second.",
     "CPU share beyond the number of CPUs; a bug in the kernel; side channels.",
 )
 
@@ -70,15 +74,15 @@ _PROMISES: Final[Mapping[Level, Promises]] = MappingProxyType(
         "strong": Promises(
             "Linux with user namespaces (or root, or bubblewrap), Landlock and seccomp",
             (
-                *_BASIC, *_LIMITS, *_STANDARD, *_FILES,
+                *_BASIC, *_LIMITS, *_STANDARD, *_FILES, *_MEMORY,
                 "Its own view of processes, network, IPC and mounts.",
                 "The end of the worker ends every process in it.",
             ),
-            ("That files exist, their sizes and times.", _RESIDUE[2]),
+            ("That files exist, their sizes and times.", *_RESIDUE[1:]),
         ),
         "standard": Promises(
             "Linux 5.13 or later with Landlock and seccomp; no privilege",
-            (*_BASIC, *_LIMITS, *_STANDARD, *_FILES),
+            (*_BASIC, *_LIMITS, *_STANDARD, *_FILES, *_MEMORY),
             _RESIDUE,
         ),
         "seccomp-only": Promises(
@@ -118,6 +122,8 @@ class MachineReport:
         default: the level used when none is asked for; None where only a level below
             `standard` is available, which must be asked for by name.
         notes: what a user may want to know about this machine.
+        filesystem: "" where a call's scratch is a file system of its own at `standard` and
+            `strong`, so that disk and files are bounded to the byte; else why not.
     """
 
     system: str
@@ -128,6 +134,7 @@ class MachineReport:
     available: tuple[Level, ...]
     default: Level | None
     notes: tuple[str, ...]
+    filesystem: str = "not tried"
 
 
 def _has_seccomp() -> bool:
@@ -151,11 +158,11 @@ def _bubblewrap() -> str | None:
     return found if tried.returncode == 0 else None
 
 
-def _namespaces() -> str:
-    """Try in a process of its own: a fork of a threaded engine could deadlock."""
+def _try(what: str) -> str:
+    """Try `namespaces` or `mounts` in a process of its own: a fork of ours could deadlock."""
     try:
         tried = subprocess.run(
-            [*command(sys.executable), "namespaces"],
+            [*command(sys.executable), what],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False, cwd="/",
             env=environment(tempfile.gettempdir(), ""),
         )  # fmt: skip
@@ -173,29 +180,18 @@ def probe() -> MachineReport:
     if os.name != "posix":
         note = "Python graders need Linux or macOS; on Windows use WSL 2."
         return MachineReport(system, 0, False, "not POSIX", None, (), None, (note,))
-    notes: list[str] = []
     if not sys.platform.startswith("linux"):
-        notes.append("Only Linux confines files, network and processes.")
+        note = "Only Linux confines files, network and processes."
         return MachineReport(
-            system, 0, False, "not Linux", None, ("limits", "basic"), None, tuple(notes)
+            system, 0, False, "not Linux", None, ("limits", "basic"), None, (note,)
         )
     landlock, seccomp = lockdown.landlock_abi(), _has_seccomp()
-    if not syscalls.supported():
-        notes.append(f"System call numbers of {platform.machine()} are not known here.")
-    if landlock == 0:
-        notes.append("Landlock is off or older than Linux 5.13: files cannot be protected.")
-    elif landlock < 6:
-        notes.append(f"Landlock {landlock}: signals are confined by seccomp alone.")
-    if os.getuid() == 0:
-        notes.append(
-            "Running as root: capabilities are dropped, but the number of threads is not limited."
-        )
-    why_not = bubblewrap = None
-    if landlock and seccomp:
-        why_not = _namespaces()
-        bubblewrap = _bubblewrap() if why_not else None
+    confined = bool(landlock and seccomp)
+    why_not = _try("namespaces") if confined else "not tried"
+    bubblewrap = _bubblewrap() if confined and why_not else None
+    filesystem = _try("mounts") if confined and why_not else why_not
     levels: list[Level] = []
-    if landlock and seccomp:
+    if confined:
         levels += ["strong"] if not why_not or bubblewrap else []
         levels += ["standard"]
     if seccomp:
@@ -205,12 +201,35 @@ def probe() -> MachineReport:
         system=system,
         landlock=landlock,
         seccomp=seccomp,
-        namespaces="not tried" if why_not is None else why_not,
+        namespaces=why_not,
         bubblewrap=bubblewrap,
         available=tuple(levels),
-        default="standard" if "standard" in levels else None,
-        notes=tuple(notes),
+        default="standard" if confined else None,
+        notes=tuple(_notes(landlock, filesystem if confined else "")),
+        filesystem=filesystem,
     )
+
+
+def _notes(landlock: int, filesystem: str) -> Iterator[str]:
+    """Say what a user may want to know of a Linux machine."""
+    if not syscalls.supported():
+        yield f"System call numbers of {platform.machine()} are not known here."
+    if landlock == 0:
+        yield "Landlock is off or older than Linux 5.13: files cannot be protected."
+    elif landlock < 3:
+        yield (
+            f"Landlock {landlock}: emptying a file by its path (truncate) is refused by seccomp, in "
+            "the scratch too; signals are confined by seccomp alone."
+        )
+    elif landlock < 6:
+        yield f"Landlock {landlock}: signals are confined by seccomp alone."
+    if filesystem:
+        yield (
+            f"No mount namespace ({filesystem}): the scratch is on the disk, and looked at 4 times a "
+            "second, so a call may exceed its disk and files by what it writes in that time."
+        )
+    if os.getuid() == 0:
+        yield "Running as root: capabilities are dropped, but the number of threads is not limited."
 
 
 def _gives_standard() -> bool:

@@ -30,7 +30,9 @@ class Limits:
         call_seconds: wall-clock time of one call, the module's top level included.
         load_seconds: wall-clock time to import and run the top level once.
         memory_bytes: address space of one worker process.
-        disk_bytes: the largest file, and about the total, in a worker's scratch.
+        disk_bytes: the total of a runner's scratch, which is memory where it is a file system of
+            its own; else the largest file, and a total looked at 4 times a second.
+        disk_files: files, folders and links in a runner's scratch, bounded in the same way.
         source_bytes: the longest source, in bytes of UTF-8 (256 kB is 256,000 bytes).
         output_bytes: how much of a row's stdout, and of its stderr, is kept.
         cpus: how many CPUs one worker may use.
@@ -41,6 +43,7 @@ class Limits:
     load_seconds: float = 120.0
     memory_bytes: int = 2 << 30
     disk_bytes: int = 1 << 30
+    disk_files: int = 20_000
     source_bytes: int = 256_000
     output_bytes: int = 64_000
     cpus: int = 2

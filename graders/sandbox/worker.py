@@ -86,7 +86,7 @@ class Worker:
         self.settings = settings
         self._folder = scratch.folder()
         self._count = 0
-        self._ended: dict[int, tuple[int, bool]] = {}
+        self._ended: dict[int, tuple[int, int]] = {}
         self._closed = False
         self.used = 0.0
         self.kept: Any = None
@@ -135,6 +135,7 @@ class Worker:
             "limits": {
                 "memory": limits.memory_bytes,
                 "disk": limits.disk_bytes,
+                "files": limits.disk_files,
                 "tasks": self.settings.tasks,
             },
             "source": self.settings.source,
@@ -202,7 +203,7 @@ class Worker:
         payload = self._read(length, deadline)
         if what == b"x":
             number, status, flags = _END.unpack(payload)
-            self._ended[number] = (status, bool(flags))
+            self._ended[number] = (status, flags)
         return what, payload
 
     # -- what a lane asks for --------------------------------------------------------------
@@ -246,8 +247,8 @@ class Worker:
             self._hear(time.monotonic() + 5.0)
         self._ended.clear()
 
-    def bury(self, runner: Runner, *, patient: bool) -> tuple[int, bool]:
-        """Have a runner killed; return its exit status and whether its disk use killed it.
+    def bury(self, runner: Runner, *, patient: bool) -> tuple[int, int]:
+        """Have a runner killed; return its exit status and what it had too much of, 0 for nothing.
 
         With `patient`, its pipe has ended and it gets a moment to die of what it dies of.
         """

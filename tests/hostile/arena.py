@@ -7,6 +7,7 @@ An attack is one file with a header:
   # expect: outcomes allowed for the evil row: a score, or an error kind, joined by |
   # others: the same for the five bystander rows
   # isolation: auto (default), or the isolation to run under
+  # disk, files, seconds: a limit of its own: MiB, files and folders, seconds a call
 The evil row returns 1.0 only where the attack worked.
 """
 
@@ -19,6 +20,7 @@ import argparse
 import copy
 import json
 import os
+import platform
 import resource
 import socket
 import sys
@@ -30,6 +32,7 @@ from typing import Any
 
 from graders.calls import PythonCall, PythonReply
 from graders.sandbox import Limits, PythonSandbox
+from graders.sandbox.inside import lockdown
 
 SECRET = "SECRET-KEY-42"
 EVIL = 2
@@ -181,13 +184,16 @@ def attack(arena: Arena, path: Path, options: dict[str, Any]) -> list[str]:
     before = arena.state()
     faults: list[str] = []
     began = time.monotonic()
-    limits = Limits(call_seconds=options["seconds"], load_seconds=options["seconds"] + 2)
+    call = float(said.get("seconds", options["seconds"]))
+    limits = Limits(
+        call_seconds=call, load_seconds=call + 2,
+        disk_bytes=int(said.get("disk", 1024)) << 20, disk_files=int(said.get("files", 20_000)),
+    )  # fmt: skip
     with PythonSandbox(
         limits=limits, isolation=said.get("isolation", options["isolation"]),
         workers=options["workers"], level=options["level"],
     ) as sandbox:  # fmt: skip
-        call = PythonCall(source, samples, items)
-        replies = sandbox.perform(call)
+        replies = sandbox.perform(PythonCall(source, samples, items))
         again = sandbox.perform(PythonCall("def grade(s, i): return 0.25", samples, items))
         if [reply.score for reply in again] != [0.25] * ROWS:
             faults.append(f"the engine is hurt: {again[0]}")
@@ -210,8 +216,9 @@ def attack(arena: Arena, path: Path, options: dict[str, Any]) -> list[str]:
                 faults.append("a report is too long")
         except ValueError:
             faults.append("a report is not text")
-    until = time.monotonic() + 2
-    while processes() and time.monotonic() < until:
+    # Where the scratch is on a slow disk, a flood of files is removed after the sandbox is closed.
+    until = time.monotonic() + (120 if options["no_namespaces"] else 2)
+    while (processes() or scratch_left()) and time.monotonic() < until:
         time.sleep(0.01)
     faults += [f"left a process: {left}" for left in processes()]
     faults += [f"left scratch: {left}" for left in scratch_left()]
@@ -225,6 +232,18 @@ def attack(arena: Arena, path: Path, options: dict[str, Any]) -> list[str]:
     return faults
 
 
+def refuse_namespaces() -> None:
+    """Refuse unshare to this process and its children, as a container's filter does."""
+    number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
+    lockdown._checked(lockdown._libc().prctl(38, 1, 0, 0, 0), "no_new_privs")
+    lockdown._seccomp(
+        [
+            (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001),  # EPERM
+            (0x06, 0, 0, 0x7FFF0000),
+        ]
+    )  # fmt: skip
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("attacks", nargs="+", type=Path)
@@ -234,11 +253,14 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--no-namespaces", action="store_true", help="as many containers are")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     if os.readlink("/proc/self/ns/pid") == options.outside:
         print("refused: attacks run only in a process namespace of their own", file=sys.stderr)
         return 2
+    if options.no_namespaces:
+        refuse_namespaces()
     files = sorted(
         path
         for folder in options.attacks
@@ -249,6 +271,7 @@ def main() -> int:
     chosen = {
         "isolation": options.isolation, "level": options.level, "workers": options.workers,
         "seconds": options.seconds, "verbose": options.verbose,
+        "no_namespaces": options.no_namespaces,
     }  # fmt: skip
     descriptors = len(os.listdir("/proc/self/fd"))
     failed = [path.stem for path in files if attack(arena, path, chosen)]
@@ -257,7 +280,9 @@ def main() -> int:
         print(f"FAIL: {left} descriptors of the engine leaked")
         failed.append("descriptors")
     user = "root" if os.getuid() == 0 else f"uid {os.getuid()}"
-    print(f"{user}, {options.isolation}: {len(files) - len(failed)} of {len(files)} attacks met")
+    where = f"{options.isolation}, {options.level or 'standard'}"
+    where += ", no namespaces" if options.no_namespaces else ""
+    print(f"{user}, {where}: {len(files) - len(failed)} of {len(files)} attacks met")
     return 1 if failed or not files else 0
 
 

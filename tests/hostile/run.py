@@ -3,6 +3,8 @@
     python tests/hostile/run.py                 every attack here, as whoever we can be
     python tests/hostile/run.py FOLDER -v       another collection
     python tests/hostile/run.py --soak 100000   many calls with 1 % hostile rows
+    python tests/hostile/run.py --no-namespaces as where a container refuses them
+    python tests/hostile/run.py --landlock 2    as on a kernel with an older Landlock (5.13 to 6.1)
 
 The sandbox is copied to a folder any user can read and run there alone, without the rest of
 graders: it needs only the standard library.
@@ -31,13 +33,16 @@ SOLO = (
 )
 
 
-def stage(folder: Path, attacks: list[Path]) -> list[Path]:
+def stage(folder: Path, attacks: list[Path], landlock: int) -> list[Path]:
     """Copy what the arena needs; return the folders of attacks there."""
     folder.chmod(0o755)
     package = folder / "graders"
     shutil.copytree(
         PACKAGE / "sandbox", package / "sandbox", ignore=shutil.ignore_patterns("__pycache__")
     )
+    if landlock:
+        with (package / "sandbox" / "inside" / "lockdown.py").open("a") as file:
+            file.write(f"\n\ndef landlock_abi() -> int:\n    return {landlock}\n")
     for name in ("errors.py", "calls.py"):
         shutil.copy(PACKAGE / name, package / name)
     for name in ("arena.py", "soak.py"):
@@ -113,9 +118,12 @@ def main() -> int:
     parser.add_argument("--soak", type=int, default=0, metavar="CALLS")
     for name in ("--isolation", "--level", "--workers", "--seconds", "--only"):
         parser.add_argument(name, default="", help="passed on to arena.py")
+    parser.add_argument("--landlock", type=int, default=0, metavar="VERSION")
+    parser.add_argument("--no-namespaces", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     rest = ["-v"] if options.verbose else []
+    rest += ["--no-namespaces"] if options.no_namespaces else []
     for name in ("isolation", "level", "workers", "seconds", "only"):
         if getattr(options, name):
             rest += [f"--{name}", getattr(options, name)]
@@ -127,7 +135,7 @@ def main() -> int:
     )
     worst = 0
     with tempfile.TemporaryDirectory(prefix="arena-stage-") as name:
-        staged = stage(Path(name), options.attacks or [HERE / "attacks"])
+        staged = stage(Path(name), options.attacks or [HERE / "attacks"], options.landlock)
         outside = os.readlink("/proc/self/ns/pid")
         for uid in users:
             if options.soak:

@@ -53,6 +53,8 @@ class _Keeper:
         self.children: dict[int, _Child] = {}
         self.folders = 0
         self.spare: list[str] = []
+        self.slots = False
+        """Whether each runner's scratch is a file system of its own, so needs no watching."""
         self.settings: dict[str, Any] = {}
         self.grader: runner.Grader | None = None
         self.ground: lockdown.Ground | None = None
@@ -118,9 +120,7 @@ class _Keeper:
     def _start(self, settings: dict[str, Any]) -> None:
         self.settings = settings
         try:
-            if settings["level"] == "strong" and settings["namespaces"]:
-                lockdown.namespaces(settings["scratch"], settings["limits"]["disk"])
-                self._become_init()
+            self._own_scratch()
             if settings["cpus"] and hasattr(os, "sched_setaffinity"):
                 os.sched_setaffinity(0, settings["cpus"])
             sys.path += [path for path in settings["packages"] if path not in sys.path]
@@ -130,14 +130,31 @@ class _Keeper:
             )
             os.chdir(settings["scratch"])
             lockdown.lock_keeper(
-                settings["level"], self.ground, settings["scratch"], settings["limits"]
-            )
+                settings["level"], self.ground, settings["scratch"], settings["limits"],
+                watch=not self.slots,
+            )  # fmt: skip
         except Exception as error:  # noqa: BLE001  (told to the engine, which refuses to go on)
             self._say(b"e", report.clip(f"{type(error).__name__}: {error}", 500).encode())
             os._exit(1)
         self.grader = runner.Grader(settings)
         facts = {"version": list(sys.version_info[:3]), "path": sys.path}
         self._say(b"r", json.dumps(facts).encode())
+
+    def _own_scratch(self) -> None:
+        """Have a file system of its own for each runner, where this machine gives them."""
+        level, scratch = self.settings["level"], self.settings["scratch"]
+        sizes = (scratch, self.settings["limits"]["disk"], self.settings["limits"]["files"])
+        if level == "strong" and self.settings["namespaces"]:
+            lockdown.namespaces(*sizes)
+            self._become_init()
+        elif level in ("strong", "standard") and not lockdown.try_out(
+            mounts_alone=True, folder=scratch
+        ):
+            lockdown.own_filesystems(*sizes)
+        else:
+            return
+        self.slots = True
+        self.spare = [f"{scratch}/{number}" for number in range(lockdown.SLOTS, 0, -1)]
 
     def _become_init(self) -> None:
         """Go on as process 1 of the new namespace; this process waits and ends with it."""
@@ -189,21 +206,17 @@ class _Keeper:
     def _fork(self, payload: bytes, descriptors: list[int]) -> None:
         kind, number = payload[:1], _ID.unpack(payload[1:])[0]
         data, reply = descriptors
-        if self.spare:
-            folder = self.spare.pop()
-        else:
-            self.folders += 1
-            folder = f"{self.settings['scratch']}/{self.folders}"
-            os.mkdir(folder, 0o700)  # noqa: PTH102  (without pathlib, whose import costs start-up)
         keeper = os.getpid()
         try:
+            if not self.spare:
+                self._one_more_folder()
             pid = os.fork()
         except OSError as error:
             os.close(data)
             os.close(reply)
-            self.spare.append(folder)
             self._say(b"x", _END.pack(number, -(1000 + (error.errno or 0)), 0))
             return
+        folder = self.spare.pop()
         if pid == 0:
             try:
                 self._run(kind, folder, data, reply, keeper)
@@ -212,6 +225,14 @@ class _Keeper:
         os.close(data)
         os.close(reply)
         self.children[number] = _Child(pid, folder)
+
+    def _one_more_folder(self) -> None:
+        if self.slots:
+            self._leave()  # none could be emptied: the engine starts another worker
+        self.folders += 1
+        folder = f"{self.settings['scratch']}/{self.folders}"
+        os.mkdir(folder, 0o700)  # noqa: PTH102  (without pathlib, whose import costs start-up)
+        self.spare.append(folder)
 
     def _run(self, kind: bytes, folder: str, data: int, reply: int, keeper: int) -> None:
         """Be a runner: keep two pipes, lose everything else, lock, go."""
@@ -225,7 +246,7 @@ class _Keeper:
         tempfile = sys.modules.get("tempfile")
         if tempfile is not None:
             tempfile.__dict__["tempdir"] = folder
-        lockdown.lock_grader(self.settings["level"], self.ground, folder)
+        lockdown.lock_grader(self.settings["level"], self.ground, folder, watch=not self.slots)
         kept = sorted((data, reply))
         for low, high in ((3, kept[0]), (kept[0] + 1, kept[1]), (kept[1] + 1, 1024)):
             os.closerange(low, high)
@@ -261,15 +282,21 @@ class _Keeper:
             code = os.waitstatus_to_exitcode(status)
         self._say(b"x", _END.pack(number, code, child.too_much))
         # Every process that could write there is dead.
-        if scratch.empty(child.folder, seconds=10.0):
+        if scratch.empty(child.folder, seconds=20.0 if self.slots else 1.0):
             self.spare.append(child.folder)
 
     def _watch_disk(self) -> None:
-        limit = self.settings["limits"]["disk"]
+        if self.slots:
+            return
+        limits = self.settings["limits"]
         for child in self.children.values():
-            if not child.too_much and scratch.used(child.folder, limit) > limit:
-                child.too_much = 1
-                os.kill(child.pid, signal.SIGKILL)
+            if not child.too_much:
+                child.too_much = scratch.excess(
+                    child.folder, child.pid, most_bytes=limits["disk"],
+                    most_files=limits["files"], descriptors=lockdown.DESCRIPTORS,
+                )  # fmt: skip
+                if child.too_much:
+                    os.kill(child.pid, signal.SIGKILL)
 
 
 def _scan(grader: runner.Grader, reply: int) -> None:

@@ -20,7 +20,17 @@ from collections.abc import Iterable, Sequence
 
 from . import syscalls
 
-__all__ = ["Ground", "landlock_abi", "lock_grader", "lock_keeper", "namespaces", "try_namespaces"]
+__all__ = [
+    "DESCRIPTORS",
+    "SLOTS",
+    "Ground",
+    "landlock_abi",
+    "lock_grader",
+    "lock_keeper",
+    "namespaces",
+    "own_filesystems",
+    "try_out",
+]
 
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
@@ -36,6 +46,13 @@ _SCRATCH = 1 << 1 | _READ | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12
 _NEWUSER, _NEWNS, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
     0x10000000, 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000,
 )  # fmt: skip
+
+
+SLOTS = 3
+"""How many runners of a worker may be alive at once: at work, in waiting, being checked."""
+
+DESCRIPTORS = 512
+"""RLIMIT_NOFILE of a worker's processes."""
 
 
 def _libc() -> ctypes.CDLL:
@@ -63,6 +80,7 @@ class Ground:
         self.abi = landlock_abi()
         self._read = self._open(readable)
         self._devices = self._open(devices)
+        self._processes = self._open(("/proc",))
 
     @staticmethod
     def _open(paths: Iterable[str]) -> list[int]:
@@ -74,8 +92,11 @@ class Ground:
                 continue
         return opened
 
-    def confine(self, scratch: str) -> None:
-        """Let this process read the ground and write `scratch`, and nothing more, for ever."""
+    def confine(self, scratch: str, *, watch: bool = False) -> None:
+        """Let this process read the ground and write `scratch`, and nothing more, for ever.
+
+        With `watch` it may read /proc as well; a grader may not.
+        """
         libc = _libc()
         handled = _FILES
         handled |= _REFER if self.abi >= 2 else 0
@@ -91,7 +112,7 @@ class Ground:
             "landlock_create_ruleset",
         )
         try:
-            for opened in self._read:
+            for opened in (*self._read, *(self._processes if watch else ())):
                 self._allow(libc, rules, opened, _READ)
             for opened in self._devices:
                 self._allow(libc, rules, opened, 1 << 1 | 1 << 2 | handled & _TRUNCATE)
@@ -136,7 +157,7 @@ def _drop_privileges() -> None:
     empty = (ctypes.c_uint32 * 6)()
     _checked(libc.syscall(_CAPSET[platform.machine()], header, empty), "capset")
     _checked(libc.prctl(38, 1, 0, 0, 0), "no_new_privs")
-    # A core_pattern that is a pipe ignores RLIMIT_CORE; an undumpable process has no core.
+    # So that no other process of this user may look into this one.
     _checked(libc.prctl(4, 0, 0, 0, 0), "set_dumpable")
 
 
@@ -146,10 +167,13 @@ def _rlimits(*, memory: int, disk: int, tasks: int) -> None:
     wanted = {
         "RLIMIT_AS": memory,
         "RLIMIT_FSIZE": disk,
-        "RLIMIT_CORE": 0,
-        "RLIMIT_NOFILE": 512,
+        # No core: no file is that short, and 1 is what keeps it from a core_pattern that is a
+        # pipe, which 0 does not.
+        "RLIMIT_CORE": 1,
+        "RLIMIT_NOFILE": DESCRIPTORS,
         "RLIMIT_MEMLOCK": 1 << 16,
         "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_SIGPENDING": 4096,  # timers too; counted for the user as a whole
         "RLIMIT_NPROC": tasks,
     }
     for name, value in wanted.items():
@@ -166,15 +190,24 @@ def _rlimits(*, memory: int, disk: int, tasks: int) -> None:
             # macOS refuses some of these (RLIMIT_AS above all); its level does not promise them.
 
 
-def namespaces(scratch: str, disk: int) -> None:
+def namespaces(scratch: str, disk: int, files: int) -> None:
     """Move to namespaces of our own: users, mounts, processes (of children), network, IPC, host.
 
-    The scratch becomes a tmpfs of `disk` bytes, so the total is bounded, and it vanishes with
-    its last process. Must come first: it needs the privileges that are dropped later.
+    Must come first: it needs the privileges that are dropped later.
     """
+    _unshare(_NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET)
+    _slots(scratch, disk, files)
+
+
+def own_filesystems(scratch: str, disk: int, files: int) -> None:
+    """Move to a mount namespace of our own, so that `scratch` is of file systems of its own."""
+    _unshare(_NEWNS)
+    _slots(scratch, disk, files)
+
+
+def _unshare(wanted: int) -> None:
     libc = _libc()
     uid, gid = os.getuid(), os.getgid()
-    wanted = _NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET
     # root needs no user namespace (and a 0 -> 0 map fails in some containers).
     if libc.unshare(wanted) < 0:
         _checked(libc.unshare(wanted | _NEWUSER), "unshare")
@@ -185,20 +218,41 @@ def namespaces(scratch: str, disk: int) -> None:
                 file.write(text)
     private = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC: what we mount stays ours
     _checked(libc.mount(b"none", b"/", None, private, None), "mount private")
-    options = f"size={disk},nr_inodes=200000,mode=0700,uid={uid},gid={gid}".encode()
-    _checked(libc.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", 2 | 4, options), "mount tmpfs")
 
 
-def try_namespaces() -> str:
-    """Return "" where `namespaces` works here, else what failed; tried in a child process."""
+def _slots(scratch: str, disk: int, files: int) -> None:
+    """Mount `SLOTS` file systems in memory, `scratch`/1 and on, one a runner.
+
+    Each holds `disk` bytes and `files` files and folders, whatever is done to hide them, and
+    vanishes with the last process that has it.
+    """
+    for number in range(1, SLOTS + 1):
+        place = f"{scratch}/{number}"
+        os.mkdir(place, 0o700)  # noqa: PTH102
+        _mount(place, disk, files)
+
+
+def _mount(place: str, disk: int, files: int) -> None:
+    options = f"size={disk},nr_inodes={files + 1},mode=0700,uid={os.getuid()},gid={os.getgid()}"
+    _checked(  # MS_NOSUID, MS_NODEV
+        _libc().mount(b"tmpfs", os.fsencode(place), b"tmpfs", 2 | 4, options.encode()),
+        "mount tmpfs",
+    )
+
+
+def try_out(*, mounts_alone: bool, folder: str) -> str:
+    """Return "" where `namespaces` (or `own_filesystems`) works here, else what failed.
+
+    Tried in a child process, as half of it cannot be undone, with a mount on `folder`.
+    """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            import tempfile  # noqa: PLC0415
-
-            namespaces(tempfile.gettempdir(), 1 << 20)
+            more = 0 if mounts_alone else _NEWUTS | _NEWIPC | _NEWPID | _NEWNET
+            _unshare(_NEWNS | more)
+            _mount(folder, 1 << 20, 10)
             code = 0
         except OSError as error:
             os.write(write, str(error).encode()[:200])
@@ -211,8 +265,13 @@ def try_namespaces() -> str:
     return "" if status == 0 else reason or "the attempt died"
 
 
-def lock_keeper(level: str, ground: Ground, scratch: str, limits: dict[str, int]) -> None:
-    """Lock the worker to `level`; after this no user code can do more than the level promises."""
+def lock_keeper(
+    level: str, ground: Ground, scratch: str, limits: dict[str, int], *, watch: bool
+) -> None:
+    """Lock the worker to `level`; after this no user code can do more than the level promises.
+
+    With `watch` it may look into its runners' descriptors and mappings.
+    """
     if level == "basic":
         return
     _rlimits(memory=limits["memory"], disk=limits["disk"], tasks=limits["tasks"])
@@ -222,13 +281,20 @@ def lock_keeper(level: str, ground: Ground, scratch: str, limits: dict[str, int]
         return
     _drop_privileges()
     if level in ("standard", "strong"):
-        ground.confine(scratch)
+        ground.confine(scratch, watch=watch)
     _seccomp(syscalls.keeper_program())
 
 
-def lock_grader(level: str, ground: Ground, scratch: str) -> None:
-    """Lock this child of the keeper for one grader: nothing but its own process and scratch."""
+def lock_grader(level: str, ground: Ground, scratch: str, *, watch: bool) -> None:
+    """Lock this child of the keeper for one grader: nothing but its own process and scratch.
+
+    With `watch` the keeper may look into its descriptors and mappings.
+    """
     if level in ("standard", "strong"):
         ground.confine(scratch)
+        if watch:
+            # Dumpable. Other graders cannot look in: Landlock keeps them from /proc, seccomp
+            # from ptrace and its kin.
+            _checked(_libc().prctl(4, 1, 0, 0, 0), "set_dumpable")
     if level in ("standard", "strong", "seccomp-only"):
-        _seccomp(syscalls.grader_program(os.getpid()))
+        _seccomp(syscalls.grader_program(os.getpid(), truncate=ground.abi >= 3))

@@ -1,7 +1,8 @@
-"""The command line of a worker process: `keeper`, `scan`, `find` or `namespaces`."""
+"""The command line of a process of the sandbox: `keeper`, `scan`, `remove`, `namespaces`, `mounts`."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -19,7 +20,17 @@ def main(arguments: list[str]) -> None:
 
         sys.path += arguments[1:]
         find.main()
+    elif what == "remove":
+        from . import scratch  # noqa: PLC0415
+
+        if os.fork() == 0:  # nobody waits for it, so nobody may be its parent
+            scratch.empty(arguments[1], 3600.0, last=arguments[2])
+            os.rmdir(arguments[1])  # noqa: PTH106
     else:
+        import tempfile  # noqa: PLC0415
+
         from . import lockdown  # noqa: PLC0415
 
-        sys.stdout.write(lockdown.try_namespaces())
+        sys.stdout.write(
+            lockdown.try_out(mounts_alone=what == "mounts", folder=tempfile.gettempdir())
+        )

@@ -2,7 +2,8 @@
 
 Does: builds two BPF programs. `keeper_program` is an allow-list for the whole worker; anything
 not named here is refused. `grader_program` is stacked on top in every process that runs a
-grader: no new process, no signal to another process, no change to the rules.
+grader: no new process, no signal to another process, no change to the rules, and nothing that
+takes disk or memory where neither an rlimit nor the size of the scratch counts it.
 Does not: look behind pointers (BPF cannot), so file paths are Landlock's business, and socket
 addresses are refused by refusing the sockets.
 """
@@ -24,7 +25,7 @@ writev 20 66  access 21 -  pipe 22 -  select 23 -  sched_yield 24 124  mremap 25
 msync 26 227  madvise 28 233  dup 32 23  dup2 33 -  pause 34 -  nanosleep 35 101
 getitimer 36 102  alarm 37 -  setitimer 38 103  getpid 39 172  sendfile 40 71  sendto 44 206
 recvfrom 45 207  sendmsg 46 211  recvmsg 47 212  shutdown 48 210  getsockname 51 204
-getpeername 52 205  setsockopt 54 208  getsockopt 55 209  fork 57 -  vfork 58 -  exit 60 93
+getpeername 52 205  fork 57 -  vfork 58 -  exit 60 93
 wait4 61 260  kill 62 129  uname 63 160  flock 73 32  fsync 74 82  fdatasync 75 83
 truncate 76 45  ftruncate 77 46  getdents 78 -  getcwd 79 17  chdir 80 49  fchdir 81 50
 rename 82 -  mkdir 83 -  rmdir 84 -  creat 85 -  link 86 -  unlink 87 -  symlink 88 -
@@ -44,7 +45,7 @@ epoll_ctl 233 21  tgkill 234 131  waitid 247 95  openat 257 56  mkdirat 258 34
 newfstatat 262 79  unlinkat 263 35  renameat 264 38  linkat 265 37  symlinkat 266 36
 readlinkat 267 78  faccessat 269 48  pselect6 270 72  ppoll 271 73  set_robust_list 273 99
 splice 275 76  tee 276 77  sync_file_range 277 84  epoll_pwait 281 22  signalfd 282 -
-timerfd_create 283 85  eventfd 284 -  fallocate 285 47  timerfd_settime 286 86
+timerfd_create 283 85  eventfd 284 -  timerfd_settime 286 86
 timerfd_gettime 287 87  signalfd4 289 74  eventfd2 290 19  epoll_create1 291 20  dup3 292 24
 pipe2 293 59  preadv 295 69  pwritev 296 70  getcpu 309 168  renameat2 316 276
 getrandom 318 278  membarrier 324 283  mlock2 325 284  copy_file_range 326 285  preadv2 327 286
@@ -54,7 +55,7 @@ faccessat2 439 439  epoll_pwait2 441 441  futex_waitv 449 449
 seccomp 317 277  landlock_create_ruleset 444 444  landlock_add_rule 445 445
 landlock_restrict_self 446 446
 ioctl 16 29  fcntl 72 25  prctl 157 167  prlimit64 302 261  clone 56 220  clone3 435 435
-socketpair 53 199
+socketpair 53 199  setsockopt 54 208  getsockopt 55 209  fallocate 285 47
 
 chmod 90 -  fchmod 91 52  fchmodat 268 53  fchmodat2 452 452  chown 92 -  fchown 93 55
 lchown 94 -  fchownat 260 54  utime 132 -  utimes 235 -  utimensat 280 88  futimesat 261 -
@@ -70,7 +71,7 @@ _PLAIN, _RULES, _METADATA = (
 _COLUMN = {"x86_64": 1, "aarch64": 2}
 _ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-_EPERM, _EINVAL, _ENOTTY, _ENOSYS, _ENOTSUP = 1, 22, 25, 38, 95
+_EPERM, _EINVAL, _ENOTTY, _ENOSYS, _ENOPROTOOPT, _ENOTSUP = 1, 22, 25, 38, 92, 95
 _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
 _ERRNO = 0x00050000
@@ -84,10 +85,21 @@ _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030)
 # PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS, PR_SET_VMA,
 # and PR_SET_PDEATHSIG (1), which the keeper's children need and `grader_program` takes away.
-# Not PR_SET_DUMPABLE, PR_SET_MM, PR_SET_SECCOMP ...
-_PRCTLS = (1, 15, 16, 3, 23, 39, 0x53564D41)
+# PR_SET_DUMPABLE (4) likewise. Not PR_SET_MM, PR_SET_SECCOMP ...
+_PRCTLS = (1, 4, 15, 16, 3, 23, 39, 0x53564D41)
+# Of level SOL_SOCKET, on a stream pair: SO_TYPE, SO_ERROR, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN,
+# and the two timeouts. Not SO_ATTACH_FILTER (a program in the kernel), SO_PEERPIDFD (a handle on
+# another process), SO_SNDBUF and SO_RCVBUF (memory that no rlimit counts), SO_PASSCRED ...
+_GETSOCKOPTS = (3, 4, 30, 38, 39, 20, 21, 66, 67)
+_SETSOCKOPTS = (20, 21, 66, 67)
 _CLONE_THREAD = 0x00010000
+_CLONE_FILES = 0x00000400
 _CLONE_NEW = 0x7E020000  # every namespace flag of clone(2)
+_CLOSE_RANGE_UNSHARE = 2
+_O_ACCMODE, _O_TRUNC, _TMPFILE = 0o3, 0o1000, 0o20000000
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_HUGETLB = 0x1, 0x20, 0x40000
+_F_SETLK, _F_SETLKW, _F_OFD_SETLK, _F_OFD_SETLKW = 6, 7, 37, 38
+_RLIMIT_CORE = 4
 
 Program = list["tuple[int, int, int, int]"]
 
@@ -121,6 +133,10 @@ def _when_equal(value: int, then: Program) -> Program:
 
 def _when_any_bit(mask: int, then: Program) -> Program:
     return [(0x45, 0, len(then), mask), *then]
+
+
+def _masked(mask: int) -> Program:
+    return [(0x54, 0, 0, mask)]  # BPF_ALU | BPF_AND
 
 
 def _argument(index: int) -> Program:
@@ -173,6 +189,11 @@ def keeper_program() -> Program:
             *_refuse(_EPERM),
             *_one_of(1, (1, 0x801, 0x80001, 0x80801), _EPERM),
         ],
+        "setsockopt": _socket_options(_SETSOCKOPTS),
+        "getsockopt": _socket_options(_GETSOCKOPTS),
+        # RLIMIT_FSIZE does not see what is allocated past the end of a file. The C library's
+        # posix_fallocate writes instead.
+        "fallocate": _refuse(_ENOTSUP),
     }
     program = _head()
     for name in (row[0] for row in _PLAIN + _RULES):
@@ -189,22 +210,47 @@ def keeper_program() -> Program:
     return program + _refuse(_EPERM)
 
 
-def grader_program(pid: int) -> Program:
-    """Return what is refused on top in the process `pid` that runs a grader."""
+def grader_program(pid: int, *, truncate: bool) -> Program:
+    """Return what is refused on top in the process `pid` that runs a grader.
+
+    `truncate`: whether truncate(2) may be asked for; Landlock before version 3 (Linux 6.2) does
+    not look at it.
+    """
     number = _numbers()
     rules: dict[str, Program] = {
         "fork": _refuse(_EPERM),
         "vfork": _refuse(_EPERM),
-        "clone": [*_argument(0), *_when_any_bit(_CLONE_THREAD, _ret(_ALLOW)), *_refuse(_EPERM)],
+        # Threads alone, and all with one table of descriptors: RLIMIT_NOFILE holds for a table.
+        "clone": [
+            *_argument(0),
+            *_masked(_CLONE_THREAD | _CLONE_FILES),
+            *_when_equal(_CLONE_THREAD | _CLONE_FILES, _ret(_ALLOW)),
+            *_refuse(_EPERM),
+        ],
+        "close_range": [
+            *_argument(2),
+            *_when_any_bit(_CLOSE_RANGE_UNSHARE, _refuse(_EINVAL)),
+            *_ret(_ALLOW),
+        ],
         # Signals to itself alone; so neither 0 (its group, the keeper) nor -1 (everyone).
         "kill": _one_of(0, (pid,), _EPERM),
         "tgkill": _one_of(0, (pid,), _EPERM),
-        "prctl": [*_argument(0), *_when_equal(1, _refuse(_EPERM)), *_ret(_ALLOW)],
+        "prctl": [
+            *_argument(0),
+            *_when_equal(1, _refuse(_EPERM)),
+            *_when_equal(4, _refuse(_EPERM)),
+            *_ret(_ALLOW),
+        ],
+        # With the limit at 0 a core_pattern that is a pipe gets a core again; see `lockdown`.
+        "prlimit64": [*_argument(1), *_when_equal(_RLIMIT_CORE, _no_pointer(2)), *_ret(_ALLOW)],
         "seccomp": _refuse(_EPERM),
         "landlock_create_ruleset": _refuse(_EPERM),
         "landlock_add_rule": _refuse(_EPERM),
         "landlock_restrict_self": _refuse(_EPERM),
+        **_growth(),
     }
+    if not truncate:
+        rules["truncate"] = _refuse(_EPERM)
     program = _head()
     for name, rule in rules.items():
         if name in number:
@@ -215,3 +261,81 @@ def grader_program(pid: int) -> Program:
             # answer is a lie ("done"), or shutil.copy and tarfile would fail for nothing.
             program += _when_equal(number[name], _refuse(0))
     return program + _ret(_ALLOW)
+
+
+def _growth() -> dict[str, Program]:
+    """Return the rules against memory and disk that no limit counts."""
+    return {
+        "open": _opening(1),
+        "openat": _opening(2),
+        # Its flags are behind a pointer; whoever asks falls back to openat.
+        "openat2": _refuse(_ENOSYS),
+        # Memory that is shared and has no file stays whole, and uncounted, while one page of it
+        # is mapped. Huge pages come from a pool of the machine.
+        "mmap": [
+            *_argument(3),
+            *_when_any_bit(_MAP_HUGETLB, _refuse(_EINVAL)),
+            *_when_any_bit(
+                _MAP_ANONYMOUS, [*_when_any_bit(_MAP_SHARED, _refuse(_EPERM)), *_ret(_ALLOW)]
+            ),
+            *_ret(_ALLOW),
+        ],
+        # Descriptors in a message are in no table, and held past their close.
+        "sendmsg": _refuse(_EPERM),
+        "recvmsg": _refuse(_EPERM),
+        # A pipe or a socket would hold a file's pages, each perhaps part of a much larger one.
+        "splice": _refuse(_EINVAL),
+        "tee": _refuse(_EINVAL),
+        "sendfile": _refuse(_EINVAL),
+        # A lock on a range of bytes is kernel memory, and their number has no limit. Nobody else
+        # has the scratch, and a process never conflicts with itself: "granted" is the truth.
+        "fcntl": [
+            *_argument(1),
+            *_when_equal(_F_SETLK, _refuse(0)),
+            *_when_equal(_F_SETLKW, _refuse(0)),
+            *_when_equal(_F_OFD_SETLK, _refuse(_EINVAL)),
+            *_when_equal(_F_OFD_SETLKW, _refuse(_EINVAL)),
+            *_ret(_ALLOW),
+        ],
+    }
+
+
+def _opening(index: int) -> Program:
+    """Refuse files that never have a name, and emptying a file that is not opened to write."""
+    return [
+        *_argument(index),
+        *_when_any_bit(_TMPFILE, _refuse(_ENOTSUP)),
+        # Landlock before version 3 asks for the right to write only where the mode is to write.
+        *_when_any_bit(
+            _O_TRUNC,
+            [
+                *_masked(_O_ACCMODE),
+                *_when_equal(0, _refuse(_EPERM)),
+                *_when_equal(_O_ACCMODE, _refuse(_EPERM)),
+                *_ret(_ALLOW),
+            ],
+        ),
+        *_ret(_ALLOW),
+    ]
+
+
+def _no_pointer(index: int) -> Program:
+    """Allow where the argument, all 64 bits of it, is NULL."""
+    return [
+        *_argument(index),
+        (0x15, 1, 0, 0),
+        *_refuse(_EPERM),
+        *_load(20 + 8 * index),
+        *_when_equal(0, _ret(_ALLOW)),
+        *_refuse(_EPERM),
+    ]
+
+
+def _socket_options(names: tuple[int, ...]) -> Program:
+    """Allow these options of level SOL_SOCKET (1)."""
+    return [
+        *_argument(1),
+        (0x15, 1, 0, 1),
+        *_refuse(_ENOPROTOOPT),
+        *_one_of(2, names, _ENOPROTOOPT),
+    ]
