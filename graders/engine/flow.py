@@ -78,8 +78,8 @@ def _side_by_side(
             if block is not None:
                 pending.append((block, pool.submit(score, block)))
             yield from _finished(pending)
-            while _is_full(pending, len(lanes), held):
-                wait([one for _, one in pending if not one.done()], return_when=FIRST_COMPLETED)
+            while before := _to_wait_for(pending, len(lanes), held):
+                wait(before, return_when=FIRST_COMPLETED)
                 yield from _finished(pending)
         while pending:
             done, future = pending.popleft()
@@ -99,17 +99,22 @@ def _finished(
         yield block, future.result()
 
 
-def _is_full(pending: deque[tuple[Block, Future[Scored]]], lanes: int, held: int) -> bool:
-    """Whether no more blocks are to be read before one is finished.
+def _to_wait_for(
+    pending: deque[tuple[Block, Future[Scored]]], lanes: int, held: int
+) -> list[Future[Scored]]:
+    """Return what is to be scored before more blocks are read: one of these, none where there is room.
 
     While a slow block is waited for, others overtake it and wait behind it: so many as can be held.
+    Each is looked at once: what is finished a moment later ends the waiting at once.
     """
     most = lanes + _AHEAD
-    if sum(not one.done() for _, one in pending) >= most:
-        return True
+    scored_now = [one for _, one in pending if not one.done()]
+    if len(scored_now) >= most:
+        return scored_now
     if len(pending) < most:
-        return False
-    return len(pending) >= most + held or sum(len(one.data) for one, _ in pending) > _HELD_BYTES
+        return []
+    full = len(pending) >= most + held or sum(len(one.data) for one, _ in pending) > _HELD_BYTES
+    return scored_now if full else []
 
 
 def read_ahead(blocks: Iterable[Block]) -> Iterator[Block | None]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
-from graders.engine.flow import in_order, read_ahead
+from graders.engine.flow import _to_wait_for, in_order, read_ahead
 from graders.engine.score import Scored
 from graders.engine.tally import Tally
 from graders.rows import Block
+from tests.waiting import PATIENCE, until
 
 
 class Lane:
@@ -24,7 +26,7 @@ class Lane:
 
     def score(self, block: Block) -> Scored:
         if block.index in self.slow:
-            assert self.slow[block.index].wait(10)
+            assert self.slow[block.index].wait(PATIENCE)
         if block.data == b"bad":
             raise RuntimeError("bad")
         self.log.append(block.index)
@@ -58,27 +60,52 @@ def test_others_overtake_a_slow_block_and_wait_behind_it() -> None:
     got: list[int] = []
     reader = threading.Thread(target=lambda: got.extend(block.index for block, _ in flow))
     reader.start()
-    deadline = time.monotonic() + 10
-    while len(log) < 99 and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: len(log) == 99)
     assert sorted(log) == list(range(1, 100))
     assert got == []
     slow[0].set()
-    reader.join(10)
+    reader.join(PATIENCE)
     assert got == list(range(100))
 
 
+class Finishing(Future[Scored]):
+    """Is finished as soon as somebody has looked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def done(self) -> bool:
+        self.looks += 1
+        return self.looks > 1
+
+
+def test_what_is_finished_meanwhile_is_not_taken_for_the_slow_block() -> None:
+    slow: Future[Scored] = Future()
+    quick = [Finishing() for _ in range(3)]
+    pending = deque((Block(b"x", index), one) for index, one in enumerate([slow, *quick]))
+    # Waiting for the slow one alone would hold up all that comes behind it.
+    assert _to_wait_for(pending, lanes=2, held=20) == [slow, *quick]
+
+
 def test_what_waits_behind_a_slow_block_is_bounded() -> None:
-    taken: list[int] = []
+    out: list[int] = []
+    waiting: list[int] = []
+
+    def counted() -> Iterator[Block]:
+        for block in blocks(1000):
+            waiting.append(block.index + 1 - len(out))
+            yield block
+
     slow = {0: threading.Event()}
-    flow = in_order(blocks(1000, taken), [Lane([], slow), Lane([], slow)], held=20)
-    reader = threading.Thread(target=lambda: [None for _ in flow])
+    flow = in_order(counted(), [Lane([], slow), Lane([], slow)], held=20)
+    reader = threading.Thread(target=lambda: out.extend(block.index for block, _ in flow))
     reader.start()
-    time.sleep(0.3)
-    assert len(taken) <= 25
+    until(lambda: len(waiting) >= 20)
     slow[0].set()
-    reader.join(10)
-    assert len(taken) == 1000
+    reader.join(PATIENCE)
+    assert len(waiting) == 1000
+    assert 20 <= max(waiting) <= 25
 
 
 def test_only_a_little_is_read_ahead() -> None:
@@ -106,7 +133,7 @@ def test_a_stream_that_gives_nothing_lets_finished_blocks_out() -> None:
 
     def trickle() -> Iterator[Block]:
         yield Block(b"x", 0)
-        assert more.wait(10)
+        assert more.wait(PATIENCE)
         yield Block(b"x", 1)
 
     flow = in_order(read_ahead(trickle()), [Lane([]), Lane([])])
