@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -19,10 +17,12 @@ from graders import config, plan
 from graders.calls import PythonCall, PythonReply
 from graders.engine.lane import Job, LostError, OwnLane, ProcessLane, score_surely
 from graders.engine.performers import Setup
+from graders.engine.run import Progress
 from graders.engine.score import Scored, score_block
 from graders.errors import UnavailableError
 from graders.rows import Block, Layout, count_rows
 from tests.engine.conftest import GRADER, Score, lines
+from tests.waiting import PATIENCE, children_of, command_of, is_gone, until
 
 PLAN = plan.build(config.load(GRADER))
 
@@ -88,14 +88,6 @@ def test_a_row_that_breaks_our_own_code_fails_by_name(monkeypatch: pytest.Monkey
     ]
 
 
-def children_of(process: int) -> list[int]:
-    found = []
-    for path in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in path.read_text().split()]
-    return found
-
-
 def process_lane() -> ProcessLane:
     return ProcessLane(Job(Setup(config=config.load(GRADER)), Layout()), PLAN)
 
@@ -120,7 +112,7 @@ def test_a_worker_ends_with_the_run_and_may_be_ended_before_it_began() -> None:
     assert scored.peak is not None
     lane.close()
     lane.close()
-    assert not Path(f"/proc/{scored.peak[0]}").exists()
+    assert is_gone(scored.peak[0])
     process_lane().close()
 
 
@@ -166,7 +158,7 @@ def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(tmp_path:
         [sys.executable, "-c", "from graders.cli import main; main()",
          "score", "grader.json", "rows.jsonl", "-o", "out.jsonl", "--workers", "2"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
@@ -177,51 +169,39 @@ def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(tmp_path:
 
 
 def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
-    score: Score, tmp_path: Path, rows: Path
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows.write_bytes(lines(60_000))
+    monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
     score(output="expected.jsonl", workers=0)
-    stop = threading.Event()
-    killed: list[int] = []
+    killed: set[int] = set()
 
-    def kill() -> None:
-        while not stop.wait(0.15):
-            for child in children_of(os.getpid()):
-                command = Path(f"/proc/{child}/cmdline").read_bytes()
-                if b"graders.engine.worker" in command and len(killed) < 4:
+    def kill(_: Progress) -> None:
+        for child in children_of(os.getpid()):
+            if b"graders.engine.worker" in command_of(child) and len(killed) < 4:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
-                    killed.append(child)
-                    break
+                    killed.add(child)
+                    return
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
-        score(workers=2)
-    finally:
-        stop.set()
-        thread.join()
-    assert killed
+    score(workers=2, on_progress=kill)
+    assert len(killed) == 4
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
 def test_workers_do_not_outlive_a_run_that_was_killed(tmp_path: Path, rows: Path) -> None:
-    rows.write_bytes(lines(60_000))
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", "from graders.cli import main; main()",
-         "score", "grader.json", "rows.jsonl", "-o", "out.jsonl", "--workers", "2"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    children: list[int] = []
-    deadline = time.monotonic() + 30
-    while len(children) < 2 and time.monotonic() < deadline and running.poll() is None:
+         "score", "grader.json", "-", "-o", "out.jsonl", "--workers", "2"],
+        cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as running:  # fmt: skip
+        assert running.stdin is not None
+        running.stdin.write(rows.read_bytes() * 10)  # A few blocks, and more might come.
+        running.stdin.flush()
+        until(lambda: len(children_of(running.pid)) >= 2)
         children = children_of(running.pid)
-    running.kill()
-    running.wait(10)
-    assert children
-    while any(Path(f"/proc/{child}").exists() for child in children):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        running.kill()
+    until(lambda: all(map(is_gone, children)))
 
 
 def test_graders_that_are_performed_by_the_caller_stay_in_his_process(tmp_path: Path) -> None:

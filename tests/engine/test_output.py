@@ -11,17 +11,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import graders
+from graders.engine.manifest import manifest_of, read_manifest
 from graders.engine.output import FileOutput, StreamOutput, partial_of
 from graders.engine.run import MaxFailures
 from graders.errors import OptionError, RowsError, StoppedError
 from tests.engine.conftest import GRADER, Score, lines
+from tests.waiting import PATIENCE, until
 
 MANIFEST: dict[str, Any] = {
     "format": 1, "versions": {"graders": "1"}, "grader": {"name": "g", "type": "multi", "sha256": "1"},
@@ -270,9 +271,19 @@ def test_the_manifest_says_what_the_results_are_made_from(score: Score, tmp_path
 
 
 PROGRAM = """
-import sys
+import os, signal, sys
+from io import FileIO
 from graders.engine import crew, output
 crew._PURE_BLOCK = 1 << 14
+place, number = map(int, os.environ.get("DIES", "-1 0").split())
+class Mortal(FileIO):
+    def write(self, data):
+        left = place - self.tell()
+        if 0 <= left < len(data):
+            super().write(data[:left])
+            os.kill(os.getpid(), number)
+        return super().write(data)
+output.FileIO = Mortal
 from graders.cli import main
 main()
 """
@@ -285,51 +296,44 @@ def start(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
-    tmp_path: Path, seed: int, workers: str
+    score: Score, tmp_path: Path, seed: int, workers: str
 ) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    (tmp_path / "rows.jsonl").write_bytes(lines(80_000))
-    graders.score_file(
-        graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
-    )
+    score(output="expected.jsonl", workers=0)
+    size = (tmp_path / "expected.jsonl").stat().st_size
     chance = random.Random(seed)
     partial = partial_of(tmp_path / "out.jsonl")
-    kills = 0
-    for most in range(10, -1, -1):
-        running = start(tmp_path, "rows.jsonl", "--workers", workers, "--resume")
-        before = partial.stat().st_size if partial.exists() else 0
-        while most and running.poll() is None:
-            if partial.exists() and partial.stat().st_size != before:
-                time.sleep(chance.uniform(0, 0.2))
-                running.send_signal(chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGINT]))
-                break
-            time.sleep(0.002)
-        running.communicate(timeout=60)
-        kills += running.returncode != 0
-        if running.returncode == 0:
-            break
-    assert kills
-    assert running.returncode == 0
+    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGKILL):
+        there = partial.stat().st_size if partial.exists() else 0
+        place = chance.randint(there, there + (size - there) // 2)
+        killed = start(
+            tmp_path, "rows.jsonl", "--workers", workers, "--resume",
+            env={**os.environ, "DIES": f"{place} {int(number)}"},
+        )  # fmt: skip
+        killed.communicate(timeout=PATIENCE)
+        assert killed.returncode == (130 if number == signal.SIGINT else -number)
+        assert partial.stat().st_size >= place
+    ended = start(tmp_path, "rows.jsonl", "--workers", workers, "--resume")
+    _, said = ended.communicate(timeout=PATIENCE)
+    assert ended.returncode == 0, said
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
-    assert not partial_of(tmp_path / "out.jsonl").exists()
+    assert not partial.exists()
 
 
 def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    data = lines(40_000)
+    data = lines(3000)
     (tmp_path / "rows.jsonl").write_bytes(data)
     graders.score_file(graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl")
     running = start(tmp_path, "-", stdin=subprocess.PIPE)
     assert running.stdin is not None
     running.stdin.write(data[: len(data) // 2])
     running.stdin.flush()
-    partial = partial_of(tmp_path / "out.jsonl")
-    deadline = time.monotonic() + 30
-    while not (partial.exists() and partial.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    notes = manifest_of(partial_of(tmp_path / "out.jsonl"))
+    until(lambda: "stream" in (read_manifest(notes) or {}))  # It was noted what was read.
     running.kill()
     running.communicate()
 
@@ -347,7 +351,7 @@ def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path) 
 
 def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    (tmp_path / "rows.jsonl").write_bytes(lines(10_000))
+    (tmp_path / "rows.jsonl").write_bytes(lines(3000))
     graders.score_file(
         graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
     )
@@ -361,12 +365,12 @@ def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
         running = start(
             tmp_path, "rows.jsonl", "--resume", preexec_fn=lambda at=share: limit(int(size * at))
         )
-        _, said = running.communicate(timeout=60)
+        _, said = running.communicate(timeout=PATIENCE)
         assert running.returncode == 2
         assert b"out.jsonl: cannot be written: File too large" in said
         assert b"--resume goes on with them" in said
     running = start(tmp_path, "rows.jsonl", "--resume")
-    running.communicate(timeout=60)
+    running.communicate(timeout=PATIENCE)
     assert running.returncode == 0
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
@@ -377,9 +381,7 @@ def test_two_commands_at_once_on_one_output_the_second_refuses(tmp_path: Path) -
     assert first.stdin is not None
     first.stdin.write(lines(200))
     first.stdin.flush()
-    deadline = time.monotonic() + 30
-    while not partial_of(tmp_path / "out.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(partial_of(tmp_path / "out.jsonl").exists)
     second = start(tmp_path, "-", stdin=subprocess.PIPE)
     _, said = second.communicate(lines(10))
     assert second.returncode == 2

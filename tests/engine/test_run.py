@@ -19,6 +19,7 @@ from graders.engine.tally import Tally
 from graders.errors import OptionError, RowsError, StoppedError
 from graders.rows import RowRange
 from tests.engine.conftest import GRADER, Score, lines
+from tests.waiting import PATIENCE
 
 
 def results(path: Path) -> list[Any]:
@@ -128,7 +129,7 @@ def test_a_limit_reads_no_further_than_needed(score: Score, tmp_path: Path) -> N
 
     threading.Thread(target=feed, daemon=True).start()
     assert score(source=pipe, limit=10, workers=0).tally.rows == 10
-    assert broke.wait(10)
+    assert broke.wait(PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,7 @@ def test_a_script_without_a_main_guard_may_use_workers(tmp_path: Path) -> None:
         "print(sum(grade.reward for grade in grades))\n"
     )
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.stdout, done.stderr) == ("200.0\n", "")
 
