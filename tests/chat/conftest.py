@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from graders import cli
 from tests.chat.server import Script, ScriptedServer
 
 
@@ -21,3 +25,29 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ScriptedSer
     yield start
     for server in started:
         server.stop()
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command in this process, and in a folder."""
+
+    def call(folder: Path, *arguments: str) -> Done:
+        monkeypatch.chdir(folder)
+        capfd.readouterr()
+        code = cli._main(list(arguments))
+        sys.stdout.flush()
+        said = capfd.readouterr()
+        return Done(code, said.out, said.err)
+
+    return call

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 VERDICT = '{"steps": [], "result": 0.5}'
 
 
@@ -31,6 +33,7 @@ class Told:
     headers: dict[str, str] = field(default_factory=dict)
     cut_at: int | None = None  # Close after so many bytes of the body; -1 for before the headers.
     delay: float = 0.0
+    held: Callable[[], bool] = lambda: False  # Nothing is sent as long as this says so.
     slow: float = 0.0  # Seconds between bytes of the body.
     length: int | None = None  # A body of so many bytes, made as it goes.
     chunked: int = 0  # Bytes of each piece of the body, sent in chunks.
@@ -71,7 +74,7 @@ class ScriptedServer:
         self._port = port
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        self._started.wait(10)
+        assert self._started.wait(PATIENCE)
 
     @property
     def port(self) -> int:
@@ -132,6 +135,8 @@ class ScriptedServer:
     async def _tell(self, told: Told, writer: asyncio.StreamWriter) -> None:
         if told.delay:
             await asyncio.sleep(told.delay)
+        while told.held():  # noqa: ASYNC110  (what it looks at is no event)
+            await asyncio.sleep(0.002)
         if told.cut_at == -1:
             return
         if told.raw is not None:
@@ -182,6 +187,6 @@ class ScriptedServer:
 
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(end(), self._loop)
-            self._thread.join(5)
+            self._thread.join(PATIENCE)
             self._loop.run_until_complete(self._end_tasks())
             self._loop.close()

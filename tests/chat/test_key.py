@@ -18,7 +18,12 @@ from graders.sandbox import probe
 from tests.chat.server import Asked, Told, completion, error
 
 KEY = "sk-very/secret+key==0123456789"
-MAIN = "from graders.cli import main; main()"
+MAIN = """
+import json, sys
+from graders.cli import _main
+for arguments in json.load(sys.stdin):
+    _main(arguments)
+"""
 SOURCE = """
 import glob, os
 def grade(sample, item):
@@ -77,7 +82,7 @@ def test_no_output_of_any_command_holds_the_key(serve, tmp_path, monkeypatch):
     rows = [json.dumps({"item": {}, "sample": str(n)}) for n in range(60)]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows))
     (tmp_path / "tmp").mkdir()
-    shown = b""
+    commands = []
     for command in (
         ["score", "g.json", "rows.jsonl", "-o", "one.jsonl", "--json"],
         ["score", "g.json", "rows.jsonl", "-o", "-", "--refresh"],
@@ -96,11 +101,13 @@ def test_no_output_of_any_command_holds_the_key(serve, tmp_path, monkeypatch):
         )
         if asks and not {"--refresh", "--offline"} & set(command):
             more.append("--cache")
-        done = subprocess.run(
-            [sys.executable, "-X", "dev", "-W", "ignore", "-c", MAIN, *command, *more], cwd=tmp_path,
-            capture_output=True, check=False, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
-        )  # fmt: skip
-        shown += done.stdout + done.stderr
+        commands.append([*command, *more])
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "ignore", "-c", MAIN], input=json.dumps(commands).encode(),
+        cwd=tmp_path, capture_output=True, check=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+    )  # fmt: skip
+    shown = done.stdout + done.stderr
     assert b"model_grader" in shown
     assert b"[key]" in shown
     assert b"PATH" in shown  # The python grader's own environment was printed.

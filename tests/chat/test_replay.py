@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.chat.conftest import Command
 from tests.chat.server import Told, completion
 
-MAIN = "from graders.cli import main; main()"
 GRADER = {
     "type": "multi", "name": "m", "calculate_output": "judge + near",
     "graders": {
@@ -33,18 +31,19 @@ def script(asked, count):
     return completion(None, refusal="no") if count % 4 == 0 else completion(texts[count % 3])
 
 
-def score(folder: Path, *more: str, **environment: str) -> bytes:
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, "score", "g.json", "rows.jsonl", "-o", "-", *more], cwd=folder,
-        capture_output=True, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout
+@pytest.fixture
+def score(command: Command) -> Callable[..., str]:
+    def call(folder: Path, *more: str) -> str:
+        done = command(folder, "score", "g.json", "rows.jsonl", "-o", "-", *more)
+        assert done.code == 0, done.err
+        return done.out
+
+    return call
 
 
 @pytest.mark.parametrize("writable", [True, False])
 def test_a_committed_cache_replays_elsewhere_with_no_key_no_server_and_no_rights(
-    serve, tmp_path, monkeypatch, writable
+    serve, score, tmp_path, monkeypatch, writable
 ):
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
@@ -66,9 +65,11 @@ def test_a_committed_cache_replays_elsewhere_with_no_key_no_server_and_no_rights
         second.chmod(0o555)
     monkeypatch.delenv("OPENAI_API_KEY")
     home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     replayed = score(
-        second, "--offline", "--cache-file", "judge.sqlite", "--base-url", server.url,
-        HOME=str(home), XDG_CACHE_HOME=str(home), HTTP_PROXY="http://127.0.0.1:1",
+        second, "--offline", "--cache-file", "judge.sqlite", "--base-url", server.url
     )  # fmt: skip
     second.chmod(0o755)
     assert replayed == recorded
@@ -77,7 +78,7 @@ def test_a_committed_cache_replays_elsewhere_with_no_key_no_server_and_no_rights
     assert len(list(second.iterdir())) == 3
 
 
-def test_a_row_that_was_not_recorded_fails_by_name(serve, tmp_path):
+def test_a_row_that_was_not_recorded_fails_by_name(serve, score, tmp_path):
     (tmp_path / "g.json").write_text(json.dumps(GRADER["graders"]["judge"]))  # type: ignore[index]
     (tmp_path / "rows.jsonl").write_text('{"sample": "known"}\n')
     server = serve(lambda *_: completion())

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from graders.calls import ChatCall, ChatReply
 from graders.chat import JudgeOptions
 from graders.chat.client import ChatClient
 from tests.chat.server import Asked, Told, completion, error
+from tests.waiting import PATIENCE, until
 
 MAIN = "from graders.cli import main; main()"
 PEAK = """
@@ -134,41 +134,36 @@ def test_equal_rows_are_refreshed_once(serve, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_a_run_killed_in_a_block_pays_again_only_for_the_calls_in_flight(serve, tmp_path):
-    server = serve(lambda *_: Told(body=completion().body, delay=0.01))
+    killed = False
+    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 120 and not killed))
     write(tmp_path, 300)
     more = ("--cache-file", "c.sqlite", "--concurrency", "8")
     process = score(tmp_path, server.url, *more)
-    deadline = time.monotonic() + 60
-    while server.answered < 120 and time.monotonic() < deadline:
-        time.sleep(0.002)
+    until(lambda: server.answered == 120)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
-    first = server.answered
-    assert 120 <= first < 300
-    out, err = score(tmp_path, server.url, *more, "--resume").communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
+    killed = True
+    out, err = score(tmp_path, server.url, *more, "--resume").communicate(timeout=PATIENCE)
     assert [one["reward"] for one in results(tmp_path)] == [0.5] * 300, err
     twice = [row for row, count in answered(server).items() if count > 1]
     assert len(twice) <= 8
     summary = json.loads(out)
-    assert summary["resumed_rows"] + summary["judge"][0]["cache_hits"] >= first - 8
+    assert summary["resumed_rows"] + summary["judge"][0]["cache_hits"] >= 120 - 8
 
 
 def test_a_server_killed_in_a_run_and_back_for_the_next_is_asked_for_the_rest_only(serve, tmp_path):
-    server = serve(lambda *_: Told(body=completion().body, delay=0.01))
+    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 100))
     write(tmp_path, 400)
     more = ("--cache-file", "c.sqlite", "--concurrency", "8", "--attempts", "2")
     process = score(tmp_path, server.url, *more)
-    while server.answered < 100:
-        time.sleep(0.002)
+    until(lambda: server.answered == 100)
     server.stop()
-    started = time.monotonic()
-    process.communicate(timeout=60)
-    assert time.monotonic() - started < 15
+    process.communicate(timeout=PATIENCE)
     failed = [one for one in results(tmp_path) if one["reward"] is None]
     assert 0 < len(failed) <= 300
     assert {one["failures"][0]["code"] for one in failed} == {"model_grader_server_error"}
     again = serve(lambda *_: completion(), server.port)
-    _, err = score(tmp_path, again.url, *more).communicate(timeout=60)
+    _, err = score(tmp_path, again.url, *more).communicate(timeout=PATIENCE)
     assert [one["reward"] for one in results(tmp_path)] == [0.5] * 400, err
     assert len(again.asked) == len(failed)
 
@@ -177,10 +172,8 @@ def test_a_server_killed_in_a_run_and_back_for_the_next_is_asked_for_the_rest_on
 
 
 def test_rows_need_not_each_wait_for_a_server_that_never_answers(serve):
-    server = serve(lambda *_: Told(delay=60))
-    started = time.monotonic()
+    server = serve(lambda *_: Told(held=lambda: True))
     replies = ask(server.url, calls(5000), concurrency=4, deadline=0.4)
-    assert time.monotonic() - started < 5
     assert {one.error.kind for one in replies if one.error} == {"deadline"}
     assert len(replies) == 5000
     assert len(server.asked) < 30
@@ -191,34 +184,27 @@ def test_a_server_that_comes_back_is_asked_again(serve):
     server = serve(lambda *_: completion())
     port = server.port
     server.stop()
-    back: list[Any] = []
-    timer = threading.Timer(1.0, lambda: back.append(serve(lambda *_: completion(), port)))
     with ChatClient(JudgeOptions(base_url=server.url, cache="none", attempts=2)) as client:
         assert {one.error is None for one in client.perform(calls(50))} == {False}
-        timer.start()
-        timer.join()
-        time.sleep(0.2)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            replies = client.perform(calls(50))
-            if replies[0].error is None:
-                break
-            time.sleep(0.5)
-        assert {one.error for one in replies} == {None}
+        serve(lambda *_: completion(), port)
+        until(lambda: client.perform(calls(1))[0].error is None)
+        assert {one.error for one in client.perform(calls(50))} == {None}
 
 
 def test_a_restart_of_the_server_within_the_tries_costs_no_row(serve):
-    server = serve(lambda *_: Told(body=completion().body, delay=0.005))
+    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 100))
     port = server.port
     back: list[Any] = []
 
     def restart() -> None:
+        until(lambda: server.answered == 100)
         server.stop()
-        time.sleep(0.4)
         back.append(serve(lambda *_: completion(), port))
 
-    threading.Timer(0.2, restart).start()
+    restarter = threading.Thread(target=restart)
+    restarter.start()
     replies = ask(server.url, calls(1000), concurrency=8)
+    restarter.join()
     assert {
         one.error for one in replies if one.error and "middle" not in one.error.message
     } == set()
@@ -226,12 +212,13 @@ def test_a_restart_of_the_server_within_the_tries_costs_no_row(serve):
 
 
 def test_rows_of_any_length_keep_the_judges_busy(serve, tmp_path):
-    server = serve(lambda *_: Told(body=completion().body, delay=0.1))
+    server = serve(lambda *_: Told(body=completion().body, held=lambda: server.most < 100))
     write(tmp_path, 600, " word" * 3000)
     process = score(tmp_path, server.url, "--concurrency", "128", "--no-cache")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     assert server.most >= 100  # A block of bytes held four such rows.
+    assert {one["reward"] for one in results(tmp_path)} == {0.5}
 
 
 # Memory.
@@ -250,10 +237,10 @@ def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, kind):
     write(tmp_path, 2)
     server = serve(lambda asked, _: completion() if row_of(asked) in ("row 0", "row 1") else told)
     more = ("--no-cache", "--concurrency", "256")
-    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=60)
+    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=PATIENCE)
     small = int(err.split()[-1])
     write(tmp_path, 300)
-    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=120)
+    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=PATIENCE)
     large = int(err.split()[-1])
     found = results(tmp_path)
     assert [one["reward"] for one in found[:2]] == [0.5, 0.5]
@@ -269,7 +256,7 @@ def peak_of_a_run(serve: Any, folder: Path, rows: int, *more: str) -> int:
     server.forgets = True
     write(folder, rows, " " + "word " * 40)
     process = score(folder, server.url, "--concurrency", "256", *more, code=PEAK)
-    _, err = process.communicate(timeout=900)
+    _, err = process.communicate(timeout=3 * PATIENCE)
     server.stop()
     assert process.returncode == 0, err
     assert len(results(folder)) == rows
