@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from graders.sandbox import PythonSandbox, probe
+from tests.waiting import until
 
 needs_standard = pytest.mark.skipif(
     probe().default is None, reason="this machine does not give the level `standard`"
@@ -40,10 +40,7 @@ def nothing_left(
     yield
     if scoped is not None:
         return
-    until = time.monotonic() + 2
-    while set(children()) - set(before) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not set(children()) - set(before), "a worker was left behind"
+    until(lambda: not set(children()) - set(before))  # No worker was left behind.
     assert not list(tmp_path.glob("gr-*")), "a scratch folder was left behind"
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from graders.errors import UnavailableError
 from graders.sandbox import LEVELS, PythonSandbox, level, probe, promises
 from graders.sandbox.inside import scratch
 from graders.sandbox.scratch import Scratch, sweep
+from tests.waiting import until
 
 SOURCE = "def grade(sample, item):\n    return item"
 SPIN = "def grade(sample, item):\n    while True: pass"
@@ -81,9 +81,11 @@ def test_the_slowest_calls_are_kept_with_their_rows(sandbox: PythonSandbox) -> N
     source = "import time\ndef grade(s, i):\n    time.sleep(0.05 if i == 13 else 0)\n    return 0"
     sandbox.perform(PythonCall(source, [{}] * 10, list(range(10))))
     sandbox.perform(PythonCall(source, [{}] * 10, list(range(10, 20))))
-    assert sandbox.slow_calls[0].row == 13
-    assert sandbox.slow_calls[0].seconds >= 0.05
-    assert len(sandbox.slow_calls) == 10
+    seconds = [call.seconds for call in sandbox.slow_calls]
+    assert seconds == sorted(seconds, reverse=True)
+    assert len(seconds) == 10
+    # A busy machine may hold up others, but not all of them.
+    assert next(call.seconds for call in sandbox.slow_calls if call.row == 13) >= 0.05
 
 
 def test_closing_twice_and_using_it_afterwards() -> None:
@@ -151,16 +153,11 @@ def test_a_killed_engine_leaves_no_worker_and_the_next_sandbox_sweeps(
     )  # fmt: skip
     assert engine.stdout is not None
     assert engine.stdout.readline() == b"ready\n"
-    time.sleep(0.2)
-    workers = [pid for pid in marked(str(mark).encode()) if pid != engine.pid]
-    assert workers
+    assert until(lambda: set(marked(str(mark).encode())) - {engine.pid})
     engine.send_signal(signal.SIGKILL)
     engine.wait()
     engine.stdout.close()
-    until = time.monotonic() + 5
-    while marked(str(mark).encode()) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not marked(str(mark).encode())
+    until(lambda: not marked(str(mark).encode()))
     assert list(tmp_path.glob("gr-*"))
     sweep()
     assert not list(tmp_path.glob("gr-*"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +12,12 @@ from graders.calls import PythonCall
 from graders.errors import OptionError
 from graders.sandbox import Limits, PythonSandbox, probe
 
-QUICK = Limits(call_seconds=0.4, grace_seconds=0.4, load_seconds=2.0, memory_bytes=600 << 20)
+ROOMY = Limits(memory_bytes=600 << 20)
+QUICK = replace(ROOMY, call_seconds=0.4, grace_seconds=0.4)
 
 
 def grade(
-    body: Any, *, isolation: Any = "auto", limits: Any = QUICK, rows: Any = 5, evil: Any = 2
+    body: Any, *, isolation: Any = "auto", limits: Any = ROOMY, rows: Any = 5, evil: Any = 2
 ) -> Any:
     source = (
         "def grade(sample, item):\n    if item == EVIL:\n"
@@ -44,11 +45,9 @@ def grade(
     ],
 )
 def test_nothing_cancels_the_clock(isolation: Any, body: Any) -> None:
-    began = time.monotonic()
-    reply = grade(body, isolation=isolation)
+    reply = grade(body, isolation=isolation, limits=QUICK)
     assert reply.error is not None
     assert (reply.error.kind, reply.error.message) == ("timeout", "timed out after 0.4 s")
-    assert time.monotonic() - began < 8
 
 
 @pytest.mark.parametrize("isolation", ["module", "row", "shared"])
@@ -60,10 +59,9 @@ def test_memory_is_bounded(isolation: Any) -> None:
 
 
 def test_memory_that_earlier_rows_kept_is_not_held_against_a_row() -> None:
-    source = (
-        "KEEP = []\ndef grade(s, i):\n    KEEP.append(bytearray(100 << 20))\n    return len(KEEP)"
-    )
-    with PythonSandbox(isolation="shared", limits=QUICK) as sandbox:
+    # Zeros that nobody writes to take address space, and neither memory nor time.
+    source = "KEEP = []\ndef grade(s, i):\n    KEEP.append(bytes(100 << 20))\n    return len(KEEP)"
+    with PythonSandbox(isolation="shared", limits=ROOMY) as sandbox:
         replies = sandbox.perform(PythonCall(source, [{}] * 12, [{}] * 12))
     assert all(reply.error is None for reply in replies), replies
 
@@ -113,9 +111,9 @@ def test_the_total_of_many_files_is_bounded() -> None:
             with open(str(n), 'wb') as file:
                 file.write(bytes(4 << 20))
         import time
-        time.sleep(1.2)
+        time.sleep(100)
     """
-    limits = Limits(call_seconds=3, disk_bytes=8 << 20)
+    limits = Limits(disk_bytes=8 << 20)
     reply = grade(body, isolation="row", limits=limits)
     assert reply.error is not None
     if probe().filesystem:
@@ -127,12 +125,11 @@ def test_the_total_of_many_files_is_bounded() -> None:
 
 
 def test_a_hang_while_loading_fails_every_row_once() -> None:
-    began = time.monotonic()
     with PythonSandbox(limits=Limits(load_seconds=0.5, grace_seconds=0.5)) as sandbox:
         replies = sandbox.perform(PythonCall("while True: pass", [{}] * 50, [{}] * 50))
     assert {reply.error and reply.error.kind for reply in replies} == {"timeout"}
     assert "loading the source timed out after 0.5 s" in str(replies[0].error)
-    assert time.monotonic() - began < 5
+    assert sandbox.stats.workers_started <= 2
 
 
 def test_limits_are_checked() -> None:
