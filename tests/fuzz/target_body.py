@@ -1,0 +1,70 @@
+"""Bodies of the server's grading requests: each is answered in JSON, and never as a fault of ours.
+
+Input: a byte for the task, and the body.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graders.server.desk import Desk
+from graders.server.option import ServeOptions
+from tests.fuzz import row, target_config
+
+TOKENS = (
+    *target_config.TOKENS, *row.TOKENS, b'"item": {', b'"model_sample": "', b'"sample": ', b'"target": "openai"',
+    b'"azure"',
+)  # fmt: skip
+_TASKS = ("run", "validate", "explain", "lint")
+_REFUSED = (400, 413)
+
+
+@functools.cache
+def _desk() -> Desk:
+    return Desk(ServeOptions(data_dir=Path("/nowhere")), "metrics")
+
+
+def target(data: bytes) -> None:
+    task, body = _TASKS[(data[:1] or b"\0")[0] % len(_TASKS)], data[1:]
+    answer = _desk().answer(task, body)
+    if answer.status == 0:
+        return  # For a process that asks models.
+    said: Any = json.loads(answer.body.decode())
+    if answer.status != 200:
+        assert answer.status in _REFUSED, (answer.status, said)
+        assert said["error"]["message"]
+        return
+    _CHECKS[task](said)
+
+
+def _check_run(said: Mapping[str, Any]) -> None:
+    flags = [name for name, value in said["metadata"]["errors"].items() if value is True]
+    assert isinstance(said["reward"], float)
+    assert not flags or said["reward"] == 0.0 or said["sub_rewards"]
+
+
+def _check_validate(said: Mapping[str, Any]) -> None:
+    # What is given back is valid itself.
+    again = _desk().answer("validate", json.dumps(said).encode())
+    assert again.status == 200
+    assert json.loads(again.body) == said
+
+
+def _check_explain(said: Mapping[str, Any]) -> None:
+    if said["ok"]:
+        assert (said["grade"]["reward"] is None) == bool(said["grade"]["failures"])
+    else:
+        assert said["faults"]
+
+
+def _check_lint(said: Mapping[str, Any]) -> None:
+    assert isinstance(said["findings"], list)
+
+
+_CHECKS = {
+    "run": _check_run, "validate": _check_validate, "explain": _check_explain, "lint": _check_lint,
+}  # fmt: skip

@@ -1,0 +1,140 @@
+"""CSV: the records that Python's own reader gives, whatever the size of reads and blocks.
+
+Input: a byte for the delimiter and the size of reads, one for the size of blocks, and the table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, cast
+
+from graders import jsontext
+from graders.errors import RowsError
+from graders.rows import Block, Layout, count_rows, decode_block
+from graders.rows.table import csv_blocks
+from tests.fuzz import row
+
+TOKENS = (
+    *row.TOKENS, b'"', b'""', b",", b"\t", b"\n", b"\r\n", b"\r", b"\0", b"item", b"sample", b"id", b"a,b\n",
+    b'"{""a"": 1}"', b"\xff", b"\xef\xbb\xbf", b"\x1a", b"\xe2\x80\xa8",
+)  # fmt: skip
+_LAYOUT = Layout(("item",), ("sample",))
+
+
+class _Slow(io.RawIOBase):
+    """A stream that gives few bytes at once."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        super().__init__()
+        self._inner = io.BytesIO(data)
+        self._size = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, place: Any, /) -> int:
+        data = self._inner.read(min(len(place), self._size))
+        place[: len(data)] = data
+        return len(data)
+
+
+def target(data: bytes) -> None:
+    first, size, table = (data[:1] or b"\0")[0], 1 + (data[1:2] or b"\0")[0], data[2:]
+    delimiter = "\t" if first % 2 else ","
+    slow = cast("Any", io.BufferedReader(_Slow(table, 1 + first), 16))
+    whole = _blocks(io.BytesIO(table), 1 << 18, delimiter)
+    cut = _blocks(slow, size, delimiter)
+    expected = _by_python(table, delimiter)
+    if isinstance(whole, RowsError) or isinstance(cut, RowsError):
+        assert str(whole) == str(cut)
+        assert expected is None
+        return
+    assert expected is not None
+    assert _seen(whole) == _seen(cut)
+    _check_records(whole, expected)
+
+
+def _blocks(stream: Any, size: int, delimiter: str) -> list[Block] | RowsError:
+    try:
+        return list(csv_blocks(stream, size, delimiter=delimiter, position=lambda: 0))
+    except RowsError as error:
+        return error
+
+
+def _seen(blocks: list[Block]) -> list[Any]:
+    rows = []
+    for block in blocks:
+        chunk = decode_block(block, _LAYOUT)
+        assert count_rows(block) == len(chunk.items)
+        for at, index in enumerate(chunk.indexes):
+            item, sample = (
+                getattr(one, "reason", None) or repr(one)
+                for one in (chunk.items[at], chunk.samples[at])
+            )
+            rows.append((index, item, sample, repr(chunk.ids[at]), chunk.failures.get(at)))
+    return rows
+
+
+def _by_python(table: bytes, delimiter: str) -> list[dict[str, str] | None] | None:
+    """Return the records as Python's reader has them, None for each that is none; None without."""
+    text = table.decode("utf-8-sig", "surrogateescape")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    records: list[list[str] | None] = []
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            records.append(None)
+            continue
+        if record:
+            records.append(record)
+    header = next((record for record in records if record is not None), None)
+    if header is None or len(set(header)) != len(header):
+        return None
+    before = records.index(header)
+    rest = [*records[:before], *records[before + 1 :]]
+    return [
+        dict(zip(header, one, strict=True))
+        if one is not None and len(one) == len(header) and _is_utf8("".join(one))
+        else None
+        for one in rest
+    ]
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_records(blocks: list[Block], expected: list[dict[str, str] | None]) -> None:
+    lines = [
+        None if offset in block.faults else json.loads(line)
+        for block in blocks
+        for offset, line in enumerate(block.data.split(b"\n")[:-1])
+    ]
+    assert len(lines) == len(expected)
+    for line, record in zip(lines, expected, strict=True):
+        if record is None:
+            assert line is None
+            continue
+        if "item" in record:
+            try:
+                item = jsontext.decode(record["item"], allow_nan=True)
+            except ValueError:
+                assert line is None
+                continue
+            if line is None:
+                continue  # What JSON text holds and none can be written of, such as too much depth.
+            assert repr(line.pop("item")) == repr(json.loads(jsontext.encode(item)))
+            record.pop("item")
+        else:
+            assert line is not None
+            assert line.pop("item") == record
+        assert line == record

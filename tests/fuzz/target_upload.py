@@ -1,0 +1,66 @@
+"""Multipart forms: refused, or the same fields and file however the body is cut.
+
+Input: the content type, a newline, a byte for the size of pieces, and the body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from graders.jobs.error import ApiError
+from graders.server.option import ServeOptions
+from graders.server.route.file import _FIELDS, _expiry, form_of
+
+TOKENS = (
+    b"multipart/form-data; boundary=x", b"--x\r\n", b"\r\n--x--\r\n", b"\r\n--x\r\n", b"Content-Disposition: form-data; ",
+    b'name="file"', b'name="purpose"', b'filename="a.jsonl"', b"filename*=UTF-8''a%ff", b"Content-Type: text/plain; charset=utf-16\r\n",
+    b'name="expires_after[anchor]"', b'name="expires_after[seconds]"', b"\r\n\r\n", b"fine-tune", b"\0", b"\xff",
+    b"boundary=", b'"', b"; charset=latin-1", b"Content-Transfer-Encoding: base64\r\n", b"_charset_", b"3600", b"created_at",
+)  # fmt: skip
+_OPTIONS = ServeOptions(data_dir=Path("/nowhere"))
+_APP = SimpleNamespace(state=SimpleNamespace(shared=SimpleNamespace(options=_OPTIONS)))
+_LIMIT = 1 << 20
+
+
+def target(data: bytes) -> None:
+    kind, _, rest = data.partition(b"\n")
+    size, body = 1 + (rest[:1] or b"\0")[0], rest[1:]
+    whole = asyncio.run(_read(kind, body, max(len(body), 1)))
+    pieces = asyncio.run(_read(kind, body, size))
+    assert whole == pieces
+    assert isinstance(whole, list) or whole[0] in (400, 413)
+
+
+async def _read(kind: bytes, body: bytes, size: int) -> Any:
+    scope = {"type": "http", "headers": [(b"content-type", kind)], "app": _APP, "method": "POST"}
+    try:
+        async with form_of(Request(scope, _receiver(body, size)), _LIMIT, _FIELDS) as form:
+            found: list[Any] = []
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    found.append((name, value.filename, value.file.read()))
+                else:
+                    value.encode("utf-8", "surrogateescape")
+                    found.append((name, value))
+            _expiry(form)
+            return found
+    except ApiError as error:
+        return error.status, error.body()
+
+
+def _receiver(body: bytes, size: int) -> Callable[[], Any]:
+    pieces = [body[at : at + size] for at in range(0, len(body), size)] or [b""]
+    left = iter(range(len(pieces)))
+
+    async def receive() -> Any:
+        at = next(left)
+        return {"type": "http.request", "body": pieces[at], "more_body": at + 1 < len(pieces)}
+
+    return receive
