@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from graders.errors import (
     shown,
     suggestion,
 )
+from tests.waiting import at_most
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,9 @@ def test_a_suggestion_is_the_nearest_word_or_all_words_there_are():
 
 
 def test_the_nearest_of_very_many_words_is_found_in_time():
-    started = time.perf_counter()
-    nearest("ab" * 50, ["ba" * 50 + str(n) for n in range(100_000)])
-    nearest("ab", ["x" * 1_000_000] * 1_000)
-    assert time.perf_counter() - started < 30  # It ends at all.
+    with at_most():
+        nearest("ab" * 50, ["ba" * 50 + str(n) for n in range(100_000)])
+        nearest("ab", ["x" * 1_000_000] * 1_000)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graders import jsontext
+from tests.waiting import at_most
 
 characters = st.characters() | st.characters(categories=["Cs"])
 texts = st.text(characters)
@@ -159,11 +159,10 @@ def test_indented_text_is_the_same_on_either_way():
     )
 
 
-def test_five_megabytes_are_decoded_in_a_second():
+def test_five_megabytes_are_decoded_soon():
     text = json.dumps({"text": "word " * 1_000_000, "digits": "9" * 100})
-    started = time.perf_counter()
-    jsontext.decode(text)
-    assert time.perf_counter() - started < 1
+    with at_most():
+        jsontext.decode(text)
 
 
 def test_a_string_that_never_ends_is_looked_through_once():

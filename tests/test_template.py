@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import time
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from graders.template import (
     resolve,
     to_text,
 )
+from tests.waiting import at_most
 
 ITEM = {
     "x": "one",
@@ -386,9 +386,8 @@ def test_resolve_tells_its_two_reasons_apart():
     ],
 )
 def test_a_hostile_template_is_refused_at_once(text):
-    started = time.perf_counter()
-    error = refusal(text)
-    assert time.perf_counter() - started < 30  # It ends at all.
+    with at_most():
+        error = refusal(text)
     assert len(str(error)) < 500
 
 
@@ -401,9 +400,8 @@ def test_a_very_long_path_is_walked_in_no_time():
     item: dict[str, object] = {}
     for _ in range(20_000):
         item = {"a": item}
-    started = time.perf_counter()
-    failure("{{item" + ".a" * 20_000 + ".b}}", item)
-    assert time.perf_counter() - started < 30  # It ends at all.
+    with at_most():
+        failure("{{item" + ".a" * 20_000 + ".b}}", item)
 
 
 # The jinja2 dialect.
@@ -462,10 +460,9 @@ def test_in_jinja2_the_rendering_switch_holds():
     ],
 )
 def test_what_a_jinja2_template_may_not_do_fails_the_row_in_time(text):
-    started = time.perf_counter()
-    failed = failure(text, {"x": "one", "list": [1]}, dialect="jinja2")
-    assert failed.code == "invalid_variable_error"
-    assert time.perf_counter() - started < 30  # It ends at all.
+    with at_most():
+        failed = failure(text, {"x": "one", "list": [1]}, dialect="jinja2")
+        assert failed.code == "invalid_variable_error"
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from graders.config import document
 from graders.config.document import lines, parse, unfit
 from graders.errors import ConfigError, Fault
+from tests.waiting import at_most
 
 
 def refused(text: str) -> Fault:
@@ -99,17 +99,14 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     ],
 )
 def test_a_hostile_text_is_refused_in_time(text, message):
-    started = time.perf_counter()
-    assert message in refused(text).message
-    assert time.perf_counter() - started < 30  # It ends at all.
+    with at_most():
+        assert message in refused(text).message
 
 
 def test_aliases_in_a_long_chain_do_no_harm():
     chain = "k0: &a0 [1]\n" + "".join(f"k{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3_000))
-    started = time.perf_counter()
-    with pytest.raises(ConfigError):
+    with at_most(), pytest.raises(ConfigError):
         parse(chain, "grader")
-    assert time.perf_counter() - started < 30  # It ends at all.
 
 
 TEXT = '{\n\t"a": {\n\t\t"b": [1,\n\t\t2],\n"odd \u2028key": "x\u2028y\x7f"},\r\n"c": "\\n"\n}'
@@ -151,9 +148,8 @@ def test_an_object_that_stands_in_many_places_is_looked_at_once():
     value: list[object] = []
     for _ in range(90):
         value = [value, value]
-    started = time.perf_counter()
-    assert list(unfit(value)) == []
-    assert time.perf_counter() - started < 30  # It ends at all.
+    with at_most():
+        assert list(unfit(value)) == []
 
 
 JSON_TEXT = """{

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import sys
-import time
 import types
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import yaml
 
 from graders.config import EvalCriteria, Multi, StringCheck, dump, load, load_source
 from graders.errors import ConfigError, Fault
+from tests.waiting import at_most
 
 CHECK = {
     "type": "string_check",
@@ -362,9 +362,8 @@ def test_no_fault_says_how_the_checking_is_done():
 
 def test_very_many_faults_are_counted_and_not_all_worded():
     text = json.dumps({**CHECK, **{f"key{number}": 1 for number in range(20_000)}})
-    started = time.perf_counter()
-    found = faults(text)
-    assert time.perf_counter() - started < 30  # It ends at all.
+    with at_most():
+        found = faults(text)
     assert len(found) == 1001
     assert found[-1].message == "and 19,000 more faults like these"
 
