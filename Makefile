@@ -90,19 +90,26 @@ lock: $(VENV)/installed-dev ## Refresh tools/lock to the newest versions (npm is
 audit: $(VENV)/installed-dev ## Look every package of the locks up among known vulnerabilities
 	@$(BIN)/python tools/audit.py
 
+TESTS :=
+
 test-lowest: ## Run the tests with the lowest versions that pyproject.toml allows
 	@$(ENVIRONMENT) lowest --folder $(VENV)-lowest
-	@$(VENV)-lowest/bin/python -m pytest -q -n auto
+	@$(VENV)-lowest/bin/python -m pytest -q -n auto $(TESTS)
 
 test-newest: ## Run the tests with the newest version of everything
 	@$(ENVIRONMENT) newest --folder $(VENV)-newest
-	@$(VENV)-newest/bin/python -m pytest -q -n auto
+	@$(VENV)-newest/bin/python -m pytest -q -n auto $(TESTS)
 
 test-pythons: $(VENV)/installed-dev ## Run the tests on every Python that pyproject.toml names, as far as it can be had
 	@$(BIN)/python tools/pythons.py
 
 clean: ## Remove the virtual environment and results
 	rm -rf $(VENV) $(VENV)-* out
+
+.PHONY: fuzz
+FUZZ_SECONDS := 1200
+fuzz: $(VENV)/installed-dev ## Look for inputs that break a reader, twenty minutes each (FUZZ_SECONDS, TARGET=...)
+	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(TARGET)
 
 .PHONY: test-judge bench-chat
 test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights

@@ -107,7 +107,8 @@ def alone(
     serve: Any, mix: list[tuple[int, int]], **more: Any
 ) -> tuple[dict[Any, Any], dict[str, list[str]]]:
     """Return replies and requests of each grader's rows, asked on a client of its own."""
-    replies, requests = {}, {}
+    replies: dict[Any, Any] = {}
+    requests: dict[str, list[str]] = {}
     for grader in dict.fromkeys(grader for grader, _ in mix):
         server = serve(script)
         rows = [row for one, row in mix if one == grader]

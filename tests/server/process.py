@@ -120,7 +120,7 @@ class Serving:
             + b"\r\n--frontier--\r\n"
         )
         kind = "multipart/form-data; boundary=frontier"
-        return self.ask("POST", "/v1/files", parts, Content_Type=kind, **headers)
+        return self.ask("POST", "/v1/files", parts, timeout=60, **{"Content_Type": kind, **headers})
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
