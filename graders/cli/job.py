@@ -103,6 +103,8 @@ def _opened(folder: Path) -> Iterator[Store]:
     from graders.jobs import Store  # noqa: PLC0415  (SQLite, the linter)
 
     with Store(folder) as store:
+        if store.warning is not None:
+            say(f"warning: {store.warning}")
         yield store
 
 

@@ -23,6 +23,7 @@ from graders.jobs.disk import faults, new_file
 from graders.jobs.error import ApiError, conflict, no_file, refused
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.page import is_descending, page, size_of
+from graders.jobs.quota import Quota
 from graders.privacy import close_to_others
 
 __all__ = ["LIMIT", "PURPOSES", "Files", "lasts_of"]
@@ -47,12 +48,14 @@ class Files:
     Args:
         database: the tables.
         folder: where the blobs are.
+        quota: what all of the store may take.
     """
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, quota: Quota) -> None:
         self._database = database
         self._folder = folder
-        self._sweep()
+        self._quota = quota
+        self.sweep()
 
     def create(
         self,
@@ -62,6 +65,7 @@ class Files:
         purpose: Any,
         expires_after: Mapping[str, Any] | None = None,
         limit: int = LIMIT,
+        replaced: int = 0,
     ) -> dict[str, Any]:
         """Return the object of a new file.
 
@@ -71,10 +75,11 @@ class Files:
             purpose: one of PURPOSES.
             expires_after: `{"anchor": "created_at", "seconds": 3600 to 2592000}`.
             limit: bytes it may have.
+            replaced: bytes that the store has already and gives up for it.
 
         Raises:
-            ApiError: purpose or expires_after are wrong (400), it is too large (413), or it cannot
-                be written (503, 507).
+            ApiError: purpose or expires_after are wrong (400), it or the store is too large (413),
+                or it cannot be written (503, 507).
         """
         if purpose not in PURPOSES:
             near = nearest(purpose, PURPOSES) if isinstance(purpose, str) else None
@@ -83,38 +88,51 @@ class Files:
         lasts = lasts_of(expires_after)
         if lasts is None and purpose == "batch":
             lasts = _BATCH_SECONDS
-        return self._create(content, filename, purpose, lasts, limit)
-
-    def _create(
-        self,
-        content: IO[bytes] | Iterable[bytes],
-        filename: str,
-        purpose: str,
-        lasts: int | None,
-        limit: int,
-    ) -> dict[str, Any]:
+        too_much = ApiError(
+            413, f"the file is larger than the {limit:,} bytes allowed", param="file",
+            code="file_too_large",
+        )  # fmt: skip
+        free = None if replaced else self._free()
+        if free is not None and free < limit:
+            limit, too_much = free, self._quota.excess()
         with (
-            self.written(content, limit) as (name, size, digest),
+            self.written(content, limit, too_much) as (name, size, digest),
             self._database.writing() as base,
         ):
+            if not replaced:
+                self._quota.check(base, size)
             insert(
                 base, name, filename=filename, purpose=purpose, size=size, digest=digest,
                 lasts=lasts,
             )  # fmt: skip
         return self.get(name)
 
+    def _free(self) -> int | None:
+        """Return how many bytes more the store may take, once what has expired is gone."""
+        with self._database.reading() as base:
+            free = self._quota.free(base)
+        if free is None or free > LIMIT:
+            return free
+        self.sweep()
+        with self._database.reading() as base:
+            self._quota.check(base)
+            return self._quota.free(base)
+
     @contextlib.contextmanager
     def written(
-        self, content: IO[bytes] | Iterable[bytes], limit: int | None = None
+        self,
+        content: IO[bytes] | Iterable[bytes],
+        limit: int | None = None,
+        too_much: ApiError | None = None,
     ) -> Iterator[tuple[str, int, str]]:
         """Write a blob and give its id, size and sha256, to be entered into the table inside.
 
-        Where entering it fails, the blob is taken away again.
+        Where entering it fails, or it has more bytes than its limit, the blob is taken away again.
         """
         name = new_identifier("file-")
         blob, part = self._folder / name, self._folder / f".part-{secrets.token_hex(12)}"
         try:
-            size, digest = self._write(part, content, limit)
+            size, digest = self._write(part, content, limit, too_much)
             with faults(self._folder):
                 part.rename(blob)
                 _sync_folder(self._folder)
@@ -126,17 +144,18 @@ class Files:
             raise
 
     def _write(
-        self, part: Path, content: IO[bytes] | Iterable[bytes], limit: int | None
+        self,
+        part: Path,
+        content: IO[bytes] | Iterable[bytes],
+        limit: int | None,
+        too_much: ApiError | None,
     ) -> tuple[int, str]:
         size, digest = 0, hashlib.sha256()
         with new_file(part, of=self._folder) as write:
             for piece in _pieces(content):
                 size += len(piece)
-                if limit is not None and size > limit:
-                    raise ApiError(
-                        413, f"the file is larger than the {limit:,} bytes allowed",
-                        param="file", code="file_too_large",
-                    )  # fmt: skip
+                if limit is not None and too_much is not None and size > limit:
+                    raise too_much
                 digest.update(piece)
                 write(piece)
         return size, digest.hexdigest()
@@ -237,7 +256,7 @@ class Files:
         with contextlib.suppress(OSError):
             (self._folder / name).unlink(missing_ok=True)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Take away what has expired, and what a killed process left behind."""
         now = time.time()
         with self._database.reading() as base:

@@ -19,6 +19,7 @@ from graders.jobs.error import no_job, refused
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.lock import Claim
 from graders.jobs.page import page, size_of
+from graders.jobs.quota import Quota
 from graders.jobs.request import JobRequest
 
 __all__ = ["FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "say"]
@@ -38,9 +39,11 @@ class Jobs:
     Args:
         database: the tables.
         locks: the folder of the locks.
+        quota: what all of the store may take.
     """
 
-    def __init__(self, database: Database, locks: Path) -> None:
+    def __init__(self, database: Database, locks: Path, quota: Quota) -> None:
+        self._quota = quota
         self._database = database
         self._locks = locks
 
@@ -53,11 +56,13 @@ class Jobs:
                 their own.
 
         Raises:
-            ApiError: the body has faults, or names a file that is not there (400).
+            ApiError: the body has faults, or names a file that is not there (400), or the store is
+                too large (413).
         """
         request = JobRequest.parse(body)
         name, now = new_identifier("ftjob-"), int(time.time())
         with self._database.writing() as base:
+            self._quota.check(base)
             for param in ("training_file", "validation_file"):
                 _check_file(base, getattr(request, param), param)
             made = base.execute(

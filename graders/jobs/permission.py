@@ -13,6 +13,7 @@ from graders.jobs.database import Database
 from graders.jobs.error import ApiError, no_checkpoint, refused
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.page import is_descending, page, size_of
+from graders.jobs.quota import Quota
 
 __all__ = ["Permissions"]
 
@@ -25,10 +26,12 @@ class Permissions:
 
     Args:
         database: the tables.
+        quota: what all of the store may take.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quota: Quota) -> None:
         self._database = database
+        self._quota = quota
 
     def create(self, checkpoint: str, project_ids: Any) -> Sequence[dict[str, Any]]:
         """Return the permissions of these projects; those that have one keep it.
@@ -57,6 +60,7 @@ class Permissions:
                     f"project_ids[{index}]",
                 )
         with self._database.writing() as base:
+            self._quota.check(base)
             place = _checkpoint(base, checkpoint)["place"]
             return [_made(base, place, one) for one in dict.fromkeys(project_ids)]
 

@@ -13,6 +13,7 @@ from graders.jobs.error import ApiError
 from graders.jobs.file import Files
 from graders.jobs.job import Jobs
 from graders.jobs.permission import Permissions
+from graders.jobs.quota import Quota
 from graders.jobs.upload import Uploads
 from graders.privacy import close_to_others, exposed, private_folder
 
@@ -37,6 +38,8 @@ class Store:
     Args:
         folder: the folder; made when missing. What stands in it is for its owner alone, and the
             folder itself where it holds nothing else.
+        most: bytes that all of it may take; uploads and new jobs beyond are refused, what a job
+            that runs writes is not. None for as many as the disk has.
 
     Attributes:
         folder: the folder.
@@ -51,7 +54,7 @@ class Store:
         ApiError: the folder cannot be used, is another user's, or a newer version made it.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], most: int | None = None) -> None:
         self.folder = Path(folder).absolute()
         blobs, locks, uploads = (self.folder / one for one in _PARTS)
         with faults(self.folder):
@@ -66,10 +69,11 @@ class Store:
         self.ballast.keep()
         self.warning = exposed(self.folder, "the store")
         self.database = Database(self.folder / _DATABASE)
-        self.files = Files(self.database, blobs)
-        self.uploads = Uploads(self.files, uploads)
-        self.jobs = Jobs(self.database, locks)
-        self.permissions = Permissions(self.database)
+        quota = Quota(most, self.database.path, uploads)
+        self.files = Files(self.database, blobs, quota)
+        self.uploads = Uploads(self.files, uploads, self.database, quota)
+        self.jobs = Jobs(self.database, locks, quota)
+        self.permissions = Permissions(self.database, quota)
 
     def close(self) -> None:
         """Close what is open; threads that still use the store open it again."""

@@ -17,11 +17,13 @@ from typing import IO, Any, Final
 
 from graders import jsontext
 from graders.errors import quoted
+from graders.jobs.database import Database
 from graders.jobs.disk import faults, new_file
 from graders.jobs.error import ApiError, conflict, refused
 from graders.jobs.file import LIMIT, PURPOSES, Files, lasts_of
 from graders.jobs.identifier import is_identifier, new_identifier
 from graders.jobs.lock import Claim
+from graders.jobs.quota import Quota
 from graders.privacy import private_folder
 
 __all__ = ["MOST_PART", "Uploads"]
@@ -41,11 +43,15 @@ class Uploads:
     Args:
         files: where complete ones go.
         folder: where parts are kept until then.
+        database: the tables, whose transactions keep parts of several uploads apart.
+        quota: what all of the store may take.
     """
 
-    def __init__(self, files: Files, folder: Path) -> None:
+    def __init__(self, files: Files, folder: Path, database: Database, quota: Quota) -> None:
         self._files = files
         self._folder = folder
+        self._database = database
+        self._quota = quota
 
     def create(
         self,
@@ -68,7 +74,7 @@ class Uploads:
             limit: bytes it may have.
 
         Raises:
-            ApiError: an argument cannot be one (400), or it is too large (413).
+            ApiError: an argument cannot be one (400), or it is too large, or the store is (413).
         """
         for name, value in (("filename", filename), ("mime_type", mime_type)):
             if not isinstance(value, str) or not value:
@@ -86,6 +92,8 @@ class Uploads:
             )  # fmt: skip
         lasts_of(expires_after)
         self._sweep()
+        with self._database.reading() as base:
+            self._quota.check(base, size)
         now = int(time.time())
         about = {
             "id": new_identifier("upload_"), "object": "upload", "bytes": size, "created_at": now,
@@ -108,9 +116,11 @@ class Uploads:
 
         Raises:
             ApiError: there is no such upload (404), it is not pending any more (400), or the part
-                is too large (413).
+                is too large, or the store is (413).
         """
         place, about = self._pending(name)
+        with self._database.reading() as base:
+            self._quota.check(base)
         part = new_identifier("part_")
         beside = place / f".{part}"
         size, most = 0, min(MOST_PART, about["bytes"])
@@ -123,8 +133,13 @@ class Uploads:
                         code="part_too_large",
                     )  # fmt: skip
                 write(piece)
-        with faults(self._folder):
-            beside.rename(place / part)
+        try:
+            with self._database.writing() as base, faults(self._folder):
+                self._quota.check(base, size)
+                beside.rename(place / part)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
         now = int(time.time())
         return {"id": part, "object": "upload.part", "created_at": now, "upload_id": name}
 
@@ -149,7 +164,7 @@ class Uploads:
             _check_md5(parts, md5)
             file = self._files.create(
                 _joined(parts), filename=about["filename"], purpose=about["purpose"],
-                expires_after=about.pop(_LATER, None), limit=size,
+                expires_after=about.pop(_LATER, None), limit=size, replaced=size,
             )  # fmt: skip
             about.update(status="completed", file=file)
             try:
@@ -207,11 +222,15 @@ class Uploads:
             beside.rename(place / _ABOUT)
 
     def _sweep(self) -> None:
-        """Remove uploads that nobody has touched for a day."""
+        """Remove parts that nobody can use any more, and uploads untouched for a day."""
         with contextlib.suppress(OSError):
             for place in self._folder.iterdir():
-                if time.time() - place.stat().st_mtime > 24 * _LASTS:
+                idle = time.time() - place.stat().st_mtime
+                if idle > 24 * _LASTS:
                     shutil.rmtree(place, ignore_errors=True)
+                elif idle > 2 * _LASTS:
+                    for part in (*place.glob("part_*"), *place.glob(".part_*")):
+                        part.unlink(missing_ok=True)
 
 
 def _parts(place: Path, part_ids: Any) -> list[Path]:

@@ -82,7 +82,9 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
         GradersError: the data folder cannot be used.
     """
     log = log or Log(texts=options.log_texts, form=options.log_form)
-    store = Store(options.data_dir)
+    store = Store(options.data_dir, options.limits.stored_bytes)
+    if store.warning is not None:
+        log.write("store", "warning", message=store.warning)
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
     supervisor = Supervisor(store, options, log)

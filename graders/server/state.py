@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from starlette.concurrency import run_in_threadpool
@@ -36,6 +36,17 @@ __all__ = [
 Result = TypeVar("Result")
 
 
+@dataclass(slots=True)
+class Spool:
+    """What uploads under way take before the store has them.
+
+    Attributes:
+        bytes: how many they take.
+    """
+
+    bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What endpoints need.
@@ -47,6 +58,7 @@ class State:
         meter: counts.
         log: writes down.
         wake: tells whoever runs jobs that there may be something to do.
+        spool: what uploads under way take.
     """
 
     options: ServeOptions
@@ -55,6 +67,7 @@ class State:
     meter: Meter
     log: Log
     wake: Callable[[], None]
+    spool: Spool = field(default_factory=Spool)
 
 
 def state_of(request: Request) -> State:

@@ -42,9 +42,13 @@ async def form_of(
         raise ApiError(
             400, f"a file is uploaded as multipart/form-data, got {quoted(kind or 'nothing')}"
         )
-    body = chunks(request, limit, state_of(request).options.limits.body_seconds)
+    held = [0]
     parser = MultiPartParser(
-        request.headers, body, max_files=1, max_fields=8, max_part_size=1 << 16
+        request.headers,
+        _counted(request, limit, held),
+        max_files=1,
+        max_fields=8,
+        max_part_size=1 << 16,
     )
     form: FormData | None = None
     try:
@@ -69,8 +73,27 @@ async def form_of(
                 raise ApiError(400, f"the form has {name} more than once", param=name)
         yield form
     finally:
+        state_of(request).spool.bytes -= held[0]
         if form is not None:
             await form.close()
+
+
+async def _counted(request: Request, limit: int, held: list[int]) -> AsyncGenerator[bytes, None]:
+    """Yield a form as it comes, and add to `held` what it takes until the store has it.
+
+    Raises:
+        ApiError: all forms together take more than the store may (429), or as for `chunks`.
+    """
+    state = state_of(request)
+    async for part in chunks(request, limit, state.options.limits.body_seconds):
+        if state.spool.bytes + len(part) > state.options.limits.stored_bytes:
+            raise ApiError(
+                429, "uploads under way take all the room there is; try again in a moment",
+                type="requests", code="rate_limit_exceeded",
+            )  # fmt: skip
+        state.spool.bytes += len(part)
+        held[0] += len(part)
+        yield part
 
 
 async def _store(request: Request, form: FormData) -> dict[str, Any]:
