@@ -1,0 +1,112 @@
+"""What a store keeps, and taking away what is old: never what a job that is not finished needs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from graders.jobs.error import ApiError
+from graders.jobs.file import RESULTS, user_of
+from graders.jobs.job import FINISHED
+from graders.jobs.store import Store
+
+__all__ = ["KINDS", "Kept", "Kind", "kept", "remove"]
+
+Kind = Literal["files", "results", "jobs"]
+KINDS: Final[tuple[Kind, ...]] = ("files", "results", "jobs")
+_TABLES: Final = ("job_metadata", "event", "step", "rollout", "grade")
+_IDLE: Final = 2 * 3600.0  # Seconds after which parts of an upload cannot be completed any more.
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One thing that a store keeps.
+
+    Attributes:
+        kind: uploaded files and parts of files, results of jobs, or jobs.
+        id: its id.
+        name: what its owner calls it.
+        bytes: what it takes; 0 for a job, whose entries the database holds.
+        at: when it was made, or the job finished; seconds since 1970.
+        needed: whether a job needs it that is not finished, or it is such a job.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    bytes: int
+    at: int
+    needed: bool
+
+
+def kept(store: Store) -> Iterator[Kept]:
+    """Yield everything a store keeps, the oldest of each kind first."""
+    with store.database.reading() as base:
+        for row in base.execute("SELECT * FROM file WHERE NOT gone ORDER BY place").fetchall():
+            kind: Kind = "results" if row["purpose"] == RESULTS else "files"
+            needed = user_of(base, row["id"]) is not None
+            yield Kept(kind, row["id"], row["filename"], row["bytes"], row["created_at"], needed)
+        for row in base.execute("SELECT * FROM job ORDER BY place").fetchall():
+            at = row["finished_at"] or row["created_at"]
+            yield Kept("jobs", row["id"], row["status"], 0, at, row["status"] not in FINISHED)
+    with contextlib.suppress(OSError):
+        for place in sorted((store.folder / "uploads").iterdir()):
+            with contextlib.suppress(OSError):
+                at = place.stat().st_mtime
+                size = sum(part.stat().st_size for part in place.iterdir())
+                needed = time.time() - at < _IDLE
+                yield Kept("files", place.name, "(an upload in parts)", size, int(at), needed)
+
+
+def remove(store: Store, things: Sequence[Kept]) -> list[Kept]:
+    """Take these away and return those that are gone; what is needed meanwhile stays."""
+    gone = [one for one in things if not one.needed and _remove(store, one)]
+    if any(one.kind == "jobs" for one in gone):
+        with contextlib.suppress(ApiError, sqlite3.Error):
+            _shrink(store)
+    return gone
+
+
+def _remove(store: Store, one: Kept) -> bool:
+    try:
+        if one.kind == "jobs":
+            return _remove_job(store, one.id)
+        if one.id.startswith("upload_"):
+            shutil.rmtree(store.folder / "uploads" / one.id)
+        else:
+            store.files.delete(one.id)
+    except (ApiError, OSError):
+        return False
+    return True
+
+
+def _remove_job(store: Store, name: str) -> bool:
+    with store.jobs.claim(name) as claim:
+        if not claim.held:
+            return False
+        with store.database.writing() as base:
+            row = base.execute("SELECT * FROM job WHERE id=?", (name,)).fetchone()
+            if row is None or row["status"] not in FINISHED:
+                return False
+            place: Any = (row["place"],)
+            base.execute(
+                "DELETE FROM permission WHERE checkpoint IN (SELECT place FROM checkpoint WHERE job=?)",
+                place,
+            )
+            for table in (*_TABLES, "checkpoint"):
+                base.execute(f"DELETE FROM {table} WHERE job=?", place)  # noqa: S608
+            base.execute("DELETE FROM job WHERE place=?", place)
+        claim.release(finished=True)
+    return True
+
+
+def _shrink(store: Store) -> None:
+    """Give the disk what the database does not need any more, unless others are busy with it."""
+    with contextlib.closing(sqlite3.connect(store.database.path, timeout=1.0)) as base:
+        base.execute("VACUUM")
+        base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
