@@ -98,7 +98,9 @@ def inside(uid: int, order: list[str]) -> int:
     # A parent in between, so that the arena is not process 1 (which buries everyone's orphans).
     try:
         done = subprocess.run(
-            [*space, *become, "sh", "-c", '"$@"; exit $?', "sh", python, "-B", *order],
+            # Other programs' shared memory is none of this test's business.
+            [*space, "sh", "-c", 'mount -t tmpfs none /dev/shm 2>/dev/null; exec "$@"', "sh",
+             *become, "sh", "-c", '"$@"; exit $?', "sh", python, "-B", *order],
             check=False, env=environment, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     finally:

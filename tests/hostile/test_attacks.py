@@ -37,5 +37,18 @@ def test_every_attack_is_met_with_a_process_a_row() -> None:
     run("--isolation", "row", "--user", "ordinary")
 
 
+def test_attacks_on_disk_and_memory_are_met_at_strong() -> None:
+    run("--level", "strong", "--only", "h2")
+
+
+def test_attacks_on_disk_and_memory_are_met_without_namespaces() -> None:
+    run("--no-namespaces", "--only", "h2")
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_attacks_on_files_are_met_under_an_older_landlock(version: str) -> None:
+    run("--landlock", version, "--only", "file", "--user", "ordinary")
+
+
 def test_many_calls_with_one_in_a_hundred_hostile() -> None:
     run("--soak", "20000")

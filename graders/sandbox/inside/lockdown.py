@@ -216,8 +216,8 @@ def _unshare(wanted: int) -> None:
         ):  # fmt: skip
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
                 file.write(text)
-    private = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC: what we mount stays ours
-    _checked(libc.mount(b"none", b"/", None, private, None), "mount private")
+    # MS_SLAVE | MS_REC: what we mount stays ours, and what the machine unmounts is let go here too.
+    _checked(libc.mount(b"none", b"/", None, 1 << 19 | 1 << 14, None), "mount slave")
 
 
 def _slots(scratch: str, disk: int, files: int) -> None:
@@ -233,7 +233,8 @@ def _slots(scratch: str, disk: int, files: int) -> None:
 
 
 def _mount(place: str, disk: int, files: int) -> None:
-    options = f"size={disk},nr_inodes={files + 1},mode=0700,uid={os.getuid()},gid={os.getgid()}"
+    size, inodes = max(4096, int(disk)), int(files) + 1  # 0 would be no limit; one is the root's
+    options = f"size={size},nr_inodes={inodes},mode=0700,uid={os.getuid()},gid={os.getgid()}"
     _checked(  # MS_NOSUID, MS_NODEV
         _libc().mount(b"tmpfs", os.fsencode(place), b"tmpfs", 2 | 4, options.encode()),
         "mount tmpfs",
