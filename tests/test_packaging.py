@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import graders
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 CONFIG = (
@@ -21,7 +22,7 @@ CONFIG = (
 
 def run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(  # type: ignore[call-overload]
-        words, capture_output=True, text=True, check=False, timeout=120, **options
+        words, capture_output=True, text=True, check=False, timeout=PATIENCE, **options
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert isinstance(done, subprocess.CompletedProcess)

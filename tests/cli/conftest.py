@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from graders import cli
+from tests.waiting import PATIENCE
 
 CHECK = {
     "type": "string_check", "name": "check", "operation": "eq",
@@ -99,7 +100,7 @@ def process(folder: Path) -> Command:
             cwd=folder,
             input=stdin,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
             env=environment(**variables),
         )

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from graders.cli.job import _run_here
 from graders.jobs import RunOptions, Store
 from tests.chat.server import ScriptedServer, completion
 from tests.jobs.conftest import CHECK, lines, row, rows
+from tests.waiting import PATIENCE, until
 
 Command = Callable[..., Any]
 RUN = ("--data-dir", "data")
@@ -234,7 +234,7 @@ def test_an_interrupted_job_is_gone_on_with(
 
     def script(asked: Any, count: int) -> Any:
         told = completion("2")
-        told.delay = 30.0 if waiting and count > 4 else 0.0
+        told.held = lambda: waiting and count > 4
         return told
 
     server = ScriptedServer(script)
@@ -247,10 +247,9 @@ def test_an_interrupted_job_is_gone_on_with(
             [*program, "job", "run", "body.json", *RUN, "--rollout-url", server.url],
             cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        while len(server.asked) < 8 and started.poll() is None:
-            time.sleep(0.01)
+        until(lambda: len(server.asked) == 8)
         started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=30)
+        out, err = started.communicate(timeout=PATIENCE)
         assert started.returncode == 130
         assert out == ""
         name = job_of(command)["id"]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import graders
+from tests.waiting import PATIENCE, until
 
 Command = Callable[..., Any]
 COMMANDS = ("run", "validate", "score", "schema", "data", "doctor")
@@ -133,7 +134,7 @@ def test_importing_and_checking_strings_load_no_heavy_library(folder: Path) -> N
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=60, env=ENVIRONMENT,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE, env=ENVIRONMENT,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -157,7 +158,7 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*program, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True,
-            check=False, timeout=60, env=ENVIRONMENT,
+            check=False, timeout=PATIENCE, env=ENVIRONMENT,
         )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert "No space left on device" in done.stderr
@@ -172,7 +173,7 @@ def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(
     os.close(reader)
     done = subprocess.run(
         [*program, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True,
-        check=False, timeout=60, env=ENVIRONMENT,
+        check=False, timeout=PATIENCE, env=ENVIRONMENT,
     )  # fmt: skip
     os.close(writer)
     assert "Traceback" not in done.stderr
@@ -194,7 +195,7 @@ def test_a_reader_that_stops_early_ends_the_command_quietly(
         assert json.loads(running.stdout.readline())["reward"] == 1.0
         running.stdout.close()
         said = running.stderr.read().decode()
-        assert running.wait(30) in (0, 1)
+        assert running.wait(PATIENCE) in (0, 1)
     assert "Traceback" not in said
     assert "BrokenPipe" not in said
 
@@ -212,11 +213,10 @@ def test_an_interrupted_run_exits_with_130_and_keeps_what_is_finished(
         running.stdin.write(b'{"item": {"a": "x"}, "sample": "x"}\n')
         running.stdin.flush()
         partial = folder / "out.jsonl.partial"
-        while running.poll() is None and not (partial.exists() and partial.stat().st_size):
-            os.sched_yield()
+        until(lambda: partial.exists() and partial.stat().st_size)
         running.send_signal(signal.SIGINT)
         said = running.stderr.read().decode()
-        assert running.wait(30) == 130
+        assert running.wait(PATIENCE) == 130
     assert said.strip() == (
         "graders: interrupted; the finished rows are in out.jsonl.partial, and --resume goes on "
         "with them"
@@ -234,7 +234,7 @@ def test_a_closed_standard_stream_is_no_traceback(
     words = shlex.join([*program, "score", "check.json", "-"])
     done = subprocess.run(
         ["sh", "-c", f"exec {words} {descriptor}"], cwd=folder, env=ENVIRONMENT,
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1, 2)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 Command = Callable[..., Any]
 
 
@@ -377,7 +379,7 @@ def test_a_module_of_the_users_is_not_run_by_workers(folder: Path, program: list
     done = subprocess.run(
         [program[0], "-P", *program[1:], "score", "check.json", "many.jsonl", "-o", "out.jsonl",
          "--workers", "2"],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert len(rewards(folder / "out.jsonl")) == 30

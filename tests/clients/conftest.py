@@ -11,6 +11,7 @@ import pytest
 from tests.chat.server import Asked, ScriptedServer, Told, completion
 from tests.clients.environment import ROOT
 from tests.clients.serving import Serving, free_port
+from tests.waiting import PATIENCE
 
 TOKEN = "a-token-of-the-tests-0123456789"
 
@@ -56,7 +57,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
 def report(command: list[Path | str], servers: dict[str, Any], cwd: Path) -> dict[str, Any]:
     """Run a client's script and return what it reports."""
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300,
+        command, capture_output=True, text=True, check=False, cwd=cwd, timeout=PATIENCE,
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "GRADERS_CLIENTS": json.dumps(servers),
              "LANG": "C.UTF-8", "HOME": str(cwd)},
     )  # fmt: skip

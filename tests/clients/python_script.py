@@ -558,7 +558,7 @@ def make(c: OpenAI, grader: Any = EXACT, rows: int = 4, row: Any = None, **optio
     )  # fmt: skip
 
 
-def until(c: OpenAI, job: str, *statuses: str, seconds: float = 90) -> Any:
+def until(c: OpenAI, job: str, *statuses: str, seconds: float = 300) -> Any:
     end = time.monotonic() + seconds
     while True:
         now = c.fine_tuning.jobs.retrieve(job)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-START_SECONDS = 60.0
+from tests.waiting import PATIENCE, until
 
 
 def free_port() -> int:
@@ -32,8 +32,6 @@ class Serving:
         words: further arguments of `graders serve`.
         log: where its output goes; beside the folder by default.
         environment: further variables.
-        port: a port; a free one by default.
-        wait: whether to wait until it is ready.
     """
 
     def __init__(
@@ -42,27 +40,25 @@ class Serving:
         *words: str,
         log: Path | None = None,
         environment: dict[str, str] | None = None,
-        port: int = 0,
-        wait: bool = True,
     ) -> None:
         self.folder = folder
-        self.port = port or free_port()
+        self.port = 0
         self.log = log or folder.with_name(folder.name + ".log")
+        self._earlier = self.log.stat().st_size if self.log.exists() else 0
         hidden = ("OPENAI_", "GRADERS_")
         clean = {name: text for name, text in os.environ.items() if not name.startswith(hidden)}
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "graders", "serve", "--port", str(self.port),
+                [sys.executable, "-m", "graders", "serve", "--port", "0",
                  "--data-dir", str(folder), *words],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env={**clean, **(environment or {})},
             )  # fmt: skip
-        if wait:
-            try:
-                self.wait()
-            except BaseException:
-                self.kill()
-                raise
+        try:
+            self.wait()
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def url(self) -> str:
@@ -75,18 +71,25 @@ class Serving:
 
     def wait(self) -> None:
         """Wait until it answers."""
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                break
-            try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5):
-                    return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.05)
-        raise AssertionError(f"the server did not start:\n{self.said[-4000:]}")
+        until(lambda: self._listens() or self.process.poll() is not None)
+        assert self.port, f"the server did not start:\n{self.said[-4000:]}"
+        until(self._is_ready)
 
-    def stop(self, seconds: float = 30.0) -> int:
+    def _listens(self) -> bool:
+        with self.log.open("rb") as log:
+            log.seek(self._earlier)
+            found = re.search(rb'"listening".*?"url": ?"http://[^"]*:(\d+)"', log.read())
+        self.port = int(found[1]) if found else 0
+        return bool(found)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=PATIENCE):
+                return True
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def stop(self, seconds: float = PATIENCE) -> int:
         """Tell it to end, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

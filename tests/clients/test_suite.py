@@ -13,6 +13,7 @@ import pytest
 from tests.clients.environment import PYTHON, interpreter, suite
 from tests.clients.seed import seeded
 from tests.clients.serving import Serving
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.clients
 
@@ -43,7 +44,7 @@ def run(name: str, folder: Path) -> dict[str, str]:
             done = subprocess.run(
                 [interpreter(name), "-m", "pytest", "-q", "-n0", "-p", "suite_plugin", "-p",
                  "no:cacheprovider", *FILES],
-                cwd=suite(name), capture_output=True, text=True, check=False, timeout=300,
+                cwd=suite(name), capture_output=True, text=True, check=False, timeout=PATIENCE,
                 env={**os.environ, **told, "TEST_API_BASE_URL": f"{server.url}/v1",
                      "GRADERS_SUITE_OUT": str(out), "PYTHONPATH": str(Path(__file__).parent),
                      "PYTHONDONTWRITEBYTECODE": "1"},
@@ -85,7 +86,7 @@ def test_the_sdk_s_own_example_of_uploads_runs(mode: str, tmp_path: Path) -> Non
         done = subprocess.run(
             [interpreter("openai-3"), suite("openai-3") / "examples" / "uploads.py",
              tmp_path / "big_test_file.txt", mode],
-            capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path,
+            capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "OPENAI_BASE_URL": f"{server.url}/v1",
                  "OPENAI_API_KEY": "anything", "COLUMNS": "200"},
         )  # fmt: skip

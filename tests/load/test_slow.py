@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 
 import pytest
 
 from tests.clients.serving import Serving
 from tests.load.crowd import EXACT, RUN, Crowd, body
 from tests.load.wire import Wire, multipart, request
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.load
 
-# The server's own limits, a head in ten seconds and a body in twenty, and some time to say so.
-HEAD_SECONDS = 16.0
-BODY_SECONDS = 26.0
-ANSWER_SECONDS = 6.0
+# The server's own limit of a head; a body may take twice that.
+HEAD_SECONDS = 10.0
+PAUSE_SECONDS = 0.4
+SERVED = 40  # Answers in that time; who is held up gets one or two.
 
 
-async def trickle(port: int, data: bytes, pause: float, seconds: float) -> float:
-    """Send a byte now and then; return after how many seconds the server had enough."""
-    began = time.monotonic()
+async def trickle(port: int, data: bytes, begun: int = 1) -> None:
+    """Send what begins it, and then a byte now and then, until the server has had enough."""
     async with Wire(port) as wire:
-        await wire.write(data[:1])
+        await wire.write(data[:begun])
         with contextlib.suppress(ConnectionError):
-            for at in range(1, len(data)):
-                if await wire.is_closed(pause):
-                    break
+            for at in range(begun, len(data)):  # It would take many minutes.
+                if await wire.is_closed(PAUSE_SECONDS):
+                    return
                 await wire.write(data[at : at + 1])
-                if time.monotonic() - began > seconds:
-                    raise AssertionError(f"still connected after {seconds} s at byte {at}")
-    return time.monotonic() - began
+            raise AssertionError("all of it was taken")
 
 
 def test_heads_byte_by_byte(shared: Serving) -> None:
@@ -40,10 +37,8 @@ def test_heads_byte_by_byte(shared: Serving) -> None:
         people = Crowd()
         async with people.around(shared.port):
             data = request("GET", "/healthz", x_filler="y" * 2000)
-            await asyncio.gather(
-                *(trickle(shared.port, data, 0.4, HEAD_SECONDS) for _ in range(150))
-            )
-        assert people.slowest < ANSWER_SECONDS
+            await asyncio.gather(*(trickle(shared.port, data) for _ in range(150)))
+        assert people.done.total() > SERVED
 
     asyncio.run(attack())
 
@@ -57,24 +52,15 @@ def test_bodies_byte_by_byte(shared: Serving) -> None:
         sent, kind = multipart([('name="purpose"', b"user_data"), ('name="file"', b"y" * 4000)])
         form = request("POST", "/v1/files", sent, content_type=kind)
 
-        async def slow(data: bytes) -> None:
-            """The head at once, the body byte by byte."""
-            head = data.index(b"\r\n\r\n") + 4
-            async with Wire(shared.port) as wire:
-                await wire.write(data[:head])
-                began = time.monotonic()
-                for at in range(head, len(data)):
-                    if await wire.is_closed(0.4):
-                        return
-                    try:
-                        await wire.write(data[at : at + 1])
-                    except ConnectionError:
-                        return
-                    assert time.monotonic() - began < BODY_SECONDS, "still connected"
-
         async with people.around(shared.port):
-            await asyncio.gather(*(slow(each) for each in (data, chunked, form) for _ in range(50)))
-        assert people.slowest < ANSWER_SECONDS
+            await asyncio.gather(
+                *(
+                    trickle(shared.port, each, each.index(b"\r\n\r\n") + 4)
+                    for each in (data, chunked, form)
+                    for _ in range(50)
+                )
+            )
+        assert people.done.total() > SERVED
 
     asyncio.run(attack())
 
@@ -89,10 +75,10 @@ def test_a_thousand_connections_that_say_nothing(shared: Serving) -> None:
                 await wire.write(b"")
                 idle.append(wire)
             async with people.around(shared.port):
-                await asyncio.sleep(HEAD_SECONDS - 4)
-                gone = await asyncio.gather(*(wire.is_closed(4.0) for wire in idle))
+                await asyncio.sleep(HEAD_SECONDS)
+                gone = await asyncio.gather(*(wire.is_closed(PATIENCE) for wire in idle))
         assert all(gone), f"{gone.count(False)} of 1000 are still open"
-        assert people.slowest < ANSWER_SECONDS
+        assert people.done.total() > SERVED
 
     asyncio.run(attack())
 
@@ -111,7 +97,7 @@ def test_answers_nobody_reads(shared: Serving) -> None:
             await asyncio.sleep(3)
             for wire in wires:
                 await wire.close()
-        assert people.slowest < ANSWER_SECONDS
+        assert people.done.total() > SERVED
 
     asyncio.run(attack())
     assert shared.memory() < 1500
@@ -127,7 +113,7 @@ def test_clients_that_go_away_in_the_middle(shared: Serving) -> None:
                     await wire.write(data[:at] if at else b"")
         # Nothing is waiting any more once all are gone.
         async with Wire(shared.port) as wire:
-            for _ in range(50):
+            for _ in range(int(10 * PATIENCE)):
                 if (await wire.ask("GET", "/readyz")).json.get("waiting") == 0:
                     return
                 await asyncio.sleep(0.1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-SECONDS = 60.0
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Wire:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def read(self, seconds: float = SECONDS, *, bodiless: bool = False) -> Reply:
+    async def read(self, seconds: float = PATIENCE, *, bodiless: bool = False) -> Reply:
         return await asyncio.wait_for(self._read(bodiless=bodiless), seconds)
 
     async def _read(self, *, bodiless: bool) -> Reply:
@@ -108,7 +108,7 @@ class Wire:
             return False
 
     async def ask(
-        self, method: str, path: str, body: Any = None, seconds: float = SECONDS, **headers: str
+        self, method: str, path: str, body: Any = None, seconds: float = PATIENCE, **headers: str
     ) -> Reply:
         await self.write(request(method, path, body, **headers))
         return await self.read(seconds, bodiless=method == "HEAD")

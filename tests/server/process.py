@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 __all__ = ["Answer", "Serving"]
 
 
@@ -57,7 +59,7 @@ class Serving:
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self._listening.wait(60), "the server does not start"
+        assert self._listening.wait(PATIENCE), "the server does not start"
         if not self.port:
             self.close()
             raise AssertionError("the server ended: " + "".join(self._said))
@@ -83,7 +85,7 @@ class Serving:
         return "".join(self._said)
 
     def ask(
-        self, method: str, path: str, body: Any = None, *, timeout: float = 60, **headers: str
+        self, method: str, path: str, body: Any = None, *, timeout: float = PATIENCE, **headers: str
     ) -> Answer:
         """Return the answer to a request; a body that is no bytes is sent as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -104,7 +106,9 @@ class Serving:
         body = {"grader": grader, "model_sample": sample}
         if item is not None:
             body["item"] = item
-        return self.ask("POST", "/v1/fine_tuning/alpha/graders/run", body, timeout=60, **headers)
+        return self.ask(
+            "POST", "/v1/fine_tuning/alpha/graders/run", body, timeout=PATIENCE, **headers
+        )
 
     def upload(
         self, content: bytes, name: str = "rows.jsonl", purpose: str = "fine-tune", **headers: str
@@ -122,11 +126,15 @@ class Serving:
         kind = "multipart/form-data; boundary=frontier"
         return self.ask("POST", "/v1/files", parts, timeout=60, **{"Content_Type": kind, **headers})
 
+    def is_busy_with(self, requests: int) -> bool:
+        """Whether so many grading requests are under way or wait."""
+        return bool(self.ask("GET", "/readyz").json["waiting"] == requests)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(PATIENCE)
         self.close()
         return code
 
@@ -134,6 +142,6 @@ class Serving:
         """End the server whatever it does, and read its log to the end."""
         self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(PATIENCE)
         assert self.process.stderr is not None
         self.process.stderr.close()

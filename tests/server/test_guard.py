@@ -16,6 +16,7 @@ from graders.server.openapi import document
 from graders.server.option import Limits, ServeOptions, is_loopback
 from tests.server.process import Serving
 from tests.server.test_grader import CHECK, ITEM
+from tests.waiting import PATIENCE, until
 
 TOKEN = "a-token-of-some-length-0123"
 
@@ -76,10 +77,7 @@ def test_log_has_a_line_a_request_and_no_texts(server: Serving) -> None:
     before = len(server.lines)
     answer = server.run(CHECK, "a secret sample", ITEM)
     server.ask("GET", "/v1/files/secret-name?secret=1")
-    for _ in range(100):
-        if len(server.lines) >= before + 2:
-            break
-        server.ask("GET", "/healthz")
+    until(lambda: len(server.lines) >= before + 2)
     line, other = server.lines[before : before + 2]
     assert line["id"] == answer.headers["x-request-id"]
     assert (line["method"], line["status"]) == ("POST", 200)
@@ -158,7 +156,7 @@ def test_head_that_does_not_come_is_not_waited_for(start: Callable[..., Serving]
     server = start("--jobs", "0")
     with socket.create_connection(("127.0.0.1", server.port)) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
-        slow.settimeout(30)
+        slow.settimeout(PATIENCE)
         with contextlib.suppress(ConnectionResetError):
             assert slow.recv(100) == b""  # Closed after ten seconds, and not answered.
         assert server.ask("GET", "/healthz").status == 200

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.chat.server import ScriptedServer, completion
+from tests.chat.server import ScriptedServer, Told, completion
 from tests.jobs.conftest import CHECK, lines, row, rows
 from tests.server.process import Serving
+from tests.waiting import children_of, command_of, until
 
 
 def _create(server: Serving, training: bytes, validation: bytes, **hyperparameters: Any) -> Any:
@@ -32,12 +33,12 @@ def _create(server: Serving, training: bytes, validation: bytes, **hyperparamete
     return answer.json
 
 
-def _wait(server: Serving, name: str, until: Callable[[Any], bool]) -> Any:
-    end = time.monotonic() + 60
-    while not until(job := server.ask("GET", f"/v1/fine_tuning/jobs/{name}").json):
-        assert time.monotonic() < end, job
-        time.sleep(0.1)
-    return job
+def _wait(server: Serving, name: str, wanted: Callable[[Any], bool]) -> Any:
+    def found() -> Any:
+        job = server.ask("GET", f"/v1/fine_tuning/jobs/{name}").json
+        return job if wanted(job) else None
+
+    return until(found)
 
 
 def test_job_of_the_command_is_not_the_servers(
@@ -71,33 +72,24 @@ def test_job_of_the_command_is_not_the_servers(
 
 
 def test_job_whose_process_is_killed_again_and_again_fails(start: Callable[..., Serving]) -> None:
-    model = ScriptedServer(lambda *_: _slow(30.0))
+    model = ScriptedServer(lambda *_: Told(held=lambda: True))
     try:
         server = start("--rollout-url", model.url)
         job = _create(server, lines([row("a")]), lines([row("b")]))
-        killed: set[int] = set()
-        end = time.monotonic() + 60
-        while job["status"] in ("validating_files", "queued", "running"):
-            assert time.monotonic() < end
-            for child in Path(f"/proc/{server.process.pid}/task").glob("*/children"):
-                for pid in map(int, child.read_text().split()):
-                    is_job = b"graders.jobs.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-                    if is_job and pid not in killed:
+
+        def is_over(now: Any) -> bool:
+            for pid in children_of(server.process.pid):
+                if b"graders.jobs.worker" in command_of(pid):
+                    with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                        killed.add(pid)
-            time.sleep(0.05)
-            job = server.ask("GET", f"/v1/fine_tuning/jobs/{job['id']}").json
+            return now["status"] not in ("validating_files", "queued", "running")
+
+        job = _wait(server, job["id"], is_over)
         assert job["status"] == "failed"
         assert job["error"]["code"] == "process_lost"
         assert "killed 5 times at step 1" in job["error"]["message"]
     finally:
         model.stop()
-
-
-def _slow(seconds: float) -> Any:
-    told = completion("2")
-    told.delay = seconds
-    return told
 
 
 def test_faults_of_a_file_name_it_as_its_owner_does(start: Callable[..., Serving]) -> None:
@@ -109,7 +101,14 @@ def test_faults_of_a_file_name_it_as_its_owner_does(start: Callable[..., Serving
 
 
 def test_job_outlives_its_server_and_changes_hands(start: Callable[..., Serving]) -> None:
-    model = ScriptedServer(lambda *_: _slow(0.1))
+    resumed = False
+
+    def script(_: Any, count: int) -> Told:
+        told: Told = completion("2")
+        told.held = lambda: count > 40 and not resumed  # Some steps of the thirty.
+        return told
+
+    model = ScriptedServer(script)
     try:
         first = start("--rollout-url", model.url)
         second = start("--rollout-url", model.url, folder=first.folder)
@@ -122,6 +121,7 @@ def test_job_outlives_its_server_and_changes_hands(start: Callable[..., Serving]
         first.process.wait()
         step = _wait(second, job["id"], lambda _: True)["dry_run"]["step"]
         assert 2 < step < 30
+        resumed = True
         second.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/resume")
         done = _wait(second, job["id"], lambda one: one["finished_at"] is not None)
         assert done["status"] == "succeeded"

@@ -14,6 +14,7 @@ import pytest
 
 from tests.server.process import Serving
 from tests.server.visit import CHECK, REWARD, Visit
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +49,7 @@ def test_the_token_is_asked_for_once_and_kept_for_the_tab_only(
     context = browser.new_context()
     try:
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(1000 * PATIENCE)
         page.goto(guarded.url)
         dialog = page.locator("#token")
         dialog.wait_for()
@@ -106,7 +107,7 @@ def test_an_older_runs_answer_never_takes_a_newer_ones_place(visit: Callable[...
 
 def test_a_run_can_be_stopped(visit: Callable[..., Visit]) -> None:
     page = visit()
-    source = "import time\ndef grade(sample, item):\n    time.sleep(20)\n    return 1\n"
+    source = "import time\ndef grade(sample, item):\n    time.sleep(110)\n    return 1\n"
     page.fill({"type": "python", "name": "slow", "source": source}, "", "x")
     page.page.click("#run")
     page.page.locator("#stop").click()
@@ -357,7 +358,7 @@ def test_a_job_that_runs_is_followed_to_its_verdict(
     page.page.locator("#jobs-said", has_text="no jobs yet").wait_for()
     name = created(serving)
     page.page.locator(f'#jobs-list button[data-id="{name}"]').wait_for()
-    page.page.locator("#job-state", has_text="succeeded (a dry run").wait_for(timeout=60_000)
+    page.page.locator("#job-state", has_text="succeeded (a dry run").wait_for()
     page.page.locator("#job-curve svg.curve[role=img]").wait_for()
     page.page.locator("#job-verdict", has_text="Verdict: would").wait_for()
     job = serving.ask("GET", f"/v1/fine_tuning/jobs/{name}").json
@@ -386,13 +387,13 @@ def test_a_job_at_work_shows_its_curve_and_is_paused_and_resumed(
 ) -> None:
     serving = start()
     method = job_body(serving)["method"]
-    source = "import time\ndef grade(sample, item):\n    time.sleep(0.1)\n    return 0.5\n"
+    source = "import time\ndef grade(sample, item):\n    time.sleep(0.3)\n    return 0.5\n"
     grader = {"type": "python", "name": "slow", "source": source}
     method["reinforcement"]["grader"] = grader
     name = created(serving, method=method)
     page = visit(of=serving)
     page.page.click("#tab-jobs")
-    page.page.locator("#job-points tr").first.wait_for(state="attached", timeout=60_000)
+    page.page.locator("#job-points tr").first.wait_for(state="attached")
     assert page.text("#job-state") == "running"
     points = page.page.locator("#job-points tr").count()
     page.page.click("#job-pause")
@@ -400,7 +401,7 @@ def test_a_job_at_work_shows_its_curve_and_is_paused_and_resumed(
     assert page.focused() == "job-resume"
     assert status_of(serving, name) == "paused"
     page.page.keyboard.press("Enter")
-    page.page.locator("#job-state", has_text="succeeded").wait_for(timeout=60_000)
+    page.page.locator("#job-state", has_text="succeeded").wait_for()
     page.page.locator("#job-points tr").nth(5).wait_for(state="attached")
     assert points < 6
 
@@ -429,7 +430,7 @@ def test_a_job_with_a_bad_file_says_why_it_failed(
     name = created(serving, training_file=serving.upload(b'{"messages": []}\nno\n').json["id"])
     page = visit(of=serving)
     page.page.click("#tab-jobs")
-    page.page.locator("#job-state", has_text="failed").wait_for(timeout=60_000)
+    page.page.locator("#job-state", has_text="failed").wait_for()
     error = serving.ask("GET", f"/v1/fine_tuning/jobs/{name}").json["error"]
     assert error["message"] in page.text("#job-verdict")
     assert error["code"] in page.text("#job-verdict")

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from tests.waiting import PATIENCE, until
+
 __all__ = ["CHECK", "REWARD", "Visit", "multi"]
 
 REWARD = "#reward"
@@ -32,7 +34,7 @@ class Visit:
         sizes = {"viewport": {"width": 1280, "height": 900}, **settings}
         self.context = browser.new_context(**sizes)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.context.route("**/*", self._route)
@@ -86,11 +88,7 @@ class Visit:
 
     def marked(self, name: str, *wanted: tuple[int, str]) -> None:
         """Wait until these places, and no others, are underlined."""
-        for _ in range(100):
-            if self.marks(name) == list(wanted):
-                return
-            self.page.wait_for_timeout(100)
-        assert self.marks(name) == list(wanted)
+        until(lambda: self.marks(name) == list(wanted))
 
     def wide(self) -> int:
         width: int = self.page.evaluate("document.documentElement.scrollWidth")
