@@ -41,6 +41,8 @@ class Promises:
     lacks: tuple[str, ...]
 
 
+_TRY_SECONDS: Final = 60.0  # Starting a Python takes seconds where a machine is busy.
+
 _BASIC: Final = (
     "A crash, a hang or a flood of output in a grader fails its own row and nothing else.",
     "A call that outlives its time is killed by the wall clock.",
@@ -151,10 +153,13 @@ def _bubblewrap() -> str | None:
     found = shutil.which("bwrap")
     if found is None:
         return None
-    tried = subprocess.run(
-        [found, "--unshare-all", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "true"],
-        stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False,
-    )  # fmt: skip
+    try:
+        tried = subprocess.run(
+            [found, "--unshare-all", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "true"],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRY_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return found if tried.returncode == 0 else None
 
 
@@ -163,7 +168,7 @@ def _try(what: str) -> str:
     try:
         tried = subprocess.run(
             [*command(sys.executable), what],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False, cwd="/",
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRY_SECONDS, check=False, cwd="/",
             env=environment(tempfile.gettempdir(), ""),
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:

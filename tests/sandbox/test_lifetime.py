@@ -204,6 +204,15 @@ def test_the_levels_of_this_machine_work() -> None:
             assert [reply.score for reply in replies] == [1.0, 2.0, 3.0], (name, replies)
 
 
+def test_a_bubblewrap_that_does_not_end_is_none(tmp_path: Path, monkeypatch: Any) -> None:
+    hangs = tmp_path / "bwrap"
+    hangs.write_text("#!/bin/sh\nexec sleep 1000\n")
+    hangs.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(level, "_TRY_SECONDS", 0.2)
+    assert level._bubblewrap() is None
+
+
 def test_no_lower_level_is_taken_in_silence(monkeypatch: Any) -> None:
     poor = level.MachineReport(
         "Linux 4.4 x86_64", 0, True, "", None, ("seccomp-only", "limits", "basic"), None, ()
