@@ -69,7 +69,7 @@ rows = st.lists(st.tuples(items, samples), min_size=1, max_size=4)
 
 
 @given(templates(), rows)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_template_equals_a_plain_substitution(template, rows):
     pieces, last, text = template
     column = render_column(
@@ -89,7 +89,7 @@ def test_a_template_equals_a_plain_substitution(template, rows):
 
 
 @given(templates(), rows)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_column_equals_its_rows_one_by_one(template, rows):
     compiled = compile_template(template[2])
     items = [item for item, _ in rows]
@@ -104,7 +104,7 @@ def test_a_column_equals_its_rows_one_by_one(template, rows):
 
 
 @given(st.text(st.characters() | st.sampled_from("{}{}{}%#. [0]item"), max_size=40))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_a_template_or_refused_with_its_place(text):
     compiled = _compiled(text)
     if isinstance(compiled, TemplateError):
@@ -121,7 +121,6 @@ def _compiled(text: str) -> Template | JinjaTemplate | TemplateError:
 
 
 @given(st.text(st.characters(exclude_characters="{", exclude_categories=["Cc"])))
-@settings(deadline=None)
 def test_a_text_without_braces_is_the_same_in_both_dialects(text):
     for dialect in ("hosted", "jinja2"):
         assert render_column(compile_template(text, dialect), [{}], [""]).texts == [text]

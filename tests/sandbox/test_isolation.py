@@ -91,7 +91,8 @@ RANDOM = textwrap.dedent("""
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_order_batch_size_and_worker_count_never_change_a_score(data: Any) -> None:
