@@ -236,10 +236,10 @@ def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, kind):
         told = Told(body=member * 64, headers={"content-encoding": "gzip"})
     write(tmp_path, 2)
     server = serve(lambda asked, _: completion() if row_of(asked) in ("row 0", "row 1") else told)
-    more = ("--no-cache", "--concurrency", "256")
+    more = ("--no-cache", "--concurrency", "64")
     _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=PATIENCE)
     small = int(err.split()[-1])
-    write(tmp_path, 300)
+    write(tmp_path, 100)
     _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=PATIENCE)
     large = int(err.split()[-1])
     found = results(tmp_path)
@@ -247,8 +247,8 @@ def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, kind):
     assert all(
         "longer than the 1,048,576 bytes" in one["failures"][0]["message"] for one in found[2:]
     )
-    assert len(server.asked) == 2 + 300
-    assert large - small < 160_000  # Kilobytes: 256 at once would be 12.8 GB.
+    assert len(server.asked) == 2 + 100
+    assert large - small < 160_000  # Kilobytes: 64 at once would be 3.2 GB.
 
 
 def peak_of_a_run(serve: Any, folder: Path, rows: int, *more: str) -> int:
@@ -265,7 +265,7 @@ def peak_of_a_run(serve: Any, folder: Path, rows: int, *more: str) -> int:
 
 @LINUX
 @pytest.mark.parametrize(
-    ("few", "many"), [(400, 2000), pytest.param(2000, 20_000, marks=pytest.mark.slow)]
+    ("few", "many"), [(300, 900), pytest.param(2000, 20_000, marks=pytest.mark.slow)]
 )
 def test_rows_are_scored_at_256_in_flat_memory(serve, tmp_path, few, many):
     peaks = [

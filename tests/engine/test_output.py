@@ -306,7 +306,7 @@ def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
     size = (tmp_path / "expected.jsonl").stat().st_size
     chance = random.Random(seed)
     partial = partial_of(tmp_path / "out.jsonl")
-    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGKILL):
+    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
         there = partial.stat().st_size if partial.exists() else 0
         place = chance.randint(there, there + (size - there) // 2)
         killed = start(

@@ -1,4 +1,4 @@
-"""Every metric equals its library with `==`: on 20,000 pairs on every run, on more when asked."""
+"""Every metric equals its library with `==`: on 4,000 pairs on every run, on many more when asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graders import metrics
 from graders.metrics import METRICS, MetricOptions, Request, Scorer
 
 ROUGE = ("rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l")
-COUNT = 20_000
+COUNT = 4_000
 MEASURES: tuple[Literal["fmeasure", "recall", "precision"], ...] = (
     "fmeasure",
     "recall",
@@ -27,7 +27,7 @@ Pair = tuple[str, str]
 @pytest.fixture(scope="module")
 def pairs(corpus: Any) -> list[Pair]:
     short: list[Pair] = corpus.pairs(COUNT)
-    return short + list(corpus.long_pairs(6, 2_000))
+    return short + list(corpus.long_pairs(2, 2_000))
 
 
 def ours(metric: str, pairs: Sequence[Pair], options: MetricOptions | None = None) -> list[float]:
@@ -52,9 +52,8 @@ def test_a_metric_equals_its_library(metric: str, pairs: list[Pair], library: An
 
 @pytest.mark.parametrize("stemmer", [False, True])
 def test_rouge_equals_its_library(stemmer: bool, pairs: list[Pair], library: Any) -> None:
-    # The library's longest common subsequence of 2,000-word texts takes seconds: a few will do.
-    short, long = pairs[:COUNT], pairs[COUNT : COUNT + 2]
-    some = short + long
+    # The library's longest common subsequence of 2,000-word texts takes seconds: one will do.
+    some = pairs[: COUNT + 1]
     wanted = [library.rouge(*pair, metrics=ROUGE, stemmer=stemmer) for pair in some]
     for measure in MEASURES:
         options = MetricOptions(rouge_measure=measure, rouge_stemmer=stemmer)
@@ -99,7 +98,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cn"]), max_size=60)
 LATIN = st.text(st.sampled_from("ab AB.,:;!?'\"`()[]<>-«»  \xa0½²é19$%&@#*sdmntrevl"), max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(ANY_TEXT | LATIN, ANY_TEXT | LATIN), min_size=1, max_size=5))
 def test_any_texts_score_as_their_libraries_do(library: Any, texts: list[Pair]) -> None:
     for metric in ("fuzzy_match", "gleu", "meteor", "bleu"):
@@ -110,7 +109,7 @@ def test_any_texts_score_as_their_libraries_do(library: Any, texts: list[Pair]) 
         assert list(different(texts, ours(metric, texts), wanted)) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(ANY_TEXT | LATIN, ANY_TEXT | LATIN), max_size=6), st.randoms())
 def test_a_scorer_gives_the_same_scores_in_any_company(texts: list[Pair], random: Random) -> None:
     candidates, references = [pair[0] for pair in texts], [pair[1] for pair in texts]

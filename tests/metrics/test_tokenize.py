@@ -71,7 +71,7 @@ def test_the_packaged_punkt_model_is_nltk_s(punkt_data: Path) -> None:
     assert dict(model.ORTHO_CONTEXT) == dict(parameters.ortho_context)
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=700)
 @given(st.text(st.sampled_from(LATIN_CHARACTERS + "..''\"\",:  " * 5), max_size=40))
 def test_word_tokens_equal_nltk_on_any_latin_text(library: Any, text: str) -> None:
     tokenizer = Tokenizer()
@@ -87,7 +87,7 @@ a.> x> -- '-- "--foo )-- s' '.' . a foo Foo foo. Foo. foo, The No. cannot « »
 """
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=700)
 @given(
     st.lists(st.lists(st.sampled_from([*PIECES.split(), ""]), max_size=8).map(" ".join), max_size=5)
 )
@@ -122,7 +122,7 @@ def test_pieces_cut_without_the_rules_are_cut_as_by_them(size: int) -> None:
 KNOWN = st.characters(exclude_categories=["Cn"])
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500)
 @given(st.text(KNOWN | st.sampled_from("1a.,$ \n日。€"), max_size=30))
 def test_any_other_text_follows_the_international_rule(library: Any, text: str) -> None:
     text = f"{text}\u3042"
