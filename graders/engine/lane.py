@@ -152,7 +152,7 @@ def try_block(runner: Any, block: Block, job: Job) -> Scored:
         raise LostError(f"failed with {type(error).__name__}: {text}") from error
 
 
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 10.0  # For putting away a sandbox, whose processes may be slow to end.
 
 
 class ProcessLane:
