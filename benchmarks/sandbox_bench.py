@@ -139,9 +139,10 @@ def main() -> None:
     print(f"{'grader':8}{'way':34}{'calls/s':>10}{'ratio':>8}")
     count, few = options.rows, max(20, options.rows // 1000)
     with (
-        PythonSandbox() as module,
+        PythonSandbox(keep=True) as module,
         PythonSandbox(isolation="row") as row,
-        PythonSandbox(isolation="shared") as shared,
+        PythonSandbox(isolation="shared", keep=True) as shared,
+        PythonSandbox() as ended,
     ):
         for name, source in (("light", LIGHT), ("F1", F1), ("numpy", NUMPY), ("rapidfuzz", FUZZ)):
             ways: dict[str, Callable[[], float]] = {
@@ -150,6 +151,7 @@ def main() -> None:
                 "sandboxed, shared globals": partial(sandboxed, source, count, count, shared),
                 "sandboxed, chunks of 256": partial(sandboxed, source, count, 256, module),
                 "sandboxed, one by one": partial(sandboxed, source, count // 10, 1, module),
+                "the same, a process a call": partial(sandboxed, source, count // 40, 1, ended),
                 "sandboxed, a process a row": partial(sandboxed, source, count // 20, 256, row),
                 "a new process for every call": partial(per_call, source, few),
             }

@@ -13,7 +13,18 @@ from typing import Any, Final
 
 from graders.calls import PythonError, PythonReply
 
-__all__ = ["ForgedError", "Frames", "UnsendableError", "load_fault", "reply_of", "row_bytes"]
+__all__ = [
+    "LINGERS",
+    "ForgedError",
+    "Frames",
+    "UnsendableError",
+    "load_fault",
+    "reply_of",
+    "row_bytes",
+]
+
+LINGERS: Final = ["lingers"]
+"""The frame of a runner in which something goes on after a row."""
 
 _ROW: Final = struct.Struct("<IB")
 _LENGTH: Final = struct.Struct("<I")

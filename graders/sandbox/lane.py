@@ -17,6 +17,7 @@ from typing import Final
 from graders.calls import PythonCall, PythonError, PythonReply
 from graders.sandbox.blame import KILLED, death, hard_timeout
 from graders.sandbox.frame import (
+    LINGERS,
     ForgedError,
     UnsendableError,
     load_fault,
@@ -35,6 +36,7 @@ _AIM_SECONDS: Final = 0.01
 _RUNNER_ROWS: Final = 50_000
 """After so many rows a runner is replaced (2 ms), so slow leaks never add up."""
 _DEATHS: Final = 3
+_BEGIN: Final = b"g"
 
 
 class Pace:
@@ -59,12 +61,14 @@ class Pace:
 class Batch:
     """The rows of one call, shared by the lanes that work on it."""
 
-    def __init__(self, call: PythonCall) -> None:
+    def __init__(self, call: PythonCall, stop: threading.Event | None = None) -> None:
         self.call = call
+        self.stopped = stop
+        """Set by whoever asked, when the answer is of no use any more."""
         self.replies: list[PythonReply | None] = [None] * len(call.samples)
         self.stop: PythonError | None = None
         self.unloadable = False
-        self.cancelled = False
+        self._cancelled = False
         self.pace = Pace()
         self._next = 0
         self._lock = threading.Lock()
@@ -73,6 +77,15 @@ class Batch:
     def left(self) -> int:
         """How many rows no lane has taken."""
         return len(self.replies) - self._next
+
+    def cancel(self) -> None:
+        """End it without the rows that have no reply."""
+        self._cancelled = True
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it ends without the rows that have no reply."""
+        return self._cancelled or (self.stopped is not None and self.stopped.is_set())
 
     def take(self) -> int | None:
         """Return the next row to do, None when all are taken or the batch is stopped."""
@@ -99,20 +112,24 @@ class Lane:
         self,
         batch: Batch,
         limits: Limits,
-        isolation: str,
         start: Callable[[], Worker],
         worker: Worker,
+        part: Callable[[], bool],
+        *,
+        keep: bool,
     ) -> None:
         self.batch = batch
         self.limits = limits
-        self.single = isolation == "row"
+        self.single = worker.isolation == "row"
         self.worker: Worker | None = worker
         self._start = start
+        self._part = part
+        self._keeps = keep and not self.single
         self._suspects: deque[int] = deque()
-        # A runner that waits since the last batch; in row mode one that has run nothing yet.
+        # A runner that waits since the last batch; unless kept on purpose, it has run nothing.
         kept, worker.kept = worker.kept, None
-        self._stream: Stream | None = None if self.single else kept
-        self._spare: Stream | None = kept if self.single else None
+        self._stream: Stream | None = kept if self._keeps else None
+        self._spare: Stream | None = None if self._keeps else kept
         self._losses = 0
         self._idle_deaths = 0
 
@@ -127,6 +144,8 @@ class Lane:
     def _work(self) -> None:
         while True:
             try:
+                if self._stream is not None and self.worker is not None:
+                    self.worker.hold(self._stream.runner, held=False)
                 while self._step():
                     pass
             except WorkerLostError as error:
@@ -142,20 +161,25 @@ class Lane:
         self._end()
 
     def _end(self) -> None:
+        """Leave nothing that goes on: a runner that has run something ends, or is held."""
         if self.worker is None:
             return
-        keep, drop = (self._spare, self._stream) if self.single else (self._stream, self._spare)
+        keep, drop = (self._stream, self._spare) if self._keeps else (self._spare, self._stream)
+        self._stream = self._spare = None
         try:
             if keep is not None and (keep.under_way or keep.out or self.batch.stop is not None):
                 self.worker.discard(keep.runner)
                 keep = None
             if drop is not None:
                 self.worker.discard(drop.runner)
+            if keep is not None and self._keeps:
+                self.worker.hold(keep.runner, held=True)
         except WorkerLostError:
+            if keep is not None:
+                keep.runner.close()
             self._drop_worker()
         else:
             self.worker.kept = keep
-        self._stream = self._spare = None
 
     # -- one turn --------------------------------------------------------------------------
 
@@ -167,10 +191,9 @@ class Lane:
         if stream is None:
             if not self._suspects and self.batch.left <= 0:
                 return False
-            stream = self._stream = self._spare or self._fork()
-            self._spare = None
-        if self.single and self._spare is None:
-            self._spare = self._fork()  # is forked while the row runs
+            stream = self._stream = self._adopted()
+        if self._spare is None and not self._keeps:
+            self._spare = self._fork()  # is forked while rows run
         self._feed(stream)
         if not stream.under_way and not self._suspects and self.batch.left <= 0:
             return False
@@ -182,9 +205,18 @@ class Lane:
                 self._read(stream, data)
             except ForgedError:
                 self._died(stream, forged=True)
-        elif time.monotonic() > self._deadline(stream):
+        # Whatever it writes or does not: only replies that were accepted have put this back.
+        if self._stream is stream and time.monotonic() > self._deadline(stream):
             self._timed_out(stream)
         return True
+
+    def _adopted(self) -> Stream:
+        """Return a runner that has run nothing, its clock set, and let it load the source."""
+        stream, self._spare = self._spare or self._fork(), None
+        if not self.single:
+            stream.out += _BEGIN
+        stream.begin()
+        return stream
 
     def _fork(self) -> Stream:
         if self.worker is None:
@@ -229,8 +261,7 @@ class Lane:
             self._write(stream, [row])
 
     def _write(self, stream: Stream, rows: list[int]) -> None:
-        if rows and not stream.under_way:
-            stream.clock = time.monotonic()
+        idle = not stream.under_way
         call = self.batch.call
         for position, row in enumerate(rows):
             try:
@@ -242,6 +273,8 @@ class Lane:
                 continue
             stream.out += data
             stream.under_way.append(row)
+        if rows and idle:
+            stream.begin()
 
     def _read(self, stream: Stream, data: bytes) -> None:
         for frame in stream.read(data):
@@ -252,12 +285,17 @@ class Lane:
                     self._abandon(fault)
                     return
                 stream.loaded = True
+                stream.begin()
                 continue
+            if frame == LINGERS and not self.single:
+                self._lingers(stream)
+                return
             if not 0 < len(frame) <= len(stream.under_way):
                 raise ForgedError("more replies than rows")
             replies = [reply_of(value, self.limits.output_bytes) for value in frame]
             self._losses = self._idle_deaths = 0
             self.batch.pace.learn(len(replies), sum(reply.seconds for reply in replies))
+            stream.begin()
             tired = False
             for reply in replies:
                 row = stream.under_way.popleft()
@@ -274,6 +312,16 @@ class Lane:
                 self._suspects.extend(stream.under_way)
                 self._discard(stream)
                 return
+
+    def _lingers(self, stream: Stream) -> None:
+        """Something of a row goes on after it: from here on, each row has its own process."""
+        self._suspects.extend(stream.under_way)
+        stream.under_way.clear()
+        self._discard(stream)
+        if self._part():
+            self.single = True
+            self._keeps = False
+            self._drop_worker()
 
     def _discard(self, stream: Stream) -> None:
         self._stream = None

@@ -46,8 +46,12 @@ class PythonOptions:
         built = {tag: image_interpreter(tag) for tag in tags if tag}
         return {tag: path for tag, path in built.items() if path is not None}
 
-    def sandbox(self, tags: Iterable[str]) -> PythonSandbox:
+    def sandbox(self, tags: Iterable[str], *, keep: bool = True) -> PythonSandbox:
         """Return a sandbox for sources with these image_tags, "" for those without.
+
+        Args:
+            tags: the image_tags.
+            keep: whether a process may outlive a call; False where callers are strangers.
 
         Raises:
             UnavailableError: this machine does not give the level.
@@ -63,4 +67,5 @@ class PythonOptions:
             isolation=self.isolation,
             workers=self.workers or os.cpu_count() or 1,
             interpreters=self.interpreters(tags),
+            keep=keep,
         )

@@ -28,11 +28,18 @@ from graders.sandbox import ground
 from graders.sandbox.frame import ForgedError, load_fault
 from graders.sandbox.lane import Batch, Lane
 from graders.sandbox.level import probe, require
-from graders.sandbox.limits import ISOLATIONS, Isolation, Level, Limits, size
+from graders.sandbox.limits import ISOLATIONS, Isolation, Level, Limits
 from graders.sandbox.scratch import Scratch, sweep
+from graders.sandbox.source import unfit
 from graders.sandbox.stream import ask
 from graders.sandbox.tally import SlowCall, Stats, Tally
-from graders.sandbox.worker import StartError, Worker, WorkerLostError, WorkerSettings
+from graders.sandbox.worker import (
+    TURN_SECONDS,
+    StartError,
+    Worker,
+    WorkerLostError,
+    WorkerSettings,
+)
 
 __all__ = ["PythonSandbox"]
 
@@ -73,6 +80,9 @@ class PythonSandbox:
             environment.
         readable: files and folders graders may read besides the interpreter's and /usr.
         idle: at most so many warm workers wait for their source to come again.
+        keep: whether a process that ran rows of one call may run those of the next: only where
+            all calls come from one caller. In between it is held (SIGSTOP). Else a call's
+            processes end with it, and nothing of a call is there for the next.
 
     Raises:
         UnavailableError: this machine does not give the level.
@@ -89,6 +99,7 @@ class PythonSandbox:
         interpreters: Mapping[str, Path] = MappingProxyType({}),
         readable: Iterable[Path] = (),
         idle: int = 16,
+        keep: bool = False,
     ) -> None:
         if isolation not in ISOLATIONS:
             raise OptionError(f"isolation must be one of {', '.join(ISOLATIONS)}")
@@ -101,6 +112,7 @@ class PythonSandbox:
         self._interpreters = dict(interpreters)
         self._readable = tuple(readable)
         self._most_idle = idle
+        self._keep = keep
         self._sources: OrderedDict[tuple[str, str], _Source] = OrderedDict()
         self._change = threading.Condition()
         self._scratch: Scratch | None = None
@@ -120,13 +132,22 @@ class PythonSandbox:
 
     # -- what it does ----------------------------------------------------------------------
 
-    def check(self, source: str, image_tag: str | None = None) -> PythonError | None:
-        """Load the source without grading: its load error, or None when `grade` is there."""
+    def check(
+        self,
+        source: str,
+        image_tag: str | None = None,
+        *,
+        stop: threading.Event | None = None,
+    ) -> PythonError | None:
+        """Load the source without grading: its load error, or None when `grade` is there.
+
+        `stop` as for `perform`.
+        """
         known = self._source(source, image_tag)
         if not known.unchecked:
             return known.fault
         try:
-            worker = self._acquire(known)
+            worker = self._acquire(known, stop)
         except StartError as error:
             return _start_error(error)
         try:
@@ -139,12 +160,20 @@ class PythonSandbox:
             self._release(known, worker)
         return known.fault
 
-    def perform(self, call: PythonCall) -> list[PythonReply]:
-        """Return one reply a row, in order. Never raises for anything a grader does."""
+    def perform(
+        self, call: PythonCall, *, stop: threading.Event | None = None
+    ) -> list[PythonReply]:
+        """Return one reply a row, in order. Never raises for anything a grader does.
+
+        Args:
+            call: the source and its rows.
+            stop: once set, all that runs for this call is killed, and the rows without a reply
+                have an error of kind `worker_start`.
+        """
         if len(call.samples) != len(call.items):
             raise ValueError("samples and items must have the same length")
         known = self._source(call.source, call.image_tag)
-        batch = Batch(call)
+        batch = Batch(call, stop)
         if call.samples:
             batch.stop = known.fault
             if batch.stop is None:
@@ -216,7 +245,7 @@ class PythonSandbox:
             known = self._sources.get((name, python))
             if known is None:
                 known = self._sources[name, python] = _Source(text, python, name)
-                known.fault = _unfit(text, len(data), self.limits)
+                known.fault = unfit(text, len(data), self.limits)
                 self._forget()
             self._sources.move_to_end((name, python))
         return known
@@ -254,30 +283,36 @@ class PythonSandbox:
 
     # -- workers ---------------------------------------------------------------------------
 
-    def _acquire(self, known: _Source, *, wait: bool = True) -> Worker:
-        """Return an idle or a new worker for the source."""
+    def _acquire(
+        self, known: _Source, stop: threading.Event | None = None, *, wait: bool = True
+    ) -> Worker:
+        """Return an idle or a new worker for the source, who works until `stop` is set."""
         with self._change:
             while True:
                 if self._closed:
                     raise StartError("worker_start", "the sandbox is closed")
+                if stop is not None and stop.is_set():
+                    raise StartError("worker_start", "the run was cancelled")
                 if known.idle:
                     known.out += 1
-                    return known.idle.pop()
+                    worker = known.idle.pop()
+                    worker.stop = stop
+                    return worker
                 if known.out < self.workers:
                     known.out += 1
                     break
                 if not wait:
                     raise StartError("worker_start", "all workers are busy")
-                self._change.wait()
+                self._change.wait(None if stop is None else TURN_SECONDS)
         try:
-            return self._begin(known)
+            return self._begin(known, stop)
         except BaseException:
             with self._change:
                 known.out -= 1
                 self._change.notify_all()
             raise
 
-    def _begin(self, known: _Source) -> Worker:
+    def _begin(self, known: _Source, stop: threading.Event | None) -> Worker:
         """Start, scan and prepare a worker. A load fault is left in `known.fault`."""
         with self._change:
             if self._scratch is None:
@@ -287,7 +322,7 @@ class PythonSandbox:
             scratch = self._scratch
             self._started += 1
             number = self._started
-        worker = Worker(self._settings(known, number), scratch)
+        worker = Worker(self._settings(known, number), scratch, stop)
         try:
             if not known.scanned:
                 self._examine(known, worker)
@@ -295,7 +330,7 @@ class PythonSandbox:
                 worker.prepare(known.isolation, known.imports)
         except WorkerLostError as error:
             worker.close()
-            if not known.scanned:
+            if not known.scanned or (stop is not None and stop.is_set()):
                 raise StartError("worker_start", f"the worker process was lost: {error}") from None
             known.fault = PythonError(
                 "load", f"importing what the source imports ended the process: {error}"
@@ -328,7 +363,9 @@ class PythonSandbox:
             known.out -= 1
             if worker is not None:
                 worker.used = time.monotonic()
-                if self._closed or known.fault is not None or worker.closed:
+                worker.stop = None
+                unfit = known.fault is not None or worker.isolation != known.isolation
+                if self._closed or unfit or worker.closed:
                     extra.append(worker)
                 else:
                     known.idle.append(worker)
@@ -351,16 +388,20 @@ class PythonSandbox:
         helpers: list[threading.Thread] = []
         try:
             try:
-                worker = self._acquire(known)
+                worker = self._acquire(known, batch.stopped)
             except StartError as error:
                 batch.stop = _start_error(error)
                 return
-            lane = Lane(batch, self.limits, known.isolation, lambda: self._begin(known), worker)
+            lane = self._lane(known, batch, worker)
             try:
                 if known.unchecked and known.isolation == "row":
                     self._check(known, worker)
             except WorkerLostError as error:
-                known.fault = PythonError("worker_start", f"the worker was lost: {error}")
+                worker.close()
+                if batch.cancelled:
+                    batch.stop = PythonError("worker_start", "the run was cancelled")
+                else:
+                    known.fault = PythonError("worker_start", f"the worker was lost: {error}")
             try:
                 if known.fault is not None:
                     batch.stop = known.fault
@@ -372,11 +413,23 @@ class PythonSandbox:
             finally:
                 self._release(known, lane.worker)
         except BaseException:
-            batch.cancelled = True
+            batch.cancel()
             raise
         finally:
             for helper in helpers:
                 helper.join()
+
+    def _lane(self, known: _Source, batch: Batch, worker: Worker) -> Lane:
+        def part() -> bool:
+            """Give each row of this source a process from now on, unless `shared` was asked for."""
+            if known.isolation != "shared":
+                known.isolation = "row"
+            return known.isolation == "row"
+
+        def start() -> Worker:
+            return self._begin(known, batch.stopped)
+
+        return Lane(batch, self.limits, start, worker, part, keep=self._keep)
 
     def _helpers(self, known: _Source, batch: Batch) -> list[threading.Thread]:
         """Start more lanes where there are rows and workers for them."""
@@ -393,10 +446,10 @@ class PythonSandbox:
 
     def _help(self, known: _Source, batch: Batch) -> None:
         try:
-            worker = self._acquire(known, wait=False)
+            worker = self._acquire(known, batch.stopped, wait=False)
         except (StartError, WorkerLostError):
             return  # the first lane goes on alone, and meets the same error if it lasts
-        lane = Lane(batch, self.limits, known.isolation, lambda: self._begin(known), worker)
+        lane = self._lane(known, batch, worker)
         try:
             if known.fault is None:
                 lane.run()
@@ -414,21 +467,6 @@ def _close(reference: weakref.ref[PythonSandbox]) -> None:
 def _start_error(error: StartError) -> PythonError:
     kind = "sandbox_unavailable" if error.kind == "sandbox_unavailable" else "worker_start"
     return PythonError(kind, str(error))  # type: ignore[arg-type]
-
-
-def _unfit(text: str, length: int, limits: Limits) -> PythonError | None:
-    """Return the fault of a source that is not even parsed."""
-    if length > limits.source_bytes:
-        return PythonError(
-            "load",
-            f"the source is {size(length)} long; the limit is {size(limits.source_bytes)}",
-        )
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
-        return PythonError("load", "the source has a lone surrogate", line=line)
-    return None
 
 
 def _scanned(answer: list[Any], wanted: Isolation) -> tuple[str, list[str], PythonError | None]:

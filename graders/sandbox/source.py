@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from graders.calls import PythonError
 from graders.sandbox import ground
 from graders.sandbox.boot import command, environment
+from graders.sandbox.limits import Limits, size
 
-__all__ = ["MissingImport", "imports_missing", "isolation_of"]
+__all__ = ["MissingImport", "imports_missing", "isolation_of", "unfit"]
 
 _SECONDS = 30.0
 
@@ -51,6 +53,21 @@ def _scan(source: str, python: str) -> dict[str, Any]:
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def unfit(text: str, length: int, limits: Limits) -> PythonError | None:
+    """Return the fault of a source that is not even parsed."""
+    if length > limits.source_bytes:
+        return PythonError(
+            "load",
+            f"the source is {size(length)} long; the limit is {size(limits.source_bytes)}",
+        )
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        return PythonError("load", "the source has a lone surrogate", line=line)
+    return None
 
 
 def isolation_of(source: str) -> Literal["module", "row"]:

@@ -9,15 +9,18 @@ import os
 import select
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from graders.calls import PythonError
 from graders.sandbox.blame import KILLED, death, hard_timeout
 from graders.sandbox.frame import ForgedError, Frames
 from graders.sandbox.limits import Limits
-from graders.sandbox.worker import Runner, Worker
+from graders.sandbox.worker import TURN_SECONDS, Runner, Worker
 
 __all__ = ["Stream", "ask", "frame_limit"]
+
+_BYTES_A_SECOND: Final = 4e6
+"""So slow a machine may be at taking in a long row before that is held against the row's time."""
 
 
 class Stream:
@@ -32,14 +35,19 @@ class Stream:
         self.under_way: deque[int] = deque()
         self.done = 0
         self.clock = time.monotonic()
+        """From when on the runner's next word is awaited; no byte of the runner's own moves it."""
         self._poll = select.poll()
         self._poll.register(runner.reply, select.POLLIN)
         self._writing = False
 
+    def begin(self) -> None:
+        """Await the runner's next word from now on, or from when it can have read what is sent."""
+        self.clock = time.monotonic() + len(self.out) / _BYTES_A_SECOND
+
     def wait(self, seconds: float) -> bytes | None:
         """Write what can be written; return what came, b"" for nothing yet, None for the end."""
         self._write()
-        events = self._poll.poll(max(0, min(seconds, 0.5)) * 1000)
+        events = self._poll.poll(max(0, min(seconds, TURN_SECONDS)) * 1000)
         for descriptor, event in events:
             if descriptor == self.runner.reply and event & (select.POLLIN | select.POLLHUP):
                 try:
@@ -68,11 +76,11 @@ class Stream:
 
     def read(self, data: bytes) -> list[list[Any]]:
         """Return the frames that `data` completes, the greeting taken off."""
-        self.clock = time.monotonic()
         if not self.hello:
             if data[:1] != b"\x01":
                 raise ForgedError("no greeting")
             self.hello = True
+            self.begin()
             data = data[1:]
         return self.frames.feed(data)
 
@@ -89,6 +97,7 @@ def ask(worker: Worker, kind: bytes, limits: Limits) -> list[Any] | PythonError:
     deadline = time.monotonic() + limits.load_seconds + limits.grace_seconds
     try:
         while time.monotonic() < deadline:
+            worker.still_wanted()
             data = stream.wait(deadline - time.monotonic())
             if data is None:
                 status, full = worker.bury(stream.runner, patient=True)

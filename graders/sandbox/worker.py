@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +25,10 @@ from graders.sandbox.boot import command, environment
 from graders.sandbox.limits import Level, Limits
 from graders.sandbox.scratch import Scratch
 
-__all__ = ["Runner", "StartError", "Worker", "WorkerLostError", "WorkerSettings"]
+__all__ = ["TURN_SECONDS", "Runner", "StartError", "Worker", "WorkerLostError", "WorkerSettings"]
+
+TURN_SECONDS: Final = 0.25
+"""Whoever waits looks so often whether anybody still wants what it waits for."""
 
 _HEAD: Final = struct.Struct("<cI")
 _END: Final = struct.Struct("<IiI")
@@ -82,13 +86,19 @@ class Runner:
 class Worker:
     """A keeper process that is started, locked down and has the source."""
 
-    def __init__(self, settings: WorkerSettings, scratch: Scratch) -> None:
+    def __init__(
+        self, settings: WorkerSettings, scratch: Scratch, stop: threading.Event | None = None
+    ) -> None:
         self.settings = settings
         self._folder = scratch.folder()
         self._count = 0
         self._ended: dict[int, tuple[int, int]] = {}
         self._closed = False
         self.used = 0.0
+        self.isolation = ""
+        """What the source was last prepared for."""
+        self.stop = stop
+        """Set when whoever this works for has gone; each batch brings its own."""
         self.kept: Any = None
         """A runner that waits for the next batch; the lane's business but for its pipes."""
         ours, theirs = socket.socketpair()
@@ -184,10 +194,11 @@ class Worker:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise WorkerLostError("it does not answer")
-            self._socket.settimeout(left)
+            self._socket.settimeout(min(left, TURN_SECONDS))
             try:
                 part = self._socket.recv(size - len(parts))
             except TimeoutError:
+                self.still_wanted()
                 continue
             except OSError as error:
                 raise WorkerLostError(f"it went away ({error})") from None
@@ -206,11 +217,17 @@ class Worker:
             self._ended[number] = (status, flags)
         return what, payload
 
+    def still_wanted(self) -> None:
+        """Raise WorkerLostError once nobody waits for what this worker does."""
+        if self.stop is not None and self.stop.is_set():
+            raise WorkerLostError("nobody waits for it any more")
+
     # -- what a lane asks for --------------------------------------------------------------
 
     def prepare(self, isolation: str, imports: list[str]) -> None:
         """Compile the source and import what it imports; may take `load_seconds`."""
         order: dict[str, Any] = {"isolation": isolation, "imports": imports}
+        self.isolation = isolation
         self._say(b"P", json.dumps(order).encode())
         deadline = time.monotonic() + self.settings.limits.load_seconds
         while self._hear(deadline)[0] != b"p":
@@ -246,6 +263,10 @@ class Worker:
         while select.select([self._socket], [], [], 0)[0]:
             self._hear(time.monotonic() + 5.0)
         self._ended.clear()
+
+    def hold(self, runner: Runner, *, held: bool) -> None:
+        """Have a runner stopped as long as it has nothing to do, or go on."""
+        self._say(b"H", struct.pack("<I", runner.number) + (b"h" if held else b"g"))
 
     def bury(self, runner: Runner, *, patient: bool) -> tuple[int, int]:
         """Have a runner killed; return its exit status and what it had too much of, 0 for nothing.

@@ -10,6 +10,7 @@ for a fork. Keeper to engine: the same form.
   S  JSON settings          -> r  JSON facts      start; before the lock
   P  JSON {imports, ...}    -> p  ""              compile and import
   F  kind byte + <I> id     (two descriptors)     fork a runner: c check, s scan, r run
+  H  <I> id, h or g                               hold a runner (SIGSTOP), let it go on
   K  <I> id, wait byte      -> x  <I i I> id, exit status, flags   kill (after a moment) and bury
 """
 
@@ -108,6 +109,10 @@ class _Keeper:
                 self._fork(payload, descriptors)
             elif what == b"K":
                 self._bury(_ID.unpack(payload[:4])[0], patient=payload[4:] == b"w")
+            elif what == b"H":
+                child = self.children.get(_ID.unpack(payload[:4])[0])
+                if child is not None:
+                    os.kill(child.pid, signal.SIGSTOP if payload[4:] == b"h" else signal.SIGCONT)
             elif what == b"P":
                 self._prepare(json.loads(payload))
             elif what == b"S":

@@ -7,11 +7,14 @@ alone: the engine counts replies, checks them, keeps its own clock and kills.
 
 Row:    <I length> <B flush> JSON [sample, item]
 Reply:  <I length> JSON list of [score or null, seconds, report or null, stdout, stderr]
-The first frame is the list [null] when the source loaded, else [report].
+Where rows share a process, a byte comes before the first of them, and the first frame is the list
+[null] when the source loaded, else [report]. The last may be the list ["lingers"]: a row left
+something that goes on by itself, so this process ends, and others take its rows.
 """
 
 from __future__ import annotations
 
+import _thread
 import io
 import json
 import math
@@ -28,7 +31,9 @@ from typing import Any, cast
 from . import report
 from .scan import FILENAME
 
-__all__ = ["Grader", "run"]
+__all__ = ["LINGERS", "Grader", "run"]
+
+LINGERS = "lingers"
 
 _HEAD = struct.Struct("<IB")
 _LENGTH = struct.Struct("<I")
@@ -270,6 +275,44 @@ class _Settings:
             self.numpy.seterr(**self.errors)
 
 
+class _Alone:
+    """Whether calls have left something that goes on after them: a thread, a timer.
+
+    A grader that breaks into this process can lie here as well; at the end of its batch it is
+    killed whatever it says.
+    """
+
+    def __init__(self, *, matters: bool) -> None:
+        self._matters = matters
+        self._count = _thread._count  # noqa: SLF001  (threading's own way to count)
+        self._stat = os.stat
+        self._sleep = time.sleep
+        self._timer = getattr(signal, "getitimer", None)
+        self._timers = (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF) if self._timer else ()
+        self._before = self._tasks()
+
+    def _tasks(self) -> int:
+        """The links of a folder of folders tell how many it holds, without the right to list it."""
+        try:
+            return self._stat("/proc/self/task").st_nlink
+        except OSError:  # not Linux
+            return 0
+
+    def is_broken(self) -> bool:
+        """Whether there is a thread of Python's or a timer; cheap enough for each row."""
+        return self._matters and (
+            self._count() > 0 or any(self._timer(which)[0] for which in self._timers if self._timer)
+        )
+
+    def is_crowded(self) -> bool:
+        """Whether the system has a thread too many, a moment after one that was joined."""
+        for _ in range(20 if self._matters else 0):
+            if self._tasks() <= self._before:
+                return False
+            self._sleep(0.001)
+        return self._matters
+
+
 def _grade_row(row: _Row, settings: _Settings, line: bytes) -> list[Any]:
     grader = row.grader
     began = time.perf_counter()
@@ -326,6 +369,10 @@ class _Pipes:
         self.reply = reply
         self.buffer = b""
 
+    def begin(self) -> bool:
+        """Wait for the word to begin; until then nothing of the grader's has run here."""
+        return self._fill(1) is not None
+
     def _fill(self, size: int) -> bytes | None:
         parts = [self.buffer]
         have = len(self.buffer)
@@ -360,16 +407,11 @@ def run(grader: Grader, data: int, reply: int) -> None:
     pipes = _Pipes(data, reply)
     row = _Row(grader)
     single = grader.mode == "row"
-    if not single:
-        # In row mode the keeper's caller has checked this source once, and each row loads it.
-        fault = _load_once(row)
-        pipes.send([fault])
-        if fault is not None:
-            return
+    alone = _Alone(matters=not single)
+    if not single and not _has_loaded(row, pipes):
+        return
     settings = _Settings()
-    replies: list[Any] = []
-    size = 0
-    sent = time.monotonic()
+    out = _Replies(pipes)
     while True:
         got = pipes.row()
         if got is None:
@@ -377,22 +419,52 @@ def run(grader: Grader, data: int, reply: int) -> None:
         line, flush = got
         if single:
             os.close(data)
-        answer = _grade_row(row, settings, line)
-        replies.append(answer)
-        size += len(answer[3]) + len(answer[4]) + 64
-        now = time.monotonic()
-        if (
-            flush
-            or len(replies) >= _ROWS_A_FRAME
-            or size > _BYTES_A_FRAME
-            or now - sent > _SECONDS_A_FRAME
-        ):
+        out.add(_grade_row(row, settings, line))
+        broken = alone.is_broken()
+        if flush or broken or out.is_due():
             if flush:
                 row.rest()
-            pipes.send(replies)
-            replies, size, sent = [], 0, now
+            out.send()
+            if broken or alone.is_crowded():
+                pipes.send([LINGERS])
+                return
         if single:
             return
+
+
+def _has_loaded(row: _Row, pipes: _Pipes) -> bool:
+    """Load the source once and say how that went; not in row mode, where each row loads it."""
+    if not pipes.begin():
+        return False
+    fault = _load_once(row)
+    pipes.send([fault])
+    return fault is None
+
+
+class _Replies:
+    """Replies on their way: many in a frame, but none kept back for long."""
+
+    def __init__(self, pipes: _Pipes) -> None:
+        self.pipes = pipes
+        self.waiting: list[Any] = []
+        self.size = 0
+        self.sent = time.monotonic()
+
+    def add(self, answer: list[Any]) -> None:
+        self.waiting.append(answer)
+        self.size += len(answer[3]) + len(answer[4]) + 64
+
+    def is_due(self) -> bool:
+        return (
+            len(self.waiting) >= _ROWS_A_FRAME
+            or self.size > _BYTES_A_FRAME
+            or time.monotonic() - self.sent > _SECONDS_A_FRAME
+        )
+
+    def send(self) -> None:
+        now = time.monotonic()
+        self.pipes.send(self.waiting)
+        self.waiting, self.size, self.sent = [], 0, now
 
 
 def check(grader: Grader, reply: int) -> None:

@@ -1,0 +1,264 @@
+"""A call's time is bounded whatever its process writes, and nothing of it goes on afterwards."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graders.calls import PythonCall, PythonReply
+from graders.sandbox import LEVELS, Limits, PythonSandbox, probe
+
+QUICK = Limits(call_seconds=0.5, grace_seconds=0.5, load_seconds=2.0)
+AMPLE = Limits(call_seconds=60.0)
+
+# Each attack gives up after a minute: then its row is no timeout, and the test fails.
+DRIPS = textwrap.dedent("""
+    import fcntl, os, signal, stat, struct, time
+    END = time.monotonic() + 60
+    def reply():
+        for number in range(3, 512):
+            try:
+                if stat.S_ISFIFO(os.fstat(number).st_mode) and fcntl.fcntl(number, fcntl.F_GETFL) & 3 == os.O_WRONLY:
+                    return number
+            except OSError:
+                pass
+    def deaf():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    def drip(first, rest, pause):
+        deaf()
+        os.write(reply(), first)
+        while time.monotonic() < END:
+            if rest:
+                os.write(reply(), rest)
+            time.sleep(pause)
+        os._exit(3)
+    """)
+CALLS = {
+    "a frame byte by byte": "drip(struct.pack('<I', 1 << 20), b' ', 0.05)",
+    "a head byte by byte": "drip(b'\\\\xff', b'', 0.05)",
+    "a frame as fast as the pipe goes": "drip(struct.pack('<I', 2 << 20), b' ' * 1000, 0.004)",
+    "half a frame and silence": "drip(struct.pack('<I', 100) + b'[[1.0, 0.1', b'', 0.05)",
+    "output without end": "deaf()\nwhile time.monotonic() < END: print('x' * 1000)\nos._exit(3)",
+    "closed pipes": "deaf()\nos.close(reply())\ntime.sleep(60)\nos._exit(3)",
+}
+
+
+def outcomes(replies: list[PythonReply]) -> list[Any]:
+    return [reply.score if reply.error is None else reply.error.kind for reply in replies]
+
+
+@pytest.mark.parametrize("isolation", ["row", "module", "shared"])
+@pytest.mark.parametrize("attack", CALLS)
+def test_a_call_is_bounded_whatever_it_writes(attack: str, isolation: Any) -> None:
+    body = textwrap.indent(CALLS[attack].replace("\\\\", "\\"), "        ")
+    source = f"{DRIPS}\ndef grade(sample, item):\n    if item:\n{body}\n    return 0.5"
+    with PythonSandbox(isolation=isolation, limits=QUICK) as sandbox:
+        replies = sandbox.perform(PythonCall(source, [{}] * 3, [0, 1, 0]))
+    expected = "crash" if attack == "closed pipes" else "timeout"
+    assert outcomes(replies) == [0.5, expected, 0.5]
+
+
+@pytest.mark.parametrize("isolation", ["row", "module"])
+@pytest.mark.parametrize("attack", ["a frame byte by byte", "a frame as fast as the pipe goes"])
+def test_loading_is_bounded_whatever_it_writes(attack: str, isolation: Any) -> None:
+    source = f"{DRIPS}\n{CALLS[attack]}\ndef grade(sample, item): return 1.0"
+    with PythonSandbox(isolation=isolation, limits=QUICK) as sandbox:
+        replies = sandbox.perform(PythonCall(source, [{}] * 2, [0, 1]))
+    assert outcomes(replies) == ["timeout", "timeout"]
+
+
+def test_replies_for_other_rows_win_no_more_time_than_those_rows_have() -> None:
+    forge = """
+        import json
+        deaf()
+        frame = json.dumps([[0.5, 0.1, None, "", ""]]).encode()
+        while time.monotonic() < END:
+            os.write(reply(), struct.pack("<I", len(frame)) + frame)
+            time.sleep(0.3)
+        os._exit(3)
+    """
+    body = textwrap.indent(textwrap.dedent(forge), "        ")
+    source = f"{DRIPS}\ndef grade(sample, item):\n    if item:\n{body}\n    return 0.5"
+    with PythonSandbox(isolation="row", limits=QUICK) as sandbox:
+        replies = sandbox.perform(PythonCall(source, [{}] * 3, [0, 1, 0]))
+    # Its own reply is a lie of its own; the process ends with it.
+    assert outcomes(replies) == [0.5, 0.5, 0.5]
+    assert sandbox.stats.calls == 3
+
+
+LINGER = """
+import threading, time
+def burn():
+    while True:
+        time.sleep(0.001)
+def grade(sample, item):
+    before = threading.active_count()
+    if item:
+        threading.Thread(target=burn, daemon=True).start()
+    return float(before)
+"""
+
+
+@pytest.mark.parametrize("isolation", ["module", "shared"])
+def test_no_row_runs_beside_a_thread_of_an_earlier_row(isolation: Any) -> None:
+    with PythonSandbox(isolation=isolation) as sandbox:
+        replies = sandbox.perform(PythonCall(LINGER, [{}] * 8, [0, 0, 1, 0, 0, 1, 1, 0]))
+        assert outcomes(replies) == [1.0] * 8
+        again = sandbox.perform(PythonCall(LINGER, [{}] * 4, [1, 1, 0, 0]))
+        assert outcomes(again) == [1.0] * 4
+
+
+def test_a_source_that_leaves_a_thread_gets_a_process_a_row() -> None:
+    with PythonSandbox(isolation="module") as sandbox:
+        sandbox.perform(PythonCall(LINGER, [{}] * 3, [0, 1, 0]))
+        (known,) = sandbox._sources.values()
+        assert known.isolation == "row"
+        assert [worker.isolation for worker in known.idle] == ["row"]
+
+
+def runners(mark: str) -> list[Path]:
+    """Return the processes at work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in str((path / "cwd").readlink()):
+                found.append(path)
+        except OSError:
+            continue
+    return found
+
+
+def state(process: Path) -> str:
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has just ended
+        return "X"
+
+
+def threads(process: Path) -> int:
+    try:
+        return (process / "task").stat().st_nlink - 2
+    except OSError:
+        return 0
+
+
+BURN = """
+import threading
+def burn():
+    n = 0
+    while True:
+        n += 1
+def grade(sample, item):
+    threading.Thread(target=burn, daemon=True).start()
+    return 0.5
+"""
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("isolation", ["module", "row", "shared"])
+def test_after_a_call_nothing_of_it_runs(isolation: Any, keep: bool) -> None:
+    with PythonSandbox(isolation=isolation, keep=keep) as sandbox:
+        assert outcomes(sandbox.perform(PythonCall(BURN, [{}], [{}]))) == [0.5]
+        assert sandbox._scratch is not None
+        mark = str(sandbox._scratch.path)
+        until = time.monotonic() + 20
+        # Of one that is held, its threads are held too.
+        while any(threads(one) > 1 and state(one) not in "TX" for one in runners(mark)):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+STASH = """
+import collections
+def grade(sample, item):
+    seen = collections.__dict__.setdefault("stash", [])
+    seen.append(item)
+    return len(seen)
+"""
+
+
+@pytest.mark.parametrize("isolation", ["auto", "module", "row", "shared"])
+def test_nothing_of_a_call_is_there_for_the_next(isolation: Any) -> None:
+    for level in (one for one in LEVELS if one in probe().available):
+        with PythonSandbox(isolation=isolation, level=level) as sandbox:
+            for _ in range(3):
+                assert outcomes(sandbox.perform(PythonCall(STASH, [{}], [{}]))) == [1.0], level
+
+
+def test_a_kept_process_is_held_between_calls_and_goes_on_with_the_next() -> None:
+    source = "SEEN = []\ndef grade(sample, item):\n    SEEN.append(1)\n    return len(SEEN)"
+    with PythonSandbox(isolation="shared", keep=True) as sandbox:
+        for call in range(1, 4):
+            assert outcomes(sandbox.perform(PythonCall(source, [{}], [{}]))) == [float(call)]
+            assert sandbox._scratch is not None
+            states = []
+            until = time.monotonic() + 20
+            while "T" not in states and time.monotonic() < until:
+                found = runners(str(sandbox._scratch.path))
+                states = [state(one) for one in found]
+            assert "T" in states
+
+
+def test_a_process_that_is_kept_takes_nothing_over_from_a_stopped_call() -> None:
+    stop = threading.Event()
+    source = "SEEN = []\ndef grade(sample, item):\n    SEEN.append(1)\n    while item: pass\n    return len(SEEN)"
+    with PythonSandbox(isolation="shared", keep=True, limits=AMPLE) as sandbox:
+        threading.Timer(0.5, stop.set).start()
+        (reply,) = sandbox.perform(PythonCall(source, [{}], [1]), stop=stop)
+        assert reply.error is not None
+        assert outcomes(sandbox.perform(PythonCall(source, [{}], [0]))) == [1.0]
+
+
+@pytest.mark.parametrize("isolation", ["module", "row"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def grade(sample, item):\n    while True: pass",
+        "while True: pass",
+        "import time\ndef grade(sample, item):\n    time.sleep(600)",
+    ],
+)
+def test_a_call_nobody_waits_for_is_killed(source: str, isolation: Any) -> None:
+    stop = threading.Event()
+    with PythonSandbox(isolation=isolation, limits=Limits()) as sandbox:  # 120 seconds a call
+        done: list[Any] = []
+        call = PythonCall(source, [{}] * 3, [{}] * 3)
+        thread = threading.Thread(
+            target=lambda: done.extend(outcomes(sandbox.perform(call, stop=stop)))
+        )
+        thread.start()
+        time.sleep(0.5)
+        assert not done
+        stop.set()
+        thread.join(60)
+        assert done == ["worker_start"] * 3
+        # Whoever comes next is served, by the same source too.
+        other = PythonCall("def grade(sample, item): return 0.5", [{}], [{}])
+        assert outcomes(sandbox.perform(other)) == [0.5]
+    assert sandbox.perform(call)[0].error is not None
+
+
+def test_whoever_waits_for_a_busy_worker_need_not_wait_on() -> None:
+    first, second = threading.Event(), threading.Event()
+    call = PythonCall("def grade(sample, item):\n    while True: pass", [{}], [{}])
+    with PythonSandbox(limits=Limits()) as sandbox:
+        threads = [
+            threading.Thread(target=sandbox.perform, args=(call,), kwargs={"stop": stop})
+            for stop in (first, second)
+        ]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.3)
+        second.set()
+        threads[1].join(60)
+        assert not threads[1].is_alive()
+        assert threads[0].is_alive()
+        first.set()
+        threads[0].join(60)
+        assert not threads[0].is_alive()
