@@ -54,6 +54,7 @@ class Means:
         judge: how model graders are asked, or what performs them.
         embed: what performs cosine; None for the client that `judge` describes.
         tags: the image_tags of python graders, "" for those without.
+        keep: whether processes of python graders may outlive a call; False for strangers' calls.
     """
 
     def __init__(
@@ -62,17 +63,24 @@ class Means:
         judge: ChatPerformer | JudgeOptions,
         embed: EmbedPerformer | None = None,
         tags: Iterable[str] = (),
+        *,
+        keep: bool = True,
     ) -> None:
         self._python = python
         self._judge = judge
         self._embed = embed
         self._tags = set(tags)
+        self._keep = keep
         self._sandbox: PythonSandbox | None = None
         self._chat: ChatClient | None = None
         self._embedder: EmbedClient | None = None
 
-    def runner_of(self, plan: Plan) -> Runner:
+    def runner_of(self, plan: Plan, python: PythonPerformer | None = None) -> Runner:
         """Return a new runner of a plan. Several runners may share these means.
+
+        Args:
+            plan: the plan.
+            python: what performs its python graders; None for what all share.
 
         Raises:
             UnavailableError: this machine lacks what a leaf needs.
@@ -81,7 +89,7 @@ class Means:
         judge = self._judge
         return Runner(
             plan,
-            self.python() if Python in kinds else None,
+            (python or self.python()) if Python in kinds else None,
             chat=self.chat() if kinds & {ScoreModel, LabelModel} else None,
             embed=self.embed() if any(map(is_cosine, plan.leaves)) else None,
             repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
@@ -92,7 +100,7 @@ class Means:
         if not isinstance(self._python, PythonOptions):
             return self._python
         if self._sandbox is None:
-            self._sandbox = self._python.sandbox(self._tags)
+            self._sandbox = self._python.sandbox(self._tags, keep=self._keep)
         return self._sandbox
 
     def chat(self) -> ChatPerformer:

@@ -315,6 +315,8 @@ class Lane:
 
     def _lingers(self, stream: Stream) -> None:
         """Something of a row goes on after it: from here on, each row has its own process."""
+        if not stream.done:
+            raise ForgedError("no row has been answered that could have left something")
         self._suspects.extend(stream.under_way)
         stream.under_way.clear()
         self._discard(stream)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Final, Literal
 
 from graders import jsontext
 from graders.api import Grader
-from graders.calls import PythonPerformer
+from graders.calls import PythonCall, PythonError, PythonPerformer, PythonReply
 from graders.config import Loaded, dump, load_source
 from graders.config.model import EvalCriteria
 from graders.engine.performers import Means
@@ -24,6 +25,7 @@ from graders.jobs.error import ApiError, bare
 from graders.metrics.signature import signature
 from graders.plan import Plan, build
 from graders.rows import Chunk
+from graders.sandbox import PythonSandbox
 from graders.sandbox.image import IMAGES
 from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
@@ -49,7 +51,7 @@ class Answer:
 
     Attributes:
         status: the HTTP status; 0 where the request is for a process that asks models.
-        body: JSON.
+        body: JSON; with status 0, what requests with the same grader have in common.
         facts: what is counted of it: the grader's type, failure codes, tokens.
     """
 
@@ -58,13 +60,36 @@ class Answer:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+class _Stoppable:
+    """The sandbox, for one request after the other: what it does ends with its request."""
+
+    def __init__(self, sandbox: Callable[[], PythonPerformer], stop: Event) -> None:
+        self._sandbox = sandbox
+        self.stop = stop
+
+    def check(self, source: str, image_tag: str | None = None) -> PythonError | None:
+        """Load the source without grading."""
+        sandbox = self._sandbox()
+        if isinstance(sandbox, PythonSandbox):
+            return sandbox.check(source, image_tag, stop=self.stop)
+        return sandbox.check(source, image_tag)
+
+    def perform(self, call: PythonCall) -> list[PythonReply]:
+        """Return one reply a row."""
+        sandbox = self._sandbox()
+        if isinstance(sandbox, PythonSandbox):
+            return sandbox.perform(call, stop=self.stop)
+        return sandbox.perform(call)
+
+
 @dataclass(slots=True)
 class _Known:
     """A grader that was loaded; `runners` are those not in use."""
 
     loaded: Loaded
     plan: Plan
-    runners: list[Runner] = field(default_factory=list)
+    key: bytes
+    runners: list[tuple[Runner, _Stoppable]] = field(default_factory=list)
 
 
 class Desk:
@@ -81,18 +106,26 @@ class Desk:
         self._graders: OrderedDict[bytes, _Known] = OrderedDict()
         self._lock = Lock()
         # All graders share one sandbox and one client, and so its rate limit and its cache.
-        self._means = Means(options.python, options.judge, tags=["", *IMAGES])
-        self._tasks: Mapping[str, Callable[[bytes], Answer]] = {
+        # Nothing of a request's python graders may be there for the next, who may be another.
+        self._means = Means(options.python, options.judge, tags=["", *IMAGES], keep=False)
+        self._tasks: Mapping[str, Callable[[bytes, Event], Answer]] = {
             "run": self._run,
             "validate": self._validate,
             "explain": self._explain,
             "lint": self._lint,
         }
 
-    def answer(self, task: str, body: bytes) -> Answer:
-        """Return the answer to a request, whatever it is."""
+    def answer(self, task: str, body: bytes, stop: Event | None = None) -> Answer:
+        """Return the answer to a request, whatever it is.
+
+        Args:
+            task: what is asked for.
+            body: the request's body.
+            stop: set from another thread once nobody waits for the answer: its python graders are
+                killed at once.
+        """
         try:
-            return self._tasks[task](body)
+            return self._tasks[task](body, stop or Event())
         except ApiError as error:
             return failed(error)
         except ConfigError as error:
@@ -110,7 +143,7 @@ class Desk:
 
     # The tasks.
 
-    def _run(self, body: bytes) -> Answer:
+    def _run(self, body: bytes, stop: Event) -> Answer:
         request = _object(body, ("grader", "item", "model_sample"))
         sample = _model_sample(request)
         item = request.get("item")
@@ -118,33 +151,33 @@ class Desk:
             raise ApiError(400, f"item is an object, got {quoted(item)}", param="item")
         known = self._grader(request)
         if self._is_elsewhere(known.plan):
-            return Answer(0)
-        grade, _ = self._grade(known, item, sample)
+            return Answer(0, known.key)
+        grade, _ = self._grade(known, item, sample, stop)
         shown = grade.hosted
         if known.plan.type == "label_model":
             shown["notes"] = [_LABEL_NOTE]
         return _answer(shown, _facts(grade))
 
-    def _validate(self, body: bytes) -> Answer:
+    def _validate(self, body: bytes, stop: Event) -> Answer:
         request = _object(body, ("grader",))
         known = self._grader(request)
         if self._is_elsewhere(known.plan):
-            return Answer(0)
-        self._check(known)
+            return Answer(0, known.key)
+        self._check(known, stop)
         return _answer({"grader": dump(known.loaded.config)})
 
-    def _explain(self, body: bytes) -> Answer:
+    def _explain(self, body: bytes, stop: Event) -> Answer:
         request = _object(body, ("grader", "item", "sample"))
         try:
             known = self._grader({"grader": _source(request)}, within=False)
             if self._is_elsewhere(known.plan):
-                return Answer(0)
-            self._check(known)
+                return Answer(0, known.key)
+            self._check(known, stop)
         except ConfigError as error:
             return _answer({"ok": False, **_faults(error)})
         started = time.perf_counter()
         item, sample = request.get("item"), request.get("sample")
-        grade, graded = self._grade(known, item, sample)
+        grade, graded = self._grade(known, item, sample, stop)
         plan = known.plan
         shown = {
             "ok": True,
@@ -168,7 +201,7 @@ class Desk:
         }
         return _answer(shown, _facts(grade))
 
-    def _lint(self, body: bytes) -> Answer:
+    def _lint(self, body: bytes, _: Event) -> Answer:
         request = _object(body, ("grader", "target"))
         target = request.get("target", "local")
         if target not in TARGETS:
@@ -207,7 +240,7 @@ class Desk:
             loaded = load_source(source)
         if within and isinstance(loaded.config, EvalCriteria):
             raise ApiError(400, "grader is one grader, not several criteria", param="grader")
-        known = _Known(loaded, build(loaded.config))
+        known = _Known(loaded, build(loaded.config), hashlib.sha256(key).digest())
         with self._lock:
             self._graders[key] = known
             while len(self._graders) > _MOST_GRADERS:
@@ -217,22 +250,25 @@ class Desk:
     def _is_elsewhere(self, plan: Plan) -> bool:
         return plan.asks and self._need == "metrics"
 
-    def _grade(self, known: _Known, item: Any, sample: Any) -> tuple[Grade, Any]:
+    def _grade(self, known: _Known, item: Any, sample: Any, stop: Event) -> tuple[Grade, Any]:
         if (too_much := excess(known.plan, item, sample)) is not None:
             raise ApiError(413, too_much, code="request_too_large")
         started = time.perf_counter()
         try:
-            runner = known.runners.pop()
+            runner, python = known.runners.pop()
+            python.stop = stop
         except IndexError:
+            python = _Stoppable(self._python, stop)
             with self._lock:
-                runner = self._means.runner_of(known.plan)
+                runner = self._means.runner_of(known.plan, python)
         graded = runner.grade(Chunk([item], [sample], [None]))
-        known.runners.append(runner)
+        known.runners.append((runner, python))
         return graded.grade(0, time.perf_counter() - started), graded
 
-    def _check(self, known: _Known) -> None:
+    def _check(self, known: _Known, stop: Event) -> None:
         """Load every python source once, as `graders validate` does."""
-        with Grader(known.loaded, python=self._python(), judge=self._options.judge) as grader:
+        python = _Stoppable(self._python, stop)
+        with Grader(known.loaded, python=python, judge=self._options.judge) as grader:
             grader.check()
 
     def _python(self) -> PythonPerformer:

@@ -30,6 +30,8 @@ class Limits:
         write_seconds: time for a client to take 64 kB of its answer, or the rest of it.
         metric_seconds: time for string checks, text metrics and formulas of one request.
         request_seconds: time for one request, with python graders and judges.
+        overdue_seconds: how long work may go on for a request that is over, until another process
+            takes the place of the one that does so.
         shutdown_seconds: time for requests under way when the server is told to stop.
     """
 
@@ -43,6 +45,7 @@ class Limits:
     write_seconds: float = 20.0
     metric_seconds: float = 20.0
     request_seconds: float = 310.0
+    overdue_seconds: float = 20.0
     shutdown_seconds: float = 20.0
 
     def __post_init__(self) -> None:

@@ -1,8 +1,11 @@
 """Grading processes as the server sees them: asked and answered without holding up anybody.
 
 Processes for metrics take one request after the other, and are killed over one that takes too long.
-A process for models has many requests under way, which mostly wait; it is killed when it no longer
-answers at all. Requests that were under way in a process that is gone go to the next one, once.
+A process for models has many requests under way, which mostly wait. What it does for a request ends
+with the request: when that is answered, given up, or its client has gone, the process is told so. Where
+such work goes on nevertheless, another process takes its place for all requests to come, and it ends
+with the last request it has; it is killed when it no longer answers at all. Requests that were under way
+in a process that is gone go to the next one, once.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import itertools
 import os
 import pickle
 import signal
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,14 +25,16 @@ from graders.engine.program import program, settings
 from graders.jobs.error import ApiError
 from graders.server.desk import Answer, Need, failed
 from graders.server.option import ServeOptions
-from graders.server.worker import ANSWER, PING, REQUEST, TASKS, THREADS
+from graders.server.worker import ANSWER, NUMBER, PING, REQUEST, STOP, TASKS, THREADS
 
 __all__ = ["Pool", "kill"]
 
 _PIPELINED: Final = 2  # The next request is there when the last one is answered.
-_PING_SECONDS: Final = 5.0
+_PING_SECONDS: Final = 2.0
 _SILENCE_SECONDS: Final = 30.0
 _TRIES: Final = 2
+_SHARE: Final = 2
+"""A grader has at most so many times the places that are free, so others always find one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +44,7 @@ class _Asked:
     task: int
     body: bytes
     answer: asyncio.Future[Answer]
+    grader: bytes = b""
     tries: int = 0
 
 
@@ -72,7 +78,7 @@ class Pool:
                 code="rate_limit_exceeded",
             )
         answer = await self._metrics.ask(task, body)
-        return answer if answer.status else await self._models.ask(task, body)
+        return answer if answer.status else await self._models.ask(task, body, answer.body)
 
     @property
     def waiting(self) -> int:
@@ -95,15 +101,16 @@ class _Group:
     def __init__(self, options: ServeOptions, need: Need, count: int) -> None:
         self._waiting: deque[_Asked] = deque()
         self._processes = [_Process(self, options, need) for _ in range(count)]
-        self._turn = 0
+        self._leaving: list[_Process] = []
         self.waiting = 0
         self.restarts = 0
 
     async def start(self) -> None:
         await asyncio.gather(*(one.start() for one in self._processes))
 
-    async def ask(self, task: str, body: bytes) -> Answer:
-        asked = _Asked(TASKS.index(task), body, asyncio.get_running_loop().create_future())
+    async def ask(self, task: str, body: bytes, grader: bytes = b"") -> Answer:
+        answer = asyncio.get_running_loop().create_future()
+        asked = _Asked(TASKS.index(task), body, answer, grader)
         self.waiting += 1
         try:
             self._waiting.append(asked)
@@ -118,9 +125,35 @@ class _Group:
             free = min(self._processes, key=lambda one: one.load)
             if not free.has_room:
                 return
-            asked = self._waiting.popleft()
+            asked = self._next(free)
+            if asked is None:
+                return
             if not asked.answer.done():  # Else its client has gone.
                 free.take(asked)
+
+    def _next(self, free: _Process) -> _Asked | None:
+        """Take the first that waits whose grader does not have more than its share of places."""
+        busy = free.graders
+        for place, asked in enumerate(self._waiting):
+            if busy[asked.grader] <= _SHARE * free.room:
+                del self._waiting[place]
+                return asked
+        return None
+
+    def replace(self, process: _Process) -> None:
+        """Let another process take the place of one, which ends when its requests are answered."""
+        for before in self._leaving:
+            before.end_now()
+        place = self._processes.index(process)
+        self._processes[place] = _Process(self, process.options, process.need)
+        self._leaving.append(process)
+        self.restarts += 1
+        self.give()
+
+    def left(self, process: _Process) -> None:
+        """Forget a process that has ended."""
+        if process in self._leaving:
+            self._leaving.remove(process)
 
     def take_back(self, lost: list[_Asked]) -> None:
         """Let requests wait again, before all others."""
@@ -131,7 +164,7 @@ class _Group:
         for asked in self._waiting:
             _settle(asked, _gone("the server is shutting down", 503))
         self._waiting.clear()
-        await asyncio.gather(*(one.close() for one in self._processes))
+        await asyncio.gather(*(one.close() for one in (*self._processes, *self._leaving)))
 
 
 @dataclass(slots=True, eq=False)
@@ -144,22 +177,36 @@ class _Process:
     _numbers: Any = field(default_factory=itertools.count)
     _asked: OrderedDict[int, _Asked] = field(default_factory=OrderedDict)
     _queue: deque[_Asked] = field(default_factory=deque)
+    _over: dict[int, tuple[float, _Asked]] = field(default_factory=dict)
+    """Requests that are over, of which the process has not said so, and since when."""
     _process: asyncio.subprocess.Process | None = None
     _task: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
     _heard: float = 0.0
     _started: int = 0
     _stopped: bool = False
+    _leaving: bool = False
     _why: str = ""
 
     @property
     def load(self) -> int:
-        return len(self._asked) + len(self._queue)
+        return len(self._asked) + len(self._queue) + len(self._over)
+
+    @property
+    def room(self) -> int:
+        return (_PIPELINED if self.need == "metrics" else THREADS) - self.load
 
     @property
     def has_room(self) -> bool:
-        most = _PIPELINED if self.need == "metrics" else THREADS
-        return self.load < most and not self._stopped
+        return self.room > 0 and not self._stopped
+
+    @property
+    def graders(self) -> Counter[bytes]:
+        """How many places the requests of each grader have."""
+        if self.need == "metrics":  # They have no share: one after the other, each for a moment.
+            return Counter()
+        over = (asked for _, asked in self._over.values())
+        return Counter(one.grader for one in (*self._asked.values(), *self._queue, *over))
 
     async def start(self) -> None:
         """Start the process, if there is none."""
@@ -193,15 +240,21 @@ class _Process:
             timer = loop.call_later(limits.request_seconds, self._expire, number, asked)
             # A timer that is left holds the request's body until its time has come.
             asked.answer.add_done_callback(lambda _: timer.cancel())
+            asked.answer.add_done_callback(lambda _: self._stop(number, asked))
         elif len(self._asked) == 1:
             self._timer = loop.call_later(limits.metric_seconds, self._kill, "took too long over")
 
     def _expire(self, number: int, asked: _Asked) -> None:
         if self._asked.get(number) is asked:
-            del self._asked[number]  # Its thread ends by its own time limits.
             seconds = self.options.limits.request_seconds
             _settle(asked, _gone(f"grading takes longer than {seconds:g} seconds", 504))
-            self.group.give()
+
+    def _stop(self, number: int, asked: _Asked) -> None:
+        """Have the work for a request that is over ended, if it is still under way."""
+        if self._asked.get(number) is asked:
+            del self._asked[number]
+            self._over[number] = asyncio.get_running_loop().time(), asked
+            self._write(next(self._numbers), STOP, NUMBER.pack(number))
 
     def _kill(self, why: str) -> None:
         self._why = why
@@ -260,6 +313,8 @@ class _Process:
             await process.wait()
 
     def _answered(self, number: int, answer: Answer) -> None:
+        if self._over.pop(number, None) is not None:
+            self.group.give()
         asked = self._asked.pop(number, None)
         if asked is None:
             return
@@ -272,13 +327,26 @@ class _Process:
         self.group.give()
 
     async def _ping(self) -> None:
-        """Kill a process that does not even read any more."""
+        """Kill a process that does not even read any more; replace one whose work is overdue."""
         loop = asyncio.get_running_loop()
         while self.need == "models":
-            await asyncio.sleep(_PING_SECONDS)
+            await asyncio.sleep(min(_PING_SECONDS, self.options.limits.overdue_seconds))
             self._write(next(self._numbers), PING, b"")
             if loop.time() - self._heard > _SILENCE_SECONDS:
                 self._kill("stopped the process that graded")
+            if self._leaving:
+                if not self._asked:
+                    self.end_now()
+                continue
+            oldest = min((since for since, _ in self._over.values()), default=loop.time())
+            if loop.time() - oldest > self.options.limits.overdue_seconds and not self._stopped:
+                self._leaving = True
+                self.group.replace(self)
+
+    def end_now(self) -> None:
+        """End a process whose place another has; what it has under way goes there."""
+        self._leaving = True
+        self._kill("was replaced")
 
     def _end(self) -> None:
         """Settle what the process leaves behind."""
@@ -287,6 +355,8 @@ class _Process:
             self._timer.cancel()
             self._timer = None
         lost, self._asked = list(self._asked.values()), OrderedDict()
+        self._over.clear()
+        self.group.left(self)
         if self._stopped:
             for asked in lost:
                 _settle(asked, _gone("the server is shutting down", 503))

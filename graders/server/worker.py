@@ -23,15 +23,18 @@ from graders.jobs.error import ApiError
 from graders.server.desk import Answer, Desk, Need, failed
 from graders.server.log import Log
 
-__all__ = ["ANSWER", "PING", "REQUEST", "TASKS", "THREADS", "main"]
+__all__ = ["ANSWER", "NUMBER", "PING", "REQUEST", "STOP", "TASKS", "THREADS", "main"]
 
 REQUEST: Final = struct.Struct(">QBI")
 """A request's head: its number, its task's place in TASKS, the length of its body."""
 ANSWER: Final = struct.Struct(">QHII")
 """An answer's head: the request's number, the status, the lengths of facts and body."""
-TASKS: Final = ("ping", "run", "validate", "explain", "lint")
+TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop")
 PING: Final = TASKS.index("ping")
-THREADS: Final = 64
+STOP: Final = TASKS.index("stop")
+NUMBER: Final = struct.Struct(">Q")
+"""The body of `stop`: the number of a request whose answer nobody waits for any more."""
+THREADS: Final = 128
 """Requests that a process which asks and waits has under way at once."""
 
 _MEMORY: Final = {"metrics": 2 << 30, "models": 4 << 30}
@@ -61,23 +64,34 @@ def main() -> None:
 def _serve(desk: Desk, need: Need, asked: BinaryIO, answers: BinaryIO) -> None:
     send = partial(_send, answers, threading.Lock())
     threading.stack_size(_STACK)
-    threads = ThreadPoolExecutor(THREADS) if need == "models" else None
+    pool = ThreadPoolExecutor(THREADS) if need == "models" else None
+    stops: dict[int, threading.Event] = {}
+
+    def work(number: int, task: int, body: bytes) -> None:
+        stop = stops[number]
+        # Nobody reads the answer to a request that was over before its turn came.
+        answer = Answer(503) if stop.is_set() else _surely(desk, TASKS[task], body, stop)
+        del stops[number]
+        send(number, answer)
+
     while head := asked.read(REQUEST.size):
         number, task, length = REQUEST.unpack(head)
         body = asked.read(length)
         if task == PING:
             send(number, Answer(200))
-        elif threads is None:
+        elif task == STOP:
+            if (stop := stops.get(*NUMBER.unpack(body))) is not None:
+                stop.set()
+        elif pool is None:
             send(number, _surely(desk, TASKS[task], body))
         else:
-            threads.submit(
-                lambda *asked: send(asked[0], _surely(desk, *asked[1:])), number, TASKS[task], body
-            )
+            stops[number] = threading.Event()
+            pool.submit(work, number, task, body)
 
 
-def _surely(desk: Desk, task: str, body: bytes) -> Answer:
+def _surely(desk: Desk, task: str, body: bytes, stop: threading.Event | None = None) -> Answer:
     try:
-        return desk.answer(task, body)
+        return desk.answer(task, body, stop)
     except RecursionError:
         return failed(ApiError(400, "something in the request nests too deeply"))
     except Exception as error:  # noqa: BLE001  (a fault of ours must not be every later request's)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+import contextlib
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graders.server.desk import Answer
 from graders.server.guard import retry_headers
 from graders.server.state import body_of, state_of
 
@@ -37,7 +40,30 @@ async def lint(request: Request) -> Response:
 
 async def _ask(request: Request, task: str) -> Response:
     state = state_of(request)
-    answer = await state.pool.ask(task, await body_of(request))
+    asking = asyncio.ensure_future(state.pool.ask(task, await body_of(request)))
+    answer = await _unless_gone(request, asking)
     if answer.facts:
         state.meter.grade(answer.facts)
     return Response(answer.body, answer.status, retry_headers(answer.status), _JSON)
+
+
+async def _unless_gone(request: Request, asking: asyncio.Future[Answer]) -> Answer:
+    """Return the answer; where the client goes before it is there, end the work for it."""
+    leaving = asyncio.ensure_future(_left(request))
+    both: list[asyncio.Future[Any]] = [asking, leaving]
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            return Answer(499)  # Nobody reads it; the log and the counters do.
+        return await asking
+    finally:
+        for one in both:
+            one.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leaving
+
+
+async def _left(request: Request) -> None:
+    """Return when the client of a request, whose body is read, has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
