@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from graders import jsontext
-from graders.errors import RowsError, UnavailableError
+from graders.errors import RowsError, UnavailableError, quoted
 from graders.rows.block import Block
 
 __all__ = ["csv_blocks", "dataset_blocks", "is_dataset", "parquet_blocks"]
@@ -117,14 +117,37 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
             with ParquetFile(path) as file:
                 total = file.metadata.num_rows
                 for batch in file.iter_batches(_BATCH):
-                    for row in batch.to_pylist():
+                    for row in _rows_of(batch):
                         done += 1
-                        yield done, row
-        except ArrowException as error:
+                        yield done, f"line {done}: {row}" if isinstance(row, str) else row
+        except (ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # The system's, not the file's.
             raise RowsError(f"the Parquet file cannot be read: {_first_line(error)}") from None
 
     whole = path.stat().st_size
     return _blocks(records(), size, lambda: whole * done // max(total, 1))
+
+
+def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | str]:
+    """Yield the rows of a batch of Arrow's; of one with a value that Python has not, what it is."""
+    try:
+        rows: list[Mapping[str, Any]] = batch.to_pylist()
+    except (ValueError, ArithmeticError):
+        for at in range(batch.num_rows):
+            yield _row_of(batch.slice(at, 1))
+    else:
+        yield from rows
+
+
+def _row_of(row: Any) -> Mapping[str, Any] | str:
+    values = {}
+    for name, kind, column in zip(row.schema.names, row.schema.types, row.columns, strict=True):
+        try:
+            values[name] = column[0].as_py()
+        except (ValueError, ArithmeticError):
+            return f"the column {quoted(name)} has a {kind} there that cannot be read"
+    return values
 
 
 def is_dataset(path: Path) -> bool:

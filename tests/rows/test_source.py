@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import io
 import json
 import re
 from decimal import Decimal
@@ -150,6 +151,34 @@ def test_parquet_keeps_the_types(tmp_path: Path) -> None:
     assert items(source)[0] == {"n": 1, "list": [1.5, None], "day": "2026-01-07"}
     assert chunks(source)[0].samples[0] == {"output_text": "x"}
     assert list(failures(source)) == [1]
+
+
+def test_a_value_of_parquet_that_python_has_not_fails_its_row_alone(tmp_path: Path) -> None:
+    kinds = {"nano": pa.timestamp("ns"), "far": pa.timestamp("us"), "text": pa.string()}
+    values = {"nano": [0, 1, 0, 0], "far": [0, 0, 2**62, 0], "text": [b"a", b"a", b"a", b"\xff"]}
+    columns = {
+        name: pa.array(values[name], pa.binary() if name == "text" else pa.int64()).view(kind)
+        for name, kind in kinds.items()
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    (chunk,) = chunks(find_source([tmp_path / "t.parquet"]))
+    assert [chunk.failures[row].message for row in (1, 2, 3)] == [
+        'line 2: the column "nano" has a timestamp[ns] there that cannot be read',
+        'line 3: the column "far" has a timestamp[us] there that cannot be read',
+        'line 4: the column "text" has a string there that cannot be read',
+    ]
+    assert chunk.items[0]["text"] == "a"
+
+
+def test_a_parquet_file_whose_pages_are_damaged_is_one_sentence(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    pq.write_table(pa.table({"a": ["x"]}), whole)
+    data = bytearray(whole.getvalue())
+    data[4:12] = bytes(8)
+    (tmp_path / "t.parquet").write_bytes(data)
+    with pytest.raises(RowsError, match=r"t\.parquet: the Parquet file cannot be read: ") as caught:
+        chunks(find_source([tmp_path / "t.parquet"]))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_broken_parquet_file_is_one_sentence(tmp_path: Path) -> None:
