@@ -134,6 +134,8 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
         for name in ("uvicorn.error", "asyncio"):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [_Lines(log)], False
+        # What is wrong with a form is said in the answer; the parser's lines would stand in no form.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         log.write("listening", **_address(options, listening), data_dir=str(options.data_dir))
         _Server(config, options, log, listening, room).run()
         if options.unix_socket is not None:

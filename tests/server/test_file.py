@@ -131,3 +131,16 @@ def test_files_outlive_the_server(start: Callable[..., Serving]) -> None:
     first.process.wait()
     second = start("--jobs", "0", folder=first.folder)
     assert second.ask("GET", f"/v1/files/{made['id']}").json == made
+
+
+def test_what_is_wrong_with_a_form_stands_in_the_answer_and_the_log_stays_json(
+    start: Callable[..., Serving],
+) -> None:
+    server = start("--jobs", "0")
+    answer = server.ask(
+        "POST", "/v1/files", b"--x\r\nno \xff header\r\n", Content_Type="multipart/form-data; boundary=x"
+    )  # fmt: skip
+    assert answer.status == 400
+    assert answer.error["code"] == "invalid_form"
+    server.stop()
+    assert [line for line in server.said.splitlines() if not line.startswith("{")] == []
