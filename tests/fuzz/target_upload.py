@@ -6,6 +6,7 @@ Input: the content type, a newline, a byte for the size of pieces, and the body.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ TOKENS = (
     b'name="expires_after[anchor]"', b'name="expires_after[seconds]"', b"\r\n\r\n", b"fine-tune", b"\0", b"\xff",
     b"boundary=", b'"', b"; charset=latin-1", b"Content-Transfer-Encoding: base64\r\n", b"_charset_", b"3600", b"created_at",
 )  # fmt: skip
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # as the server does
 _OPTIONS = ServeOptions(data_dir=Path("/nowhere"))
 _APP = SimpleNamespace(state=SimpleNamespace(shared=SimpleNamespace(options=_OPTIONS)))
 _LIMIT = 1 << 20
