@@ -42,7 +42,9 @@ class PythonOptions:
     def interpreters(self, tags: Iterable[str]) -> dict[str, Path]:
         """Return the interpreter for each image_tag that does not run in this environment."""
         if self.interpreter is not None:
-            return dict.fromkeys(tags, self.interpreter)
+            # A worker starts in a folder of its own; a bare name is looked up on PATH.
+            named = self.interpreter
+            return dict.fromkeys(tags, named.absolute() if len(named.parts) > 1 else named)
         built = {tag: image_interpreter(tag) for tag in tags if tag}
         return {tag: path for tag, path in built.items() if path is not None}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from graders.errors import OptionError, UnavailableError
-from graders.sandbox import MissingImport, image, imports_missing
+from graders.sandbox import MissingImport, PythonOptions, image, imports_missing
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +34,15 @@ def test_a_relative_cache_folder_is_ignored(monkeypatch: Any) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", "/somewhere")
     assert image.folder() == Path("/somewhere/.cache/local-graders/images")
+
+
+def test_an_interpreter_named_from_this_folder_is_found_from_any_other() -> None:
+    def found(named: str) -> Path:
+        return PythonOptions(interpreter=Path(named)).interpreters([""])[""]
+
+    assert found("env/bin/python") == Path.cwd() / "env/bin/python"
+    assert found("/env/bin/python") == Path("/env/bin/python")
+    assert found("python3.12") == Path("python3.12")
 
 
 def test_an_unknown_tag_is_refused_with_the_known_ones() -> None:
