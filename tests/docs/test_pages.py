@@ -1,0 +1,174 @@
+"""Every code block of the documentation runs as it is written, in a clone, page by page from its top.
+
+Shell runs in bash, where `make` only says what it would do and `pip install` installs nothing; Python runs in a
+process of its own for each block; JSON and YAML are read, and the graders among them loaded; a text
+behind a command is what the command says. What stands above a block as a remark: page.py.
+"""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import shlex
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+import graders
+from graders.config.model import TYPES
+from graders.jobs import Store
+from tests.docs.page import Block, read_blocks
+from tests.docs.world import ROOT, World, warm_process
+from tests.server.process import Serving
+
+GENERATED = "<!-- Made by tools/reference.py"
+PAGES = [
+    page
+    for page in sorted(
+        [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/**/*.md"),
+         ROOT / "benchmarks/README.md"]
+    )
+    if not page.read_text().startswith(GENERATED)
+]  # fmt: skip
+
+NOT_RUN = 11
+"""How many blocks nothing runs here. It may fall; one more wants a better reason than the others."""
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with warm_process(tmp_path_factory.mktemp("warm")) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[tuple[str, ...], Serving]]:
+    started: dict[tuple[str, ...], Serving] = {}
+    yield started
+    for one in started.values():
+        assert one.stop() == 0, one.said
+
+
+@pytest.fixture
+def world(
+    warm: dict[str, str], servers: dict[tuple[str, ...], Serving], tmp_path: Path
+) -> Iterator[World]:
+    made = World(tmp_path, dict(warm), servers)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if read_blocks(page)], ids=name)
+def test_the_code_of_a_page_runs_as_written(page: Path, world: World) -> None:
+    before: Block | None = None
+    for block in read_blocks(page):
+        place = f"{name(page)}:{block.line}"
+        if "not run" not in block.remarks:
+            if "given" in block.remarks:
+                GIVEN[block.remarks["given"]](world)
+            DOES[block.kind](world, block, before, place)
+        before = block
+
+
+def run_shell(world: World, block: Block, _: Block | None, place: str) -> None:
+    (expected,) = [int(one[5:]) for one in block.remarks if one.startswith("exit ")] or [0]
+    code = world.shell(block.body)
+    assert code == expected, f"{place}\n{block.body}\nexit code {code}\n{world.said}"
+
+
+def run_python(world: World, block: Block, _: Block | None, place: str) -> None:
+    if block.words.startswith("file="):
+        (world.folder / block.words.removeprefix("file=")).write_text(block.body)
+        return
+    code = world.shell(f"python -c {shlex.quote(block.body)}")
+    assert code == 0, f"{place}\n{world.said}"
+
+
+def run_session(_: World, block: Block, __: Block | None, place: str) -> None:
+    session = doctest.DocTestParser().get_doctest(block.body, {}, place, place, block.line)
+    assert doctest.DocTestRunner().run(session).failed == 0
+
+
+def compare_text(world: World, block: Block, before: Block | None, place: str) -> None:
+    assert before is not None, f"{place}: a text behind no command"
+    assert before.kind == "shell", f"{place}: a text behind no command"
+    said = iter([squeezed(line) for line in world.said.splitlines()])
+    for line in block.body.splitlines():
+        assert squeezed(line) in said, f"{place}: not said (in this order): {line}\n{world.said}"
+
+
+def squeezed(line: str) -> str:
+    return re.sub(r"\s+", " ", line).strip()
+
+
+def read_data(world: World, block: Block, _: Block | None, place: str) -> None:
+    way, file = [*block.words.split("="), ""][:2]
+    path = world.folder / file
+    if way == "file":
+        path.write_text(block.body)
+    elif way == "append":
+        path.write_text(path.read_text() + block.body)
+    elif way == "in":
+        assert block.body in path.read_text(), place
+    else:
+        assert not way, place
+    lines = block.body.splitlines() if file.endswith(".jsonl") else [block.body]
+    for value in map(yaml.safe_load if block.kind == "yaml" else json.loads, lines):
+        if isinstance(value, dict) and value.get("type") in TYPES:
+            graders.load(value)
+
+
+def interrupt_a_job(world: World) -> None:
+    body = json.loads((world.folder / "body.json").read_text())
+    with Store(Path(world.environment["GRADERS_DATA_DIR"])) as store:
+        for use in ("training_file", "validation_file"):
+            with (world.folder / body[use]).open("rb") as file:
+                made = store.files.create(file, filename=body[use], purpose="fine-tune")
+            body[use] = made["id"]
+        store.jobs.create(body, served=False)
+
+
+def name_the_model_server(world: World) -> None:
+    world.environment["OPENAI_BASE_URL"] = world.model_server()
+
+
+GIVEN: dict[str, Callable[[World], None]] = {
+    "a job that was interrupted": interrupt_a_job,
+    "a model server": name_the_model_server,
+    "the environment": lambda world: venv.create(world.folder / "grader-env", symlinks=True),
+}
+
+DOES: dict[str, Callable[[World, Block, Block | None, str], None]] = {
+    "shell": run_shell,
+    "python": run_python,
+    "pycon": run_session,
+    "text": compare_text,
+    "json": read_data,
+    "yaml": read_data,
+}
+
+
+def test_what_is_not_run_is_little_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [
+        f"{name(page)}:{block.line}: {block.remarks['not run']}"
+        for page in PAGES
+        for block in read_blocks(page)
+        if "not run" in block.remarks
+    ]
+    with capsys.disabled():
+        print("", *found, sep="\n")  # noqa: T201  (so that it is seen)
+    assert len(found) == NOT_RUN
+
+
+def test_a_generated_page_has_no_code_but_what_its_own_tests_hold() -> None:
+    for page in ROOT.glob("docs/**/*.md"):
+        if page.read_text().startswith(GENERATED):
+            assert {block.kind for block in read_blocks(page)} <= {"text"}, page
