@@ -12,6 +12,7 @@ import click
 
 from graders import __version__
 from graders.cli.output import abandon_stdout, prepare_streams, say
+from graders.cli.usage import explained, worded
 from graders.errors import GradersError, nearest
 
 __all__ = ["cli", "commands", "main"]
@@ -36,7 +37,7 @@ class _Group(click.Group):
             return None
         module = import_module(f"graders.cli.{_MODULES[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
-        return command
+        return worded(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -44,7 +45,7 @@ class _Group(click.Group):
         if args and args[0] not in _MODULES and not args[0].startswith("-"):
             near = nearest(args[0], _MODULES)
             hint = f" Did you mean {near}?" if near else ""
-            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -109,7 +110,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        given = sys.argv[1:] if arguments is None else arguments
+        click.echo(explained(error, given), err=True, nl=False)
         return 2
     except GradersError as error:
         say(str(error))

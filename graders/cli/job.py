@@ -60,7 +60,7 @@ class _Group(click.Group):
         if args and args[0] not in _NAMES and not args[0].startswith("-"):
             near = nearest(args[0], _NAMES)
             hint = f" Did you mean {near}?" if near else ""
-            ctx.fail(f"There is no command job {args[0]!r}.{hint}")
+            raise click.UsageError(f"There is no command job {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -1,0 +1,135 @@
+"""What is wrong with a command line, in sentences of our own: click's change with its releases."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graders.errors import nearest
+
+__all__ = ["explained", "worded"]
+
+
+def worded(command: click.Command) -> click.Command:
+    """Let the options of a command, and of those under it, refuse values in our sentences."""
+    for parameter in command.params:
+        kind = parameter.type
+        if type(kind).__module__.startswith("click.") and "convert" not in vars(kind):
+            parameter.type = _worded_type(kind)
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        worded(inner)
+    return command
+
+
+def _worded_type(kind: click.ParamType) -> click.ParamType:
+    own = copy.copy(kind)
+
+    def convert(value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return kind.convert(value, param, ctx)
+        except click.BadParameter:
+            raise click.BadParameter(_value_problem(kind, value), ctx, param) from None
+
+    vars(own)["convert"] = convert
+    return own
+
+
+def _value_problem(kind: click.ParamType, value: Any) -> str:
+    if isinstance(kind, click.Choice):
+        return f"{value!r} is not one of {', '.join(repr(str(one)) for one in kind.choices)}."
+    if isinstance(kind, click.Path):
+        return _path_problem(kind, str(value))
+    if not isinstance(kind, click.IntRange | click.FloatRange):
+        return f"{value!r} is not a {kind.name}."
+    whole = isinstance(kind, click.IntRange)
+    try:
+        number = int(value) if whole else float(value)
+    except ValueError:
+        return f"{value!r} is not a {'whole ' if whole else ''}number."
+    low = "" if kind.min is None else f"{kind.min}{'<' if kind.min_open else '<='}x"
+    high = "" if kind.max is None else f"x{'<' if kind.max_open else '<='}{kind.max}"
+    span = f"{low}{high[1:]}" if low and high else high
+    if low and not high:
+        span = f"x{'>' if kind.min_open else '>='}{kind.min}"
+    return (
+        f"{number} is not in the range {span}." if not math.isnan(number) else "nan is no number."
+    )
+
+
+def _path_problem(kind: click.Path, value: str) -> str:
+    name = "Path" if kind.file_okay and kind.dir_okay else "File" if kind.file_okay else "Directory"
+    path = Path(value)
+    try:
+        if path.is_dir():
+            problem = "is not readable" if kind.dir_okay else "is a directory"
+        elif path.exists():
+            problem = "is not readable" if kind.file_okay else "is a file"
+        else:
+            problem = "does not exist"
+    except (OSError, ValueError):
+        problem = "cannot be the name of one"
+    return f"{name} {value!r} {problem}."
+
+
+def explained(error: click.ClickException, arguments: Sequence[str]) -> str:
+    """Return what to print for an error of a command line.
+
+    Args:
+        error: what click, or a command of ours, raised.
+        arguments: the command line.
+    """
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return error.format_message() + "\n"
+    context = getattr(error, "ctx", None)
+    usage = ""
+    if context is not None:
+        hint = f"Try '{context.command_path} --help' for help."
+        usage = f"{context.get_usage()}\n{hint}\n\n"
+    return f"{usage}Error: {_problem(error, context, arguments)}\n"
+
+
+def _problem(
+    error: click.ClickException, context: click.Context | None, arguments: Sequence[str]
+) -> str:
+    if isinstance(error, click.NoSuchOption):
+        return f"No such option {error.option_name!r}.{_likely(error.option_name, context)}"
+    if isinstance(error, click.MissingParameter):
+        kind = "parameter" if error.param is None else error.param.param_type_name
+        return f"Missing {kind} {_hint(error, context)}."
+    if isinstance(error, click.BadParameter):
+        return f"Invalid value for {_hint(error, context)}: {error.message}"
+    if isinstance(error, click.BadOptionUsage):
+        name = error.option_name
+        given = any(one.startswith(f"{name}=") for one in arguments)
+        return f"Option {name!r} {'does not take a value' if given else 'requires an argument'}."
+    if type(error) is click.UsageError and not _is_of_click(error):
+        return error.message
+    return "There are more arguments than the command takes."
+
+
+def _likely(option: str, context: click.Context | None) -> str:
+    command = None if context is None else context.command
+    known = [one for parameter in getattr(command, "params", ()) for one in parameter.opts]
+    near = nearest(option, [one for one in known if one.startswith("--")])
+    return f" Did you mean {near}?" if near else ""
+
+
+def _hint(error: click.BadParameter, context: click.Context | None) -> str:
+    if isinstance(error.param_hint, str):
+        return error.param_hint
+    if error.param is None or context is None:
+        return "an option"
+    return str(error.param.get_error_hint(context))
+
+
+def _is_of_click(error: Exception) -> bool:
+    """Whether click itself raised an error, not a command of ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals["__name__"]).startswith("click.")
