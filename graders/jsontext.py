@@ -15,7 +15,10 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["DEEPEST", "bare", "check_depth", "decode", "encode", "has_long_number", "nests_deeper"]
+__all__ = [
+    "DEEPEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode", "fault_of",
+    "has_long_number", "nests_deeper", "too_deep",
+]  # fmt: skip
 
 # Every digit becomes "0", so one fast substring search finds any run of 19 digits: the shortest
 # that can leave 64 bits.
@@ -31,6 +34,17 @@ _BRACKETS: Final = re.compile(r"[\[\]{}]")
 
 _FENCED: Final = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\r?\n```", re.DOTALL | re.IGNORECASE)
 _THOUGHTS: Final = ("<think>", "</think>")
+
+
+_GAP: Final = re.compile(r"[ \t\n\r]*+")
+_PART: Final = re.compile(r"""(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+""")
+_SCALAR: Final = re.compile(
+    r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|null|true|false|NaN|-?Infinity"
+)
+
+
+class ConstantError(ValueError):
+    """A text holds NaN or an infinity where JSON has none."""
 
 
 def has_long_number(data: bytes) -> bool:
@@ -77,19 +91,26 @@ def nests_deeper(value: Any, levels: int) -> bool:
     return False
 
 
-def check_depth(text: str, deepest: int = DEEPEST) -> None:
-    """Refuse a text that nests so deep that it depends on the caller whether it can be read.
-
-    Raises:
-        ValueError: it does.
-    """
+def too_deep(text: str, deepest: int = DEEPEST) -> bool:
+    """Whether a text nests so deep that it depends on the caller whether it can be read."""
     if text.count("[") + text.count("{") <= deepest:
-        return
+        return False
     depth = 0
     for character in _BRACKETS.findall(_STRINGS.sub("", text)):
         depth += 1 if character in "[{" else -1
         if depth > deepest:
-            raise ValueError("it nests too deeply")
+            return True
+    return False
+
+
+def check_depth(text: str, deepest: int = DEEPEST) -> None:
+    """Refuse a text that is `too_deep`.
+
+    Raises:
+        ValueError: it is.
+    """
+    if too_deep(text, deepest):
+        raise ValueError("it nests too deeply")
 
 
 def _decode_slowly(data: bytes | str, *, allow_nan: bool) -> Any:
@@ -103,19 +124,86 @@ def _decode_slowly(data: bytes | str, *, allow_nan: bool) -> Any:
         if allow_nan:
             return json.loads(data)
         return json.loads(data, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        where = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
-        raise ValueError(f"{error.msg.removesuffix(' at')} at {where}") from None
+    except json.JSONDecodeError:
+        at, problem = fault_of(data) or (len(data), "Expecting value")
+        line = data.count("\n", 0, at) + 1
+        where = f"column {at + 1}" if line == 1 else f"line {line}"
+        raise ValueError(f"{problem.removesuffix(' at')} at {where}") from None
     except RecursionError:
         raise ValueError("it nests too deeply") from None
-    except ValueError as error:
-        if "digits" in str(error):
-            raise ValueError("a number has more digits than can be read") from None
+    except ConstantError:
         raise
+    except ValueError:
+        raise ValueError("a number has more digits than can be read") from None
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+    raise ConstantError(f"{name} is not JSON")
+
+
+def fault_of(text: str) -> tuple[int, str] | None:  # noqa: C901, PLR0912  (one automaton)
+    """Return where a text stops being JSON, from 0, and what is wrong there; None where it is JSON.
+
+    Parsers and their releases word this differently, and see it in different places. NaN and the
+    infinities pass here.
+    """
+    if text.startswith("\ufeff"):
+        return 0, "Unexpected UTF-8 BOM (decode using utf-8-sig)"
+    closers: list[str] = []
+    at, wanted, fresh = 0, "value", False
+    while True:
+        at = _skip(_GAP, text, at)
+        here = text[at : at + 1]
+        if closers and here == closers[-1] and (fresh or wanted == "more"):
+            closers.pop()
+            at, wanted = at + 1, "more"
+        elif wanted == "more":
+            if not closers:
+                return (at, "Extra data") if here else None
+            if here != ",":
+                return at, "Expecting ',' delimiter"
+            at, wanted = at + 1, "key" if closers[-1] == "}" else "value"
+        elif wanted == "key":
+            if here != '"':
+                return at, "Expecting property name enclosed in double quotes"
+            if fault := _string_fault(text, at):
+                return fault
+            at = _skip(_GAP, text, _skip(_PART, text, at + 1) + 1)
+            if text[at : at + 1] != ":":
+                return at, "Expecting ':' delimiter"
+            at, wanted = at + 1, "value"
+        elif here and here in "[{":
+            closers.append("]" if here == "[" else "}")
+            at, wanted, fresh = at + 1, "value" if here == "[" else "key", True
+            continue
+        else:
+            if here == '"' and (fault := _string_fault(text, at)):
+                return fault
+            end = _skip(_PART, text, at + 1) + 1 if here == '"' else _skip(_SCALAR, text, at)
+            if end == at:
+                return at, "Expecting value"
+            at, wanted = end, "more"
+        fresh = False
+
+
+def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return at if match is None else match.end()
+
+
+def _string_fault(text: str, begin: int) -> tuple[int, str] | None:
+    """Return where the string that begins at a quote goes wrong, None where it does not."""
+    end = _skip(_PART, text, begin + 1)
+    here, after = text[end : end + 1], text[end + 1 : end + 2]
+    if here == '"':
+        return None
+    if not here or (here == "\\" and not after):
+        return begin, "Unterminated string starting at"
+    if here != "\\":
+        return end, "Invalid control character at"
+    if after == "u":
+        return end + 1, "Invalid \\uXXXX escape"
+    return end, "Invalid \\escape"
 
 
 def encode(
@@ -139,12 +227,21 @@ def encode(
         return _encode_slowly(value, indent=indent, default=default)
 
 
+class ForeignError(TypeError):
+    """A value is none of JSON's."""
+
+
+def _refuse_value(value: Any) -> Any:
+    raise ForeignError(f"a {type(value).__name__} is not a JSON value")
+
+
 def _encode_slowly(value: Any, *, indent: bool, default: Callable[[Any], Any] | None) -> bytes:
     if nests_deeper(value, DEEPEST):
         raise ValueError("it nests too deeply")
     try:
         # orjson writes NaN as null; so must this way.
-        value = json.loads(json.dumps(value, default=default), parse_constant=lambda _: None)
+        whole = json.dumps(value, default=default or _refuse_value)
+        value = json.loads(whole, parse_constant=lambda _: None)
         text = json.dumps(
             value,
             ensure_ascii=False,
@@ -153,6 +250,10 @@ def _encode_slowly(value: Any, *, indent: bool, default: Callable[[Any], Any] | 
         )
     except RecursionError:
         raise ValueError("it nests too deeply") from None
+    except ForeignError:
+        raise
+    except TypeError:  # json.dumps itself raises it for keys only.
+        raise TypeError("a key of an object is text") from None
     # Only a lone surrogate is no UTF-8; Python's escape for it is JSON's.
     return text.encode(errors="backslashreplace")
 

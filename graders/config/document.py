@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+from graders import jsontext
 from graders.config import yamltext
 from graders.config.fault import json_path
 from graders.config.yamltext import MAX_DEPTH
@@ -67,21 +69,24 @@ def _unfit(value: Any, place: Place, done: set[int]) -> Iterator[tuple[Place, st
 
 
 def _parse_json(text: str, name: str) -> Any:
+    fault = Fault("$", "the text nests too deeply")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        shown = caret(text, min(error.pos, len(text)), error.pos + 1)
-        problem = f"not JSON: {error.msg} (column {error.colno})\n{shown}"
-        raise ConfigError(
-            [Fault("$", problem, line=error.lineno, column=error.colno)], source=name
-        ) from None
+        if not jsontext.too_deep(text):
+            return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except json.JSONDecodeError:
+        at, problem = jsontext.fault_of(text) or (len(text), "Expecting value")
+        column = at - text.rfind("\n", 0, at)
+        shown = _at(text, at, f"not JSON: {problem} (column {column})")
+        fault = replace(shown, column=column)
     except RecursionError:
-        raise ConfigError([Fault("$", "the text nests too deeply")], source=name) from None
+        pass
     except _DuplicateKeyError as error:
         fault = next(_duplicates(_composed(text), (), set()), Fault("$", str(error)))
-        raise ConfigError([fault], source=name) from None
-    except ValueError as error:
-        raise ConfigError([Fault("$", _number_problem(error))], source=name) from None
+    except jsontext.ConstantError as error:
+        fault = Fault("$", str(error))
+    except ValueError:
+        fault = Fault("$", "a number has more digits than can be read")
+    raise ConfigError([fault], source=name) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -92,11 +97,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _number_problem(error: ValueError) -> str:
-    return "a number has more digits than can be read" if "digits" in str(error) else str(error)
+    raise jsontext.ConstantError(f"{name} is not a JSON number")
 
 
 def _parse_yaml(text: str, name: str) -> Any:

@@ -224,7 +224,7 @@ def _message(  # noqa: C901, PLR0912  (a flat table of sentences)
         case _ if kind in _WANTED:
             return f"{_WANTED[kind]} is needed, got {quoted(value)}"
         case _:
-            return f"{detail['msg']}, got {quoted(value)}"
+            return f"{field or 'the grader'} cannot be {quoted(value)} ({kind})"
 
 
 def _container(value: Any) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from graders import jsontext
-from graders.errors import RowsError, UnavailableError, quoted
+from graders.errors import RowsError, UnavailableError, quoted, shown
 from graders.rows.block import Block
 
 __all__ = ["csv_blocks", "dataset_blocks", "is_dataset", "parquet_blocks"]
@@ -47,16 +47,24 @@ def _csv_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
         text.detach()  # The stream is its opener's to close.
 
 
-def _text_records(text: TextIO, delimiter: str) -> Iterator[Record]:
+def _text_records(text: TextIO, delimiter: str) -> Iterator[Record]:  # noqa: C901
     csv.field_size_limit(_MOST_CELL)
-    reader = csv.reader(text, delimiter=delimiter)
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for line in text:
+            read += len(line)
+            yield line
+
+    reader = csv.reader(lines(), delimiter=delimiter)
     header: list[str] | None = None
     while True:
-        begins = reader.line_num + 1
+        begins, read = reader.line_num + 1, 0
         try:
             cells = next(reader, None)
-        except csv.Error as error:
-            yield begins, _csv_fault(error, begins)
+        except csv.Error:
+            yield begins, _csv_fault(begins, read)
             continue
         if cells is None:
             break
@@ -78,16 +86,16 @@ def _text_records(text: TextIO, delimiter: str) -> Iterator[Record]:
         raise RowsError("there is no header line that names the columns")
 
 
-def _csv_fault(error: csv.Error, line: int) -> str:
-    """Say why a record is none.
+def _csv_fault(line: int, length: int) -> str:
+    """Say why a record of so many characters is none.
 
     Raises:
         RowsError: a cell has no end, so nobody knows what of the rest is inside a quote.
     """
-    if "larger than field limit" in str(error):
+    if length > _MOST_CELL:
         most = f"{_MOST_CELL >> 20} MiB"
         raise RowsError(f"line {line}: a cell is longer than {most}; does a quote have no end?")
-    return f"line {line}: not CSV: {error}"
+    return f"line {line}: not CSV"
 
 
 def _is_broken(cell: str) -> bool:
@@ -123,7 +131,7 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
         except (ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # The system's, not the file's.
-            raise RowsError(f"the Parquet file cannot be read: {_first_line(error)}") from None
+            raise RowsError(_unread("the Parquet file cannot be read", error)) from None
 
     whole = path.stat().st_size
     return _blocks(records(), size, lambda: whole * done // max(total, 1))
@@ -175,7 +183,7 @@ def dataset_blocks(path: Path, size: int) -> Iterator[Block]:
         try:
             dataset = load_from_disk(str(path))
         except (OSError, ValueError, KeyError) as error:
-            raise RowsError(f"the dataset cannot be read: {_first_line(error)}") from None
+            raise RowsError(_unread("the dataset cannot be read", error)) from None
         number = 0
         for batch in dataset.iter(_BATCH):
             names = list(batch)
@@ -229,8 +237,10 @@ def _plain(value: Any) -> Any:
         return value.decode()
     if hasattr(value, "total_seconds"):
         return value.total_seconds()
-    raise TypeError(f"a {type(value).__name__} is not a JSON value")
+    raise jsontext.ForeignError(f"a {type(value).__name__} is not a JSON value")
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
+def _unread(what: str, error: BaseException) -> str:
+    """Return our sentence, and the library's first line as what it is: no one knows more."""
+    said = str(error).strip().partition("\n")[0]
+    return f"{what}: it is damaged or of another kind (its reader says: {shown(said, 200)})"

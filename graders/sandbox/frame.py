@@ -47,8 +47,12 @@ def row_bytes(sample: Any, item: Any, *, flush: bool) -> bytes:
     """
     try:
         line = json.dumps([sample, item], separators=(",", ":")).encode("ascii")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UnsendableError(f"the row cannot be sent to the grader: {error}") from None
+    except TypeError:
+        problem = "it holds a value or a key that JSON has not"
+        raise UnsendableError(f"the row cannot be sent to the grader: {problem}") from None
+    except (ValueError, RecursionError):
+        problem = "it nests too deeply, or contains itself"
+        raise UnsendableError(f"the row cannot be sent to the grader: {problem}") from None
     if len(line) > 1 << 30:
         raise UnsendableError("the row is longer than 1 GiB")
     return _ROW.pack(len(line), flush) + line
