@@ -469,7 +469,7 @@ def test_what_a_jinja2_template_may_not_do_fails_the_row_in_time(text):
     ("text", "message"),
     [
         ("{{ item", "not a jinja2 template: unexpected end of template"),
-        ("{% if %}", "not a jinja2 template: Expected an expression"),
+        ("{% if %}", "not a jinja2 template: this line or its block cannot be read"),
         ("{{ item|foo }}", "not a jinja2 template: No filter named 'foo'."),
         ("{{ item.list|random }}", "not a jinja2 template: No filter named 'random'."),
         ("{{ range(3) }}", "unknown name range; templates see item and sample"),

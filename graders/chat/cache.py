@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from graders.chat.option import default_cache_file
-from graders.errors import UnavailableError
+from graders.errors import UnavailableError, sqlite_problem
 from graders.privacy import close_to_others, exposed, private_file, private_folder
 
 __all__ = ["ReplyCache", "open_cache"]
@@ -36,6 +36,10 @@ def open_cache(named: Path | None, *, read_only: bool = False) -> ReplyCache:
     if not (named or read_only or os.environ.get("GRADERS_CACHE_FILE")):
         close_to_others(path)
     return ReplyCache(path, read_only=read_only)
+
+
+def _problem(error: Exception) -> str:
+    return sqlite_problem(error)[1] if isinstance(error, sqlite3.Error) else str(error)
 
 
 class ReplyCache:
@@ -64,7 +68,9 @@ class ReplyCache:
         try:
             self._base = self._open(read_only=read_only)
         except (sqlite3.Error, OSError) as error:
-            raise UnavailableError(f"the cache {path} cannot be opened: {error}") from None
+            raise UnavailableError(
+                f"the cache {path} cannot be opened: {_problem(error)}"
+            ) from None
 
     def _open(self, *, read_only: bool) -> sqlite3.Connection:
         place = self.path.resolve()
@@ -108,7 +114,9 @@ class ReplyCache:
             try:
                 row = self._base.execute("SELECT value FROM reply WHERE key=?", (key,)).fetchone()
             except sqlite3.Error as error:
-                raise UnavailableError(f"the cache {self.path} cannot be read: {error}") from None
+                raise UnavailableError(
+                    f"the cache {self.path} cannot be read: {_problem(error)}"
+                ) from None
         return bytes(row[0]) if row else None
 
     def refused(self, key: bytes) -> list[str]:
@@ -119,7 +127,9 @@ class ReplyCache:
             except sqlite3.OperationalError:  # A file of an older version, open to be read.
                 return []
             except sqlite3.Error as error:
-                raise UnavailableError(f"the cache {self.path} cannot be read: {error}") from None
+                raise UnavailableError(
+                    f"the cache {self.path} cannot be read: {_problem(error)}"
+                ) from None
         return str(row[0]).split() if row else []
 
     def put(
@@ -151,7 +161,7 @@ class ReplyCache:
                 if self._base.in_transaction:
                     self._base.rollback()
                 raise UnavailableError(
-                    f"the cache {self.path} cannot be written: {error}"
+                    f"the cache {self.path} cannot be written: {_problem(error)}"
                 ) from None
 
     def __len__(self) -> int:

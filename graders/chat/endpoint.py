@@ -111,8 +111,9 @@ def resolve(
     try:
         parts = urlsplit(address)
         _ = parts.port
-    except ValueError as error:
-        raise OptionError(f"the base URL {shown(address)} cannot be read: {error}") from None
+    except ValueError:
+        problem = "its host or port is not one"
+        raise OptionError(f"the base URL {shown(address)} cannot be read: {problem}") from None
     if parts.username or parts.password:
         raise OptionError(
             "the base URL holds a user or a password; keys come by key file or environment"

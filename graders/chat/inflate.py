@@ -60,9 +60,9 @@ class Inflater:
     def _decompress(self, inside: zlib._Decompress, data: bytes) -> bytes:
         try:
             piece = inside.decompress(data, _PIECE)
-        except zlib.error as error:
+        except zlib.error:
             if self._begun or self._make is not zlib.decompressobj:
-                raise ValueError(f"the body is not in its content encoding ({error})") from None
+                raise ValueError("the body is not in its content encoding") from None
             # Some servers mean the bare format by `deflate`.
             self._make = lambda: zlib.decompressobj(-zlib.MAX_WBITS)
             self._inside = self._make()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -221,7 +222,7 @@ class Wire:
         """Return how to go on after a connection fault, if at all."""
         import httpx2  # noqa: PLC0415
 
-        said = shown(self._endpoint.key.redact(str(fault)), 200)
+        said = shown(self._endpoint.key.redact(_cause(fault)), 200)
         reason = f"{type(fault).__name__}: {said}" if said else type(fault).__name__
         if billed:
             message = f"the connection broke in the middle of the answer ({reason})"
@@ -347,6 +348,20 @@ def _pool(endpoint: Endpoint) -> httpx2.AsyncClient:
         # What a server sets for one request would go along with those of other graders.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
     )
+
+
+def _cause(fault: BaseException) -> str:
+    """Return what the system says about a connection fault, empty where it says nothing."""
+    one: BaseException | None = fault
+    for _ in range(10):
+        if isinstance(one, BaseExceptionGroup):
+            one = one.exceptions[0]
+        if isinstance(one, ssl.SSLError):
+            return one.reason or ""
+        if isinstance(one, OSError) and one.errno is not None:
+            return one.strerror or ""
+        one = None if one is None else one.__cause__ or one.__context__
+    return ""
 
 
 def _backoff(tries: int) -> float:

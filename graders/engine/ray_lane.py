@@ -64,7 +64,9 @@ class _Cluster:
             self.ray.init(address=address or "local", **quiet, **local)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
-            raise UnavailableError(f"Ray at {address or 'this machine'}: {reason}") from None
+            raise UnavailableError(
+                f"Ray at {address or 'this machine'} cannot be used (Ray says: {reason})"
+            ) from None
         self._ours = True
 
     def leave(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from graders.errors import sqlite_problem
 from graders.jobs.disk import faults, unusable
 from graders.jobs.error import ApiError
 from graders.privacy import close_to_others, private_file
@@ -225,8 +226,11 @@ def _log_ahead(base: sqlite3.Connection) -> None:
         try:
             base.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if sqlite_problem(error)[0] not in _LOCKED or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
             return
+
+
+_LOCKED: Final = (5, 6)

@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from graders.errors import sqlite_problem
 from graders.jobs.error import ApiError
 from graders.privacy import close_to_others, opener, private_file
 
 __all__ = ["ENOUGH", "Ballast", "faults", "has_room", "new_file", "unusable"]
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+# SQLite's codes.
+_READ_ONLY: Final = 8
+_UNREADABLE: Final = 10
+_FULL: Final = 13
+_UNOPENED: Final = 14
 _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _LEAST: Final = 64 << 10
 """Bytes below which SQLite may not even open its files."""
@@ -101,21 +107,22 @@ def faults(path: Path) -> Iterator[None]:
 
 def unusable(path: Path, error: Exception) -> ApiError:
     """Return the error of a store that cannot be read or written, by its true reason."""
-    number, text = getattr(error, "errno", None), str(error)
-    reason = getattr(error, "strerror", None) or text
-    unclear = "unable to open" in text or "disk I/O" in text  # SQLite keeps the system's word.
+    code, problem = sqlite_problem(error)
+    number = getattr(error, "errno", None)
+    reason = getattr(error, "strerror", None) or problem
+    unclear = code in (_UNREADABLE, _UNOPENED)  # SQLite keeps the system's word.
     if number in _NO_DESCRIPTOR or (unclear and not _has_descriptor()):
         return ApiError(
             503, "this process has as many files open as it may (ulimit -n); try again",
             "server_error", code="too_many_open_files",
         )  # fmt: skip
-    if number in _NO_ROOM or "full" in text or (unclear and not has_room(path)):
+    if number in _NO_ROOM or code == _FULL or (unclear and not has_room(path)):
         return ApiError(
             507, f"the store {path} cannot be used: {reason}; make room and go on: nothing is lost",
             "server_error", code="storage",
         )  # fmt: skip
     hint = ""
-    if "unable to open" in text or "readonly" in text:
+    if code in (_READ_ONLY, _UNOPENED):
         hint = "; its folder has to be writable, also for looking at it"
     return ApiError(503, f"the store {path} cannot be used: {reason}{hint}", "server_error")
 

@@ -206,9 +206,19 @@ class _Unpacked(io.RawIOBase):
         try:
             data = self._stream.read(len(place))
         except self._faults as error:
-            raise RowsError(f"the compressed rows cannot be read: {error}") from None
+            raise RowsError(
+                f"the compressed rows cannot be read: {_packing_fault(error)}"
+            ) from None
         place[: len(data)] = data
         return len(data)
+
+
+def _packing_fault(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "the file ends too early"
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.strerror or type(error).__name__
+    return "the file is damaged, or compressed in another way than its name says"
 
 
 def _unpacked(raw: BinaryIO, packing: str, path: Path) -> BinaryIO:

@@ -149,5 +149,4 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return error_response(
             ApiError(404, f"there is nothing at {method} {path}{hint}", code="unknown_url")
         )
-    detail = str(getattr(error, "detail", "")) or "the request cannot be answered"
-    return error_response(ApiError(status, detail))
+    return error_response(ApiError(status, "the request cannot be answered"))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graders.errors import TemplateError
+from graders.errors import TemplateError, shown
 from graders.sample import Absent, Unparsed
 from graders.template.path import (
     MissingVariableError,
@@ -62,17 +62,25 @@ def compile_jinja(text: str, rendering: Rendering) -> JinjaTemplate:
             _check_product(operator, left, right)
             return super().call_binop(context, operator, left, right)
 
-    environment = Environment(
-        undefined=StrictUndefined, finalize=finalize, keep_trailing_newline=True
-    )
+    class Missing(StrictUndefined):
+        """A name that is not there, said in our words; a hint is jinja2's own refusal."""
+
+        @property
+        def _undefined_message(self) -> str:
+            return self._undefined_hint or _absence(self._undefined_obj, self._undefined_name)
+
+    environment = Environment(undefined=Missing, finalize=finalize, keep_trailing_newline=True)
     environment.globals.clear()
     del environment.filters["random"]  # The same row gives the same grade.
+    tree = None
     try:
-        names = meta.find_undeclared_variables(environment.parse(text))
+        tree = environment.parse(text)
+        names = meta.find_undeclared_variables(tree)
         compiled = environment.from_string(text)
     except TemplateSyntaxError as error:
+        problem = _unknown(environment, tree) or _syntax_problem(text, str(error.message))
         start = sum(len(line) + 1 for line in text.split("\n")[: error.lineno - 1])
-        message = f"not a jinja2 template: {error.message}"
+        message = f"not a jinja2 template: {problem}"
         raise TemplateError(message, text=text, start=min(start, len(text))) from None
     except (SyntaxError, RecursionError, MemoryError, ValueError):
         # The template is jinja2, but what jinja2 makes of it is too much for Python.
@@ -88,6 +96,36 @@ def compile_jinja(text: str, rendering: Rendering) -> JinjaTemplate:
 
     paths = (Path("sample", ("output_json",)),) if "output_json" in text else ()
     return JinjaTemplate(text, paths, render)
+
+
+def _unknown(environment: Any, tree: Any) -> str:
+    """Return which filter or test of a template there is not, empty where all are known."""
+    from jinja2 import nodes  # noqa: PLC0415
+
+    for one in () if tree is None else tree.find_all((nodes.Filter, nodes.Test)):
+        kind = "filter" if isinstance(one, nodes.Filter) else "test"
+        if one.name not in (environment.filters if kind == "filter" else environment.tests):
+            return f"No {kind} named {one.name!r}."
+    return ""
+
+
+def _syntax_problem(text: str, said: str) -> str:
+    """Return what is wrong with a text that does not parse; what jinja2 says is only quoted."""
+    for opener, closer in (("{{", "}}"), ("{%", "%}"), ("{#", "#}")):
+        if text.rfind(opener) > text.rfind(closer):
+            return f"unexpected end of template: the last {opener} has no {closer} after it"
+    return f"this line or its block cannot be read (jinja2 says: {shown(said, 200)})"
+
+
+def _absence(owner: Any, name: Any) -> str:
+    from jinja2.utils import missing  # noqa: PLC0415
+
+    if owner is missing:
+        return f"{name!r} is undefined"
+    kind = "None" if owner is None else f"{type(owner).__name__} object"
+    if not isinstance(name, str):
+        return f"{kind} has no element {name!r}"
+    return f"{kind!r} has no attribute {name!r}"
 
 
 def _check_product(operator: str, left: Any, right: Any) -> None:

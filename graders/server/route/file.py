@@ -54,8 +54,8 @@ async def form_of(
     try:
         try:
             form = await parser.parse()
-        except (MultiPartException, KeyError, UnicodeDecodeError) as error:
-            said = getattr(error, "message", "") or "its parts cannot be read"
+        except (MultiPartException, KeyError, UnicodeDecodeError):
+            said = "its parts cannot be read; it has a boundary, one file and at most 8 fields"
             raise ApiError(400, f"the form is faulty: {said}", code="invalid_form") from None
         except OSError as error:
             reason = error.strerror or str(error)
