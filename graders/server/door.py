@@ -18,6 +18,7 @@ from graders.server.protocol import Guarded
 __all__ = ["Door", "Room", "room_for"]
 
 _AT_ONCE: Final = 16
+_MOST_AT_ONCE: Final = 256
 _PAUSE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 1.0
 _FEWEST: Final = 16
@@ -34,10 +35,14 @@ class Room:
         connections: how many connections at once; each may hold a file besides.
         threads: how many threads work on the store, with a connection to its database each.
         files: the limit that both come from.
+        at_once: how many connections are let in before those closed for them are gone.
     """
 
-    def __init__(self, connections: int, threads: int, files: int) -> None:
+    def __init__(
+        self, connections: int, threads: int, files: int = 0, at_once: int = _MOST_AT_ONCE
+    ) -> None:
         self.connections, self.threads, self.files = connections, threads, files
+        self.at_once = at_once
 
 
 def room_for(options: ServeOptions) -> Room:
@@ -52,17 +57,19 @@ def room_for(options: ServeOptions) -> Room:
     try:
         import resource  # noqa: PLC0415  (not on Windows)
     except ImportError:
-        return Room(wanted, 40, 0)
-    own = 48 + 4 * (options.processes + 1) + 8 * options.jobs + _AT_ONCE + GUESTS
+        return Room(wanted, 40)
+    own = 48 + 4 * (options.processes + 1) + 8 * options.jobs + GUESTS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = own + 6 * 40 + 2 * wanted
+    enough = own + _MOST_AT_ONCE + 6 * 40 + 2 * wanted
     if soft < enough and soft != resource.RLIM_INFINITY:
         most = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
             soft = most
     if soft == resource.RLIM_INFINITY:
-        return Room(wanted, 40, 0)
+        return Room(wanted, 40)
+    at_once = min(max(soft // 16, _AT_ONCE), _MOST_AT_ONCE)
+    own += at_once
     threads = min(max((soft - own) // 24, 4), 40)
     connections = min(wanted, (soft - own - 6 * threads) // 2)
     if connections < min(_FEWEST, wanted):
@@ -71,7 +78,7 @@ def room_for(options: ServeOptions) -> Room:
             f"this process may have {soft} files open, too few to serve; raise the limit to "
             f"{least} at least, such as by: ulimit -n 1024"
         )
-    return Room(connections, threads, soft)
+    return Room(connections, threads, soft, at_once)
 
 
 class Door:
@@ -82,7 +89,7 @@ class Door:
         places: what they get.
         make: makes a connection's protocol.
         log: writes down.
-        files: the limit on open files, for saying it.
+        room: what this process may have open.
     """
 
     def __init__(
@@ -92,10 +99,10 @@ class Door:
         places: Places,
         make: Make,
         log: Log,
-        files: int,
+        room: Room,
     ) -> None:
         self._listening, self._places, self._make = listening, places, make
-        self._log, self._files = log, files
+        self._log, self._room = log, room
         self._told = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -118,7 +125,7 @@ class Door:
 
     async def _accept(self) -> None:
         while True:
-            for _ in range(_AT_ONCE):
+            for _ in range(self._room.at_once):
                 try:
                     connected, address = await self._loop.sock_accept(self._listening)
                 except ConnectionAbortedError:
@@ -128,7 +135,7 @@ class Door:
                     break
                 connected.setblocking(False)
                 self._let_in(connected, address)
-            await asyncio.sleep(0)  # Those who are in come first, however many knock.
+            await asyncio.sleep(0)  # Those who are in have a turn, however many knock.
 
     def _let_in(self, connected: socket.socket, address: object) -> None:
         one = self._make(client_of(address), connected)
@@ -154,7 +161,9 @@ class Door:
             for _ in range(_AT_ONCE):
                 self._places.close_longest()
         reason = error.strerror or str(error)
-        said = f"connections cannot be accepted: {reason} (limit on open files: {self._files:,})"
+        said = (
+            f"connections cannot be accepted: {reason} (limit on open files: {self._room.files:,})"
+        )
         self._log.seldom(said, "server", "error", seconds=1.0, message=said)
         await asyncio.sleep(_PAUSE_SECONDS)
 

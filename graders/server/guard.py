@@ -89,6 +89,9 @@ class Guard:
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
                 headers["x-request-id"] = identity
                 headers["openai-processing-ms"] = str(round(1000 * (time.perf_counter() - began)))
+                connection = connection_of(scope)
+                if connection is not None and not connection.known:
+                    headers["connection"] = "close"  # What strangers send on is not worth a look.
                 headers.setdefault("x-content-type-options", "nosniff")
                 headers.setdefault("cache-control", "no-store")
                 headers.setdefault("referrer-policy", "no-referrer")

@@ -79,7 +79,7 @@ class _Server(uvicorn.Server):
 
         self._door = Door(
             listening=self._listening, places=places, make=make, log=self._log,
-            files=self._room.files,
+            room=self._room,
         )  # fmt: skip
         self._door.open()
 
