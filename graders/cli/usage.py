@@ -26,7 +26,7 @@ def worded(command: click.Command) -> click.Command:
     return command
 
 
-def _worded_type(kind: click.ParamType) -> click.ParamType:
+def _worded_type(kind: click.ParamType[Any]) -> click.ParamType[Any]:
     own = copy.copy(kind)
 
     def convert(value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -39,7 +39,7 @@ def _worded_type(kind: click.ParamType) -> click.ParamType:
     return own
 
 
-def _value_problem(kind: click.ParamType, value: Any) -> str:
+def _value_problem(kind: click.ParamType[Any], value: Any) -> str:
     if isinstance(kind, click.Choice):
         return f"{value!r} is not one of {', '.join(repr(str(one)) for one in kind.choices)}."
     if isinstance(kind, click.Path):
