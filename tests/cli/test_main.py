@@ -139,19 +139,25 @@ def test_importing_and_checking_strings_load_no_heavy_library(folder: Path) -> N
     assert (done.returncode, done.stderr) == (0, "")
 
 
-ANY = [
+def large(arguments: list[str]) -> Any:
+    return pytest.param(arguments, marks=pytest.mark.slow)
+
+
+SOME = [
     ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x"],
     ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x", "--json"],
     ["score", "check.json", "rows.jsonl"],
-    ["score", "check.json", "rows.jsonl", "-o", "out.jsonl"],
     ["validate", "check.json", "--json"],
+]
+OTHERS = [
+    ["score", "check.json", "rows.jsonl", "-o", "out.jsonl"],
     ["schema"],
     ["data"],
     ["--help"],
 ]
 
 
-@pytest.mark.parametrize("arguments", ANY, ids=" ".join)
+@pytest.mark.parametrize("arguments", [*SOME, *map(large, OTHERS)])
 def test_a_full_disk_behind_standard_output_is_one_sentence(
     folder: Path, program: list[str], arguments: list[str]
 ) -> None:
@@ -165,7 +171,7 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(
     assert done.returncode == 2
 
 
-@pytest.mark.parametrize("arguments", ANY, ids=" ".join)
+@pytest.mark.parametrize("arguments", [*map(large, SOME), *OTHERS])
 def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(
     folder: Path, program: list[str], arguments: list[str]
 ) -> None:

@@ -66,7 +66,7 @@ def test_rows_may_come_from_a_pipe(command: Command, folder: Path) -> None:
     writer = threading.Thread(target=lambda: (folder / "pipe").write_bytes(data))
     writer.start()
     done = command("score", "check.json", "pipe", "-o", "out.jsonl")
-    writer.join(10)
+    writer.join(PATIENCE)
     assert done.code == 0
     assert rewards(folder / "out.jsonl") == [1.0, 0.0, 1.0]
 

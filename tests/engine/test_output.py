@@ -110,7 +110,7 @@ def test_an_output_may_be_a_pipe(score: Score, tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
     reader.start()
     score(output="pipe")
-    reader.join(10)
+    reader.join(PATIENCE)
     score()
     assert got[0] == (tmp_path / "out.jsonl").read_bytes()
     assert not (tmp_path / "pipe.partial").exists()
@@ -290,6 +290,8 @@ main()
 
 
 def start(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+    if "--workers" not in arguments:
+        arguments = (*arguments, "--workers", "0")
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "score", "grader.json", *arguments, "-o", "out.jsonl"],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more,
@@ -541,7 +543,7 @@ def test_a_complete_stream_is_compared_too(tmp_path: Path) -> None:
 
 def test_a_stopped_stream_is_compared_as_far_as_it_was_scored(tmp_path: Path) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    data = lines(8000)
+    data = lines(4000)
     (tmp_path / "rows.jsonl").write_bytes(data)
     graders.score_file(
         graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0

@@ -32,7 +32,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 13)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("small_blocks")
 def test_any_number_of_workers_gives_the_same_bytes_and_figures(
     score: Score, tmp_path: Path, workers: int
@@ -56,7 +56,7 @@ def test_a_pipe_gives_the_same_bytes_as_a_file(
     writer = threading.Thread(target=lambda: pipe.write_bytes(rows.read_bytes()))
     writer.start()
     score(source=pipe, workers=workers)
-    writer.join(10)
+    writer.join(PATIENCE)
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 

@@ -12,7 +12,7 @@ from tests.server.visit import Visit
 REPLIES = Path(__file__).parents[2] / "samples/judge/replies.sqlite"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server that several tests share: none of them may leave it otherwise than it was."""
     serving = Serving(tmp_path_factory.mktemp("store"), ("--jobs", "0", "--processes", "1"))
