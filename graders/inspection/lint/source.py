@@ -7,6 +7,7 @@ source first; what does not parse here is simply not looked at.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,19 @@ from graders.inspection.lint.flow import falls_through
 __all__ = ["Function", "Scores", "Source", "own_nodes"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_DEEPEST: Final = 120
+"""Levels of syntax that are looked at: with more, whether the rules end would depend on how deep their
+caller's own calls are. An elif is a level more than the one before it, and so is each + in a sum."""
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def _nests_deeper(tree: ast.AST, levels: int) -> bool:
+    """Whether there are more levels of nodes in a tree than these."""
+    level = [tree]
+    while level and levels >= 0:
+        levels -= 1
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+    return bool(level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +52,13 @@ class Source:
     def parse(cls, text: str) -> Self | None:
         """Return the source, None where the parser gives up or there is no `grade` of two."""
         try:
-            tree = ast.parse(text)
+            with warnings.catch_warnings():
+                # What Python thinks of an escape or a number is not for our standard error.
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if _nests_deeper(tree, _DEEPEST):
             return None
         source = cls(text, tree)
         return source if source.grade is not None else None

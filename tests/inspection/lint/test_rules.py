@@ -10,6 +10,7 @@ import pytest
 from graders.inspection.lint import RULES, TARGETS
 from graders.inspection.lint.example import check, job, judge, labeler, multi, python, similar
 from graders.inspection.lint.finding import Example
+from graders.inspection.lint.source import Source
 from tests.inspection.lint.conftest import Run
 
 TWO: dict[str, Any] = {"exact": check(), "near": similar()}
@@ -272,3 +273,19 @@ def test_a_rule_bound_to_a_target_is_silent_for_others(run: Run) -> None:
                     grader=rule.example.grader, target=target, dialect=rule.example.dialect
                 )
                 assert rule.code not in {one.code for one in run(example)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    if x: return 0\n" + "    elif x: return 0.5\n" * 400 + "    return 1\n",
+        "    return " + "1 if x else " * 900 + "0\n",
+    ],
+)
+def test_a_source_of_endless_levels_is_not_looked_at(body: str) -> None:
+    assert Source.parse("def grade(sample, item):\n" + body) is None
+
+
+def test_what_python_thinks_of_an_escape_is_not_printed(recwarn: pytest.WarningsRecorder) -> None:
+    assert Source.parse("def grade(sample, item):\n    return 1 if '\\d' else 0\n") is not None
+    assert not recwarn
