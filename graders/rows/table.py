@@ -128,6 +128,8 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
                     for row in _rows_of(batch):
                         done += 1
                         yield done, f"line {done}: {row}" if isinstance(row, str) else row
+        except UnicodeDecodeError:
+            raise RowsError("the Parquet file cannot be read: a name is not UTF-8") from None
         except (ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # The system's, not the file's.

@@ -181,6 +181,14 @@ def test_a_parquet_file_whose_pages_are_damaged_is_one_sentence(tmp_path: Path) 
     assert "\n" not in str(caught.value)
 
 
+def test_a_parquet_file_with_a_name_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    pq.write_table(pa.table({"name": ["x"]}), whole)
+    (tmp_path / "t.parquet").write_bytes(whole.getvalue().replace(b"name", b"n\xffme"))
+    with pytest.raises(RowsError, match="cannot be read: "):
+        chunks(find_source([tmp_path / "t.parquet"]))
+
+
 def test_a_broken_parquet_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1" + DATA)
     with pytest.raises(RowsError, match=r"t\.parquet: the Parquet file cannot be read: "):
