@@ -79,6 +79,8 @@ def _seen(blocks: list[Block]) -> list[Any]:
 
 def _by_python(table: bytes, delimiter: str) -> list[dict[str, str] | None] | None:
     """Return the records as Python's reader has them, None for each that is none; None without."""
+    if table in (b"\xef", b"\xef\xbb"):
+        return None  # Half a mark of byte order, and nothing after it, is nothing.
     text = table.decode("utf-8-sig", "surrogateescape")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     records: list[list[str] | None] = []

@@ -54,7 +54,7 @@ async def form_of(
     try:
         try:
             form = await parser.parse()
-        except (MultiPartException, KeyError, UnicodeDecodeError):
+        except (MultiPartException, LookupError, ValueError):
             said = "its parts cannot be read; it has a boundary, one file and at most 8 fields"
             raise ApiError(400, f"the form is faulty: {said}", code="invalid_form") from None
         except OSError as error:
