@@ -18,6 +18,7 @@ from starlette.requests import Request
 from graders.jobs.error import ApiError
 from graders.server.option import ServeOptions
 from graders.server.route.file import _FIELDS, _expiry, form_of
+from graders.server.state import Spool
 
 TOKENS = (
     b"multipart/form-data; boundary=x", b"--x\r\n", b"\r\n--x--\r\n", b"\r\n--x\r\n", b"Content-Disposition: form-data; ",
@@ -27,7 +28,8 @@ TOKENS = (
 )  # fmt: skip
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # as the server does
 _OPTIONS = ServeOptions(data_dir=Path("/nowhere"))
-_APP = SimpleNamespace(state=SimpleNamespace(shared=SimpleNamespace(options=_OPTIONS)))
+_SHARED = SimpleNamespace(options=_OPTIONS, spool=Spool())
+_APP = SimpleNamespace(state=SimpleNamespace(shared=_SHARED))
 _LIMIT = 1 << 20
 
 
@@ -36,6 +38,7 @@ def target(data: bytes) -> None:
     size, body = 1 + (rest[:1] or b"\0")[0], rest[1:]
     whole = asyncio.run(_read(kind, body, max(len(body), 1)))
     pieces = asyncio.run(_read(kind, body, size))
+    assert _SHARED.spool.bytes == 0
     for one in (whole, pieces):
         assert isinstance(one, list) or one[0] in (400, 413)
     if isinstance(whole, list) and isinstance(pieces, list):
