@@ -38,7 +38,7 @@ def test_killed_grading_processes_are_replaced(start: Callable[..., Serving]) ->
 
             until(served)
             # What was under way in a killed process may be lost; it is said, and never a zero.
-            assert {one.status for one in answers} <= {200, 500, 503}
+            assert {one.status for one in answers} <= {200, 500, 503, 504}
             assert answers[-1].json["reward"] > 0
 
 

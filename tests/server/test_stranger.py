@@ -82,4 +82,4 @@ def test_a_byte_order_mark_is_no_fault(server: Serving) -> None:
 def test_every_line_of_the_log_is_json(server: Serving) -> None:
     server.ask("GET", "/healthz", Connection="Upgrade", Upgrade="websocket")
     server.run(CHECK, "x", ITEM)
-    assert all(line.startswith("{") for line in server.said.splitlines())
+    assert [line for line in server.said.splitlines() if not line.startswith("{")] == []
