@@ -247,9 +247,13 @@ def test_an_interrupted_job_is_gone_on_with(
             [*program, "job", "run", "body.json", *RUN, "--rollout-url", server.url],
             cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        until(lambda: len(server.asked) == 8)
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=PATIENCE)
+        try:
+            until(lambda: len(server.asked) == 8)
+            started.send_signal(signal.SIGINT)
+            out, err = started.communicate(timeout=PATIENCE)
+        finally:
+            started.kill()
+            started.communicate()
         assert started.returncode == 130
         assert out == ""
         name = job_of(command)["id"]
