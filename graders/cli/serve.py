@@ -172,7 +172,7 @@ def serve(
 
     token, own = _token(token_file), False
     if not (token or no_token or unix_socket) and is_loopback(host):
-        token, own = _token_for_others(data_dir)
+        token, own = _token_for_others(data_dir, _log_form(log_format))
     options = ServeOptions(
         data_dir=data_dir, host=host, port=port, token=token, trusts_own=own,
         unix_socket=unix_socket, allowed_hosts=allowed_hosts, processes=processes or os.cpu_count() or 1, jobs=jobs,
@@ -185,7 +185,7 @@ def serve(
         ),
     )  # fmt: skip
     if log_texts:
-        say("warning: the log shows what requests hold")
+        _tell("warning: the log shows what requests hold", _log_form(log_format))
     run_server(options)
     return 0
 
@@ -209,7 +209,17 @@ def _token(file: Path | None) -> str:
     return token
 
 
-def _token_for_others(folder: Path) -> tuple[str, bool]:
+def _tell(text: str, form: Literal["json", "text"]) -> None:
+    """Say something before the log begins, in the log's own form."""
+    from graders.server.log import Log  # noqa: PLC0415  (an extra)
+
+    if form == "json":
+        Log().write("notice", "warning", message=text)
+    else:
+        say(text)
+
+
+def _token_for_others(folder: Path, form: Literal["json", "text"]) -> tuple[str, bool]:
     """Return a token, where other users can reach this machine's loopback, and whom it is for.
 
     It is made once and kept in the data folder.
@@ -232,8 +242,9 @@ def _token_for_others(folder: Path) -> tuple[str, bool]:
         raise OptionError(f"{file} cannot be written: {error.strerror or error}") from None
     own = can_tell()
     needed = "their requests have to carry" if own else "every request has to carry"
-    say(
+    _tell(
         f"{who} can reach 127.0.0.1, so {needed} the token in {file} (--unix-socket is another "
-        "way to keep them out; --no-token lets them read and change everything)"
+        "way to keep them out; --no-token lets them read and change everything)",
+        form,
     )
     return _token(file), own
