@@ -299,18 +299,23 @@ class _Alone:
             return 0
 
     def is_broken(self) -> bool:
-        """Whether there is a thread of Python's or a timer; cheap enough for each row."""
+        """Whether there is a thread or a timer; cheap enough for each row."""
         return self._matters and (
-            self._count() > 0 or any(self._timer(which)[0] for which in self._timers if self._timer)
+            self._count() > 0
+            or any(self._timer(which)[0] for which in self._timers if self._timer)
+            or self._is_crowded()
         )
 
-    def is_crowded(self) -> bool:
-        """Whether the system has a thread too many, a moment after one that was joined."""
-        for _ in range(20 if self._matters else 0):
+    def _is_crowded(self) -> bool:
+        """Whether the system has a thread too many, a moment after one that was joined.
+
+        Python counts a thread when it first runs, which a short row may not live to see.
+        """
+        for _ in range(20):
             if self._tasks() <= self._before:
                 return False
             self._sleep(0.001)
-        return self._matters
+        return True
 
 
 def _grade_row(row: _Row, settings: _Settings, line: bytes) -> list[Any]:
@@ -425,7 +430,7 @@ def run(grader: Grader, data: int, reply: int) -> None:
             if flush:
                 row.rest()
             out.send()
-            if broken or alone.is_crowded():
+            if broken:
                 pipes.send([LINGERS])
                 return
         if single:
