@@ -98,7 +98,7 @@ def _unpack(name: str) -> None:
     (place / "openai.txt").write_text(only, encoding="utf-8")
     subprocess.run(
         [interpreter(name), "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-         "--no-deps", "--no-binary", "openai", "--no-build-isolation", "--require-hashes",
+         "--no-deps", "--no-binary", "openai", "--require-hashes",
          "--dest", place, "-r", place / "openai.txt"],
         check=True,
     )  # fmt: skip
