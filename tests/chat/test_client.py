@@ -132,6 +132,15 @@ def test_a_retry_after_beyond_the_deadline_fails_at_once(serve):
     assert "limits the rate" in reply.error.message
 
 
+def test_what_the_tries_before_met_is_told_when_the_time_is_over(serve):
+    busy = error(503, "all seats are taken", retry_after="0.01")
+    server = serve(lambda _, n: busy if n == 1 else Told(held=lambda: True))
+    (reply,) = ask(server.url, call(), deadline=2.0)
+    assert reply.error is not None
+    assert reply.error.kind == "server"
+    assert "all seats are taken" in reply.error.message
+
+
 def test_no_money_left_is_not_waited_for(serve):
     body = json.dumps({"error": {"message": "no money", "code": "insufficient_quota"}}).encode()
     server = serve(lambda *_: Told(429, body))

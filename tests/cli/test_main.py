@@ -171,7 +171,7 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(
     assert done.returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [*map(large, SOME), *OTHERS])
+@pytest.mark.parametrize("arguments", [*SOME, *map(large, OTHERS)])
 def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(
     folder: Path, program: list[str], arguments: list[str]
 ) -> None:

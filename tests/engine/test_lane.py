@@ -172,6 +172,9 @@ def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+    monkeypatch.setattr(
+        "graders.engine.crew._SMALL", 0
+    )  # The workers begin while the rest gets ready.
     score(output="expected.jsonl", workers=0)
     killed: set[int] = set()
 

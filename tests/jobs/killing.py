@@ -108,8 +108,11 @@ def told(folder: Path, name: str, place: Path) -> None:
 
 
 def main() -> None:
-    """Arguments: a folder with a store holding one job, a folder to work in, a rollout URL or -."""
-    source, work, url = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    """Arguments: a folder with a store holding one job, a folder to work in, a rollout URL or -.
+
+    And of how many transactions one is died at, another one in each phase.
+    """
+    source, work, url, stride = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     options = RunOptions(rollout_url=None if url == "-" else url, rollout_concurrency=1)
     said = work / "said.json"
     folder = work / "data"
@@ -133,10 +136,10 @@ def main() -> None:
     forked(run_and_tell)
     wanted = json.loads(said.read_text())
     kills, rounds, wrong = 0, 1, []
-    for phase in PHASES:
-        number = 0
+    for first, phase in enumerate(PHASES):
+        number = 1 + first % stride - stride
         while True:
-            number += 1
+            number += stride
             rounds += 1
             fresh()
             if forked(partial(armed, run, number, phase)):

@@ -63,6 +63,7 @@ EDGE_CASES = [
     "He said, \"I can't.\" 'Tis true. 'twas, d'ye, more'n gonna cannot wanna lemme gimme gotta",
     "''quoted'' ``so'' \"and so\" `one'",
     "Dr. Smith of the U.S. Army Inc. met J. Bach at 5 p.m. He left. No. 5 is alive. Mr. X.",
+    "It was B. Smith who wrote it. See 5. International law and B. Levine. He left.",
     "3.14 1,000.5 $5 5% a:b a,b a,,b a, ,b 10:30 -5 --x-- a---b 'n' n't",
     "http://example.com/a?b=c&d=e#f user@example.com C:\\path\\file",
     "def f(x: int) -> str:\n    return {'a': [1, 2]}[x]  # comment",

@@ -33,16 +33,16 @@ def latin(texts: list[str]) -> list[str]:
     return [line for line in lines if LATIN.fullmatch(line)]
 
 
-@pytest.fixture(scope="module")
-def texts(corpus: Any) -> list[str]:
-    pairs = corpus.pairs(12_000)
+@pytest.fixture(scope="module", params=[4_000, pytest.param(12_000, marks=pytest.mark.slow)])
+def texts(corpus: Any, request: pytest.FixtureRequest) -> list[str]:
+    pairs = corpus.pairs(request.param)
     return sorted({text for pair in pairs for text in pair} | set(corpus.paragraphs))
 
 
 def test_word_tokens_equal_nltk(texts: list[str], library: Any) -> None:
     tokenizer = Tokenizer()
     some = latin(texts)
-    assert len(some) > 12_000
+    assert len(some) > 3_000
     for text in some:
         wanted = library.word_tokenize(text)
         assert remembered(tokenizer, text) == wanted

@@ -69,7 +69,7 @@ rows = st.lists(st.tuples(items, samples), min_size=1, max_size=4)
 
 
 @given(templates(), rows)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_a_template_equals_a_plain_substitution(template, rows):
     pieces, last, text = template
     column = render_column(
@@ -89,7 +89,7 @@ def test_a_template_equals_a_plain_substitution(template, rows):
 
 
 @given(templates(), rows)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_column_equals_its_rows_one_by_one(template, rows):
     compiled = compile_template(template[2])
     items = [item for item, _ in rows]

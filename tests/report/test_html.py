@@ -258,9 +258,9 @@ def test_a_page_of_a_thousand_sub_graders_is_below_the_limit(tmp_path: Path) -> 
     parts = {"<" * 200 + str(n): n / 1000 for n in range(1000)}
     lines = [
         json.dumps(
-            {"index": n, "id": "&" * 5000, "reward": n / 600, "sub_rewards": parts, "failures": []}
+            {"index": n, "id": "&" * 5000, "reward": n / 150, "sub_rewards": parts, "failures": []}
         )
-        for n in range(600)
+        for n in range(150)
     ]
     (tmp_path / "r.jsonl").write_text("\n".join(lines) + "\n")
     page = page_of(tmp_path / "r.jsonl")
