@@ -324,7 +324,7 @@ def nobody_there_is_a_connection_error() -> None:
 
 @check
 def a_busy_server_is_asked_again() -> None:
-    c = client(base_url=GIVEN["narrow"] + "/v1", max_retries=12)
+    c = client(base_url=GIVEN["narrow"] + "/v1", max_retries=60)
 
     def ask(_: int) -> tuple[float, int]:
         raw = c.fine_tuning.alpha.graders.with_raw_response.run(
