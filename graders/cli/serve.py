@@ -170,13 +170,14 @@ def serve(
     from graders.server.option import Limits, ServeOptions, is_loopback  # noqa: PLC0415  (an extra)
     from graders.server.run import serve as run_server  # noqa: PLC0415  (an extra)
 
+    form = _log_form(log_format)
     token, own = _token(token_file), False
     if not (token or no_token or unix_socket) and is_loopback(host):
-        token, own = _token_for_others(data_dir, _log_form(log_format))
+        token, own = _token_for_others(data_dir, form)
     options = ServeOptions(
         data_dir=data_dir, host=host, port=port, token=token, trusts_own=own,
         unix_socket=unix_socket, allowed_hosts=allowed_hosts, processes=processes or os.cpu_count() or 1, jobs=jobs,
-        log_texts=log_texts, log_form=_log_form(log_format), python=python, judge=judge,
+        log_texts=log_texts, log_form=form, python=python, judge=judge,
         rollout_url=rollout_url, rollout_model=rollout_model,
         limits=Limits(
             body_bytes=max_body, file_bytes=max_file, stored_bytes=max_stored,
@@ -185,7 +186,7 @@ def serve(
         ),
     )  # fmt: skip
     if log_texts:
-        _tell("warning: the log shows what requests hold", _log_form(log_format))
+        _tell("warning: the log shows what requests hold", form)
     run_server(options)
     return 0
 

@@ -12,33 +12,13 @@ import pytest
 
 from graders.calls import PythonCall, PythonReply
 from graders.sandbox import LEVELS, Limits, PythonSandbox, probe
+from tests.attacking import TOOLS
 
 QUICK = Limits(call_seconds=0.5, grace_seconds=0.5, load_seconds=2.0)
 AMPLE = Limits(call_seconds=60.0)
 
 # Each attack gives up after a minute: then its row is no timeout, and the test fails.
-DRIPS = textwrap.dedent("""
-    import fcntl, os, signal, stat, struct, time
-    END = time.monotonic() + 60
-    def reply():
-        for number in range(3, 512):
-            try:
-                if stat.S_ISFIFO(os.fstat(number).st_mode) and fcntl.fcntl(number, fcntl.F_GETFL) & 3 == os.O_WRONLY:
-                    return number
-            except OSError:
-                pass
-    def deaf():
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    def drip(first, rest, pause):
-        deaf()
-        os.write(reply(), first)
-        while time.monotonic() < END:
-            if rest:
-                os.write(reply(), rest)
-            time.sleep(pause)
-        os._exit(3)
-    """)
+DRIPS = f"{TOOLS}END = time.monotonic() + 60\n"
 CALLS = {
     "a frame byte by byte": "drip(struct.pack('<I', 1 << 20), b' ', 0.05)",
     "a head byte by byte": "drip(b'\\\\xff', b'', 0.05)",

@@ -18,28 +18,13 @@ from graders.chat import JudgeOptions
 from graders.server.option import Limits, ServeOptions
 from graders.server.pool import Pool, _Asked
 from graders.server.worker import THREADS
+from tests.attacking import TOOLS
 from tests.server.process import Serving
 from tests.server.test_grader import CHECK, ITEM, PYTHON
 
 # Ways to stay on: each ends by itself after five minutes, so the tests see it if nobody ends it.
-HOLD = """
-import fcntl, os, signal, stat, struct, threading, time
+HOLD = f"""{TOOLS}
 END = time.monotonic() + 300
-def reply():
-    for number in range(3, 512):
-        try:
-            if stat.S_ISFIFO(os.fstat(number).st_mode) and fcntl.fcntl(number, fcntl.F_GETFL) & 3 == os.O_WRONLY:
-                return number
-        except OSError:
-            pass
-def deaf():
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-def drip(first, rest):
-    deaf()
-    os.write(reply(), first)
-    while time.monotonic() < END:
-        os.write(reply(), rest)
-        time.sleep(0.2)
 def spin():
     deaf()
     while time.monotonic() < END:
@@ -54,8 +39,8 @@ def threads():
         threading.Thread(target=spin, daemon=True).start()
 """
 KINDS = (
-    "drip(struct.pack('<I', 1 << 20), b' ')",
-    "drip(struct.pack('<I', 100), b'')",
+    "drip(struct.pack('<I', 1 << 20), b' ', 0.2)",
+    "drip(struct.pack('<I', 100), b'', 0.2)",
     "sleep()",
     "stop()",
     "threads()",
