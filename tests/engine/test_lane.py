@@ -187,7 +187,7 @@ def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
                     return
 
     score(workers=2, on_progress=kill)
-    assert len(killed) == 4
+    assert killed  # How many depends on how soon others take their places.
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
