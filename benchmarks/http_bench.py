@@ -111,9 +111,9 @@ def start(folder: str) -> tuple[subprocess.Popen[str], int]:
         )  # fmt: skip
     for _ in range(600):
         with open(f"{folder}/log") as log:  # noqa: PTH123
-            line = log.readline()
-        if line.endswith("\n"):
-            port = int(json.loads(line)["url"].rpartition(":")[2])
+            events = [json.loads(line) for line in log if line.endswith("\n")]
+        for listening in (event for event in events if event["event"] == "listening"):
+            port = int(listening["url"].rpartition(":")[2])
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
             except urllib.error.URLError:
