@@ -94,7 +94,7 @@ def test_answers_nobody_reads(shared: Serving) -> None:
                     await asyncio.wait_for(
                         wire.write(request("GET", "/openapi.json") * 400), timeout=0.3
                     )
-            await asyncio.sleep(3)
+            await asyncio.sleep(HEAD_SECONDS)
             for wire in wires:
                 await wire.close()
         assert people.done.total() > SERVED
