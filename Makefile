@@ -62,6 +62,10 @@ types: $(VENV)/installed-dev ## Check types
 docs: $(VENV)/installed-dev ## Rewrite the parts of docs/ that are made from the code
 	@$(BIN)/python tools/reference.py
 
+.PHONY: sentences
+sentences: $(VENV)/installed-dev ## Rewrite tests/golden/sentences.json: what users are told (read the diff)
+	@GRADERS_UPDATE=1 $(BIN)/python -m pytest -q tests/golden/test_sentences.py -k "are"
+
 bench: $(VENV)/installed-dev ## Measure speed against the libraries
 	@$(BIN)/python -m benchmarks
 

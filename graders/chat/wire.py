@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import os
 import random
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -358,8 +360,10 @@ def _cause(fault: BaseException) -> str:
             one = one.exceptions[0]
         if isinstance(one, ssl.SSLError):
             return one.reason or ""
-        if isinstance(one, OSError) and one.errno is not None:
+        if isinstance(one, socket.gaierror):
             return one.strerror or ""
+        if isinstance(one, OSError) and one.errno is not None:
+            return os.strerror(one.errno)  # What asyncio says in its place changes.
         one = None if one is None else one.__cause__ or one.__context__
     return ""
 

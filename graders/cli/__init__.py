@@ -13,7 +13,7 @@ import click
 from graders import __version__
 from graders.cli.output import abandon_stdout, prepare_streams, say
 from graders.cli.usage import explained, worded
-from graders.errors import GradersError, nearest
+from graders.errors import GradersError
 
 __all__ = ["cli", "commands", "main"]
 
@@ -27,7 +27,7 @@ _MODULES = {
 
 
 class _Group(click.Group):
-    """Loads commands when they are asked for, and knows the nearest to a typing error."""
+    """Loads commands when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_MODULES)
@@ -38,15 +38,6 @@ class _Group(click.Group):
         module = import_module(f"graders.cli.{_MODULES[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
         return worded(command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _MODULES and not args[0].startswith("-"):
-            near = nearest(args[0], _MODULES)
-            hint = f" Did you mean {near}?" if near else ""
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 _EPILOG = """\b

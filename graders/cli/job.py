@@ -49,19 +49,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class _Group(click.Group):
-    """Keeps the order of its commands, and knows the nearest to a typing error."""
+    """Keeps the order of its commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_NAMES)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _NAMES and not args[0].startswith("-"):
-            near = nearest(args[0], _NAMES)
-            hint = f" Did you mean {near}?" if near else ""
-            raise click.UsageError(f"There is no command job {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Group, epilog=_EPILOG, short_help="Dry-run fine-tuning jobs, and look at them.")

@@ -31,9 +31,12 @@ def _worded_type(kind: click.ParamType[Any]) -> click.ParamType[Any]:
 
     def convert(value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return kind.convert(value, param, ctx)
+            read = kind.convert(value, param, ctx)
         except click.BadParameter:
-            raise click.BadParameter(_value_problem(kind, value), ctx, param) from None
+            read = math.nan
+        if isinstance(read, float) and math.isnan(read):  # It is within every range.
+            raise click.BadParameter(_value_problem(kind, value), ctx, param)
+        return read
 
     vars(own)["convert"] = convert
     return own
@@ -51,14 +54,14 @@ def _value_problem(kind: click.ParamType[Any], value: Any) -> str:
         number = int(value) if whole else float(value)
     except ValueError:
         return f"{value!r} is not a {'whole ' if whole else ''}number."
+    if math.isnan(number):
+        return "nan is no number."
     low = "" if kind.min is None else f"{kind.min}{'<' if kind.min_open else '<='}x"
     high = "" if kind.max is None else f"x{'<' if kind.max_open else '<='}{kind.max}"
     span = f"{low}{high[1:]}" if low and high else high
     if low and not high:
         span = f"x{'>' if kind.min_open else '>='}{kind.min}"
-    return (
-        f"{number} is not in the range {span}." if not math.isnan(number) else "nan is no number."
-    )
+    return f"{number} is not in the range {span}."
 
 
 def _path_problem(kind: click.Path, value: str) -> str:
@@ -83,7 +86,7 @@ def explained(error: click.ClickException, arguments: Sequence[str]) -> str:
         error: what click, or a command of ours, raised.
         arguments: the command line.
     """
-    if type(error).__name__ == "NoArgsIsHelpError":
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message() + "\n"
     context = getattr(error, "ctx", None)
     usage = ""
@@ -109,7 +112,19 @@ def _problem(
         return f"Option {name!r} {'does not take a value' if given else 'requires an argument'}."
     if type(error) is click.UsageError and not _is_of_click(error):
         return error.message
+    if context is not None and isinstance(context.command, click.Group):
+        return _unknown_command(context.command, context, arguments)
     return "There are more arguments than the command takes."
+
+
+def _unknown_command(group: click.Group, context: click.Context, arguments: Sequence[str]) -> str:
+    known = group.list_commands(context)
+    above = context.command_path.split()[1:]
+    named = [one for one in arguments if not one.startswith("-")]
+    name = next((one for one in named if one not in (*above, *known)), "")
+    near = nearest(name, known)
+    hint = f" Did you mean {near}?" if near else ""
+    return f"There is no command {' '.join((*above, name))!r}.{hint}"
 
 
 def _likely(option: str, context: click.Context | None) -> str:

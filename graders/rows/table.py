@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from graders import jsontext
-from graders.errors import RowsError, UnavailableError, quoted, shown
+from graders.errors import RowsError, UnavailableError, quoted
 from graders.rows.block import Block
 
 __all__ = ["csv_blocks", "dataset_blocks", "is_dataset", "parquet_blocks"]
 
 _BATCH: Final = 512
+_PARQUET: Final = b"PAR1"
 _NOT_A_ROW: Final = b"0"
 _MOST_CELL: Final = 32 << 20
 
@@ -133,7 +134,7 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
         except (ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # The system's, not the file's.
-            raise RowsError(_unread("the Parquet file cannot be read", error)) from None
+            raise RowsError(_unread(path)) from None
 
     whole = path.stat().st_size
     return _blocks(records(), size, lambda: whole * done // max(total, 1))
@@ -184,8 +185,10 @@ def dataset_blocks(path: Path, size: int) -> Iterator[Block]:
     def records() -> Iterator[Record]:
         try:
             dataset = load_from_disk(str(path))
-        except (OSError, ValueError, KeyError) as error:
-            raise RowsError(_unread("the dataset cannot be read", error)) from None
+        except (OSError, ValueError, KeyError):
+            raise RowsError(
+                "the dataset cannot be read: it is damaged or of another kind"
+            ) from None
         number = 0
         for batch in dataset.iter(_BATCH):
             names = list(batch)
@@ -242,7 +245,19 @@ def _plain(value: Any) -> Any:
     raise jsontext.ForeignError(f"a {type(value).__name__} is not a JSON value")
 
 
-def _unread(what: str, error: BaseException) -> str:
-    """Return our sentence, and the library's first line as what it is: no one knows more."""
-    said = str(error).strip().partition("\n")[0]
-    return f"{what}: it is damaged or of another kind (its reader says: {shown(said, 200)})"
+def _unread(path: Path) -> str:
+    """Return why a Parquet file cannot be read, whatever its library says of it."""
+    with path.open("rb") as file:
+        head = file.read(len(_PARQUET))
+        size = file.seek(0, 2)
+        file.seek(max(0, size - len(_PARQUET)))
+        tail = file.read()
+    if not size:
+        problem = "it is empty"
+    elif head != _PARQUET:
+        problem = "it does not begin as a Parquet file does (PAR1)"
+    elif tail != _PARQUET:
+        problem = "it does not end as a Parquet file does (PAR1): a part of it may be missing"
+    else:
+        problem = "it is damaged"
+    return f"the Parquet file cannot be read: {problem}"

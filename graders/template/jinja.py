@@ -6,11 +6,12 @@ not bounded in time: nobody else's config should be read with it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graders.errors import TemplateError, shown
+from graders.errors import TemplateError
 from graders.sample import Absent, Unparsed
 from graders.template.path import (
     MissingVariableError,
@@ -24,6 +25,15 @@ from graders.template.path import (
 __all__ = ["JinjaTemplate", "compile_jinja"]
 
 _MAX_PRODUCT: Final = 10_000_000
+
+_COMMENT_OR_RAW: Final = re.compile(
+    r"\{#.*?#\}|\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}", re.DOTALL
+)
+_TAG: Final = re.compile(r"\{%[-+]?\s*(\w+)((?:(?!%\}).)*)", re.DOTALL)
+_BLOCKS: Final = frozenset(
+    {"autoescape", "block", "call", "filter", "for", "if", "macro", "raw", "set", "with"}
+)
+_TAGS: Final = frozenset({"elif", "else", "extends", "from", "import", "include", "print"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +51,40 @@ def compile_jinja(text: str, rendering: Rendering) -> JinjaTemplate:
     Raises:
         TemplateError: it does not parse, or names anything else.
     """
+    from jinja2 import TemplateSyntaxError, meta, nodes  # noqa: PLC0415
+
+    environment = _environment(rendering)
+    tree = None
+    try:
+        tree = environment.parse(text)
+        names = meta.find_undeclared_variables(tree)
+        compiled = environment.from_string(text)
+    except TemplateSyntaxError as error:
+        problem = _unknown(environment, tree) or _syntax_problem(text)
+        raise _fault(text, error.lineno, f"not a jinja2 template: {problem}") from None
+    except (SyntaxError, RecursionError, MemoryError, ValueError):
+        # The template is jinja2, but what jinja2 makes of it is too much for Python.
+        message = "the jinja2 template nests too deeply or has too large a number"
+        raise TemplateError(message, text=text, start=0) from None
+    others = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
+    for loads in tree.find_all(others):
+        message = "a template stands alone: there is no other to extend, import or include"
+        raise _fault(text, loads.lineno, message)
+    if unknown := sorted(names - {"item", "sample"}):
+        start = max(text.find(unknown[0]), 0)
+        message = f"unknown name {unknown[0]}; templates see item and sample"
+        raise TemplateError(message, text=text, start=start, end=start + len(unknown[0]))
+
+    def render(item: Any, sample: Any) -> str:
+        return _render_jinja(compiled.render, names, text, item, sample)
+
+    paths = (Path("sample", ("output_json",)),) if "output_json" in text else ()
+    return JinjaTemplate(text, paths, render)
+
+
+def _environment(rendering: Rendering) -> Any:
     # jinja2 is loaded for this dialect only: it costs more than the rest of the start together.
-    from jinja2 import StrictUndefined, TemplateSyntaxError, meta  # noqa: PLC0415
+    from jinja2 import StrictUndefined  # noqa: PLC0415
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
     def finalize(value: Any) -> Any:
@@ -58,44 +100,35 @@ def compile_jinja(text: str, rendering: Rendering) -> JinjaTemplate:
                 return obj[attribute]
             return super().getattr(obj, attribute)
 
+        def unsafe_undefined(self, obj: Any, attribute: str) -> Any:
+            refusal: Any = MissingVariableError
+            hint = f"templates may not reach {attribute!r} of {type(obj).__name__!r} objects"
+            return self.undefined(hint, obj=obj, name=attribute, exc=refusal)
+
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             _check_product(operator, left, right)
             return super().call_binop(context, operator, left, right)
 
     class Missing(StrictUndefined):
-        """A name that is not there, said in our words; a hint is jinja2's own refusal."""
+        """A name that is not there, or may not be seen, said in our words."""
 
         @property
         def _undefined_message(self) -> str:
-            return self._undefined_hint or _absence(self._undefined_obj, self._undefined_name)
+            if issubclass(self._undefined_exception, LookupError):
+                return str(self._undefined_hint)
+            if self._undefined_hint is not None and self._undefined_name is None:
+                return "a filter wants an element of what is empty"
+            return _absence(self._undefined_obj, self._undefined_name)
 
     environment = Environment(undefined=Missing, finalize=finalize, keep_trailing_newline=True)
     environment.globals.clear()
     del environment.filters["random"]  # The same row gives the same grade.
-    tree = None
-    try:
-        tree = environment.parse(text)
-        names = meta.find_undeclared_variables(tree)
-        compiled = environment.from_string(text)
-    except TemplateSyntaxError as error:
-        problem = _unknown(environment, tree) or _syntax_problem(text, str(error.message))
-        start = sum(len(line) + 1 for line in text.split("\n")[: error.lineno - 1])
-        message = f"not a jinja2 template: {problem}"
-        raise TemplateError(message, text=text, start=min(start, len(text))) from None
-    except (SyntaxError, RecursionError, MemoryError, ValueError):
-        # The template is jinja2, but what jinja2 makes of it is too much for Python.
-        message = "the jinja2 template nests too deeply or has too large a number"
-        raise TemplateError(message, text=text, start=0) from None
-    if unknown := sorted(names - {"item", "sample"}):
-        start = max(text.find(unknown[0]), 0)
-        message = f"unknown name {unknown[0]}; templates see item and sample"
-        raise TemplateError(message, text=text, start=start, end=start + len(unknown[0]))
+    return environment
 
-    def render(item: Any, sample: Any) -> str:
-        return _render_jinja(compiled.render, names, text, item, sample)
 
-    paths = (Path("sample", ("output_json",)),) if "output_json" in text else ()
-    return JinjaTemplate(text, paths, render)
+def _fault(text: str, line: int, message: str) -> TemplateError:
+    start = sum(len(one) + 1 for one in text.split("\n")[: line - 1])
+    return TemplateError(message, text=text, start=min(start, len(text)))
 
 
 def _unknown(environment: Any, tree: Any) -> str:
@@ -109,12 +142,26 @@ def _unknown(environment: Any, tree: Any) -> str:
     return ""
 
 
-def _syntax_problem(text: str, said: str) -> str:
-    """Return what is wrong with a text that does not parse; what jinja2 says is only quoted."""
+def _syntax_problem(text: str) -> str:
+    """Return what is wrong with a text that does not parse; jinja2's own words change."""
     for opener, closer in (("{{", "}}"), ("{%", "%}"), ("{#", "#}")):
         if text.rfind(opener) > text.rfind(closer):
             return f"unexpected end of template: the last {opener} has no {closer} after it"
-    return f"this line or its block cannot be read (jinja2 says: {shown(said, 200)})"
+    open_blocks: list[str] = []
+    for name, rest in _TAG.findall(_COMMENT_OR_RAW.sub("", text)):
+        if name in _BLOCKS:
+            if name != "set" or "=" not in rest:  # Else it sets a name within its one tag.
+                open_blocks.append(name)
+        elif name.startswith("end") and name[3:] in _BLOCKS:
+            if name[3:] not in open_blocks[-1:]:
+                inside = f"inside {{% {open_blocks[-1]} %}}" if open_blocks else "before it"
+                return f"{{% {name} %}} has no {{% {name[3:]} %}} {inside}"
+            open_blocks.pop()
+        elif name not in _TAGS:
+            return f"there is no tag {{% {name} %}}"
+    if open_blocks:
+        return f"{{% {open_blocks[-1]} %}} has no {{% end{open_blocks[-1]} %}} after it"
+    return "this line or its block cannot be read"
 
 
 def _absence(owner: Any, name: Any) -> str:
@@ -164,13 +211,15 @@ def _render_jinja(
     try:
         return render(item=item, sample=sample)
     except UndefinedError as error:
-        raise MissingVariableError(f"{error}") from None
+        raise MissingVariableError(str(error.message)) from None
     except RecursionError:
         raise MissingVariableError(
             "the jinja2 template failed: it calls itself too deeply"
         ) from None
+    except JinjaError as error:
+        reason = f"jinja2 refuses it ({type(error).__name__})"
+        raise MissingVariableError(f"the jinja2 template failed: {reason}") from None
     except (
-        JinjaError,
         ArithmeticError,
         AttributeError,
         LookupError,
