@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
 __all__ = [
-    "DEEPEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode", "fault_of",
-    "has_long_number", "nests_deeper", "too_deep",
+    "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode",
+    "fault_of", "has_long_number", "nests_deeper", "read_whole", "too_deep",
 ]  # fmt: skip
 
 # Every digit becomes "0", so one fast substring search finds any run of 19 digits: the shortest
@@ -28,6 +28,8 @@ _LONG_RUN: Final = b"0" * 19
 DEEPEST: Final = 500
 """Levels that the standard library may read and write: with more, it would depend on how deep its
 caller's own calls are, and the same row would be read in one process and not in another."""
+LONGEST: Final = 64 << 20
+"""Bytes of a text that is held whole: a config, a suite, one row. A device file never ends."""
 # A string that never ends is one too: to begin anew at each quote in it would take for ever.
 _STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS: Final = re.compile(r"[\[\]{}]")
@@ -45,6 +47,20 @@ _SCALAR: Final = re.compile(
 
 class ConstantError(ValueError):
     """A text holds NaN or an infinity where JSON has none."""
+
+
+def read_whole(stream: BinaryIO, longest: int = LONGEST) -> bytes:
+    """Return all bytes of a stream.
+
+    Raises:
+        ValueError: there are more than `longest`.
+        OSError: it cannot be read.
+    """
+    data = stream.read(longest + 1)
+    if len(data) > longest:
+        size = f"{longest >> 20} MB" if longest >> 20 else f"{longest >> 10} kB"
+        raise ValueError(f"it is longer than {size}, and may never end")
+    return data
 
 
 def has_long_number(data: bytes) -> bool:

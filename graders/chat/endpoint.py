@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from graders import jsontext
 from graders.errors import OptionError, UnavailableError, shown
 
 __all__ = ["LOCAL", "OPENAI_URL", "Endpoint", "Key", "base_url", "resolve"]
@@ -150,9 +151,14 @@ def _key(key_file: Path | None, *, azure: bool) -> Key:
     named = key_file or os.environ.get("OPENAI_API_KEY_FILE")
     if named:
         try:
-            text = Path(named).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            with Path(named).open("rb") as file:
+                text = jsontext.read_whole(file, 1 << 16).decode().strip()
+        except UnicodeDecodeError:
+            raise OptionError(
+                f"the key file {named} cannot be read: it is not UTF-8 text"
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             raise OptionError(f"the key file {named} cannot be read: {reason}") from None
         if not text:
             raise OptionError(f"the key file {named} is empty")

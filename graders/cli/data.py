@@ -60,6 +60,7 @@ def schema(*, suite: bool) -> int:
 
 @click.group(
     invoke_without_command=True,
+    subcommand_metavar="[COMMAND] [ARGS]...",  # What click writes of it depends on its version.
     short_help="Show the data that metrics use and what is kept here; clear what is old.",
     epilog="""\b
 Examples:

@@ -181,12 +181,13 @@ def text_value(option: str, value: str) -> str:
     Raises:
         OptionError: the file cannot be read.
     """
-    if value == "-":
-        return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-    if not value.startswith("@"):
+    if value != "-" and not value.startswith("@"):
         return value
     try:
-        return Path(value[1:]).read_bytes().decode()
+        if value == "-":
+            return jsontext.read_whole(sys.stdin.buffer).decode("utf-8", "surrogateescape")
+        with Path(value[1:]).open("rb") as file:
+            return jsontext.read_whole(file).decode()
     except UnicodeDecodeError:
         raise OptionError(f"{option} {value}: the file is not UTF-8 text") from None
     except (OSError, ValueError) as error:

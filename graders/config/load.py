@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from graders import jsontext
 from graders.config import document
 from graders.config.fault import faults_of, formula_faults, json_path
 from graders.config.model import EvalCriteria, GraderConfig
@@ -150,19 +151,29 @@ def _read(source: str | bytes | os.PathLike[str]) -> tuple[str, str]:
         return _decoded(source, "grader"), "grader"
     if isinstance(source, str):
         if source == "-":
-            return _decoded(sys.stdin.buffer.read(), "standard input"), "standard input"
+            name = "standard input"
+            return _decoded(_whole(sys.stdin.buffer, name), name), name
         start = source.lstrip("\ufeff \t\r\n")
         if not start or start.startswith(("{", "[")) or "\n" in source:
             return source, "grader"
     path = Path(source)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = jsontext.read_whole(file)
     except FileNotFoundError:
         raise _unreadable(str(path), f"there is no such file{_nearest_file(path)}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(quoted(str(path)), f"cannot be read: {reason}") from None
     return _decoded(data, str(path)), str(path)
+
+
+def _whole(stream: BinaryIO, name: str) -> bytes:
+    try:
+        return jsontext.read_whole(stream)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(name, f"cannot be read: {reason}") from None
 
 
 def _decoded(data: bytes, name: str) -> str:

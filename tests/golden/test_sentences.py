@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,7 @@ def _heard(sort: str, given: Any, capfd: pytest.CaptureFixture[str]) -> Any:
     results.unlink(missing_ok=True)
     # A summary holds times; what else `score` says is on standard error and in the results.
     shown = captured.err if given["run"][0] == "score" else captured.out + captured.err
+    shown = re.sub(r"\bin [\d.]+ s\b", "in … s", shown)
     return [*said, *shown.splitlines(), *(str(json.loads(row).get("failures")) for row in rows)]
 
 
