@@ -27,6 +27,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Arena:
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, self.upath, "unix")
         self.dpath = str(self.folder / "host.dgram")
         self._listen(socket.AF_UNIX, socket.SOCK_DGRAM, self.dpath, "unix-dgram")
-        self.abstract = f"arena-{os.getpid()}"
+        self.abstract = f"arena-{uuid.uuid4().hex}"  # Two arenas have the same numbers.
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, "\0" + self.abstract, "abstract")
         # A descriptor that a careless start would hand down.
         self.leaked = os.open(self.secret, os.O_RDONLY)
@@ -224,11 +225,9 @@ def attack(arena: Arena, path: Path, options: dict[str, Any]) -> list[str]:
     faults += [f"left scratch: {left}" for left in scratch_left()]
     if options["verbose"] or faults:
         why = f" ({evil.error.message[:120]})" if evil.error else ""
-        print(
-            f"  {'FAIL' if faults else 'met '} {path.stem:34} {outcome(evil):9}{seconds:6.1f} s{why}"
-        )
-        for fault in faults:
-            print("       ", fault)
+        told = f"{outcome(evil):9}{seconds:6.1f} s{why}"
+        lines = [f"  {'FAIL' if faults else 'met '} {path.stem:34} {told}"]
+        print("\n        ".join([*lines, *faults]), flush=True)
     return faults
 
 
