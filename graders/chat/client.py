@@ -18,7 +18,7 @@ from graders.chat.completion import read_completion
 from graders.chat.endpoint import Endpoint, resolve
 from graders.chat.fault import error_of_status, refused_in, refuses_form
 from graders.chat.local import LocalServer
-from graders.chat.loop import Loop, all_or_none
+from graders.chat.loop import GivenUpError, Loop, all_or_none
 from graders.chat.option import JudgeOptions
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
@@ -30,6 +30,7 @@ __all__ = ["ChatClient"]
 _PATH: Final = "/chat/completions"
 _FIRST_SECONDS: Final = 10.0  # How long the others wait to learn from a grader's first call.
 _MOST_LEARNED: Final = 1024
+_MOST_FORMS: Final = 4  # As many as `request.forms` ever gives.
 
 
 @dataclass(slots=True)
@@ -50,6 +51,14 @@ class _Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a request has besides its messages: parameters under the API's names, index of the form."""
+
+    params: dict[str, Any]
+    form: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Asking:
     """A call, ready to be asked.
 
@@ -65,9 +74,16 @@ class _Asking:
     params: Mapping[str, Any]
     learned: _Learned = field(default_factory=_Learned)
 
-    def sent(self) -> dict[str, Any]:
-        """Return the parameters that would be sent now."""
-        return request.accepted(self.params, self.learned.dropped)
+    @property
+    def wanted(self) -> _Sent:
+        """What would be sent to a server that refuses nothing."""
+        return _Sent(dict(self.params), 0)
+
+    @property
+    def sent(self) -> _Sent:
+        """What would be sent now."""
+        learned = self.learned
+        return _Sent(request.accepted(self.params, learned.dropped), learned.form)
 
 
 class ChatClient:
@@ -105,16 +121,19 @@ class ChatClient:
         self._wire: Wire | None = None
         self._local: LocalServer | None = None
 
-    def perform(self, call: ChatCall) -> list[ChatReply]:
-        """Return one reply an entry, in order.
+    def perform(self, call: ChatCall, stop: threading.Event | None = None) -> list[ChatReply]:
+        """Return one reply an entry, in order; `stop` and what it raises as `perform_many`."""
+        return self.perform_many([call], stop)[0]
 
-        Raises:
-            UnavailableError: this machine lacks what the server needs.
-        """
-        return self.perform_many([call])[0]
-
-    def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
+    def perform_many(
+        self, calls: Sequence[ChatCall], stop: threading.Event | None = None
+    ) -> list[list[ChatReply]]:
         """Return one reply an entry, in order, of each call; no call waits for another's end.
+
+        Args:
+            calls: what to ask.
+            stop: set from another thread once nobody waits for the replies: requests under way are
+                broken off, and every reply is an error.
 
         Raises:
             UnavailableError: this machine lacks what the server needs.
@@ -130,7 +149,11 @@ class ChatClient:
             if self._loop is None:
                 self._loop = Loop("graders-judge")
             loop = self._loop
-        return loop.run(self._perform(calls))
+        try:
+            return loop.run(self._perform(calls), stop)
+        except GivenUpError:
+            error = ChatError("deadline", "nobody waits for the reply any more")
+            return [[ChatReply("", error) for _ in call.messages] for call in calls]
 
     def close(self) -> None:
         """Close connections, the cache, and the local server if there is one."""
@@ -168,14 +191,14 @@ class ChatClient:
             self._learned.popitem(last=False)
         return learned
 
-    def _key(self, asking: _Asking, index: int, params: Mapping[str, Any]) -> bytes:
-        call = asking.call
+    def _key(self, asking: _Asking, index: int, sent: _Sent) -> bytes:
+        call, form = asking.call, self.options.reply_form
         canonical = {
             "model": asking.model,
             "messages": call.messages[index],
             "schema": call.schema,
-            "params": params,
-            "form": self.options.reply_form,
+            "params": sent.params,
+            "form": f"{form}:{sent.form}" if sent.form else form,
         }
         repeat = call.repeats[index] if call.repeats else 0
         return request.key(self._endpoint.url, _PATH, canonical, repeat)
@@ -193,17 +216,18 @@ class ChatClient:
         """Return the kept reply to what would be sent now, or was sent when that was refused."""
         if self._cache is None:
             return None
-        sent = asking.sent()
+        sent = asking.sent
         reply = _from_bytes(self._cache.get(self._key(asking, index, sent)))
         if reply is None:
-            refused = self._cache.refused(self._key(asking, index, asking.params))
-            if refused and asking.learned.dropped <= set(refused):
-                sent = request.accepted(asking.params, refused)
+            refused = set(self._cache.refused(self._key(asking, index, asking.wanted)))
+            form = max((at for at in range(_MOST_FORMS) if _form(at) in refused), default=0)
+            if refused and asking.learned.dropped <= refused and asking.learned.form <= form:
+                sent = _Sent(request.accepted(asking.params, refused), form)
                 reply = _from_bytes(self._cache.get(self._key(asking, index, sent)))
         if reply is None:
             self.stats.misses += 1
             return None
-        self._take_note(asking, sent)
+        self._take_note(asking, sent.params)
         self._count_saved(asking, reply)
         return reply
 
@@ -268,8 +292,8 @@ class ChatClient:
 
     async def _one(self, asking: _Asking, index: int) -> ChatReply:
         while True:
-            sent = asking.sent()
-            if self._cache is None or not self._keeps(sent, asking.model):
+            sent = asking.sent
+            if self._cache is None or not self._keeps(sent.params, asking.model):
                 reply, _ = await self._ask(asking, index)
                 return reply
             key = self._key(asking, index, sent)
@@ -280,8 +304,12 @@ class ChatClient:
             flying = self._flying.get(key)
             if flying is None:
                 break
-            # Another row asks the very same: it is paid for once, if it may be kept.
-            reply, shared = await asyncio.shield(flying)
+            # Another row asks the very same: it is paid for once, if it may be kept. Where it is
+            # given up, this one asks for itself.
+            await asyncio.wait([flying])
+            if flying.cancelled():
+                continue
+            reply, shared = flying.result()
             if shared:
                 self._count_saved(asking, reply)
                 return reply
@@ -289,7 +317,7 @@ class ChatClient:
         self._flying[key] = future
         try:
             reply, sent = await self._ask(asking, index)
-            future.set_result((reply, self._keeps(sent, asking.model)))
+            future.set_result((reply, self._keeps(sent.params, asking.model)))
             if self.options.cache == "refresh":
                 self._refreshed |= {key, self._key(asking, index, sent)}
             return reply
@@ -298,7 +326,7 @@ class ChatClient:
                 future.cancel()
             del self._flying[key]
 
-    async def _ask(self, asking: _Asking, index: int) -> tuple[ChatReply, dict[str, Any]]:
+    async def _ask(self, asking: _Asking, index: int) -> tuple[ChatReply, _Sent]:
         """Ask; alone where it is the first of its grader, so that the others learn from it."""
         learned = asking.learned
         if learned.first is not None or self._endpoint.first_party:
@@ -312,8 +340,8 @@ class ChatClient:
         finally:
             learned.first.set()
 
-    async def _ask_now(self, asking: _Asking, index: int) -> tuple[ChatReply, dict[str, Any]]:
-        """Return a reply and the parameters that its request had."""
+    async def _ask_now(self, asking: _Asking, index: int) -> tuple[ChatReply, _Sent]:
+        """Return a reply and what its request had."""
         endpoint, wire, call, learned = self._endpoint, self._wire, asking.call, asking.learned
         if wire is None:
             raise TypeError("the wire is made before the first request")
@@ -322,14 +350,14 @@ class ChatClient:
         dropped = unknown = learned.dropped
         first_error: ChatError | None = None
         while True:
-            form, sent = forms[at], request.accepted(asking.params, dropped)
+            form, sent = forms[at], _Sent(request.accepted(asking.params, dropped), at)
             body = request.body(
                 endpoint,
                 asking.model,
                 call.messages[index],
                 call.schema_name,
                 call.schema,
-                sent,
+                sent.params,
                 form,
             )
             try:
@@ -340,7 +368,9 @@ class ChatClient:
                 break
             error = error_of_status(answer, endpoint.key)
             if refuses_form(answer) and error.kind != "refused":
-                refused = refused_in(answer, sent, request.words([body["messages"], call.schema]))
+                refused = refused_in(
+                    answer, sent.params, request.words([body["messages"], call.schema])
+                )
                 if refused.values <= request.CAPS and request.owns_cap(call.sampling):
                     dropped |= refused.values and request.CAPS  # Nobody asked for this cap.
                 elif refused.values:
@@ -362,7 +392,7 @@ class ChatClient:
         self.stats.count(reply.model or asking.model, reply.usage, saved=False)
         learned.dropped |= unknown
         self._learn(learned, at, len(forms), reply)
-        self._take_note(asking, sent)
+        self._take_note(asking, sent.params)
         self._keep(asking, index, sent, dropped, reply)
         return reply, sent
 
@@ -370,16 +400,19 @@ class ChatClient:
         self,
         asking: _Asking,
         index: int,
-        sent: Mapping[str, Any],
+        sent: _Sent,
         dropped: frozenset[str],
         reply: ChatReply,
     ) -> None:
         """Write a reply down at once: whoever is killed later need not pay for it again."""
-        if self._cache is None or not self._keeps(sent, asking.model) or not _is_answer(reply):
+        if self._cache is None or not _is_answer(reply):
             return
-        wanted = self._key(asking, index, asking.params)
+        if not self._keeps(sent.params, asking.model):
+            return
+        wanted = self._key(asking, index, asking.wanted)
+        without = {*dropped, _form(sent.form)} if sent.form else dropped
         self._cache.put(
-            self._key(asking, index, sent), _to_bytes(reply), wanted=wanted, without=dropped
+            self._key(asking, index, sent), _to_bytes(reply), wanted=wanted, without=without
         )
 
     def _learn(self, learned: _Learned, at: int, count: int, reply: ChatReply) -> None:
@@ -391,6 +424,11 @@ class ChatClient:
         elif self.options.reply_form == "auto" and learned.form <= at:
             learned.form = count - 1
             self.stats.note("the server ignores response_format; the shape is asked for in words")
+
+
+def _form(at: int) -> str:
+    """Return how the cache notes that a request had another form than the first."""
+    return f"form:{at}"
 
 
 def _is_answer(reply: ChatReply) -> bool:

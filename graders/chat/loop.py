@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from concurrent.futures import wait
+from typing import Any, Final, TypeVar
 
-__all__ = ["Loop", "all_or_none"]
+__all__ = ["GivenUpError", "Loop", "all_or_none"]
 
 Result = TypeVar("Result")
+
+_LOOK_SECONDS: Final = 0.2
+"""How often a caller that may be given up looks whether it is."""
+
+
+class GivenUpError(Exception):
+    """Nobody waits any more for what was run; it was cancelled."""
 
 
 class Loop:
@@ -23,8 +31,16 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return what a coroutine gives; on an interruption, cancel it and wait for its end."""
+    def run(self, work: Coroutine[Any, Any, Result], stop: threading.Event | None = None) -> Result:
+        """Return what a coroutine gives; on an interruption, cancel it and wait for its end.
+
+        Args:
+            work: the coroutine.
+            stop: set from another thread once nobody waits for it.
+
+        Raises:
+            GivenUpError: `stop` was set before the end.
+        """
         done = threading.Event()
 
         async def watched() -> Result:
@@ -35,7 +51,11 @@ class Loop:
 
         future = asyncio.run_coroutine_threadsafe(watched(), self._loop)
         try:
-            return future.result()
+            while stop is not None and not stop.is_set() and not future.done():
+                wait([future], _LOOK_SECONDS)
+            if stop is None or future.done():
+                return future.result()
+            raise GivenUpError  # noqa: TRY301  (as an interruption, it takes the work along)
         except BaseException:
             if not future.done():
                 future.cancel()

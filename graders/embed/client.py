@@ -22,7 +22,7 @@ from graders.chat.completion import bad_field
 from graders.chat.endpoint import Key, resolve
 from graders.chat.fault import error_of_status
 from graders.chat.field import FieldError, bad, typed, usage_of
-from graders.chat.loop import Loop, all_or_none
+from graders.chat.loop import GivenUpError, Loop, all_or_none
 from graders.chat.option import DEFAULT_EMBEDDING, JudgeOptions
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
@@ -88,12 +88,22 @@ class EmbedClient:
             return f"model:{self.model}|{minilm.library()}"
         return f"model:{self.model}|server:{self._endpoint.url}"
 
-    def perform(self, call: EmbedCall) -> list[EmbedReply]:
-        """Return one reply a text, in order. Threads wait for each other: a call is many requests."""
-        with self._alone:
-            return self._performed(call)
+    def perform(self, call: EmbedCall, stop: threading.Event | None = None) -> list[EmbedReply]:
+        """Return one reply a text, in order. Threads wait for each other: a call is many requests.
 
-    def _performed(self, call: EmbedCall) -> list[EmbedReply]:
+        Args:
+            call: the texts.
+            stop: set from another thread once nobody waits for the replies: requests under way are
+                broken off, and every reply is an error.
+        """
+        try:
+            with self._alone:
+                return self._performed(call, stop)
+        except GivenUpError:
+            error = ChatError("deadline", "nobody waits for the embedding any more")
+            return [EmbedReply(None, error) for _ in call.texts]
+
+    def _performed(self, call: EmbedCall, stop: threading.Event | None) -> list[EmbedReply]:
         distinct = list(dict.fromkeys(call.texts))
         found: dict[str, EmbedReply] = {}
         missing = distinct
@@ -112,7 +122,7 @@ class EmbedClient:
         elif missing:
             if self._loop is None:
                 self._loop = Loop("graders-embed")
-            found.update(self._loop.run(self._perform(missing)))
+            found.update(self._loop.run(self._perform(missing), stop))
         return [found[text] for text in call.texts]
 
     def close(self) -> None:

@@ -75,12 +75,20 @@ class Means:
         self._chat: ChatClient | None = None
         self._embedder: EmbedClient | None = None
 
-    def runner_of(self, plan: Plan, python: PythonPerformer | None = None) -> Runner:
+    def runner_of(
+        self,
+        plan: Plan,
+        python: PythonPerformer | None = None,
+        chat: ChatPerformer | None = None,
+        embed: EmbedPerformer | None = None,
+    ) -> Runner:
         """Return a new runner of a plan. Several runners may share these means.
 
         Args:
             plan: the plan.
             python: what performs its python graders; None for what all share.
+            chat: the same for its model graders.
+            embed: the same for its cosine.
 
         Raises:
             UnavailableError: this machine lacks what a leaf needs.
@@ -90,8 +98,8 @@ class Means:
         return Runner(
             plan,
             (python or self.python()) if Python in kinds else None,
-            chat=self.chat() if kinds & {ScoreModel, LabelModel} else None,
-            embed=self.embed() if any(map(is_cosine, plan.leaves)) else None,
+            chat=(chat or self.chat()) if kinds & {ScoreModel, LabelModel} else None,
+            embed=(embed or self.embed()) if any(map(is_cosine, plan.leaves)) else None,
             repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
         )
 

@@ -12,7 +12,18 @@ from typing import Any, Final, Literal
 
 from graders import jsontext
 from graders.api import Grader
-from graders.calls import PythonCall, PythonError, PythonPerformer, PythonReply
+from graders.calls import (
+    ChatCall,
+    ChatPerformer,
+    ChatReply,
+    EmbedCall,
+    EmbedPerformer,
+    EmbedReply,
+    PythonCall,
+    PythonError,
+    PythonPerformer,
+    PythonReply,
+)
 from graders.config import Loaded, dump, load_source
 from graders.config.model import EvalCriteria
 from graders.engine.performers import Means
@@ -60,26 +71,73 @@ class Answer:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _Stoppable:
-    """The sandbox, for one request after the other: what it does ends with its request."""
+class _Turn:
+    """The means of all, for one request after the other: what they do ends with its request."""
 
-    def __init__(self, sandbox: Callable[[], PythonPerformer], stop: Event) -> None:
-        self._sandbox = sandbox
+    def __init__(self, means: Means, lock: Lock, stop: Event) -> None:
+        self._means = means
+        self._lock = lock
         self.stop = stop
+
+    def performers(self) -> tuple[PythonPerformer, ChatPerformer, EmbedPerformer]:
+        """Return what performs python graders, model graders and cosine."""
+        return _TurnOfPython(self), _TurnOfChat(self), _TurnOfEmbed(self)
+
+    def one(self, kind: Literal["python", "chat", "embed"]) -> tuple[Any, dict[str, Any]]:
+        """Return what performs a kind, started once for all, and how it is told of the end."""
+        with self._lock:
+            performer = getattr(self._means, kind)()
+        stops = isinstance(performer, PythonSandbox) or kind != "python"
+        return performer, {"stop": self.stop} if stops else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnOfPython:
+    turn: _Turn
 
     def check(self, source: str, image_tag: str | None = None) -> PythonError | None:
         """Load the source without grading."""
-        sandbox = self._sandbox()
-        if isinstance(sandbox, PythonSandbox):
-            return sandbox.check(source, image_tag, stop=self.stop)
-        return sandbox.check(source, image_tag)
+        sandbox, stop = self.turn.one("python")
+        found: PythonError | None = sandbox.check(source, image_tag, **stop)
+        return found
 
     def perform(self, call: PythonCall) -> list[PythonReply]:
         """Return one reply a row."""
-        sandbox = self._sandbox()
-        if isinstance(sandbox, PythonSandbox):
-            return sandbox.perform(call, stop=self.stop)
-        return sandbox.perform(call)
+        sandbox, stop = self.turn.one("python")
+        replies: list[PythonReply] = sandbox.perform(call, **stop)
+        return replies
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnOfChat:
+    turn: _Turn
+
+    def perform(self, call: ChatCall) -> list[ChatReply]:
+        """Return one reply an entry."""
+        return self.perform_many([call])[0]
+
+    def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
+        """Return one reply an entry of each call."""
+        client, stop = self.turn.one("chat")
+        replies: list[list[ChatReply]] = client.perform_many(calls, **stop)
+        return replies
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnOfEmbed:
+    turn: _Turn
+
+    @property
+    def signature(self) -> str:
+        """What makes the embeddings."""
+        made: str = self.turn.one("embed")[0].signature
+        return made
+
+    def perform(self, call: EmbedCall) -> list[EmbedReply]:
+        """Return one reply a text."""
+        client, stop = self.turn.one("embed")
+        replies: list[EmbedReply] = client.perform(call, **stop)
+        return replies
 
 
 @dataclass(slots=True)
@@ -89,7 +147,7 @@ class _Known:
     loaded: Loaded
     plan: Plan
     key: bytes
-    runners: list[tuple[Runner, _Stoppable]] = field(default_factory=list)
+    runners: list[tuple[Runner, _Turn]] = field(default_factory=list)
 
 
 class Desk:
@@ -122,7 +180,7 @@ class Desk:
             task: what is asked for.
             body: the request's body.
             stop: set from another thread once nobody waits for the answer: its python graders are
-                killed at once.
+                killed at once, what it asks of models is broken off.
         """
         try:
             return self._tasks[task](body, stop or Event())
@@ -255,25 +313,20 @@ class Desk:
             raise ApiError(413, too_much, code="request_too_large")
         started = time.perf_counter()
         try:
-            runner, python = known.runners.pop()
-            python.stop = stop
+            runner, turn = known.runners.pop()
+            turn.stop = stop
         except IndexError:
-            python = _Stoppable(self._python, stop)
-            with self._lock:
-                runner = self._means.runner_of(known.plan, python)
+            turn = _Turn(self._means, self._lock, stop)
+            runner = self._means.runner_of(known.plan, *turn.performers())
         graded = runner.grade(Chunk([item], [sample], [None]))
-        known.runners.append((runner, python))
+        known.runners.append((runner, turn))
         return graded.grade(0, time.perf_counter() - started), graded
 
     def _check(self, known: _Known, stop: Event) -> None:
         """Load every python source once, as `graders validate` does."""
-        python = _Stoppable(self._python, stop)
+        python, _, _ = _Turn(self._means, self._lock, stop).performers()
         with Grader(known.loaded, python=python, judge=self._options.judge) as grader:
             grader.check()
-
-    def _python(self) -> PythonPerformer:
-        with self._lock:
-            return self._means.python()
 
     def _findings(self, known: _Known, target: Target) -> list[dict[str, Any]]:
         # Nothing is started by these: they look at the config alone.

@@ -122,6 +122,10 @@ class ScriptedServer:
         self.most = max(self.most, self.now)
         try:
             told = self.script(asked, len(self.asked))
+            while told.held():
+                if reader.at_eof():
+                    return False  # Who asked has gone.
+                await asyncio.sleep(0.002)
             await self._tell(told, writer)
         finally:
             self.now -= 1
@@ -135,8 +139,6 @@ class ScriptedServer:
     async def _tell(self, told: Told, writer: asyncio.StreamWriter) -> None:
         if told.delay:
             await asyncio.sleep(told.delay)
-        while told.held():  # noqa: ASYNC110  (what it looks at is no event)
-            await asyncio.sleep(0.002)
         if told.cut_at == -1:
             return
         if told.raw is not None:

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graders.calls import ChatCall, ChatReply
+from graders.calls import ChatCall, ChatReply, EmbedCall
 from graders.chat import JudgeOptions
 from graders.chat.cache import open_cache
-from graders.chat.client import ChatClient
+from graders.chat.client import ChatClient, _Learned, _Sent
+from graders.embed.client import EmbedClient
 from tests.chat.server import Asked, Told, completion, error
+from tests.waiting import PATIENCE, until
 
 # What each model's server does not take; the graders below differ in parameters, schema or messages.
 
@@ -300,3 +302,57 @@ def test_a_row_that_makes_its_server_speak_of_parameters_changes_no_other_reques
         first, second = client.perform(ChatCall("m", texts, "v", NUMBER, {"temperature": 0}))
     assert (first.error is None, second.error) == (False, None)
     assert [one.body["temperature"] for one in server.asked] == [0, 0]
+
+
+def test_a_reply_in_another_form_is_kept_under_that_form(serve, tmp_path):
+    file = tmp_path / "c.sqlite"
+    server = serve(script)
+    asked = ChatCall("plain", [[{"role": "user", "content": "x"}]], "v", LABEL)
+    with ChatClient(options(server, cache="all", cache_file=file)) as client:
+        (first,) = client.perform(asked)
+    assert [one.body.get("response_format", {}).get("type") for one in server.asked] == [
+        "json_schema", "json_schema", "json_object", None,
+    ]  # fmt: skip
+    with open_cache(file, read_only=True) as cache:
+        prepared = client._prepared(asked, _Learned())
+        assert cache.get(client._key(prepared, 0, prepared.wanted)) is None
+        assert cache.get(client._key(prepared, 0, _Sent(prepared.wanted.params, 3))) is not None
+    for mode in ("all", "offline"):
+        with ChatClient(options(server, cache=mode, cache_file=file)) as client:
+            assert seen(client.perform(asked)) == seen([first])
+    assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize("cache", ["none", "all"])
+def test_a_call_that_is_given_up_ends_at_once_and_costs_no_other_its_reply(serve, tmp_path, cache):
+    """Two ask the very same, one of them goes: the other has its reply."""
+    held = threading.Event()
+    server = serve(lambda *_: Told(body=completion("{}").body, held=lambda: not held.is_set()))
+    chosen = options(server, cache=cache, cache_file=tmp_path / "c.sqlite", concurrency=2)
+    asked = ChatCall("m", [[{"role": "user", "content": "x"}]], "v", NUMBER)
+    stop = threading.Event()
+    with ChatClient(chosen) as client, ThreadPoolExecutor(2) as pool:
+        going = pool.submit(client.perform, asked, stop)
+        until(lambda: len(server.asked) == 1)
+        staying = pool.submit(client.perform, asked)
+        stop.set()
+        (gone,) = going.result(PATIENCE)
+        assert gone.error is not None
+        assert gone.error.kind == "deadline"
+        assert "nobody waits" in gone.error.message
+        until(lambda: len(server.asked) == 2 and server.now == 1)  # The other's is under way.
+        held.set()
+        (reply,) = staying.result(PATIENCE)
+        assert reply.error is None
+        assert client.perform(asked)[0].cached == (cache == "all")
+
+
+def test_embeddings_that_are_given_up_end_at_once(serve):
+    server = serve(lambda *_: Told(held=lambda: True))
+    stop = threading.Event()
+    with EmbedClient(options(server)) as client, ThreadPoolExecutor(1) as pool:
+        going = pool.submit(client.perform, EmbedCall(["a", "b"]), stop)
+        until(lambda: len(server.asked) == 1)
+        stop.set()
+        assert [one.error and one.error.kind for one in going.result(PATIENCE)] == ["deadline"] * 2
+        until(lambda: server.now == 0)

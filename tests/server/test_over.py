@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import socket
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -163,8 +164,44 @@ JUDGED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_process_whose_work_is_overdue_is_replaced_and_loses_nobody(tmp_path: Path) -> None:
-    """A judge that never answers, and a request that is over: nothing can end that wait."""
+DEAF = """
+from graders.chat.loop import Loop
+from graders.server.worker import main
+run = Loop.run
+Loop.run = lambda self, work, stop=None: run(self, work)
+main()
+"""
+
+
+def test_a_judge_is_asked_no_further_for_a_request_that_is_over(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        judge = JudgeOptions(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+        options = ServeOptions(data_dir=tmp_path, jobs=0, processes=1, judge=judge)
+        asyncio.run(_given_up(options, silent))
+
+
+async def _given_up(options: ServeOptions, silent: socket.socket) -> None:
+    pool = Pool(options)
+    await pool.start()
+    try:
+        body = {"grader": JUDGED, "model_sample": "x", "item": {}}
+        gone = asyncio.ensure_future(pool.ask("run", json.dumps(body).encode()))
+        asked, _ = await asyncio.to_thread(silent.accept)
+        with asked:
+            gone.cancel()
+            while await asyncio.to_thread(asked.recv, 1 << 16):
+                pass  # What was asked, and then the end.
+        await _when(lambda: not pool._models._processes[0]._over)
+        assert pool.restarts == 0
+    finally:
+        await pool.close()
+
+
+def test_a_process_whose_work_is_overdue_is_replaced_and_loses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A judge that never answers, and work that does not hear that its request is over."""
+    monkeypatch.setattr("graders.server.pool.program", lambda _: [sys.executable, "-c", DEAF])
     with socket.create_server(("127.0.0.1", 0)) as silent:
         judge = JudgeOptions(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
         options = ServeOptions(

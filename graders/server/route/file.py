@@ -76,6 +76,9 @@ async def form_of(
         state_of(request).spool.bytes -= held[0]
         if form is not None:
             await form.close()
+        # A file whose part never ended stands in no form, and would be closed whenever.
+        for file in getattr(parser, "_files_to_close_on_error", ()):
+            file.close()
 
 
 async def _counted(request: Request, limit: int, held: list[int]) -> AsyncGenerator[bytes, None]:
