@@ -52,6 +52,7 @@ class _Source:
     python: str
     name: str
     isolation: str = "row"
+    harmless: bool = False
     imports: list[str] = field(default_factory=list)
     fault: PythonError | None = None
     scanned: bool = False
@@ -265,7 +266,9 @@ class PythonSandbox:
             known.fault = replace(answer, message=f"the source cannot be parsed: {answer.message}")
         else:
             try:
-                known.isolation, known.imports, known.fault = _scanned(answer, self.isolation)
+                known.harmless, known.imports, known.fault = _scanned(answer)
+                auto = "module" if known.harmless else "row"
+                known.isolation = auto if self.isolation == "auto" else self.isolation
             except ForgedError as error:
                 known.fault = PythonError("load", f"the source cannot be parsed: {error}")
         known.scanned = True
@@ -327,7 +330,7 @@ class PythonSandbox:
             if not known.scanned:
                 self._examine(known, worker)
             if known.fault is None:
-                worker.prepare(known.isolation, known.imports)
+                worker.prepare(known.isolation, known.imports, harmless=known.harmless)
         except WorkerLostError as error:
             worker.close()
             if not known.scanned or (stop is not None and stop.is_set()):
@@ -469,22 +472,24 @@ def _start_error(error: StartError) -> PythonError:
     return PythonError(kind, str(error))  # type: ignore[arg-type]
 
 
-def _scanned(answer: list[Any], wanted: Isolation) -> tuple[str, list[str], PythonError | None]:
-    """Return isolation, imports and fault from the scanning child's word, all of it checked."""
+def _scanned(answer: list[Any]) -> tuple[bool, list[str], PythonError | None]:
+    """Return whether a source may share a process, its imports, and its fault.
+
+    All from the scanning child's word, which is checked.
+    """
     if len(answer) != 1 or not isinstance(answer[0], dict):
         raise ForgedError("the scan gave nonsense")
     if "error" in answer[0]:
-        return "row", [], load_fault([answer[0]["error"]])
+        return False, [], load_fault([answer[0]["error"]])
     found = answer[0].get("found")
     if not isinstance(found, dict) or not isinstance(found.get("imports"), list):
         raise ForgedError("the scan gave nonsense")
-    isolation = wanted if wanted != "auto" else "row" if found.get("row") else "module"
     names = []
     for entry in found["imports"][:200]:
         name = entry[0] if isinstance(entry, list) and entry else None
         if isinstance(name, str) and all(part.isidentifier() for part in name.split(".")):
             names.append(name)
-    return isolation, list(dict.fromkeys(names)), None
+    return not found.get("row"), list(dict.fromkeys(names)), None
 
 
 def _some_cpus(count: int, number: int) -> tuple[int, ...]:

@@ -224,9 +224,17 @@ class Worker:
 
     # -- what a lane asks for --------------------------------------------------------------
 
-    def prepare(self, isolation: str, imports: list[str]) -> None:
-        """Compile the source and import what it imports; may take `load_seconds`."""
-        order: dict[str, Any] = {"isolation": isolation, "imports": imports}
+    def prepare(self, isolation: str, imports: list[str], *, harmless: bool) -> None:
+        """Compile the source and import what it imports; may take `load_seconds`.
+
+        Args:
+            isolation: what its rows share.
+            imports: what it imports.
+            harmless: whether the scan found nothing in it that could go on after a call.
+        """
+        order: dict[str, Any] = {
+            "isolation": isolation, "imports": imports, "harmless": harmless,
+        }  # fmt: skip
         self.isolation = isolation
         self._say(b"P", json.dumps(order).encode())
         deadline = time.monotonic() + self.settings.limits.load_seconds

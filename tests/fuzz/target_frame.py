@@ -86,7 +86,7 @@ def _check_first(frame: list[Any]) -> None:
     except ForgedError:
         pass
     try:
-        _, names, fault = _scanned(frame, "auto")
+        _, names, fault = _scanned(frame)
     except ForgedError:
         return
     assert len(names) <= 200

@@ -94,8 +94,8 @@ def test_no_forgery_raises_anything_else(value: Any, other: Any) -> None:
         lambda: reply_of(value, 10),
         lambda: reply_of([None, 0.1, value, other, ""], 10),
         lambda: load_fault([value]),
-        lambda: _scanned([value], "auto"),
-        lambda: _scanned([{"found": {"imports": [value, other], "row": other}}], "auto"),
+        lambda: _scanned([value]),
+        lambda: _scanned([{"found": {"imports": [value, other], "row": other}}]),
     ):
         with contextlib.suppress(ForgedError):
             act()

@@ -183,6 +183,7 @@ class _Keeper:
         """Compile and import what the source imports, so that every runner starts with it."""
         assert self.grader is not None  # noqa: S101
         self.grader.mode = order["isolation"]
+        self.grader.harmless = order["harmless"]
         self.grader.compile()
         names = list(order["imports"])
         # A generator that is first loaded inside a row would miss that row's seed; numpy loads

@@ -88,6 +88,7 @@ class Grader:
         self.source: str = settings["source"]
         self.lines = self.source.splitlines()
         self.mode: str = settings["isolation"]
+        self.harmless = False
         self.seconds: float = settings["call_seconds"]
         self.load_seconds: float = settings["load_seconds"]
         self.output: int = settings["output_bytes"]
@@ -282,8 +283,11 @@ class _Alone:
     killed whatever it says.
     """
 
-    def __init__(self, *, matters: bool) -> None:
+    def __init__(self, *, matters: bool, harmless: bool) -> None:
         self._matters = matters
+        # To ask the system takes as long as a light row. Where the scan found nothing that could
+        # start a thread, which is also why rows share this process at all, Python's count will do.
+        self._asks = not harmless
         self._count = _thread._count  # noqa: SLF001  (threading's own way to count)
         self._stat = os.stat
         self._sleep = time.sleep
@@ -303,7 +307,7 @@ class _Alone:
         return self._matters and (
             self._count() > 0
             or any(self._timer(which)[0] for which in self._timers if self._timer)
-            or self._is_crowded()
+            or (self._asks and self._is_crowded())
         )
 
     def _is_crowded(self) -> bool:
@@ -412,7 +416,7 @@ def run(grader: Grader, data: int, reply: int) -> None:
     pipes = _Pipes(data, reply)
     row = _Row(grader)
     single = grader.mode == "row"
-    alone = _Alone(matters=not single)
+    alone = _Alone(matters=not single, harmless=grader.harmless)
     if not single and not _has_loaded(row, pipes):
         return
     settings = _Settings()
