@@ -111,8 +111,8 @@ clean: ## Remove the virtual environment and results
 	rm -rf $(VENV) $(VENV)-* out
 
 .PHONY: fuzz
-fuzz: $(VENV)/installed-dev ## Fuzz each reader (SECONDS=1200 each; TARGETS="..."); by atheris where it is installed
-	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),1200) $(TARGETS)
+fuzz: $(VENV)/installed-dev ## Fuzz each reader (FOR=1200 seconds each; TARGETS="..."; SEED=n); by atheris where it is installed
+	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(FOR),1200) $(if $(SEED),--seed $(SEED)) $(TARGETS)
 
 .PHONY: test-judge bench-chat
 test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights

@@ -97,7 +97,7 @@ def _hang(*_: Any) -> None:
     raise HangError(f"more than {_HANG:.0f} s of processor time")
 
 
-def _fuzz(name: str, seconds: float, engine: str) -> None:
+def _fuzz(name: str, seconds: float, engine: str, seed: int | None) -> None:
     """Run one target until its time is over; does not return."""
     seeds, new = kept.CORPUS / name, OUT / name
     new.mkdir(parents=True, exist_ok=True)
@@ -112,14 +112,14 @@ def _fuzz(name: str, seconds: float, engine: str) -> None:
         folders = [str(one) for one in (new, seeds) if one.is_dir()]
         options = [
             f"-dict={words}", "-verbosity=0", f"-timeout={_HANG * 10:.0f}", "-max_len=4096",
-            f"-rss_limit_mb={_MEMORY}", f"-artifact_prefix={OUT / name}-",
+            f"-rss_limit_mb={_MEMORY}", f"-artifact_prefix={OUT / name}-", f"-seed={seed or 0}",
         ]  # fmt: skip
         atheris.Setup([sys.argv[0], *options, *folders], watched)
         atheris.Fuzz()
         return
     target, tokens = kept.found(name)
     watched = Watched(name, target, seconds)
-    random = Random()
+    random = Random(seed)
     pool, seen = kept.inputs(seeds, new) or [b""], set[Any]()
     waiting = list(pool)
     steps: set[Any] = set()
@@ -171,6 +171,7 @@ def main() -> int:
     parser.add_argument(
         "--engine", choices=("atheris", "own"), help="default: atheris if installed"
     )
+    parser.add_argument("--seed", type=int, help="the same inputs each time, as far as it gets")
     parser.add_argument("--keep", action="store_true", help="only choose what is worth keeping")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -178,7 +179,7 @@ def main() -> int:
         parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(kept.names())}")
     engine = given.engine or ("atheris" if importlib.util.find_spec("atheris") else "own")
     if given.here:
-        _fuzz(given.targets[0], given.seconds, engine)
+        _fuzz(given.targets[0], given.seconds, engine, given.seed)
         return 0
     bad = []
     for name in given.targets or kept.names():
@@ -188,6 +189,7 @@ def main() -> int:
         _say(f"==> {name}, {given.seconds:.0f} s, engine {engine}")
         command = [sys.executable, "-m", "tests.fuzz.run", name, "--here", "--engine", engine]
         order = [*command, "--seconds", str(given.seconds)]
+        order += [] if given.seed is None else ["--seed", str(given.seed)]
         if subprocess.run(order, cwd=kept.HERE.parents[1], check=False).returncode:
             bad.append(name)
     if bad:
