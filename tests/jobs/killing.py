@@ -8,6 +8,7 @@ and compared with a job nobody killed.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -101,7 +102,7 @@ def told(folder: Path, name: str, place: Path) -> None:
             {
                 "status": job["status"], "result": result, "events": events, "left": left,
                 "checkpoints": checkpoints, "orphans": len(set(kept) - set(listed)),
-                "lost": len(set(listed) - set(kept)),
+                "lost": len(set(listed) - set(kept)), "modules": sorted(sys.modules),
             }
         )
     )  # fmt: skip
@@ -135,6 +136,9 @@ def main() -> None:
     fresh()
     forked(run_and_tell)
     wanted = json.loads(said.read_text())
+    # What a run imports when it needs it, here once for all those that follow.
+    for name in wanted.pop("modules"):
+        importlib.import_module(name)
     kills, rounds, wrong = 0, 1, []
     for first, phase in enumerate(PHASES):
         number = 1 + first % stride - stride
@@ -149,6 +153,7 @@ def main() -> None:
             said.unlink()
             forked(run_and_tell)
             found = json.loads(said.read_text())
+            del found["modules"]
             # A blob that was written and not entered is swept away after an hour.
             if found | {"orphans": 0} != wanted or found["orphans"] > 2:
                 wrong.append([phase, number, found])

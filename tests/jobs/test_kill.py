@@ -51,20 +51,21 @@ def killed(store: Store, folder: Path, url: str = "-", stride: int = 1) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_killed_at_every_transaction_ends_as_if_nobody_had(
-    store: Store, body: Any, tmp_path: Path
+    store: Store, body: Any, tmp_path: Path, stride: int
 ) -> None:
     store.jobs.create(body(hyperparameters={"n_epochs": 2, "batch_size": 6}, seed=1))
     (tmp_path / "work").mkdir()
-    found = killed(store, tmp_path / "work")
+    found = killed(store, tmp_path / "work", stride=stride)
     assert found["wrong"] == []
     assert found["wanted"]["status"] == "succeeded"
     assert found["wanted"]["left"] == [0, 0]
     assert found["wanted"]["orphans"] == found["wanted"]["lost"] == 0
-    assert found["kills"] > 60
+    assert found["kills"] > 60 / stride
 
 
-@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [10, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_with_a_model_killed_at_every_transaction_asks_for_nothing_that_it_has(
     store: Store, body: Any, tmp_path: Path, serve: Any, stride: int
 ) -> None:
@@ -85,19 +86,24 @@ def test_a_run_with_a_model_killed_at_every_transaction_asks_for_nothing_that_it
     assert found["kills"] > 60 / stride
 
 
-def test_a_worker_killed_at_any_time_goes_on(store: Store, body: Any) -> None:
+@pytest.mark.parametrize(
+    ("kills", "epochs"), [(3, 12), pytest.param(8, 50, marks=pytest.mark.slow)]
+)
+def test_a_worker_killed_at_any_time_goes_on(
+    store: Store, body: Any, kills: int, epochs: int
+) -> None:
     draw = random.Random(5)
-    wanted = store.jobs.create(body(seed=1, hyperparameters={"n_epochs": 50, "batch_size": 1}))
+    wanted = store.jobs.create(body(seed=1, hyperparameters={"n_epochs": epochs, "batch_size": 1}))
     result = store.files.path(run_job(store, wanted["id"])["result_files"][0]).read_bytes()
     name = store.jobs.create(
-        body(seed=1, hyperparameters={"n_epochs": 50, "batch_size": 1})
+        body(seed=1, hyperparameters={"n_epochs": epochs, "batch_size": 1})
     )["id"]  # fmt: skip
     killed = 0
 
     def reached(step: int) -> bool:
         return bool(store.jobs.get(name)["dry_run"]["step"] >= step)
 
-    for _ in range(8):
+    for _ in range(kills):
         with begin(store, name) as worker:
             step = store.jobs.get(name)["dry_run"]["step"] + draw.randint(1, 40)
             until(lambda: worker.poll() is not None or reached(step))  # noqa: B023
@@ -111,7 +117,7 @@ def test_a_worker_killed_at_any_time_goes_on(store: Store, body: Any) -> None:
 
 def test_two_processes_never_run_one_job_at_once(store: Store, body: Any) -> None:
     name = store.jobs.create(body(hyperparameters={"n_epochs": 10, "batch_size": 1}))["id"]
-    workers = [begin(store, name) for _ in range(3)]
+    workers = [begin(store, name) for _ in range(2)]
     codes = []
     for worker in workers:
         with worker:
