@@ -12,9 +12,14 @@ from tests.chat.server import Script, ScriptedServer
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ScriptedServer]]:
+def serve(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., ScriptedServer]]:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key-0123456789")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # Plain HTTP is spoken: clients need not read all certificates of this machine, each anew.
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
     started = []
 
     def start(script: Script, port: int = 0) -> ScriptedServer:

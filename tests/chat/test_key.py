@@ -79,7 +79,7 @@ def test_no_output_of_any_command_holds_the_key(serve, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     server = serve(echo)
     (tmp_path / "g.json").write_text(json.dumps(GRADER))
-    rows = [json.dumps({"item": {}, "sample": str(n)}) for n in range(60)]
+    rows = [json.dumps({"item": {}, "sample": str(n)}) for n in range(24)]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows))
     (tmp_path / "tmp").mkdir()
     commands = []

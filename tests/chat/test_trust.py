@@ -23,15 +23,16 @@ from tests.chat.server import Asked, Told, completion, error
 from tests.waiting import PATIENCE, until
 
 MAIN = "from graders.cli import main; main()"
-PEAK = """
-import resource, sys
-from graders.cli import main
-try:
-    main()
-finally:
+PEAKS = """
+import json, sys
+from graders.cli import _main
+peaks = []
+for arguments in json.loads(sys.argv[1]):
+    assert _main(arguments) == 0
     # What this process itself used at most; a child begins with its parent's figure elsewhere.
     lines = open("/proc/self/status").read().splitlines()
-    print(next(one.split()[1] for one in lines if one.startswith("VmHWM")), file=sys.stderr)
+    peaks.append(int(next(one.split()[1] for one in lines if one.startswith("VmHWM"))))
+print(json.dumps(peaks), file=sys.stderr)
 """
 GRADER = {
     "type": "score_model", "name": "j", "model": "judge",
@@ -60,23 +61,37 @@ def ask(url: str, call: ChatCall, **options: Any) -> list[ChatReply]:
         return client.perform(call)
 
 
-def write(folder: Path, rows: int, filler: str = "") -> None:
+def write(folder: Path, rows: int, filler: str = "", name: str = "rows.jsonl") -> None:
     (folder / "g.json").write_text(json.dumps(GRADER))
-    with (folder / "rows.jsonl").open("w") as stream:
+    with (folder / name).open("w") as stream:
         for n in range(rows):
             stream.write(json.dumps({"item": {}, "sample": f"row {n}{filler}"}) + "\n")
 
 
-def score(folder: Path, url: str, *more: str, code: str = MAIN) -> subprocess.Popen[str]:
-    arguments = ["score", "g.json", "rows.jsonl", "-o", "out.jsonl", "--json", "--base-url", url]
+def scoring(url: str, *more: str, rows: str = "rows.jsonl", output: str = "out.jsonl") -> list[str]:
+    return ["score", "g.json", rows, "-o", output, "--json", "--base-url", url, *more]
+
+
+def score(folder: Path, url: str, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments, *more], cwd=folder, text=True,
+        [sys.executable, "-c", MAIN, *scoring(url, *more)], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def results(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+def peaks_of(folder: Path, *runs: list[str]) -> list[int]:
+    """Return how many kilobytes a process had used at most after each run of the command in it."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAKS, json.dumps(runs)], cwd=folder, text=True,
+        capture_output=True, timeout=3 * PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    peaks: list[int] = json.loads(done.stderr.splitlines()[-1])
+    return peaks
+
+
+def results(folder: Path, name: str = "out.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
 
 
 # Paid once.
@@ -99,7 +114,7 @@ def test_a_mix_of_every_fault_ends_right_and_no_answer_is_asked_for_again(serve)
         return told
 
     server = serve(script)
-    call = calls(400)
+    call = calls(200)
     with ChatClient(JudgeOptions(base_url=server.url, cache="none", attempts=12)) as client:
         replies = client.perform(call)
         stats = client.stats
@@ -107,8 +122,8 @@ def test_a_mix_of_every_fault_ends_right_and_no_answer_is_asked_for_again(serve)
     assert {one.error.kind for one in broken if one.error} == {"server"}
     assert all("in the middle of the answer" in one.error.message for one in broken if one.error)
     assert set(answered(server).values()) == {1}
-    assert stats.answered == 400
-    assert stats.requests == len(server.asked) == 400 + stats.retries
+    assert stats.answered == 200
+    assert stats.requests == len(server.asked) == 200 + stats.retries
     assert 0 < stats.lost < stats.retries
 
 
@@ -135,36 +150,36 @@ def test_equal_rows_are_refreshed_once(serve, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_a_run_killed_in_a_block_pays_again_only_for_the_calls_in_flight(serve, tmp_path):
     killed = False
-    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 120 and not killed))
-    write(tmp_path, 300)
+    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 48 and not killed))
+    write(tmp_path, 120)
     more = ("--cache-file", "c.sqlite", "--concurrency", "8")
     process = score(tmp_path, server.url, *more)
-    until(lambda: server.answered == 120)
+    until(lambda: server.answered == 48)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
     killed = True
     out, err = score(tmp_path, server.url, *more, "--resume").communicate(timeout=PATIENCE)
-    assert [one["reward"] for one in results(tmp_path)] == [0.5] * 300, err
+    assert [one["reward"] for one in results(tmp_path)] == [0.5] * 120, err
     twice = [row for row, count in answered(server).items() if count > 1]
     assert len(twice) <= 8
     summary = json.loads(out)
-    assert summary["resumed_rows"] + summary["judge"][0]["cache_hits"] >= 120 - 8
+    assert summary["resumed_rows"] + summary["judge"][0]["cache_hits"] >= 48 - 8
 
 
 def test_a_server_killed_in_a_run_and_back_for_the_next_is_asked_for_the_rest_only(serve, tmp_path):
-    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 100))
-    write(tmp_path, 400)
+    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 40))
+    write(tmp_path, 120)
     more = ("--cache-file", "c.sqlite", "--concurrency", "8", "--attempts", "2")
     process = score(tmp_path, server.url, *more)
-    until(lambda: server.answered == 100)
+    until(lambda: server.answered == 40)
     server.stop()
     process.communicate(timeout=PATIENCE)
     failed = [one for one in results(tmp_path) if one["reward"] is None]
-    assert 0 < len(failed) <= 300
+    assert 0 < len(failed) <= 80
     assert {one["failures"][0]["code"] for one in failed} == {"model_grader_server_error"}
     again = serve(lambda *_: completion(), server.port)
     _, err = score(tmp_path, again.url, *more).communicate(timeout=PATIENCE)
-    assert [one["reward"] for one in results(tmp_path)] == [0.5] * 400, err
+    assert [one["reward"] for one in results(tmp_path)] == [0.5] * 120, err
     assert len(again.asked) == len(failed)
 
 
@@ -192,18 +207,18 @@ def test_a_server_that_comes_back_is_asked_again(serve):
 
 
 def test_a_restart_of_the_server_within_the_tries_costs_no_row(serve):
-    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 100))
+    server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 40))
     port = server.port
     back: list[Any] = []
 
     def restart() -> None:
-        until(lambda: server.answered == 100)
+        until(lambda: server.answered == 40)
         server.stop()
         back.append(serve(lambda *_: completion(), port))
 
     restarter = threading.Thread(target=restart)
     restarter.start()
-    replies = ask(server.url, calls(1000), concurrency=8)
+    replies = ask(server.url, calls(200), concurrency=8)
     restarter.join()
     assert {
         one.error for one in replies if one.error and "middle" not in one.error.message
@@ -213,7 +228,7 @@ def test_a_restart_of_the_server_within_the_tries_costs_no_row(serve):
 
 def test_rows_of_any_length_keep_the_judges_busy(serve, tmp_path):
     server = serve(lambda *_: Told(body=completion().body, held=lambda: server.most < 100))
-    write(tmp_path, 600, " word" * 3000)
+    write(tmp_path, 140, " word" * 3000)
     process = score(tmp_path, server.url, "--concurrency", "128", "--no-cache")
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
@@ -234,33 +249,22 @@ def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, kind):
     else:  # 1 GB of blanks in 1 MB, in members that each would do.
         member = gzip.compress(b" " * (16 << 20))
         told = Told(body=member * 64, headers={"content-encoding": "gzip"})
-    write(tmp_path, 2)
+    write(tmp_path, 2, name="two.jsonl")
+    write(tmp_path, 70)
     server = serve(lambda asked, _: completion() if row_of(asked) in ("row 0", "row 1") else told)
     more = ("--no-cache", "--concurrency", "64")
-    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=PATIENCE)
-    small = int(err.split()[-1])
-    write(tmp_path, 100)
-    _, err = score(tmp_path, server.url, *more, code=PEAK).communicate(timeout=PATIENCE)
-    large = int(err.split()[-1])
+    small, large = peaks_of(
+        tmp_path,
+        scoring(server.url, *more, rows="two.jsonl", output="small.jsonl"),
+        scoring(server.url, *more),
+    )
     found = results(tmp_path)
     assert [one["reward"] for one in found[:2]] == [0.5, 0.5]
     assert all(
         "longer than the 1,048,576 bytes" in one["failures"][0]["message"] for one in found[2:]
     )
-    assert len(server.asked) == 2 + 100
+    assert len(server.asked) == 2 + 70
     assert large - small < 160_000  # Kilobytes: 64 at once would be 3.2 GB.
-
-
-def peak_of_a_run(serve: Any, folder: Path, rows: int, *more: str) -> int:
-    server = serve(lambda *_: completion(), 0)
-    server.forgets = True
-    write(folder, rows, " " + "word " * 40)
-    process = score(folder, server.url, "--concurrency", "256", *more, code=PEAK)
-    _, err = process.communicate(timeout=3 * PATIENCE)
-    server.stop()
-    assert process.returncode == 0, err
-    assert len(results(folder)) == rows
-    return int(err.split()[-1])
 
 
 @LINUX
@@ -268,9 +272,13 @@ def peak_of_a_run(serve: Any, folder: Path, rows: int, *more: str) -> int:
     ("few", "many"), [(300, 900), pytest.param(2000, 20_000, marks=pytest.mark.slow)]
 )
 def test_rows_are_scored_at_256_in_flat_memory(serve, tmp_path, few, many):
-    peaks = [
-        peak_of_a_run(serve, tmp_path, rows, "--cache", "--cache-file", f"{rows}.sqlite")
-        for rows in (few, many)
-    ]
-
+    server = serve(lambda *_: completion())
+    server.forgets = True
+    runs = []
+    for rows in (few, many):
+        write(tmp_path, rows, " " + "word " * 40, f"{rows}.jsonl")
+        more = ("--concurrency", "256", "--cache", "--cache-file", f"{rows}.sqlite")
+        runs.append(scoring(server.url, *more, rows=f"{rows}.jsonl", output=f"out{rows}.jsonl"))
+    peaks = [peaks_of(tmp_path, run)[0] for run in runs]
+    assert [len(results(tmp_path, f"out{rows}.jsonl")) for rows in (few, many)] == [few, many]
     assert peaks[1] - peaks[0] < 12_000
