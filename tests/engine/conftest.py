@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ def row(index: int) -> Any:
     return body
 
 
+@functools.cache
 def lines(count: int) -> bytes:
     """So many lines: rows, and here and there a broken or a blank one."""
     found = []

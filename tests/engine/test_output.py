@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import graders
+from graders.cli import _main
 from graders.engine.manifest import manifest_of, read_manifest
 from graders.engine.output import FileOutput, StreamOutput, partial_of
 from graders.engine.run import MaxFailures
@@ -298,17 +300,56 @@ def start(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
+Here = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Here:
+    """The same command in this process, its rows from a pipe; its exit code and what it said."""
+
+    def run(rows: bytes, *more: str) -> tuple[int, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+        reader, writer = os.pipe()
+
+        def feed() -> None:
+            # It may end before it has read all.
+            with contextlib.suppress(BrokenPipeError), os.fdopen(writer, "wb") as sink:
+                sink.write(rows)
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        with os.fdopen(reader, encoding="utf-8") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            code = _main(["score", "grader.json", "-", *more, "--workers", "0", "-o", "out.jsonl"])
+        feeder.join(PATIENCE)
+        return code, capfd.readouterr().err
+
+    return run
+
+
+KILLS = (signal.SIGKILL, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("seed", "kills"),
+    [
+        (0, KILLS),
+        *(pytest.param(n, (*KILLS, signal.SIGKILL), marks=pytest.mark.slow) for n in range(4)),
+    ],
+)
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
-    score: Score, tmp_path: Path, seed: int, workers: str
+    score: Score, tmp_path: Path, seed: int, kills: tuple[signal.Signals, ...], workers: str
 ) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     score(output="expected.jsonl", workers=0)
     size = (tmp_path / "expected.jsonl").stat().st_size
     chance = random.Random(seed)
     partial = partial_of(tmp_path / "out.jsonl")
-    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+    for number in kills:
         there = partial.stat().st_size if partial.exists() else 0
         place = chance.randint(there, there + (size - there) // 2)
         killed = start(
@@ -325,7 +366,7 @@ def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
     assert not partial.exists()
 
 
-def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path) -> None:
+def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     data = lines(3000)
     (tmp_path / "rows.jsonl").write_bytes(data)
@@ -339,15 +380,10 @@ def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path) 
     running.kill()
     running.communicate()
 
-    def resume(rows: bytes) -> tuple[int, bytes]:
-        again = start(tmp_path, "-", "--resume", stdin=subprocess.PIPE)
-        _, said = again.communicate(rows)
-        return again.returncode, said
-
-    code, said = resume(data.replace(b"fox", b"cat"))
+    code, said = here(data.replace(b"fox", b"cat"), "--resume")
     assert code == 2
-    assert b"the rows that come are not those the run began with" in said
-    assert resume(data)[0] == 0
+    assert "the rows that come are not those the run began with" in said
+    assert here(data, "--resume")[0] == 0
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
@@ -363,31 +399,27 @@ def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (to, to))
 
-    for share in (0.3, 0.61):
-        running = start(
-            tmp_path, "rows.jsonl", "--resume", preexec_fn=lambda at=share: limit(int(size * at))
-        )
-        _, said = running.communicate(timeout=PATIENCE)
-        assert running.returncode == 2
-        assert b"out.jsonl: cannot be written: File too large" in said
-        assert b"--resume goes on with them" in said
+    running = start(tmp_path, "rows.jsonl", "--resume", preexec_fn=lambda: limit(int(size * 0.61)))
+    _, said = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 2
+    assert b"out.jsonl: cannot be written: File too large" in said
+    assert b"--resume goes on with them" in said
     running = start(tmp_path, "rows.jsonl", "--resume")
     running.communicate(timeout=PATIENCE)
     assert running.returncode == 0
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
-def test_two_commands_at_once_on_one_output_the_second_refuses(tmp_path: Path) -> None:
+def test_two_commands_at_once_on_one_output_the_second_refuses(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     first = start(tmp_path, "-", stdin=subprocess.PIPE)
     assert first.stdin is not None
     first.stdin.write(lines(200))
     first.stdin.flush()
     until(partial_of(tmp_path / "out.jsonl").exists)
-    second = start(tmp_path, "-", stdin=subprocess.PIPE)
-    _, said = second.communicate(lines(10))
-    assert second.returncode == 2
-    assert b"out.jsonl: another run is writing it" in said
+    code, said = here(lines(10))
+    assert code == 2
+    assert "out.jsonl: another run is writing it" in said
     first.communicate()
     assert first.returncode == 0
     assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 202
@@ -524,40 +556,28 @@ def test_a_loop_of_links_is_one_sentence(tmp_path: Path) -> None:
         partial_of(Path("a\0b"))
 
 
-def test_a_complete_stream_is_compared_too(tmp_path: Path) -> None:
+def test_a_complete_stream_is_compared_too(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     data = lines(500)
-
-    def run(rows: bytes, *more: str) -> tuple[int, bytes]:
-        running = start(tmp_path, "-", *more, stdin=subprocess.PIPE)
-        _, said = running.communicate(rows)
-        return running.returncode, said
-
-    assert run(data)[0] == 0
-    assert run(data, "--resume") == (0, b"")
+    assert here(data)[0] == 0
+    assert here(data, "--resume") == (0, "")
     for other in (data.replace(b"fox", b"cat"), data[:-5], data + b"{}\n", b""):
-        code, said = run(other, "--resume")
+        code, said = here(other, "--resume")
         assert code == 2
-        assert b"are not those the run began with" in said
+        assert "are not those the run began with" in said
 
 
-def test_a_stopped_stream_is_compared_as_far_as_it_was_scored(tmp_path: Path) -> None:
+def test_a_stopped_stream_is_compared_as_far_as_it_was_scored(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     data = lines(4000)
     (tmp_path / "rows.jsonl").write_bytes(data)
     graders.score_file(
         graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
     )
-
-    def run(rows: bytes, *more: str) -> int:
-        running = start(tmp_path, "-", *more, stdin=subprocess.PIPE)
-        running.communicate(rows)
-        return running.returncode
-
-    assert run(data, "--max-failures", "100") == 1
+    assert here(data, "--max-failures", "100")[0] == 1
     kept = partial_of(tmp_path / "out.jsonl").read_bytes().count(b"\n")
     changed = data.splitlines(keepends=True)
     changed[kept - 50] = b'{"item": {"a": "new"}, "sample": "new"}\n'
-    assert run(b"".join(changed), "--resume") == 2
-    assert run(data, "--resume") == 0
+    assert here(b"".join(changed), "--resume")[0] == 2
+    assert here(data, "--resume")[0] == 0
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
