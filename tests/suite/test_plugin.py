@@ -1,16 +1,18 @@
-"""The pytest plugin, run as users run it: in a process of its own."""
+"""The pytest plugin, run as users run it: in a process of its own where that is the subject."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from graders import pytest_plugin, suite
+from tests.suite.conftest import GRADER
 
 pytest_plugins = ["pytester"]
 
@@ -38,6 +40,30 @@ def run(project: pytest.Pytester, *words: str) -> pytest.RunResult:
     return project.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error", *words)
 
 
+Here = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Loads all that a suite needs: pytester forgets what is loaded as long as it is there."""
+    folder = tmp_path_factory.mktemp("loaded")
+    (folder / "grader.json").write_text(GRADER)
+    (folder / "s.graders.yaml").write_text(SUITE)
+    with suite.Bench(suite.load_suite(folder / "s.graders.yaml")) as bench:
+        for test in bench.suite.tests:
+            bench.run(test)
+
+
+@pytest.fixture
+def here(loaded: None, project: pytest.Pytester) -> Here:
+    """Runs pytest in this process."""
+
+    def call(*words: str) -> pytest.RunResult:
+        return project.runpytest_inprocess("-p", "no:cacheprovider", "-W", "error", *words)
+
+    return call
+
+
 def test_a_suite_gives_one_test_for_each_case_ordering_and_invariance(
     project: pytest.Pytester,
 ) -> None:
@@ -51,8 +77,8 @@ def test_a_suite_gives_one_test_for_each_case_ordering_and_invariance(
     ])  # fmt: skip
 
 
-def test_a_failure_is_an_explanation_and_no_traceback(project: pytest.Pytester) -> None:
-    done = run(project, "-k", "wrong and not right")
+def test_a_failure_is_an_explanation_and_no_traceback(here: Here) -> None:
+    done = here("-k", "wrong and not right")
     done.stdout.fnmatch_lines([
         "reward: expected 1.0, got 0.375",
         "  (exact + near) / 2",
@@ -68,48 +94,48 @@ def test_it_works_with_xdist(project: pytest.Pytester) -> None:
     run(project, "-n", "2").assert_outcomes(passed=2, failed=2)
 
 
-def test_junit_xml_has_each_test(project: pytest.Pytester) -> None:
-    run(project, "--junitxml=out.xml")
+def test_junit_xml_has_each_test(project: pytest.Pytester, here: Here) -> None:
+    here("--junitxml=out.xml")
     cases = ET.parse(project.path / "out.xml").iter("testcase")
     failed = {case.get("name"): case.find("failure") is not None for case in cases}
     assert failed == {"right": False, "wrong": True, "right > wrong": False, "case": True}
 
 
 def test_a_faulty_suite_is_an_error_of_collection_with_its_sentences(
-    project: pytest.Pytester,
+    project: pytest.Pytester, here: Here
 ) -> None:
     project.path.joinpath("s.graders.yaml").write_text("grader: grader.json\ncase: []\n")
-    done = run(project)
+    done = here()
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(['*$.case (line 2): unknown key "case"; did you mean cases?'])
     assert "Traceback" not in done.stdout.str()
 
 
-def test_updating_rewrites_and_passes_what_it_rewrote(project: pytest.Pytester) -> None:
-    done = run(project, "--graders-update")
+def test_updating_rewrites_and_passes_what_it_rewrote(project: pytest.Pytester, here: Here) -> None:
+    done = here("--graders-update")
     done.assert_outcomes(passed=3, failed=1)
     done.stdout.fnmatch_lines(["graders: *s.graders.yaml: rewrote what is expected of: wrong"])
     text = project.path.joinpath("s.graders.yaml").read_text()
     assert text == SUITE.replace("abce, reward: 1}", "abce, reward: 0.375}")
 
 
-def test_updating_what_cannot_be_written_fails(project: pytest.Pytester) -> None:
+def test_updating_what_cannot_be_written_fails(project: pytest.Pytester, here: Here) -> None:
     text = "grader: grader.json\ncases:\n  - &c {name: a, item: {a: x}, sample: x, reward: 0.5}\n"
     text += "  - {<<: *c, name: b, sample: x}\n"
     project.path.joinpath("s.graders.yaml").write_text(text)
-    done = run(project, "--graders-update")
+    done = here("--graders-update")
     assert done.ret == 1
     done.stdout.fnmatch_lines(["*nothing was written*"])
     assert project.path.joinpath("s.graders.yaml").read_text() == text
 
 
-def test_updating_from_several_processes_is_refused(project: pytest.Pytester) -> None:
-    done = run(project, "--graders-update", "-n", "2")
+def test_updating_from_several_processes_is_refused(here: Here) -> None:
+    done = here("--graders-update", "-n", "2")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*run it without -n"])
 
 
-def test_the_fixtures_load_graders_beside_the_test(project: pytest.Pytester) -> None:
+def test_the_fixtures_load_graders_beside_the_test(project: pytest.Pytester, here: Here) -> None:
     project.makepyfile("""
         import pytest
         from graders import assert_reward
@@ -129,7 +155,7 @@ def test_the_fixtures_load_graders_beside_the_test(project: pytest.Pytester) -> 
         def test_explains(grader):
             assert_reward(grader, {"about": 0.9, "within": 0.05}, item={"a": "xy"}, sample="xz")
         """)
-    done = run(project, "--strict-markers", "test_the_fixtures_load_graders_beside_the_test.py")
+    done = here("--strict-markers", "test_the_fixtures_load_graders_beside_the_test.py")
     done.assert_outcomes(passed=2, failed=1, errors=1)
     done.stdout.fnmatch_lines([
         '*the fixture grader needs @pytest.mark.grader("grader.json")*',
@@ -152,21 +178,21 @@ def test_a_project_without_suites_sees_nothing_of_the_plugin(pytester: pytest.Py
     assert "graders:" not in done.stdout.str()
 
 
-def test_the_ini_file_names_sandbox_and_interpreter(pytester: pytest.Pytester) -> None:
+def test_the_ini_file_names_sandbox_and_interpreter(pytester: pytest.Pytester, here: Here) -> None:
     pytester.makefile(
         ".graders.yaml",
         s='grader: {type: python, name: p, source: "def grade(s, i): return 1"}\n'
         "cases: [{name: c, sample: x, reward: 1}]\n",
     )
     pytester.makeini("[pytest]\ngraders_sandbox = nope")
-    done = run(pytester)
+    done = here()
     done.stdout.fnmatch_lines(["graders_sandbox is one of strong, standard*, got nope"])
     pytester.makeini(f"[pytest]\ngraders_python = {sys.executable}")
-    run(pytester).assert_outcomes(passed=1)
+    here().assert_outcomes(passed=1)
 
 
-def test_the_plugin_can_be_left_out(project: pytest.Pytester) -> None:
-    run(project, "-p", "no:graders").assert_outcomes()
+def test_the_plugin_can_be_left_out(here: Here) -> None:
+    here("-p", "no:graders").assert_outcomes()
 
 
 def test_loading_the_plugin_loads_nothing_else() -> None:
