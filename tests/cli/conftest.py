@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,6 +105,59 @@ def process(folder: Path) -> Command:
             env=environment(**variables),
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return call
+
+
+FORKS = """
+import json, os, sys
+import numpy
+from graders.cli import data, main, run, score, validate
+codes = []
+for number, (arguments, variables, stdout) in enumerate(json.load(sys.stdin)):
+    child = os.fork()
+    if child == 0:
+        if stdout == "closed pipe":
+            reader, out = os.pipe()
+            os.close(reader)
+        else:
+            out = os.open(stdout or f"{number}.out", os.O_WRONLY | os.O_CREAT)
+        os.dup2(out, 1)
+        os.dup2(os.open(f"{number}.err", os.O_WRONLY | os.O_CREAT), 2)
+        os.environ.update(variables)
+        sys.argv = ["graders", *arguments]
+        main()  # It ends this process, by the way of all processes.
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(codes))
+"""
+
+Processes = Callable[..., list[Done]]
+
+
+@pytest.fixture
+def processes(folder: Path) -> Processes:
+    """The command in processes of their own, which one that has loaded everything forks."""
+
+    def call(
+        *commands: list[str],
+        stdout: str = "",
+        each: Sequence[dict[str, str]] = (),
+        **variables: str,
+    ) -> list[Done]:
+        told = [
+            (arguments, each[number] if each else {}, stdout)
+            for number, arguments in enumerate(commands)
+        ]
+        done = subprocess.run(
+            [sys.executable, "-c", FORKS], cwd=folder, input=json.dumps(told).encode(),
+            capture_output=True, timeout=PATIENCE, check=False, env=environment(**variables),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        ended = []
+        for number, code in enumerate(json.loads(done.stdout)):
+            out, err = folder / f"{number}.out", folder / f"{number}.err"
+            ended.append(Done(code, "" if stdout else out.read_text(), err.read_text()))
+        return ended
 
     return call
 

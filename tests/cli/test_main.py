@@ -94,32 +94,27 @@ def test_a_run_from_end_to_end_in_a_process_of_its_own(process: Command, folder:
     assert piped.out.encode() == (folder / "out.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm-256color"}]
-)
-def test_nothing_but_plain_text_goes_to_what_is_no_terminal(
-    process: Command, variables: dict[str, str]
-) -> None:
-    done = process("run", "check.json", "--item", '{"a": "x"}', "--sample", "x", **variables)
-    assert (done.code, done.err) == (0, "")
-    assert "\x1b" not in done.out
+def test_nothing_but_plain_text_goes_to_what_is_no_terminal(processes: Command) -> None:
+    run = ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x"]
+    each = [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm-256color"}]
+    for variables, done in zip(each, processes(run, run, run, each=each), strict=True):
+        assert (done.code, done.err) == (0, ""), variables
+        assert "reward" in done.out, variables
+        assert "\x1b" not in done.out, variables
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+def test_a_terminal_that_can_only_write_ascii_is_no_error(processes: Command) -> None:
+    commands = [
         ["run", "check.json", "--item", '{"a": "é"}', "--sample", "é"],
         ["run", "check.json", "--item", '{"a": "é"}', "--sample", "é", "--json"],
         ["score", "check.json", "rows.jsonl", "-o", "out.jsonl"],
         ["validate", "check.json", "--rows", "rows.jsonl"],
         ["schema"],
-    ],
-)
-def test_a_terminal_that_can_only_write_ascii_is_no_error(
-    process: Command, arguments: list[str]
-) -> None:
-    done = process(*arguments, PYTHONIOENCODING="ascii")
-    assert (done.code, done.err) == (0, "")
+    ]
+    for arguments, done in zip(
+        commands, processes(*commands, PYTHONIOENCODING="ascii"), strict=True
+    ):
+        assert (done.code, done.err) == (0, ""), arguments
 
 
 def test_importing_and_checking_strings_load_no_heavy_library(folder: Path) -> None:
@@ -139,17 +134,11 @@ def test_importing_and_checking_strings_load_no_heavy_library(folder: Path) -> N
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def large(arguments: list[str]) -> Any:
-    return pytest.param(arguments, marks=pytest.mark.slow)
-
-
-SOME = [
+PRINTING = [
     ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x"],
     ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x", "--json"],
     ["score", "check.json", "rows.jsonl"],
     ["validate", "check.json", "--json"],
-]
-OTHERS = [
     ["score", "check.json", "rows.jsonl", "-o", "out.jsonl"],
     ["schema"],
     ["data"],
@@ -157,41 +146,25 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("arguments", [*SOME, *map(large, OTHERS)])
-def test_a_full_disk_behind_standard_output_is_one_sentence(
-    folder: Path, program: list[str], arguments: list[str]
-) -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [*program, *arguments], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True,
-            check=False, timeout=PATIENCE, env=ENVIRONMENT,
-        )  # fmt: skip
-    assert "Traceback" not in done.stderr
-    assert "No space left on device" in done.stderr
-    assert done.returncode == 2
+def test_a_full_disk_behind_standard_output_is_one_sentence(processes: Command) -> None:
+    for arguments, done in zip(PRINTING, processes(*PRINTING, stdout="/dev/full"), strict=True):
+        assert "Traceback" not in done.err, arguments
+        assert "No space left on device" in done.err, arguments
+        assert done.code == 2, arguments
 
 
-@pytest.mark.parametrize("arguments", [*SOME, *map(large, OTHERS)])
-def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(
-    folder: Path, program: list[str], arguments: list[str]
-) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [*program, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True,
-        check=False, timeout=PATIENCE, env=ENVIRONMENT,
-    )  # fmt: skip
-    os.close(writer)
-    assert "Traceback" not in done.stderr
-    assert "BrokenPipe" not in done.stderr
-    assert done.returncode in (0, 1)
+def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(processes: Command) -> None:
+    for arguments, done in zip(PRINTING, processes(*PRINTING, stdout="closed pipe"), strict=True):
+        assert "Traceback" not in done.err, arguments
+        assert "BrokenPipe" not in done.err, arguments
+        assert done.code in (0, 1), arguments
 
 
 def test_a_reader_that_stops_early_ends_the_command_quietly(
     folder: Path, program: list[str]
 ) -> None:
     line = json.dumps({"item": {"a": "x"}, "sample": "x"}) + "\n"
-    (folder / "many.jsonl").write_text(line * 50_000)
+    (folder / "many.jsonl").write_text(line * 20_000)
     with subprocess.Popen(
         [*program, "score", "check.json", "many.jsonl"], cwd=folder, env=ENVIRONMENT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
