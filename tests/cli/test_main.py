@@ -134,11 +134,13 @@ def test_importing_and_checking_strings_load_no_heavy_library(folder: Path) -> N
     assert (done.returncode, done.stderr) == (0, "")
 
 
-PRINTING = [
+SOME = [
     ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x"],
     ["run", "check.json", "--item", '{"a": "x"}', "--sample", "x", "--json"],
     ["score", "check.json", "rows.jsonl"],
     ["validate", "check.json", "--json"],
+]
+OTHERS = [
     ["score", "check.json", "rows.jsonl", "-o", "out.jsonl"],
     ["schema"],
     ["data"],
@@ -146,15 +148,25 @@ PRINTING = [
 ]
 
 
-def test_a_full_disk_behind_standard_output_is_one_sentence(processes: Command) -> None:
-    for arguments, done in zip(PRINTING, processes(*PRINTING, stdout="/dev/full"), strict=True):
+@pytest.mark.parametrize(
+    "commands", [SOME, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["some", "others"]
+)
+def test_a_full_disk_behind_standard_output_is_one_sentence(
+    processes: Command, commands: list[list[str]]
+) -> None:
+    for arguments, done in zip(commands, processes(*commands, stdout="/dev/full"), strict=True):
         assert "Traceback" not in done.err, arguments
         assert "No space left on device" in done.err, arguments
         assert done.code == 2, arguments
 
 
-def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(processes: Command) -> None:
-    for arguments, done in zip(PRINTING, processes(*PRINTING, stdout="closed pipe"), strict=True):
+@pytest.mark.parametrize(
+    "commands", [SOME, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["some", "others"]
+)
+def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(
+    processes: Command, commands: list[list[str]]
+) -> None:
+    for arguments, done in zip(commands, processes(*commands, stdout="closed pipe"), strict=True):
         assert "Traceback" not in done.err, arguments
         assert "BrokenPipe" not in done.err, arguments
         assert done.code in (0, 1), arguments
