@@ -112,7 +112,7 @@ class Wire:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._health = Health()
         self._turn = 0
-        self._pools = [_pool(endpoint) for _ in range(-(-concurrency // _SHARE))]
+        self._pools = _pools(endpoint, -(-concurrency // _SHARE))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -327,12 +327,20 @@ async def _pieces(
             yield piece
 
 
-def _pool(endpoint: Endpoint) -> httpx2.AsyncClient:
+def _pools(endpoint: Endpoint, count: int) -> list[httpx2.AsyncClient]:
     try:
         import httpx2  # noqa: PLC0415
     except ImportError:
         raise UnavailableError("model graders need httpx2; pip install httpx2") from None
+    trusted = httpx2.create_ssl_context()  # Reading the certificates takes as long as a request.
+    return [_pool(endpoint, trusted) for _ in range(count)]
+
+
+def _pool(endpoint: Endpoint, trusted: ssl.SSLContext) -> httpx2.AsyncClient:
+    import httpx2  # noqa: PLC0415
+
     return httpx2.AsyncClient(
+        verify=trusted,
         headers={
             "Content-Type": "application/json",
             "Accept": "application/json",

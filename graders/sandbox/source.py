@@ -81,6 +81,8 @@ def imports_missing(source: str, interpreter: Path | None = None) -> list[Missin
 
     Empty where the source cannot be parsed; `PythonSandbox.check` tells that fault.
     """
+    if "import" not in source:
+        return []  # As most are; to look takes a process.
     python = sys.executable if interpreter is None else str(interpreter)
     missing: dict[tuple[str, int], MissingImport] = {}
     for module, line, certain, found in _scan(source, python).get("imports", []):
