@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.process import Serving
+from tests.server.process import TOKEN, Serving
 from tests.server.visit import Visit
 
 REPLIES = Path(__file__).parents[2] / "samples/judge/replies.sqlite"
@@ -19,6 +19,37 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     yield serving
     try:
         assert serving.stop() == 0
+    finally:
+        serving.close()
+
+
+@pytest.fixture(scope="session")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server with low limits that also goes by another name and logs texts; shared like `server`."""
+    serving = Serving(
+        tmp_path_factory.mktemp("strict"),
+        ("--jobs", "0", "--processes", "1", "--max-body", "10k", "--max-file", "100k",
+         "--python-timeout", "0.5", "--allow-host", "graders.internal", "--log-texts"),
+    )  # fmt: skip
+    yield serving
+    serving.close()
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server with a token, and few descriptors: 256, of which its own needs come first."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "token").write_text(TOKEN + "\n")
+    serving = Serving(
+        folder / "store",
+        ("--jobs", "0", "--processes", "1", "--host", "0.0.0.0",
+         "--token-file", str(folder / "token")),
+        before=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh"),
+    )  # fmt: skip
+    yield serving
+    try:
+        assert serving.stop() == 0
+        assert "Traceback" not in serving.said
     finally:
         serving.close()
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,10 @@ from typing import Any
 
 from tests.waiting import PATIENCE
 
-__all__ = ["Answer", "Serving"]
+__all__ = ["TOKEN", "Answer", "Serving"]
+
+TOKEN = "a-token-of-some-length-0123"
+"""What the server `guarded` demands."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ class Serving:
     ) -> Answer:
         """Return the answer to a request; a body that is no bytes is sent as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        if "--unix-socket" in self.options:
+            connection = http.client.HTTPConnection("localhost")
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(timeout)
+            connection.sock.connect(self.options[self.options.index("--unix-socket") + 1])
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 
 import pytest
 
 from tests.server.process import Serving
+from tests.waiting import until
 
 
 def test_file_goes_there_and_back(server: Serving) -> None:
@@ -31,9 +31,9 @@ def test_file_goes_there_and_back(server: Serving) -> None:
         assert made["id"] in answer.error["message"]
 
 
-def test_files_are_listed_in_pages(start: Callable[..., Serving]) -> None:
-    server = start("--jobs", "0")
-    made = [server.upload(b"{}", f"{n}.jsonl").json["id"] for n in range(5)]
+def test_files_are_listed_in_pages(server: Serving) -> None:
+    older = [one["id"] for one in server.ask("GET", "/v1/files?order=asc").json["data"]]
+    made = older + [server.upload(b"{}", f"{n}.jsonl").json["id"] for n in range(5)]
     found, after = [], ""
     while True:
         page = server.ask("GET", f"/v1/files?limit=2&after={after}").json
@@ -115,32 +115,24 @@ def test_purposes_are_checked(server: Serving) -> None:
     assert "fine-tune" in answer.error["message"]
 
 
-def test_too_large_files_are_refused_and_not_kept(start: Callable[..., Serving]) -> None:
-    server = start("--max-file", "100k", "--jobs", "0")
-    assert server.upload(b"x" * 102_400).status == 200
-    answer = server.upload(b"x" * 102_401)
+def test_too_large_files_are_refused_and_not_kept(strict: Serving) -> None:
+    assert strict.upload(b"x" * 102_400).status == 200
+    kept = sorted((strict.folder / "files").iterdir())
+    assert kept
+    answer = strict.upload(b"x" * 102_401)
     assert answer.status == 413
     assert "102,400" in answer.error["message"]
-    assert len(list((server.folder / "files").iterdir())) == 1
-
-
-def test_files_outlive_the_server(start: Callable[..., Serving]) -> None:
-    first = start("--jobs", "0")
-    made = first.upload(b'{"a": 1}\n').json
-    first.process.kill()
-    first.process.wait()
-    second = start("--jobs", "0", folder=first.folder)
-    assert second.ask("GET", f"/v1/files/{made['id']}").json == made
+    assert sorted((strict.folder / "files").iterdir()) == kept
 
 
 def test_what_is_wrong_with_a_form_stands_in_the_answer_and_the_log_stays_json(
-    start: Callable[..., Serving],
+    server: Serving,
 ) -> None:
-    server = start("--jobs", "0")
     answer = server.ask(
         "POST", "/v1/files", b"--x\r\nno \xff header\r\n", Content_Type="multipart/form-data; boundary=x"
     )  # fmt: skip
     assert answer.status == 400
     assert answer.error["code"] == "invalid_form"
-    server.stop()
+    asked = answer.headers["x-request-id"]
+    until(lambda: [line for line in server.lines if line.get("id") == asked])
     assert [line for line in server.said.splitlines() if not line.startswith("{")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -186,13 +187,15 @@ def test_azure_paths_are_the_same(server: Serving) -> None:
     assert server.ask("POST", path, body, api_key="x").json["reward"] == 1.0
 
 
-def test_judges_are_asked_and_their_key_stays(start: Callable[..., Serving]) -> None:
+def test_judges_are_asked_side_by_side_and_their_key_stays(start: Callable[..., Serving]) -> None:
     key = "sk-very-secret-key-0123456789"
 
     def script(asked: Asked, _: int) -> Told:
         assert asked.headers["authorization"] == f"Bearer {key}"
         if "Label" in asked.body["messages"][-1]["content"]:
             return completion('{"steps": [], "result": "good"}')
+        if "beside" in asked.body["messages"][-1]["content"]:
+            return Told(body=completion().body, delay=1.0)
         if "echo" in asked.body["messages"][-1]["content"]:
             return Told(500, json.dumps({"error": {"message": f"bad key {key}"}}).encode())
         return completion('{"steps": [{"description": "d", "conclusion": "c"}], "result": 0.75}')
@@ -225,18 +228,8 @@ def test_judges_are_asked_and_their_key_stays(start: Callable[..., Serving]) -> 
         assert (
             server.run({"type": "python", "name": "p", "source": source}, "x").json["reward"] == 0.0
         )
-    finally:
-        judge.stop()
-
-
-def test_judges_are_asked_side_by_side(start: Callable[..., Serving]) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    judge = ScriptedServer(lambda *_: Told(body=completion().body, delay=1.0))
-    try:
-        server = start("--base-url", judge.url, OPENAI_API_KEY="sk-0123456789")
         with ThreadPoolExecutor(16) as threads:
-            answers = list(threads.map(lambda n: server.run(JUDGE, f"text {n}"), range(17)))
+            answers = list(threads.map(lambda n: server.run(JUDGE, f"beside {n}"), range(17)))
         assert [one.json["reward"] for one in answers] == [0.5] * 17
         assert judge.most >= 8
     finally:

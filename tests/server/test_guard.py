@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,11 +13,9 @@ from graders.errors import OptionError
 from graders.server.app import _API, _OWN, PREFIXES
 from graders.server.openapi import document
 from graders.server.option import Limits, ServeOptions, is_loopback
-from tests.server.process import Serving
+from tests.server.process import TOKEN, Serving
 from tests.server.test_grader import CHECK, ITEM
 from tests.waiting import PATIENCE, until
-
-TOKEN = "a-token-of-some-length-0123"
 
 
 @pytest.mark.parametrize(
@@ -46,31 +43,28 @@ def test_own_page_is_answered(server: Serving) -> None:
     assert server.run(CHECK, "x", ITEM, Origin=server.url).status == 200
 
 
-def test_another_name_can_be_allowed(start: Callable[..., Serving]) -> None:
-    server = start("--allow-host", "graders.internal", "--jobs", "0")
-    assert server.ask("GET", "/healthz", Host="graders.internal:80").status == 200
-    assert server.ask("GET", "/healthz", Host="other.internal").status == 403
+def test_another_name_can_be_allowed(strict: Serving) -> None:
+    assert strict.ask("GET", "/healthz", Host="graders.internal:80").status == 200
+    assert strict.ask("GET", "/healthz", Host="other.internal").status == 403
 
 
-def test_token_is_demanded(start: Callable[..., Serving], tmp_path: Any) -> None:
-    (tmp_path / "token").write_text(TOKEN + "\n")
-    server = start("--token-file", str(tmp_path / "token"), "--host", "0.0.0.0", "--jobs", "0")
+def test_token_is_demanded(guarded: Serving) -> None:
     for headers in (
         {},
         {"Authorization": "Bearer wrong"},
         {"api_key": "x"},
         {"Authorization": TOKEN[:-1]},
     ):
-        answer = server.run(CHECK, "x", ITEM, **headers)
+        answer = guarded.run(CHECK, "x", ITEM, **headers)
         assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
         assert answer.headers["www-authenticate"] == "Bearer"
     for path in ("/metrics", "/v1/files", "/openapi.json", "/playground/info", "/nowhere"):
-        assert server.ask("GET", path).status == 401
+        assert guarded.ask("GET", path).status == 401
     for path in ("/", "/healthz", "/readyz"):
-        assert server.ask("GET", path).status == 200
-    assert server.run(CHECK, "x", ITEM, Authorization=f"Bearer {TOKEN}").status == 200
-    assert server.run(CHECK, "x", ITEM, api_key=TOKEN, Host="any.example").status == 200
-    assert TOKEN not in server.said
+        assert guarded.ask("GET", path).status == 200
+    assert guarded.run(CHECK, "x", ITEM, Authorization=f"Bearer {TOKEN}").status == 200
+    assert guarded.run(CHECK, "x", ITEM, api_key=TOKEN, Host="any.example").status == 200
+    assert TOKEN not in guarded.said
 
 
 def test_log_has_a_line_a_request_and_no_texts(server: Serving) -> None:
@@ -86,12 +80,10 @@ def test_log_has_a_line_a_request_and_no_texts(server: Serving) -> None:
     assert "secret" not in json.dumps([line, other])
 
 
-def test_log_shows_texts_when_asked(start: Callable[..., Serving]) -> None:
-    server = start("--log-texts", "--jobs", "0")
-    server.run(CHECK, "a secret sample", ITEM)
-    server.stop()
-    assert "a secret sample" in server.said
-    assert "warning" in server.said
+def test_log_shows_texts_when_asked(strict: Serving) -> None:
+    strict.run(CHECK, "a secret sample", ITEM)
+    until(lambda: "a secret sample" in strict.said)
+    assert "warning" in strict.said
 
 
 def test_wrong_paths_and_methods_are_said(server: Serving) -> None:
@@ -152,8 +144,7 @@ def test_port_in_use_is_one_sentence(server: Serving, tmp_path: Any) -> None:
         Serving(tmp_path, ("--port", str(server.port)))
 
 
-def test_head_that_does_not_come_is_not_waited_for(start: Callable[..., Serving]) -> None:
-    server = start("--jobs", "0")
+def test_head_that_does_not_come_is_not_waited_for(server: Serving) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
         slow.settimeout(PATIENCE)

@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from graders import cli
 from tests.chat.server import ScriptedServer, Told, completion
 from tests.jobs.conftest import CHECK, lines, row, rows
 from tests.server.process import Serving
@@ -41,10 +42,23 @@ def _wait(server: Serving, name: str, wanted: Callable[[Any], bool]) -> Any:
     return until(found)
 
 
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server that runs jobs, and whose model never answers."""
+    model = ScriptedServer(lambda *_: Told(held=lambda: True))
+    options = ("--processes", "1", "--rollout-url", model.url)
+    serving = Serving(tmp_path_factory.mktemp("working"), options)
+    yield serving
+    serving.close()
+    model.stop()
+
+
 def test_job_of_the_command_is_not_the_servers(
-    start: Callable[..., Serving], tmp_path: Path
+    working: Serving,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    server = start()
     model = ScriptedServer(lambda *_: completion("2"))
     try:
         (tmp_path / "train.jsonl").write_bytes(lines([row(f"q{n}") for n in range(4)]))
@@ -55,47 +69,43 @@ def test_job_of_the_command_is_not_the_servers(
             "method": {"type": "reinforcement", "reinforcement": {"grader": CHECK}},
         }  # fmt: skip
         (tmp_path / "body.json").write_text(json.dumps(body))
-        # The server could not run it: it knows no model to ask.
-        done = subprocess.run(
-            [sys.executable, "-m", "graders", "job", "run", "body.json", "--data-dir",
-             str(server.folder), "--rollout-url", model.url, "--json"],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-            env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        # The server could not run it: the model that it asks never answers.
+        code = cli._main(
+            ["job", "run", "body.json", "--data-dir", str(working.folder),
+             "--rollout-url", model.url, "--json"]
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        job = json.loads(done.stdout)
+        done = capsys.readouterr()
+        assert code == 0, done.err
+        job = json.loads(done.out)
         assert job["status"] == "succeeded"
-        assert server.ask("GET", f"/v1/fine_tuning/jobs/{job['id']}").json == job
-        assert not [one for one in server.lines if one["event"] == "job"]
+        assert working.ask("GET", f"/v1/fine_tuning/jobs/{job['id']}").json == job
+        jobs = [one["id"] for one in working.lines if one["event"] == "job"]
+        assert job["id"] not in jobs
     finally:
         model.stop()
 
 
-def test_job_whose_process_is_killed_again_and_again_fails(start: Callable[..., Serving]) -> None:
-    model = ScriptedServer(lambda *_: Told(held=lambda: True))
-    try:
-        server = start("--rollout-url", model.url)
-        job = _create(server, lines([row("a")]), lines([row("b")]))
+def test_job_whose_process_is_killed_again_and_again_fails(working: Serving) -> None:
+    job = _create(working, lines([row("a")]), lines([row("b")]))
 
-        def is_over(now: Any) -> bool:
-            for pid in children_of(server.process.pid):
-                if b"graders.jobs.worker" in command_of(pid):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-            return now["status"] not in ("validating_files", "queued", "running")
+    def is_over(now: Any) -> bool:
+        for pid in children_of(working.process.pid):
+            if b"graders.jobs.worker" in command_of(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return now["status"] not in ("validating_files", "queued", "running")
 
-        job = _wait(server, job["id"], is_over)
-        assert job["status"] == "failed"
-        assert job["error"]["code"] == "process_lost"
-        assert "killed 5 times at step 1" in job["error"]["message"]
-    finally:
-        model.stop()
+    job = _wait(working, job["id"], is_over)
+    assert job["status"] == "failed"
+    assert job["error"]["code"] == "process_lost"
+    assert "killed 5 times at step 1" in job["error"]["message"]
 
 
-def test_faults_of_a_file_name_it_as_its_owner_does(start: Callable[..., Serving]) -> None:
-    server = start()
-    job = _create(server, lines(rows(3)) + b"{not json\n", lines(rows(1, 100)))
-    job = _wait(server, job["id"], lambda one: one["status"] == "failed")
+def test_faults_of_a_file_name_it_as_its_owner_does(working: Serving) -> None:
+    job = _create(working, lines(rows(3)) + b"{not json\n", lines(rows(1, 100)))
+    job = _wait(working, job["id"], lambda one: one["status"] == "failed")
     assert job["error"]["param"] == "training_file"
     assert f"train.jsonl ({job['training_file']}), line 4: not JSON" in job["error"]["message"]
 

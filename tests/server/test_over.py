@@ -105,8 +105,8 @@ def waiting(server: Serving) -> int:
     return int(float(line.split()[1]))
 
 
-def test_a_client_that_leaves_takes_its_work_along(start: Callable[..., Serving]) -> None:
-    server = start("--jobs", "0")  # 120 seconds a call
+def test_a_client_that_leaves_takes_its_work_along(server: Serving) -> None:
+    # It gives a call 120 seconds.
     spinning = held("spin()")
     ask_and_leave(server, spinning)
     until(lambda: waiting(server) == 0)

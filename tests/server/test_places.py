@@ -7,17 +7,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from graders.server.places import GUESTS, Places, client_of
-from tests.server.process import Serving
+from tests.server.process import TOKEN, Serving
+from tests.server.test_grader import ITEM, PYTHON
+from tests.waiting import children_of, is_gone, until
 
-TOKEN = "a-token-of-some-length-0123"
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -121,23 +121,6 @@ def test_clients_are_told_apart_by_address(address: Any, client: str) -> None:
     assert client_of(address) == client
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A server with a token, and few descriptors: 256, of which its own needs come first."""
-    folder = tmp_path_factory.mktemp("guarded")
-    (folder / "token").write_text(TOKEN)
-    serving = Serving(
-        folder / "store", ("--jobs", "0", "--token-file", str(folder / "token")),
-        before=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh"),
-    )  # fmt: skip
-    yield serving
-    try:
-        assert serving.stop() == 0
-        assert "Traceback" not in serving.said
-    finally:
-        serving.close()
-
-
 def slow(server: Serving, data: bytes, count: int) -> list[socket.socket]:
     """Connections that have sent something and read nothing."""
     held = []
@@ -215,14 +198,19 @@ def test_too_few_descriptors_are_said_at_the_start(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_socket_of_ones_own(start: Callable[..., Serving], tmp_path: Path) -> None:
+def test_a_killed_server_leaves_its_socket_and_files_to_the_next_and_no_process(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
     path = tmp_path / "own.sock"
-    for _ in range(2):  # The second finds what the first left, for that was killed.
-        server = start("--jobs", "0", "--unix-socket", str(path))
-        assert path.stat().st_mode & 0o777 == 0o600
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.settimeout(60)
-            asked.connect(str(path))
-            asked.sendall(HEALTH)
-            assert asked.recv(1000).startswith(b"HTTP/1.1 200")
-        server.close()
+    first = start("--jobs", "0", "--unix-socket", str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    made = first.upload(b'{"a": 1}\n').json
+    assert first.run(PYTHON, "x", ITEM).json["reward"] > 0
+    children = children_of(first.process.pid)
+    assert children
+    first.process.kill()
+    first.process.wait()
+    until(lambda: all(map(is_gone, children)))
+    second = start("--jobs", "0", "--unix-socket", str(path), folder=first.folder)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert second.ask("GET", f"/v1/files/{made['id']}").json == made
