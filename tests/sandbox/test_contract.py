@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -18,50 +19,54 @@ def one(sandbox: PythonSandbox, body: str, item: Any = None, sample: Any = None)
     return reply
 
 
-@pytest.mark.parametrize(
-    ("expression", "score"),
-    [
-        ("0.1 + 0.2", 0.30000000000000004),
-        ("1", 1.0),
-        ("True", 1.0),
-        ("-7", -7.0),
-        ("5e-324", 5e-324),
-        ("123456789.5", 123456789.5),
-        ("__import__('numpy').float32(0.5)", 0.5),
-        ("__import__('numpy').int64(3)", 3.0),
-        ("__import__('numpy').bool_(True)", 1.0),
-    ],
-)
-def test_numbers_are_accepted_to_the_last_bit(
-    sandbox: PythonSandbox, expression: Any, score: Any
-) -> None:
-    reply = one(sandbox, f"return {expression}")
-    assert reply == PythonReply(score, seconds=reply.seconds)
+def values(sandbox: PythonSandbox, expressions: Iterable[str]) -> list[PythonReply]:
+    """Return what is said of each expression as the value of `grade`: a row each of one source."""
+    made = [f"lambda: {expression}" for expression in expressions]
+    source = (
+        f"import fractions, numpy\nMADE = [{', '.join(made)}]\n"
+        "def grade(sample, item):\n    return MADE[item]()"
+    )
+    return sandbox.perform(PythonCall(source, [{}] * len(made), list(range(len(made)))))
 
 
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [
-        ("None", "grade returned None, not a number"),
-        ("'1.0'", "grade returned a str ('1.0'), not a number"),
-        ("[1.0]", "grade returned a list, not a number"),
-        ("b'1'", "grade returned a bytes, not a number"),
-        ("1j", "grade returned a complex, not a number"),
-        ("float('nan')", "grade returned a float (nan), not a finite number"),
-        ("-1e999", "grade returned a float (-inf), not a finite number"),
-        ("10**400", "grade returned an int, too large for a float"),
-        ("__import__('numpy').array([1.0])", "grade returned a ndarray, not a number"),
-        ("__import__('numpy').float64('inf')", "grade returned a float64, not a finite number"),
-        ("__import__('fractions').Fraction(1, 2)", "grade returned a Fraction, not a number"),
-    ],
-)
-def test_anything_else_is_a_failure_that_says_what_was_returned(
-    sandbox: PythonSandbox, expression: Any, message: Any
-) -> None:
-    reply = one(sandbox, f"return {expression}")
-    assert reply.score is None
-    assert reply.error is not None
-    assert (reply.error.kind, reply.error.message) == ("returned", message)
+NUMBERS = {
+    "0.1 + 0.2": 0.30000000000000004,
+    "1": 1.0,
+    "True": 1.0,
+    "-7": -7.0,
+    "5e-324": 5e-324,
+    "123456789.5": 123456789.5,
+    "numpy.float32(0.5)": 0.5,
+    "numpy.int64(3)": 3.0,
+    "numpy.bool_(True)": 1.0,
+}
+
+
+def test_numbers_are_accepted_to_the_last_bit(sandbox: PythonSandbox) -> None:
+    for (expression, score), reply in zip(NUMBERS.items(), values(sandbox, NUMBERS), strict=True):
+        assert reply == PythonReply(score, seconds=reply.seconds), expression
+
+
+OTHERS = {
+    "None": "grade returned None, not a number",
+    "'1.0'": "grade returned a str ('1.0'), not a number",
+    "[1.0]": "grade returned a list, not a number",
+    "b'1'": "grade returned a bytes, not a number",
+    "1j": "grade returned a complex, not a number",
+    "float('nan')": "grade returned a float (nan), not a finite number",
+    "-1e999": "grade returned a float (-inf), not a finite number",
+    "10**400": "grade returned an int, too large for a float",
+    "numpy.array([1.0])": "grade returned a ndarray, not a number",
+    "numpy.float64('inf')": "grade returned a float64, not a finite number",
+    "fractions.Fraction(1, 2)": "grade returned a Fraction, not a number",
+}
+
+
+def test_anything_else_is_a_failure_that_says_what_was_returned(sandbox: PythonSandbox) -> None:
+    for (expression, message), reply in zip(OTHERS.items(), values(sandbox, OTHERS), strict=True):
+        assert reply.score is None, expression
+        assert reply.error is not None, expression
+        assert (reply.error.kind, reply.error.message) == ("returned", message)
 
 
 def test_an_exception_names_type_message_line_and_column(sandbox: PythonSandbox) -> None:

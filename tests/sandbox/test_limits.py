@@ -40,7 +40,7 @@ def grade(
         "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
         "return float((10 ** (10 ** 9)) % 7)",
         "import time\ntime.sleep(100)",
-        "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0)\nwhile True: pass",
+        "import signal, time\nsignal.setitimer(signal.ITIMER_REAL, 0)\ntime.sleep(100)",
         "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
     ],
 )
