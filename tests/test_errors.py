@@ -107,8 +107,8 @@ def test_a_suggestion_is_the_nearest_word_or_all_words_there_are():
 
 def test_the_nearest_of_very_many_words_is_found_in_time():
     with at_most():
-        nearest("ab" * 50, ["ba" * 50 + str(n) for n in range(100_000)])
-        nearest("ab", ["x" * 1_000_000] * 1_000)
+        nearest("ab" * 50, ["ba" * 50 + str(n) for n in range(30_000)])
+        nearest("ab", ["x" * 1_000_000] * 300)
 
 
 @pytest.mark.parametrize(

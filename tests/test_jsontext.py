@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graders import jsontext
+from tests.examples import examples
 from tests.waiting import at_most
 
 characters = st.characters() | st.characters(categories=["Cs"])
@@ -35,7 +36,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 @given(values, st.booleans(), st.sampled_from([None, 2]))
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_decode_gives_what_the_standard_library_gives(value, ascii_only, indent):
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     expected = json.loads(text)
@@ -46,7 +47,7 @@ def test_decode_gives_what_the_standard_library_gives(value, ascii_only, indent)
 
 
 @given(values, st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_encode_and_decode_give_every_value_back(value, indent):
     data = jsontext.encode(value, indent=indent)
     data.decode()  # It is UTF-8.
@@ -57,7 +58,7 @@ def test_encode_and_decode_give_every_value_back(value, indent):
 
 
 @given(st.text(st.sampled_from('{}[]",:0123456789.eE+- \\untrlasf\n') | characters, max_size=20))
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_decode_refuses_what_the_standard_library_refuses(text):
     try:
         expected = json.loads(text)

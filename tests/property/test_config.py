@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from graders.config import EvalCriteria, dump, load
 from graders.errors import ConfigError, Fault
+from tests.examples import examples
 
 words = st.text(st.characters(exclude_characters="{", exclude_categories=["Cs", "Cc"]), max_size=8)
 templates = st.lists(
@@ -119,7 +120,7 @@ def multis(draw):
 
 configs = leaves | multis()
 few = settings(
-    max_examples=150,
+    max_examples=examples(150),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -177,7 +178,7 @@ def damaged(draw):
 
 
 @given(damaged())
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), suppress_health_check=[HealthCheck.too_slow])
 def test_a_damaged_config_loads_or_is_refused_with_paths(config):
     for fault in _faults(config):
         assert fault.path.startswith("$")
@@ -196,7 +197,7 @@ def _faults(source: Any) -> tuple[Fault, ...]:
 
 
 @given(st.text(max_size=40) | st.text(st.sampled_from("{}[]:,\"'&*!|>-?#\n\t ab1"), max_size=40))
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_any_text_is_a_config_or_refused(text):
     for fault in _faults("\n" + text):
         assert str(fault).encode()

@@ -14,6 +14,7 @@ import graders
 from graders.engine.score import score_block
 from graders.grade import Grade
 from graders.rows import Block, Layout, read_blocks
+from tests.examples import examples
 
 
 def text_grader(metric: str) -> dict[str, Any]:
@@ -69,14 +70,14 @@ def seen(grade: Grade) -> Any:
     return grade.reward, dict(grade.sub_rewards), failures
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(rows)
 def test_a_batch_gives_what_its_rows_give_one_by_one(batch: list[Any]) -> None:
     together = [seen(grade) for grade in GRADER.grade_many(batch)]
     assert together == [seen(GRADER.grade(row["item"], row["sample"])) for row in batch]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(rows, st.randoms(use_true_random=False), st.integers(1, 4))
 def test_the_order_and_the_chunks_of_rows_change_no_grade(
     batch: list[Any], shuffle: random.Random, chunk: int
@@ -98,7 +99,7 @@ class Pieces:
         return self._stream.read(self._sizes[0])
 
 
-@settings(max_examples=75)
+@settings(max_examples=examples(75))
 @given(rows, st.lists(st.integers(1, 200), min_size=1, max_size=4))
 def test_any_cut_of_a_file_gives_equal_bytes_and_an_equal_tally(
     batch: list[Any], sizes: list[int]
@@ -115,7 +116,7 @@ def test_any_cut_of_a_file_gives_equal_bytes_and_an_equal_tally(
     assert tally.to_dict() == expected.tally.to_dict()
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(rows)
 def test_no_row_is_ever_without_a_reward_and_a_reason(batch: list[Any]) -> None:
     for grade in GRADER.grade_many(batch):

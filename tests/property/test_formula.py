@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from graders.errors import FormulaError
 from graders.formula import Formula, FormulaValueError, compile_formula
+from tests.examples import examples
 
 NAMES = ("a", "b", "class", "step 1", "x-y")
 PYTHON_NAMES = dict(zip(NAMES, ("v0", "v1", "v2", "v3", "v4"), strict=True))
@@ -66,7 +67,7 @@ def _in_python(expression: str, row: Mapping[str, float]) -> float | None:
 
 
 @given(expressions, rows)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_a_formula_equals_pythons_own_arithmetic(expression, rows):
     formula = compile_formula(expression[0], NAMES)
     for row in rows:
@@ -96,7 +97,7 @@ flat = st.lists(
 
 
 @given(names, flat, rows)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_precedence_without_parentheses_equals_pythons(first, rest, rows):
     text = first[0] + "".join(f" {op} {sign}{name[0]}" for op, sign, name in rest)
     python = first[1] + "".join(f" {op} {sign}{name[1]}" for op, sign, name in rest)
@@ -110,7 +111,7 @@ def test_precedence_without_parentheses_equals_pythons(first, rest, rows):
 
 
 @given(expressions, rows)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_columns_equal_row_by_row(expression, rows):
     formula = compile_formula(expression[0], NAMES)
     columns = {name: [row[name] for row in rows] for name in NAMES}
@@ -129,7 +130,7 @@ def _alone(formula: Formula, row: Mapping[str, float]) -> tuple[float | None, st
 
 
 @given(st.text(st.characters() | st.sampled_from("ab()+-*/^., 0123456789"), max_size=60))
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_any_text_is_a_formula_or_refused_with_its_place(text):
     compiled = _compiled(text)
     if isinstance(compiled, FormulaError):

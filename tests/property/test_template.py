@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from graders.errors import TemplateError
 from graders.sample import prepare
 from graders.template import JinjaTemplate, Template, compile_template, render_column
+from tests.examples import examples
 
 KEYS = ("a", "b", "items", "0")
 texts = st.text(st.characters() | st.sampled_from("{}%#. "), max_size=12)
@@ -69,7 +70,7 @@ rows = st.lists(st.tuples(items, samples), min_size=1, max_size=4)
 
 
 @given(templates(), rows)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_template_equals_a_plain_substitution(template, rows):
     pieces, last, text = template
     column = render_column(
@@ -89,7 +90,7 @@ def test_a_template_equals_a_plain_substitution(template, rows):
 
 
 @given(templates(), rows)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_column_equals_its_rows_one_by_one(template, rows):
     compiled = compile_template(template[2])
     items = [item for item, _ in rows]
@@ -104,7 +105,7 @@ def test_a_column_equals_its_rows_one_by_one(template, rows):
 
 
 @given(st.text(st.characters() | st.sampled_from("{}{}{}%#. [0]item"), max_size=40))
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_any_text_is_a_template_or_refused_with_its_place(text):
     compiled = _compiled(text)
     if isinstance(compiled, TemplateError):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from graders.calls import PythonCall
 from graders.sandbox import Limits, PythonSandbox, isolation_of
 from graders.sandbox.inside.scan import scan
+from tests.examples import examples
 
 COUNTER = textwrap.dedent("""
     import collections
@@ -254,7 +255,7 @@ RANDOM = textwrap.dedent("""
 
 
 @settings(
-    max_examples=25,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
