@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from graders.sandbox.boot import command, environment
@@ -318,14 +319,31 @@ class Worker:
 
 
 def _wait_for_group(group: int) -> None:
-    """Wait until the killed group is gone: its processes are reaped by init, not by us."""
+    """Wait until all of a killed group have ended; init reaps them when it comes to it."""
     until = time.monotonic() + 1.0
     while time.monotonic() < until:
         try:
             os.killpg(group, 0)
         except OSError:
             return
+        if not _has_living(group):
+            return
         time.sleep(0.001)
+
+
+def _has_living(group: int) -> bool:
+    """Whether a process of a group is no zombie; True where /proc does not tell."""
+    try:
+        numbers = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    except OSError:
+        return True
+    for number in numbers:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # After the name, which may hold anything: state, parent, group.
+            said = Path(f"/proc/{number}/stat").read_bytes().rpartition(b")")[2].split()
+            if int(said[2]) == group and said[0] not in (b"Z", b"X"):
+                return True
+    return False
 
 
 def _wrapped(bwrap: str, scratch: str, limits: Limits) -> list[str]:
