@@ -63,9 +63,9 @@ types: $(VENV)/installed-dev ## Check types
 docs: $(VENV)/installed-dev ## Rewrite the parts of docs/ that are made from the code
 	@$(BIN)/python tools/reference.py
 
-.PHONY: sentences
-sentences: $(VENV)/installed-dev ## Rewrite tests/golden/sentences.json: what users are told (read the diff)
-	@GRADERS_UPDATE=1 $(BIN)/python -m pytest -q tests/golden/test_sentences.py -k "are"
+.PHONY: golden
+golden: $(VENV)/installed-dev ## Rewrite tests/golden: what users are told and what goes over the wire (read the diff)
+	@GRADERS_UPDATE=1 $(BIN)/python -m pytest -q tests/golden -k "word_for_word and are or byte_for_byte"
 
 bench: $(VENV)/installed-dev ## Measure speed against the libraries
 	@$(BIN)/python -m benchmarks

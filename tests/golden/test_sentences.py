@@ -1,7 +1,7 @@
 """What users are told about what they get wrong, word for word: whatever the libraries say of it.
 
 `sentences.json` holds for each sort of input what is given and what is said. Another sentence is a
-change that users see: `make sentences` writes the new ones there, to be read before they are committed.
+change that users see: `make golden` writes the new ones there, to be read before they are committed.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ from graders.server.desk import Desk
 from graders.server.option import ServeOptions
 from graders.suite.load import load_suite
 from graders.template import compile_template
-from tests.golden import nonsense
-
-FILE: Final = Path(__file__).with_name("sentences.json")
-GOLDEN: Final = json.loads(FILE.read_text())
+from tests.golden import kept, nonsense
 
 CHECK: Final = {
     "type": "string_check", "name": "check", "operation": "eq",
@@ -148,17 +145,5 @@ def test_what_is_wrong_is_said_word_for_word(
 ) -> None:
     if library == "nonsense":
         nonsense.reword(monkeypatch)
-    heard = [_heard(sort, case["given"], capfd) for case in GOLDEN[sort]]
-    if "GRADERS_UPDATE" in os.environ and library == "as they are":
-        _write(sort, heard)
-        return
-    assert len(heard) > 10
-    for case, said in zip(GOLDEN[sort], heard, strict=True):
-        assert said == case["says"], case["given"]
-
-
-def _write(sort: str, heard: list[Any]) -> None:
-    golden = json.loads(FILE.read_text())
-    cases = zip(golden[sort], heard, strict=True)
-    golden[sort] = [{"given": case["given"], "says": said} for case, said in cases]
-    FILE.write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
+    writes = library == "as they are"
+    kept.check("sentences.json", sort, lambda given: _heard(sort, given, capfd), writes=writes)
