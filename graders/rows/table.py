@@ -239,7 +239,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, bytes):
-        return value.decode()
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise jsontext.ForeignError(
+                "bytes that are not UTF-8 text have no JSON value"
+            ) from None
     if hasattr(value, "total_seconds"):
         return value.total_seconds()
     raise jsontext.ForeignError(f"a {type(value).__name__} is not a JSON value")
