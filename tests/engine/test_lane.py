@@ -22,7 +22,7 @@ from graders.engine.score import Scored, score_block
 from graders.errors import UnavailableError
 from graders.rows import Block, Layout, count_rows
 from tests.engine.conftest import GRADER, Score, lines
-from tests.waiting import PATIENCE, children_of, command_of, is_gone, until
+from tests.waiting import children_of, command_of, is_gone, until
 
 PLAN = plan.build(config.load(GRADER))
 
@@ -92,7 +92,7 @@ def process_lane() -> ProcessLane:
     return ProcessLane(Job(Setup(config=config.load(GRADER)), Layout()), PLAN)
 
 
-def test_a_worker_that_is_killed_between_blocks_costs_no_row() -> None:
+def test_a_worker_killed_between_blocks_costs_no_row_and_its_successor_ends_with_the_run() -> None:
     lane = process_lane()
     try:
         first = lane.score(Block(lines(50)))
@@ -104,15 +104,11 @@ def test_a_worker_that_is_killed_between_blocks_costs_no_row() -> None:
         assert second.peak[0] != first.peak[0]
     finally:
         lane.close()
+    assert is_gone(second.peak[0])
+    lane.close()
 
 
-def test_a_worker_ends_with_the_run_and_may_be_ended_before_it_began() -> None:
-    lane = process_lane()
-    scored = lane.score(Block(lines(5)))
-    assert scored.peak is not None
-    lane.close()
-    lane.close()
-    assert is_gone(scored.peak[0])
+def test_a_worker_may_be_ended_before_it_began() -> None:
     process_lane().close()
 
 
@@ -149,22 +145,18 @@ if "graders.engine.worker" in " ".join(sys.orig_argv):
 """
 
 
-def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(
+    score: Score, tmp_path: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(KILLER)
-    (tmp_path / "grader.json").write_text(json.dumps(GRADER))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     killer = b'{"item": {"a": "x"}, "sample": "KILLER"}\n'
-    (tmp_path / "rows.jsonl").write_bytes(lines(2) + killer + lines(1))
-    done = subprocess.run(
-        [sys.executable, "-c", "from graders.cli import main; main()",
-         "score", "grader.json", "rows.jsonl", "-o", "out.jsonl", "--workers", "2"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    rows.write_bytes(killer + lines(1))
+    score(workers=1)
     found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
-    assert [line["index"] for line in found] == list(range(len(found)))
+    assert [line["index"] for line in found] == [0, 1]
     guilty = [line for line in found if "other_error" in str(line["failures"])]
-    assert [line["index"] for line in guilty] == [2]
+    assert [line["index"] for line in guilty] == [0]
     assert "ended its worker process with signal 9" in guilty[0]["failures"][0]["message"]
 
 

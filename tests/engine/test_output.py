@@ -307,11 +307,18 @@ Here = Callable[..., tuple[int, str]]
 def here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Here:
-    """The same command in this process, its rows from a pipe; its exit code and what it said."""
+    """The same command in this process, its rows in a file or from a pipe; its exit code and what
+    it said."""
 
-    def run(rows: bytes, *more: str) -> tuple[int, str]:
+    def command(rows: str, *more: str) -> tuple[int, str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+        code = _main(["score", "grader.json", rows, *more, "--workers", "0", "-o", "out.jsonl"])
+        return code, capfd.readouterr().err
+
+    def run(rows: bytes | str, *more: str) -> tuple[int, str]:
+        if isinstance(rows, str):
+            return command(rows, *more)
         reader, writer = os.pipe()
 
         def feed() -> None:
@@ -323,9 +330,9 @@ def here(
         feeder.start()
         with os.fdopen(reader, encoding="utf-8") as stdin:
             monkeypatch.setattr("sys.stdin", stdin)
-            code = _main(["score", "grader.json", "-", *more, "--workers", "0", "-o", "out.jsonl"])
+            done = command("-", *more)
         feeder.join(PATIENCE)
-        return code, capfd.readouterr().err
+        return done
 
     return run
 
@@ -334,15 +341,24 @@ KILLS = (signal.SIGKILL, signal.SIGINT)
 
 
 @pytest.mark.parametrize(
-    ("seed", "kills"),
+    ("workers", "seed", "kills"),
     [
-        (0, KILLS),
-        *(pytest.param(n, (*KILLS, signal.SIGKILL), marks=pytest.mark.slow) for n in range(4)),
+        ("0", 0, [signal.SIGKILL]),
+        ("2", 0, KILLS),
+        *(
+            pytest.param(workers, n, (*KILLS, signal.SIGKILL), marks=pytest.mark.slow)
+            for n in range(4)
+            for workers in ("0", "2")
+        ),
     ],
 )
-@pytest.mark.parametrize("workers", ["0", "2"])
 def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
-    score: Score, tmp_path: Path, seed: int, kills: tuple[signal.Signals, ...], workers: str
+    score: Score,
+    tmp_path: Path,
+    here: Here,
+    seed: int,
+    kills: tuple[signal.Signals, ...],
+    workers: str,
 ) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     score(output="expected.jsonl", workers=0)
@@ -359,9 +375,8 @@ def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
         killed.communicate(timeout=PATIENCE)
         assert killed.returncode == (130 if number == signal.SIGINT else -number)
         assert partial.stat().st_size >= place
-    ended = start(tmp_path, "rows.jsonl", "--workers", workers, "--resume")
-    _, said = ended.communicate(timeout=PATIENCE)
-    assert ended.returncode == 0, said
+    code, said = here("rows.jsonl", "--resume")
+    assert code == 0, said
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
     assert not partial.exists()
 
@@ -387,7 +402,7 @@ def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path, 
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
-def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
+def test_a_full_disk_costs_no_row(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     (tmp_path / "rows.jsonl").write_bytes(lines(3000))
     graders.score_file(
@@ -404,9 +419,7 @@ def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
     assert running.returncode == 2
     assert b"out.jsonl: cannot be written: File too large" in said
     assert b"--resume goes on with them" in said
-    running = start(tmp_path, "rows.jsonl", "--resume")
-    running.communicate(timeout=PATIENCE)
-    assert running.returncode == 0
+    assert here("rows.jsonl", "--resume")[0] == 0
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
