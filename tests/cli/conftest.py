@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,32 +112,55 @@ def process(folder: Path) -> Command:
 
 
 FORKS = """
-import json, os, sys
+import gc, json, os, sys
 import numpy
-from graders.cli import data, main, run, score, validate
-codes = []
-for number, (arguments, variables, stdout) in enumerate(json.load(sys.stdin)):
-    child = os.fork()
-    if child == 0:
-        if stdout == "closed pipe":
-            reader, out = os.pipe()
-            os.close(reader)
-        else:
-            out = os.open(stdout or f"{number}.out", os.O_WRONLY | os.O_CREAT)
-        os.dup2(out, 1)
-        os.dup2(os.open(f"{number}.err", os.O_WRONLY | os.O_CREAT), 2)
-        os.environ.update(variables)
-        sys.argv = ["graders", *arguments]
-        main()  # It ends this process, by the way of all processes.
-    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-print(json.dumps(codes))
+from graders.cli import _main, data, main, run, score, validate
+_main(["validate", os.devnull])  # What the commands load when they need it, here once for all.
+gc.freeze()  # Nor need each look through all of it when it ends.
+for line in sys.stdin:
+    folder, stdout, commands = json.loads(line)
+    os.chdir(folder)
+    codes = []
+    for number, (arguments, variables) in enumerate(commands):
+        child = os.fork()
+        if child == 0:
+            if stdout == "closed pipe":
+                reader, out = os.pipe()
+                os.close(reader)
+            else:
+                out = os.open(stdout or f"{number}.out", os.O_WRONLY | os.O_CREAT)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(out, 1)
+            os.dup2(os.open(f"{number}.err", os.O_WRONLY | os.O_CREAT), 2)
+            os.environ.update(variables)
+            sys.argv = ["graders", *arguments]
+            main()  # It ends this process, by the way of all processes.
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(json.dumps(codes), flush=True)
 """
 
 Processes = Callable[..., list[Done]]
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Callable[..., Any]]:
+    """A process for each set of variables: it has loaded everything and forks commands."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def started(**variables: str) -> Any:
+            return stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL, text=True, env=environment(**variables),
+                )
+            )  # fmt: skip
+
+        yield started
+
+
 @pytest.fixture
-def processes(folder: Path) -> Processes:
+def processes(folder: Path, forks: Callable[..., Any]) -> Processes:
     """The command in processes of their own, which one that has loaded everything forks."""
 
     def call(
@@ -145,16 +170,13 @@ def processes(folder: Path) -> Processes:
         **variables: str,
     ) -> list[Done]:
         told = [
-            (arguments, each[number] if each else {}, stdout)
-            for number, arguments in enumerate(commands)
+            (arguments, each[number] if each else {}) for number, arguments in enumerate(commands)
         ]
-        done = subprocess.run(
-            [sys.executable, "-c", FORKS], cwd=folder, input=json.dumps(told).encode(),
-            capture_output=True, timeout=PATIENCE, check=False, env=environment(**variables),
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        forking = forks(**variables)
+        forking.stdin.write(json.dumps([str(folder), stdout, told]) + "\n")
+        forking.stdin.flush()
         ended = []
-        for number, code in enumerate(json.loads(done.stdout)):
+        for number, code in enumerate(json.loads(forking.stdout.readline())):
             out, err = folder / f"{number}.out", folder / f"{number}.err"
             ended.append(Done(code, "" if stdout else out.read_text(), err.read_text()))
         return ended

@@ -86,11 +86,14 @@ def test_a_missing_file_is_not_answered_with_our_own_package(
     assert "did you mean" not in done.err
 
 
-def test_a_run_from_end_to_end_in_a_process_of_its_own(process: Command, folder: Path) -> None:
-    done = process("score", "check.json", "rows.jsonl", "-o", "out.jsonl")
+def test_a_run_from_end_to_end_in_a_process_of_its_own(
+    process: Command, command: Command, folder: Path
+) -> None:
+    done = command("score", "check.json", "rows.jsonl", "-o", "out.jsonl")
     assert (done.code, done.err) == (0, "")
     assert len((folder / "out.jsonl").read_bytes().splitlines()) == 3
     piped = process("score", "check.json", "-", stdin=(folder / "rows.jsonl").read_bytes())
+    assert piped.code == 0
     assert piped.out.encode() == (folder / "out.jsonl").read_bytes()
 
 
@@ -176,7 +179,7 @@ def test_a_reader_that_stops_early_ends_the_command_quietly(
     folder: Path, program: list[str]
 ) -> None:
     line = json.dumps({"item": {"a": "x"}, "sample": "x"}) + "\n"
-    (folder / "many.jsonl").write_text(line * 20_000)
+    (folder / "many.jsonl").write_text(line * 5_000)
     with subprocess.Popen(
         [*program, "score", "check.json", "many.jsonl"], cwd=folder, env=ENVIRONMENT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

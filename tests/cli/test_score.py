@@ -56,7 +56,7 @@ def test_json_gives_the_summary_to_machines(command: Command) -> None:
 def test_rows_and_graders_may_come_from_standard_input(command: Command, folder: Path) -> None:
     rows, grader = (folder / "rows.jsonl").read_bytes(), (folder / "check.json").read_bytes()
     expected = command("score", "check.json", "rows.jsonl").out
-    assert command("score", "check.json", "-", stdin=rows).out == expected
+    assert command("score", "check.json", "-", "--workers", "0", stdin=rows).out == expected
     assert command("score", "-", "rows.jsonl", stdin=grader).out == expected
 
 
@@ -378,7 +378,7 @@ def test_a_module_of_the_users_is_not_run_by_workers(folder: Path, program: list
     # -P: as the installed command does, whose path does not begin with the folder it works in.
     done = subprocess.run(
         [program[0], "-P", *program[1:], "score", "check.json", "many.jsonl", "-o", "out.jsonl",
-         "--workers", "2"],
+         "--workers", "1"],
         cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
