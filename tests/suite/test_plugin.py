@@ -64,10 +64,8 @@ def here(loaded: None, project: pytest.Pytester) -> Here:
     return call
 
 
-def test_a_suite_gives_one_test_for_each_case_ordering_and_invariance(
-    project: pytest.Pytester,
-) -> None:
-    done = run(project, "-v")
+def test_a_suite_gives_one_test_for_each_case_ordering_and_invariance(here: Here) -> None:
+    done = here("-v")
     done.assert_outcomes(passed=2, failed=2)
     done.stdout.fnmatch_lines([
         "s.graders.yaml::right PASSED*",
@@ -90,8 +88,9 @@ def test_a_failure_is_an_explanation_and_no_traceback(here: Here) -> None:
     assert "pytest_plugin.py" not in done.stdout.str()
 
 
-def test_it_works_with_xdist(project: pytest.Pytester) -> None:
-    run(project, "-n", "2").assert_outcomes(passed=2, failed=2)
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_it_works_with_xdist(project: pytest.Pytester, processes: str) -> None:
+    run(project, "-n", processes).assert_outcomes(passed=2, failed=2)
 
 
 def test_junit_xml_has_each_test(project: pytest.Pytester, here: Here) -> None:
