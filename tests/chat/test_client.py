@@ -176,9 +176,9 @@ def test_thirty_percent_of_calls_failing_costs_no_row_and_pays_once(serve):
         return Told(cut_at=-1) if roll < 0.3 else completion()
 
     server = serve(script)
-    replies = ask(server.url, call(300), concurrency=64, attempts=12)
+    replies = ask(server.url, call(120), concurrency=64, attempts=12)
     assert kinds(replies) == {None}
-    assert server.answered == 300
+    assert server.answered == 120
 
 
 def test_a_slow_body_ends_at_the_deadline(serve):
@@ -320,7 +320,7 @@ def test_refresh_asks_again_and_repeats_are_entries_of_their_own(serve, tmp_path
     assert len(server.asked) == 8
 
 
-def test_many_processes_share_a_cache(serve, tmp_path):
+def test_processes_share_a_cache(serve, tmp_path):
     server = serve(lambda *_: completion())
     file = tmp_path / "c.sqlite"
     code = f"""
@@ -331,8 +331,8 @@ call = ChatCall("m", [[{{"role": "user", "content": str(n)}}] for n in range(60)
 with ChatClient(JudgeOptions(base_url={server.url!r}, cache="all", cache_file={str(file)!r})) as c:
     assert all(r.error is None for r in c.perform(call))
 """.replace(f"cache_file={str(file)!r}", f"cache_file=__import__('pathlib').Path({str(file)!r})")
-    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [one.wait(PATIENCE) for one in processes] == [0] * 3
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [one.wait(PATIENCE) for one in processes] == [0] * 2
     base = sqlite3.connect(file)
     assert base.execute("select count(*) from reply").fetchone() == (60,)
     base.close()
@@ -369,9 +369,7 @@ def test_no_output_of_a_command_holds_the_key(serve, command, tmp_path):
     (tmp_path / "rows.jsonl").write_text(rows)
     shown = ""
     for arguments in (
-        ["score", "g.json", "rows.jsonl", "-o", "out.jsonl", "--json"],
-        ["score", "g.json", "rows.jsonl", "-o", "out2.jsonl"],
-        ["run", "g.json", "--sample", "x", "--json"],
+        ["score", "g.json", "rows.jsonl", "-o", "out.jsonl"],
         ["run", "g.json", "--sample", "x", "--hosted"],
     ):
         done = command(

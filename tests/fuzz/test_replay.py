@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fuzz import kept
 
 
@@ -31,7 +32,10 @@ def test_inputs_near_the_kept_ones_are_read_or_refused(name: str) -> None:
 
     @given(files, files, st.randoms(use_true_random=False))
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=examples(60),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
     def near(data: bytes, other: bytes, random: Random) -> None:
         target(kept.mutated(data, random, tokens, other))

@@ -155,18 +155,18 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path, results_file: Resul
 def test_the_figures_are_those_of_the_tally_over_all_rows(
     tmp_path: Path, results_file: ResultsFile
 ) -> None:
-    path = results_file(tmp_path, 2500)
+    path = results_file(tmp_path, 1200)
     bodies = [json.loads(line) for line in path.read_text().splitlines()]
     rewards = [one["reward"] for one in bodies if one["reward"] is not None]
     finding = read_finding(path)
     tally = finding.tally
-    assert (tally.rows, tally.scored, tally.failed) == (2500, len(rewards), 2500 - len(rewards))
+    assert (tally.rows, tally.scored, tally.failed) == (1200, len(rewards), 1200 - len(rewards))
     whole = Figures()
     whole.add(rewards)
     assert tally.rewards.to_dict() == whole.to_dict()
     page = page_of(path).decode()
     assert number(whole.mean) in page
-    assert number(sum(rewards) / 2500) in page
+    assert number(sum(rewards) / 1200) in page
     assert f"over the {len(rewards):,} scored; 95% interval" in page
     for name, count in bars_of(whole):
         assert f"<title>{name}: {count:,} rows</title>" in page
@@ -259,9 +259,9 @@ def test_a_page_of_a_thousand_sub_graders_is_below_the_limit(tmp_path: Path) -> 
     parts = {"<" * 200 + str(n): n / 1000 for n in range(1000)}
     lines = [
         json.dumps(
-            {"index": n, "id": "&" * 15_000, "reward": n / 50, "sub_rewards": parts, "failures": []}
+            {"index": n, "id": "&" * 15_000, "reward": n / 20, "sub_rewards": parts, "failures": []}
         )
-        for n in range(50)
+        for n in range(20)
     ]
     (tmp_path / "r.jsonl").write_text("\n".join(lines) + "\n")
     page = page_of(tmp_path / "r.jsonl")

@@ -110,10 +110,13 @@ CHAIN = (
     LONG + "".join(f"    elif x == -{n}: return {n}\n" for n in range(1, 500)) + "    return 1\n"
 )
 FLAT = LONG + "".join(f"    if x == -{n}: return {n}\n" for n in range(1, 5000)) + "    return 1\n"
+SHORT = FLAT.partition("    if x == -1000:")[0] + "    return 1\n"
 
 
 @pytest.mark.parametrize(
-    ("source", "points"), [(CHAIN, 1504), (FLAT, 15004)], ids=["chain", "flat"]
+    ("source", "points"),
+    [(CHAIN, 1504), (SHORT, 3004), pytest.param(FLAT, 15004, marks=pytest.mark.slow)],
+    ids=["chain", "flat", "longest"],
 )
 def test_a_long_source_is_followed_whole(write: Write, source: str, points: int) -> None:
     coverage, _ = covered(write(suite_of(python(source), "x")))
