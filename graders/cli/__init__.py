@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -74,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             # As an interruption: workers and scratch folders are put away, results are kept.
             signal.signal(number, signal.default_int_handler)
-    sys.exit(_main(arguments))
+    code = _main(arguments)
+    gc.freeze()  # All that is left ends with the process: nobody need look for cycles in it.
+    sys.exit(code)
 
 
 def _main(arguments: Sequence[str] | None) -> int:

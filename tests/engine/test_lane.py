@@ -120,16 +120,23 @@ def test_a_worker_that_cannot_start_is_one_sentence(monkeypatch: pytest.MonkeyPa
         lane.score(Block(lines(5)))
 
 
-def test_a_grader_that_cannot_run_in_a_worker_says_why_as_here() -> None:
-    body = {**GRADER["graders"]["near"], "evaluation_metric": "rouge_1"}  # type: ignore[index]
-    from graders.choices import Choices
-
-    setup = Setup(config=config.load(body), choices=Choices(rouge_backend="rouge"))
-    lane = ProcessLane(Job(setup, Layout()), PLAN)
+def test_a_grader_that_cannot_run_in_a_worker_says_why_as_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    judge = config.load(
+        {"type": "score_model", "name": "j", "model": "m", "input": [{"role": "user", "content": "x"}]}
+    )  # fmt: skip
+    with pytest.raises(UnavailableError, match="OPENAI_API_KEY") as here:
+        graders.load(judge).grade()
+    lane = ProcessLane(Job(Setup(config=judge), Layout()), plan.build(judge))
     try:
-        lane.score(Block(lines(5)))  # The package is there in this environment.
+        with pytest.raises(UnavailableError) as there:
+            lane.score(Block(lines(5)))
     finally:
         lane.close()
+    assert str(there.value) == str(here.value)
 
 
 KILLER = """
