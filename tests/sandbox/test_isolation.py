@@ -33,49 +33,67 @@ def test_globals_carry_over_only_when_shared(isolation: Any, scores: Any) -> Non
     assert [reply.score for reply in replies] == scores
 
 
+KINDS = [
+    ("return re.compile('a')", "module"),
+    ("from collections import Counter\nreturn 1", "module"),
+    ("import numpy as np\nreturn np.mean([1])", "module"),
+    ("from functools import lru_cache\nreturn 1", "module"),
+    ("import ast\nreturn len(ast.parse(sample['output_text']).body)", "module"),
+    ("return type(sample).__name__ == 'dict'", "module"),
+    ("return getattr(sample, 'get')('x')", "module"),
+    ("exec(sample['output_text'])", "row"),
+    ("return eval('1')", "row"),
+    ("return compile('1', '', 'eval')", "row"),
+    ("return __import__('os').getpid()", "row"),
+    ("import importlib\nreturn 1", "row"),
+    ("import subprocess\nreturn 1", "row"),
+    ("import os\nreturn 1", "row"),
+    ("import ctypes\nreturn 1", "row"),
+    ("import pickle\nreturn 1", "row"),
+    ("import sympy\nreturn 1", "row"),
+    ("import my_own_package\nreturn 1", "row"),
+    ("from .here import there\nreturn 1", "row"),
+    ("from re import *\nreturn 1", "row"),
+    ("return getattr(__builtins__, 'ev' + 'al')('1')", "row"),
+    ("return getattr(sample, item)", "row"),
+    ("return ().__class__.__base__.__subclasses__()", "row"),
+    ("return open('x').read()", "row"),
+    ("import json\njson.dumps = None", "row"),
+    ("import numpy as np\nnp.random.mtrand.x[0] = 1", "row"),
+    ("return df.query('x')", "row"),
+]
+UNPARSED = [
+    ("return (", "row"),
+    ("return " + "(" * 5000, "row"),
+    ("return " + "-" * 100_000 + "1", "row"),
+]
+
+
+def grader_of(body: str) -> str:
+    if body.startswith("from re import *"):
+        return body.split("\n", maxsplit=1)[0] + "\ndef grade(sample, item):\n    return 1"
+    return "import re\ndef grade(sample, item):\n" + textwrap.indent(body, "    ")
+
+
+@pytest.mark.parametrize(("body", "isolation"), KINDS)
+def test_a_source_that_can_execute_text_or_leave_traces_gets_a_process_a_row(
+    body: str, isolation: str
+) -> None:
+    assert ("module" if scan(grader_of(body))["row"] is None else "row") == isolation
+
+
+# To look takes a process of its own, in which the parser may die: a few of each are asked so.
 @pytest.mark.parametrize(
     ("body", "isolation"),
     [
-        ("return re.compile('a')", "module"),
-        ("from collections import Counter\nreturn 1", "module"),
-        ("import numpy as np\nreturn np.mean([1])", "module"),
-        ("from functools import lru_cache\nreturn 1", "module"),
-        ("import ast\nreturn len(ast.parse(sample['output_text']).body)", "module"),
-        ("return type(sample).__name__ == 'dict'", "module"),
-        ("return getattr(sample, 'get')('x')", "module"),
-        ("exec(sample['output_text'])", "row"),
-        ("return eval('1')", "row"),
-        ("return compile('1', '', 'eval')", "row"),
-        ("return __import__('os').getpid()", "row"),
-        ("import importlib\nreturn 1", "row"),
-        ("import subprocess\nreturn 1", "row"),
-        ("import os\nreturn 1", "row"),
-        ("import ctypes\nreturn 1", "row"),
-        ("import pickle\nreturn 1", "row"),
-        ("import sympy\nreturn 1", "row"),
-        ("import my_own_package\nreturn 1", "row"),
-        ("from .here import there\nreturn 1", "row"),
-        ("from re import *\nreturn 1", "row"),
-        ("return getattr(__builtins__, 'ev' + 'al')('1')", "row"),
-        ("return getattr(sample, item)", "row"),
-        ("return ().__class__.__base__.__subclasses__()", "row"),
-        ("return open('x').read()", "row"),
-        ("import json\njson.dumps = None", "row"),
-        ("import numpy as np\nnp.random.mtrand.x[0] = 1", "row"),
-        ("return df.query('x')", "row"),
-        ("return (", "row"),
-        ("return " + "(" * 5000, "row"),
-        ("return " + "-" * 100_000 + "1", "row"),
+        *KINDS[:1], *KINDS[-1:], *UNPARSED,
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in KINDS[1:-1]),
     ],
-)
-def test_a_source_that_can_execute_text_or_leave_traces_gets_a_process_a_row(
-    body: Any, isolation: Any
+)  # fmt: skip
+def test_a_sources_isolation_is_what_is_found_in_it_and_a_process_a_row_where_nothing_is(
+    body: str, isolation: str
 ) -> None:
-    prefix = ""
-    source = prefix + "import re\ndef grade(sample, item):\n" + textwrap.indent(body, "    ")
-    if body.startswith("from re import *"):
-        source = body.split("\n")[0] + "\ndef grade(sample, item):\n    return 1"
-    assert isolation_of(source) == isolation
+    assert isolation_of(grader_of(body)) == isolation
 
 
 EVASIONS = {
@@ -233,11 +251,20 @@ def test_what_graders_do_shares_a_process(body: str) -> None:
 
 
 def test_what_graders_do_works_in_a_shared_process() -> None:
-    with PythonSandbox(isolation="module", idle=1) as sandbox:
-        for name, body in HONEST.items():
-            source = "def grade(sample, item):\n" + textwrap.indent(body, "    ")
-            (reply,) = sandbox.perform(PythonCall(source, [{"output_text": "a text"}], [{}]))
-            assert reply.error is None, (name, reply.error)
+    # A row each of one source: all of them share a process with each other, too.
+    made = [
+        f"def f{n}(sample, item):\n{textwrap.indent(body, '    ')}\n"
+        for n, body in enumerate(HONEST.values())
+    ]
+    source = (
+        "".join(made) + "def grade(sample, item):\n    return globals()[f'f{item}'](sample, item)"
+    )
+    samples = [{"output_text": "a text"}] * len(made)
+    with PythonSandbox(isolation="module") as sandbox:
+        replies = sandbox.perform(PythonCall(source, samples, list(range(len(made)))))
+        assert sandbox.stats.workers_started == 1
+    for name, reply in zip(HONEST, replies, strict=True):
+        assert reply.error is None, (name, reply.error)
 
 
 RANDOM = textwrap.dedent("""
@@ -326,11 +353,15 @@ EXECUTES = textwrap.dedent("""
     """)
 
 
-@pytest.mark.parametrize("hostile", HOSTILE_SAMPLES)
-def test_an_executed_sample_cannot_touch_other_rows(hostile: Any) -> None:
-    texts = ["x = 1", "x = 1", hostile, "x = 1", "raise ValueError", "x = 1"]
-    with PythonSandbox(limits=Limits(call_seconds=1.0, grace_seconds=0.5)) as sandbox:
+def test_an_executed_sample_cannot_touch_other_rows() -> None:
+    texts = ["x = 1", "x = 1"]
+    for hostile in HOSTILE_SAMPLES:
+        texts += [hostile, "x = 1", "raise ValueError", "x = 1"]
+    with PythonSandbox(limits=Limits(call_seconds=0.4, grace_seconds=0.4)) as sandbox:
         replies = sandbox.perform(
-            PythonCall(EXECUTES, [{"output_text": text} for text in texts], [{}] * 6)
+            PythonCall(EXECUTES, [{"output_text": text} for text in texts], [{}] * len(texts))
         )
-    assert [reply.score for reply in replies[:2] + replies[3:]] == [0.5, 0.5, 0.5, 0.0, 0.5]
+    scores = [reply.score for reply in replies]
+    assert scores[:2] == [0.5, 0.5]
+    for place, hostile in enumerate(HOSTILE_SAMPLES):
+        assert scores[4 * place + 3 : 4 * place + 6] == [0.5, 0.0, 0.5], hostile

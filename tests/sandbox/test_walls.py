@@ -6,6 +6,7 @@ a copy of the worker's modules that is told otherwise, or that the kernel's Land
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -98,9 +99,15 @@ needs_mounts = pytest.mark.skipif(bool(probe().filesystem), reason=f"here: {prob
 
 @needs_mounts
 @pytest.mark.parametrize(
-    "where", [one for one in ("strong", "standard") if one in probe().available]
+    ("where", "isolation"),
+    [
+        pytest.param(where, isolation, marks=[] if often else [pytest.mark.slow])
+        for where, chosen in (("strong", "module"), ("standard", "row"))
+        if where in probe().available
+        for isolation in ("module", "row")
+        for often in [isolation == chosen]
+    ],
 )
-@pytest.mark.parametrize("isolation", ["module", "row"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_file_system_of_its_own_bounds_the_disk(way: Any, isolation: Any, where: Any) -> None:
     start, file = WAYS[way]
@@ -318,6 +325,12 @@ def test_the_emptying_of_a_deep_tree_opens_few_files_and_follows_nothing(tmp_pat
 # -- the filters -------------------------------------------------------------------------------
 
 
+@functools.cache
+def programs(_machine: str) -> list[syscalls.Program]:
+    """Return the filters of the keeper and of the grader for the machine, which `platform` says."""
+    return [syscalls.keeper_program(), syscalls.grader_program(77, truncate=False)]
+
+
 def verdict(program: syscalls.Program, machine: str, name: str, arguments: dict[int, int]) -> int:
     """Run a filter on a call, as the kernel would; return its answer."""
     data = {0: syscalls._numbers()[name], 4: syscalls._ARCH[machine]}
@@ -400,10 +413,7 @@ def test_what_the_filters_say(
     name: str, arguments: Any, expected: int, machine: str, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
-    answers = [
-        verdict(program, machine, name, arguments)
-        for program in (syscalls.keeper_program(), syscalls.grader_program(77, truncate=False))
-    ]
+    answers = [verdict(program, machine, name, arguments) for program in programs(machine)]
     assert [answer for answer in answers if answer != ALLOWED][:1] == [
         answer for answer in [expected] if answer != ALLOWED
     ]
