@@ -90,7 +90,7 @@ a.> x> -- '-- "--foo )-- s' '.' . a foo Foo foo. Foo. foo, The No. cannot « »
 """
 
 
-@settings(max_examples=examples(700))
+@settings(max_examples=examples(350))
 @given(
     st.lists(st.lists(st.sampled_from([*PIECES.split(), ""]), max_size=8).map(" ".join), max_size=5)
 )
