@@ -1,4 +1,4 @@
-"""What holds for every test, and a real browser for the pages that are looked at in one."""
+"""What holds for every test, a server that many ask, and a real browser to look at pages in."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.server.process import Serving
 
 # How long an example takes, or the making of one, says something about the machine alone.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -71,6 +73,18 @@ def browser() -> Iterator[Any]:
         started = play.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server that several tests share: none of them may leave it otherwise than it was."""
+    options = ("--jobs", "0", "--processes", "1", "--allow-host", "graders.internal")
+    serving = Serving(tmp_path_factory.mktemp("store"), options)
+    yield serving
+    try:
+        assert serving.stop() == 0
+    finally:
+        serving.close()
 
 
 @pytest.fixture(scope="session")

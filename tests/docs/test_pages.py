@@ -59,9 +59,12 @@ def servers() -> Iterator[dict[tuple[str, ...], Serving]]:
 
 @pytest.fixture
 def world(
-    warm: dict[str, str], servers: dict[tuple[str, ...], Serving], tmp_path: Path
+    warm: dict[str, str],
+    servers: dict[tuple[str, ...], Serving],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[World]:
-    made = World(tmp_path, dict(warm), servers)
+    made = World(tmp_path, dict(warm), servers, lambda: request.getfixturevalue("server"))
     yield made
     made.close()
 

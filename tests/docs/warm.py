@@ -38,7 +38,7 @@ with socket.socket(socket.AF_UNIX) as warm:
 """What stands on PATH as graders, pip and python."""
 
 _IMPORTED = (
-    "numpy", "rapidfuzz", "nltk", "yaml", "httpx2", "openai", "rich.progress", "rich.table",
+    "numpy", "rapidfuzz", "yaml", "httpx2", "rich.progress", "rich.table",
     "graders.api", "graders.jobs", "graders.report", "graders.suite", "graders.inspection.lint",
     "graders.cli.run", "graders.cli.score", "graders.cli.validate", "graders.cli.job",
 )  # fmt: skip

@@ -62,12 +62,14 @@ class World:
         folder: where the reader is.
         environment: of every command, and nothing besides.
         servers: each `graders serve` that a page started, by its words; pages share them.
+        plain: gives the one without words, which many tests share.
         said: standard output and standard error of the last shell block.
     """
 
     folder: Path
     environment: dict[str, str]
     servers: dict[tuple[str, ...], Serving]
+    plain: Callable[[], Serving]
     said: str = ""
     _stand_ins: dict[str, str] = field(default_factory=dict)
     _ends: list[Callable[[], object]] = field(default_factory=list)
@@ -115,14 +117,15 @@ class World:
         return server.url
 
     def _serve(self, words: list[str]) -> None:
-        serving = self.servers.get(tuple(words))
+        serving = self.servers.get(tuple(words)) if words else self.plain()
         if serving is None:
             # In the reader's folder, as its paths are relative to it.
             before = Path.cwd()
             os.chdir(self.folder)
             try:
-                # One process that grades is as good as many, and sooner there.
-                options = (*words, "--processes", "1")
+                # One process that grades is as good as many, and sooner there; what a page creates
+                # is not waited for, and runs in the tests of the server.
+                options = (*words, "--processes", "1", "--jobs", "0")
                 serving = Serving(self.folder.parent / "served-data", options)
             finally:
                 os.chdir(before)

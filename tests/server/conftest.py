@@ -13,37 +13,18 @@ REPLIES = Path(__file__).parents[2] / "samples/judge/replies.sqlite"
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A server that several tests share: none of them may leave it otherwise than it was."""
-    serving = Serving(tmp_path_factory.mktemp("store"), ("--jobs", "0", "--processes", "1"))
-    yield serving
-    try:
-        assert serving.stop() == 0
-    finally:
-        serving.close()
-
-
-@pytest.fixture(scope="session")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A server with low limits that also goes by another name and logs texts; shared like `server`."""
-    serving = Serving(
-        tmp_path_factory.mktemp("strict"),
-        ("--jobs", "0", "--processes", "1", "--max-body", "10k", "--max-file", "100k",
-         "--python-timeout", "0.5", "--allow-host", "graders.internal", "--log-texts"),
-    )  # fmt: skip
-    yield serving
-    serving.close()
-
-
-@pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A server with a token, and few descriptors: 256, of which its own needs come first."""
+    """A server with a token, low limits and few descriptors that logs texts; shared like `server`.
+
+    Of the 256 descriptors its own needs come first.
+    """
     folder = tmp_path_factory.mktemp("guarded")
     (folder / "token").write_text(TOKEN + "\n")
     serving = Serving(
         folder / "store",
         ("--jobs", "0", "--processes", "1", "--host", "0.0.0.0",
-         "--token-file", str(folder / "token")),
+         "--token-file", str(folder / "token"), "--max-body", "500k", "--max-file", "2M",
+         "--python-timeout", "0.5", "--log-texts"),
         before=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh"),
     )  # fmt: skip
     yield serving

@@ -16,10 +16,12 @@ from typing import Any
 
 from tests.waiting import PATIENCE
 
-__all__ = ["TOKEN", "Answer", "Serving"]
+__all__ = ["BEARER", "TOKEN", "Answer", "Serving"]
 
 TOKEN = "a-token-of-some-length-0123"
 """What the server `guarded` demands."""
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+"""The header that shows it."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.server.process import Serving
+from tests.server.process import BEARER, Serving
 from tests.waiting import until
 
 
@@ -115,14 +115,14 @@ def test_purposes_are_checked(server: Serving) -> None:
     assert "fine-tune" in answer.error["message"]
 
 
-def test_too_large_files_are_refused_and_not_kept(strict: Serving) -> None:
-    assert strict.upload(b"x" * 102_400).status == 200
-    kept = sorted((strict.folder / "files").iterdir())
+def test_too_large_files_are_refused_and_not_kept(guarded: Serving) -> None:
+    assert guarded.upload(b"x" * (2 << 20), **BEARER).status == 200
+    kept = sorted((guarded.folder / "files").iterdir())
     assert kept
-    answer = strict.upload(b"x" * 102_401)
+    answer = guarded.upload(b"x" * ((2 << 20) + 1), **BEARER)
     assert answer.status == 413
-    assert "102,400" in answer.error["message"]
-    assert sorted((strict.folder / "files").iterdir()) == kept
+    assert "2,097,152" in answer.error["message"]
+    assert sorted((guarded.folder / "files").iterdir()) == kept
 
 
 def test_what_is_wrong_with_a_form_stands_in_the_answer_and_the_log_stays_json(

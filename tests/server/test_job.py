@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -42,15 +43,32 @@ def _wait(server: Serving, name: str, wanted: Callable[[Any], bool]) -> Any:
     return until(found)
 
 
+class Model:
+    """A model server that never answers, but for what a test lets it say."""
+
+    def __init__(self) -> None:
+        self.says: Callable[[], Told] = self.silent
+        self.server = ScriptedServer(lambda *_: self.says())
+
+    @staticmethod
+    def silent() -> Told:
+        return Told(held=lambda: True)
+
+
 @pytest.fixture(scope="module")
-def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """A server that runs jobs, and whose model never answers."""
-    model = ScriptedServer(lambda *_: Told(held=lambda: True))
-    options = ("--processes", "1", "--rollout-url", model.url)
+def model() -> Iterator[Model]:
+    made = Model()
+    yield made
+    made.server.stop()
+
+
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[Serving]:
+    """A server that runs jobs, and asks that model."""
+    options = ("--processes", "1", "--rollout-url", model.server.url)
     serving = Serving(tmp_path_factory.mktemp("working"), options)
     yield serving
     serving.close()
-    model.stop()
 
 
 def test_job_of_the_command_is_not_the_servers(
@@ -110,34 +128,38 @@ def test_faults_of_a_file_name_it_as_its_owner_does(working: Serving) -> None:
     assert f"train.jsonl ({job['training_file']}), line 4: not JSON" in job["error"]["message"]
 
 
-def test_job_outlives_its_server_and_changes_hands(start: Callable[..., Serving]) -> None:
+def test_job_outlives_its_server_and_changes_hands(
+    working: Serving, model: Model, start: Callable[..., Serving]
+) -> None:
     resumed = False
+    asked = itertools.count()
 
-    def script(_: Any, count: int) -> Told:
+    def says() -> Told:
         told: Told = completion("2")
+        count = next(asked)
         told.held = lambda: count > 40 and not resumed  # Some steps of the thirty.
         return told
 
-    model = ScriptedServer(script)
+    model.says = says
     try:
-        first = start("--rollout-url", model.url)
-        second = start("--rollout-url", model.url, folder=first.folder)
+        first = start("--rollout-url", model.server.url, folder=working.folder)
         training = lines([row(f"q{n}") for n in range(30)])
         job = _create(first, training, lines([row("v")]), batch_size=1, eval_interval=30)
-        _wait(second, job["id"], lambda one: one["dry_run"]["step"] > 2)
-        paused = second.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/pause").json
+        _wait(working, job["id"], lambda one: one["dry_run"]["step"] > 2)
+        paused = working.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/pause").json
         assert paused["status"] == "paused"
         first.process.kill()
         first.process.wait()
-        step = _wait(second, job["id"], lambda _: True)["dry_run"]["step"]
+        step = _wait(working, job["id"], lambda _: True)["dry_run"]["step"]
         assert 2 < step < 30
         resumed = True
-        second.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/resume")
-        done = _wait(second, job["id"], lambda one: one["finished_at"] is not None)
+        working.ask("POST", f"/v1/fine_tuning/jobs/{job['id']}/resume")
+        done = _wait(working, job["id"], lambda one: one["finished_at"] is not None)
         assert done["status"] == "succeeded"
         path = f"/v1/fine_tuning/jobs/{job['id']}/events?limit=100"
-        events = second.ask("GET", path).json["data"]
+        events = working.ask("GET", path).json["data"]
         steps = [one["data"]["step"] for one in events if one["type"] == "metrics"]
         assert steps == list(range(30, 0, -1))
     finally:
-        model.stop()
+        resumed = True
+        model.says = model.silent

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from graders.server.places import GUESTS, Places, client_of
-from tests.server.process import TOKEN, Serving
+from tests.server.process import BEARER, TOKEN, Serving
 from tests.server.test_grader import ITEM, PYTHON
 from tests.waiting import children_of, is_gone, until
 
@@ -153,14 +153,14 @@ def test_connections_beyond_the_descriptors_cost_the_store_none(guarded: Serving
     held = slow(guarded, b"", 600)
     try:
         for n in range(5):
-            parts = guarded.upload(b"x" * 2_000_000, f"{n}", authorization=f"Bearer {TOKEN}")
+            parts = guarded.upload(b"x" * 2_000_000, f"{n}", **BEARER)
             assert parts.status == 200, parts.body
     finally:
         for one in held:
             one.close()
     said = [line for line in guarded.lines[before:] if line["event"] != "request"]
     assert len(said) < 60
-    assert {line["event"] for line in said} <= {"places"}
+    assert {line["event"] for line in said} <= {"places"}, said
 
 
 def test_an_answer_nobody_reads_ends_its_connection(guarded: Serving) -> None:

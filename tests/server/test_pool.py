@@ -12,7 +12,7 @@ from typing import Any
 import graders
 from graders.plan import build
 from graders.server.weight import excess
-from tests.server.process import Answer, Serving
+from tests.server.process import BEARER, Answer, Serving
 from tests.server.test_grader import CHECK, ITEM, PYTHON, SIMILAR
 from tests.waiting import children_of, is_gone, until
 
@@ -23,7 +23,7 @@ SLEEPER: dict[str, Any] = {
 
 
 def test_killed_grading_processes_are_replaced(start: Callable[..., Serving]) -> None:
-    server = start("--jobs", "0", "--processes", "2")
+    server = start("--jobs", "0")
     assert server.run(PYTHON, "x", ITEM).json["reward"] > 0
     for _ in range(2):  # What takes a lost one's place is no other.
         for child in children_of(server.process.pid):
@@ -85,10 +85,10 @@ def test_sleeping_graders_hold_up_nobody_and_one_too_many_is_told_to_come_again(
         assert all(one.exception() for one in sleepers)
 
 
-def test_long_bodies_are_refused(strict: Serving) -> None:
-    answer = strict.run(CHECK, "x" * 20_000, ITEM)
+def test_long_bodies_are_refused(guarded: Serving) -> None:
+    answer = guarded.run(CHECK, "x" * 600_000, ITEM, **BEARER)
     assert (answer.status, answer.error["code"]) == (413, "request_too_large")
-    assert strict.run(CHECK, "x" * 9_000, ITEM).status == 200
+    assert guarded.run(CHECK, "x" * 500_000, ITEM, **BEARER).status == 200
 
 
 def test_metrics_that_take_too_long_are_given_up(start: Callable[..., Serving]) -> None:
@@ -100,8 +100,8 @@ def test_metrics_that_take_too_long_are_given_up(start: Callable[..., Serving]) 
     assert server.ask("GET", "/healthz").status == 200
 
 
-def test_a_grader_that_sleeps_too_long_is_given_up(strict: Serving) -> None:
-    answer = strict.run(SLEEPER, "x", {"seconds": 100})
+def test_a_grader_that_sleeps_too_long_is_given_up(guarded: Serving) -> None:
+    answer = guarded.run(SLEEPER, "x", {"seconds": 100}, **BEARER)
     assert answer.status == 200
     assert answer.json["metadata"]["errors"]["python_grader_runtime_error"] is True
 
