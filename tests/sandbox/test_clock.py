@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from graders.calls import PythonCall, PythonReply
 from graders.sandbox import LEVELS, Limits, PythonSandbox, probe
 from tests.attacking import TOOLS
+from tests.waiting import until
 
 QUICK = Limits(call_seconds=0.5, grace_seconds=0.5, load_seconds=2.0)
 AMPLE = Limits(call_seconds=60.0)
@@ -152,11 +152,8 @@ def test_after_a_call_nothing_of_it_runs(isolation: Any, keep: bool) -> None:
         assert outcomes(sandbox.perform(PythonCall(BURN, [{}], [{}]))) == [0.5]
         assert sandbox._scratch is not None
         mark = str(sandbox._scratch.path)
-        until = time.monotonic() + 20
         # Of one that is held, its threads are held too.
-        while any(threads(one) > 1 and state(one) not in "TX" for one in runners(mark)):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        until(lambda: not any(threads(one) > 1 and state(one) not in "TX" for one in runners(mark)))
 
 
 STASH = """
@@ -183,12 +180,8 @@ def test_a_kept_process_is_held_between_calls_and_goes_on_with_the_next() -> Non
         for call in range(1, 4):
             assert outcomes(sandbox.perform(PythonCall(source, [{}], [{}]))) == [float(call)]
             assert sandbox._scratch is not None
-            states = []
-            until = time.monotonic() + 20
-            while "T" not in states and time.monotonic() < until:
-                found = runners(str(sandbox._scratch.path))
-                states = [state(one) for one in found]
-            assert "T" in states
+            mark = str(sandbox._scratch.path)
+            until(lambda: "T" in [state(one) for one in runners(mark)])
 
 
 def test_a_process_that_is_kept_takes_nothing_over_from_a_stopped_call() -> None:
@@ -226,7 +219,7 @@ def test_a_call_nobody_waits_for_is_killed(source: str, isolation: Any) -> None:
             target=lambda: done.extend(outcomes(sandbox.perform(call, stop=stop)))
         )
         thread.start()
-        time.sleep(0.5)
+        until(lambda: sandbox._scratch and runners(str(sandbox._scratch.path)))
         assert not done
         stop.set()
         thread.join(60)
@@ -247,7 +240,7 @@ def test_whoever_waits_for_a_busy_worker_need_not_wait_on() -> None:
         ]
         for thread in threads:
             thread.start()
-            time.sleep(0.3)
+            until(lambda: sandbox._scratch and runners(str(sandbox._scratch.path)))
         second.set()
         threads[1].join(60)
         assert not threads[1].is_alive()

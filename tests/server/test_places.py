@@ -6,7 +6,6 @@ import contextlib
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,7 +159,9 @@ def test_connections_beyond_the_descriptors_cost_the_store_none(guarded: Serving
             one.close()
     said = [line for line in guarded.lines[before:] if line["event"] != "request"]
     assert len(said) < 60
-    assert {line["event"] for line in said} <= {"places"}, said
+    # Where all places are at work at that moment, that is said, too.
+    others = [line for line in said if "all places are at work" not in line.get("message", "")]
+    assert {line["event"] for line in others} <= {"places"}, others
 
 
 def test_an_answer_nobody_reads_ends_its_connection(guarded: Serving) -> None:
@@ -169,10 +170,8 @@ def test_an_answer_nobody_reads_ends_its_connection(guarded: Serving) -> None:
         *slow(guarded, PAGE * 40, 1), *slow(guarded, PAGE, 1),
         *slow(guarded, PAGE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), 1),
     ]  # fmt: skip
-    end = time.monotonic() + 240
-    while established(guarded.port) & {one.getsockname()[1] for one in held}:
-        assert time.monotonic() < end
-        time.sleep(1)
+    ours = {one.getsockname()[1] for one in held}
+    until(lambda: not established(guarded.port) & ours)
     for one in held:
         one.close()
 
