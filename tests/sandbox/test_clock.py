@@ -181,7 +181,7 @@ def test_a_kept_process_is_held_between_calls_and_goes_on_with_the_next() -> Non
             assert outcomes(sandbox.perform(PythonCall(source, [{}], [{}]))) == [float(call)]
             assert sandbox._scratch is not None
             mark = str(sandbox._scratch.path)
-            until(lambda: "T" in [state(one) for one in runners(mark)])
+            until(lambda mark=mark: "T" in [state(one) for one in runners(mark)])  # type: ignore[misc]
 
 
 def test_a_process_that_is_kept_takes_nothing_over_from_a_stopped_call() -> None:
