@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
@@ -36,6 +37,11 @@ def open_cache(named: Path | None, *, read_only: bool = False) -> ReplyCache:
     if not (named or read_only or os.environ.get("GRADERS_CACHE_FILE")):
         close_to_others(path)
     return ReplyCache(path, read_only=read_only)
+
+
+def _close(base: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        base.close()
 
 
 def _problem(error: Exception) -> str:
@@ -71,6 +77,8 @@ class ReplyCache:
             raise UnavailableError(
                 f"the cache {path} cannot be opened: {_problem(error)}"
             ) from None
+        # Who forgets to close it leaves nothing open, not even for Python's own warning.
+        self._closed = weakref.finalize(self, _close, self._base)
 
     def _open(self, *, read_only: bool) -> sqlite3.Connection:
         place = self.path.resolve()
@@ -170,8 +178,8 @@ class ReplyCache:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock, contextlib.suppress(sqlite3.Error):
-            self._base.close()
+        with self._lock:
+            self._closed()
 
     def __enter__(self) -> Self:
         return self

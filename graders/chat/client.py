@@ -141,6 +141,8 @@ class ChatClient:
         if not any(call.messages for call in calls):
             return [[] for _ in calls]
         if self.options.cache == "offline":
+            if self._cache is None:
+                self._cache = open_cache(self.options.cache_file, read_only=True)
             return [
                 [self._recorded(asking, index) for index in range(len(asking.call.messages))]
                 for asking in (self._prepared(call, _Learned()) for call in calls)
@@ -163,7 +165,7 @@ class ChatClient:
         if self._local is not None:
             self._local.close()
             self._local = None
-        if self._cache is not None and self.options.cache != "offline":
+        if self._cache is not None:
             self._cache.close()
             self._cache = None
 

@@ -109,7 +109,8 @@ class EmbedClient:
         missing = distinct
         if self.options.cache != "none":
             if self._cache is None:
-                self._cache = open_cache(self.options.cache_file)
+                offline = self.options.cache == "offline"
+                self._cache = open_cache(self.options.cache_file, read_only=offline)
             if self.options.cache != "refresh":
                 missing = [text for text in distinct if not self._take(text, found)]
         if missing and self.options.cache == "offline":
@@ -131,7 +132,7 @@ class EmbedClient:
         if self._loop is not None:
             self._loop.close(None if self._wire is None else self._wire.close)
             self._loop, self._wire = None, None
-        if self._cache is not None and self.options.cache != "offline":
+        if self._cache is not None:
             self._cache.close()
             self._cache = None
 

@@ -9,6 +9,7 @@ says what the run was made from.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import sys
@@ -63,10 +64,21 @@ def _target(path: Path) -> Path:
         RowsError: there can be no such file.
     """
     try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:
+        reason: object = os.strerror(errno.ELOOP)
+        if not _leads_in_a_circle(path):
+            return path.resolve()
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise RowsError(f"{shown(str(path))}: cannot be written: {reason}") from None
+    raise RowsError(f"{shown(str(path))}: cannot be written: {reason}")
+
+
+def _leads_in_a_circle(path: Path) -> bool:
+    """Whether a path is a link that leads back to itself: not every Python's `resolve` says so."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def partial_of(path: Path) -> Path:

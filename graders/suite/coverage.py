@@ -190,7 +190,7 @@ class Trace:
             tests = list(accumulate(int(step) for step in steps[:_MOST]))
             found = {(number, False) for number in _members(no)}
             found |= {(number, True) for number in _members(yes)}
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             self.note = "not every run of the source could be followed: its marks are broken"
             return
         self.tests = self.tests or tests

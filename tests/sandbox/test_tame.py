@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import types
+import warnings
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ def found(module: str, name: str) -> Any:
             owner = getattr(importlib.import_module(prefix), last)
         except (ImportError, AttributeError):
             pytest.skip(f"{module} is not here")
-    return getattr(owner, name, None)  # newer or older pythons lack some
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        return getattr(owner, name, None)  # newer or older pythons lack some
 
 
 def is_changeable(value: Any) -> bool:
