@@ -450,6 +450,7 @@ def test_in_jinja2_the_rendering_switch_holds():
         "{{ item.update }}",
         "{{ 1 / 0 }}",
         "{{ 1|round(method='x') }}",
+        "{{ item.x|truncate(1) }}",
         "{{ 'a'|xmlattr }}",
         "{{ 9 ** (9 ** 9) }}",
         "{{ 'a' * 10 ** 10 }}",

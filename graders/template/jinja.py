@@ -221,6 +221,7 @@ def _render_jinja(
         raise MissingVariableError(f"the jinja2 template failed: {reason}") from None
     except (
         ArithmeticError,
+        AssertionError,
         AttributeError,
         LookupError,
         MemoryError,
