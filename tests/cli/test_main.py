@@ -48,6 +48,9 @@ def test_the_version_is_the_packages(command: Command) -> None:
         (["scroe"], "There is no command 'scroe'. Did you mean score?"),
         (["xyzzy"], "There is no command 'xyzzy'."),
         (["--jsn"], "No such option"),
+        (["data", "--data-dir", "elsewhere", "clera"], "There is no command 'data clera'."),
+        (["data", "data"], "There is no command 'data data'."),
+        (["job", "job"], "There is no command 'job job'."),
     ],
 )
 def test_an_unknown_command_or_option_is_told_with_the_nearest(
