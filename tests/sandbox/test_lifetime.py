@@ -21,6 +21,7 @@ from graders.errors import UnavailableError
 from graders.sandbox import LEVELS, PythonSandbox, level, probe, promises
 from graders.sandbox.inside import scratch
 from graders.sandbox.scratch import Scratch, sweep
+from graders.sandbox.worker import _has_living
 from tests.waiting import until
 
 SOURCE = "def grade(sample, item):\n    return item"
@@ -246,3 +247,24 @@ def test_a_worker_that_cannot_be_locked_refuses_to_run(monkeypatch: Any) -> None
 
 def test_the_temporary_folder_of_the_test_is_used() -> None:
     assert "pytest" in tempfile.gettempdir() or tempfile.tempdir
+
+
+def test_a_group_lives_where_proc_shows_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is with hidepid, or where /proc is that of another namespace."""
+    assert _has_living(os.getpgrp())
+    monkeypatch.setattr("graders.sandbox.worker.os.listdir", lambda _: ["1", "self"])
+    assert _has_living(os.getpgrp())
+
+
+def test_a_group_lives_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_: str) -> list[str]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("graders.sandbox.worker.os.listdir", absent)
+    assert _has_living(os.getpgrp())
+
+
+def test_a_group_of_zombies_does_not_live() -> None:
+    with subprocess.Popen(["true"], start_new_session=True) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert not _has_living(ended.pid)
