@@ -356,3 +356,22 @@ def test_embeddings_that_are_given_up_end_at_once(serve):
         stop.set()
         assert [one.error and one.error.kind for one in going.result(PATIENCE)] == ["deadline"] * 2
         until(lambda: server.now == 0)
+
+
+def test_embeddings_that_are_given_up_do_not_wait_for_those_before_them(serve):
+    held = threading.Event()
+    body = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
+    server = serve(lambda *_: Told(body=body, held=lambda: not held.is_set()))
+    stop = threading.Event()
+    with EmbedClient(options(server)) as client, ThreadPoolExecutor(2) as pool:
+        staying = pool.submit(client.perform, EmbedCall(["a"]))
+        until(lambda: len(server.asked) == 1)
+        going = pool.submit(client.perform, EmbedCall(["b"]), stop)
+        stop.set()
+        try:
+            (gone,) = going.result(5.0)
+        finally:
+            held.set()
+        assert gone.error is not None
+        assert gone.error.kind == "deadline"
+        assert staying.result(PATIENCE)[0].error is None
