@@ -365,3 +365,20 @@ def test_an_executed_sample_cannot_touch_other_rows() -> None:
     assert scores[:2] == [0.5, 0.5]
     for place, hostile in enumerate(HOSTILE_SAMPLES):
         assert scores[4 * place + 3 : 4 * place + 6] == [0.5, 0.0, 0.5], hostile
+
+
+def test_no_row_follows_in_the_process_of_one_that_left_a_thread() -> None:
+    """Python has not counted a thread yet that has not run; the system has."""
+    source = """
+import _thread, os
+def grade(sample, item):
+    if item:
+        lock = _thread.allocate_lock()
+        lock.acquire()
+        _thread.start_new_thread(lock.acquire, ())
+    return os.getpid()
+"""
+    with PythonSandbox(isolation="module") as sandbox:
+        first, *others = sandbox.perform(PythonCall(source, [{}] * 4, [1, 0, 0, 0]))
+    assert first.score is not None
+    assert first.score not in [one.score for one in others]
