@@ -471,6 +471,13 @@ def test_what_a_jinja2_template_may_not_do_fails_the_row_in_time(text):
         ("{% if %}", "not a jinja2 template: {% if %} has no {% endif %} after it"),
         ("{% include 'secrets' %}", "a template stands alone"),
         ("{% import 'os' as os %}", "a template stands alone"),
+        ("{%+ if item %}a", "not a jinja2 template: {% if %} has no {% endif %} after it"),
+        (
+            "{% if item %}{% for x in item %}{% endif %}",
+            "{% endif %} has no {% if %} inside {% for %}",
+        ),
+        ("{% if item %}{% for x in item %}{% endfor %}", "{% if %} has no {% endif %} after it"),
+        ("{% do item %}", "not a jinja2 template: there is no tag {% do %}"),
         ("{{ item|foo }}", "not a jinja2 template: No filter named 'foo'."),
         ("{{ item.list|random }}", "not a jinja2 template: No filter named 'random'."),
         ("{{ range(3) }}", "unknown name range; templates see item and sample"),
@@ -484,6 +491,22 @@ def test_what_a_jinja2_template_may_not_do_fails_the_row_in_time(text):
 )
 def test_what_is_no_jinja2_template_is_refused(text, message):
     assert message in refusal(text, "jinja2").message
+
+
+def test_what_a_jinja2_template_hides_is_not_what_is_wrong_with_it():
+    """A comment, a raw block and an equals sign within a filter's arguments."""
+    right = "{% if %} has no {% endif %} after it"
+    for hidden in (
+        "{# {{ #}",
+        "{% raw %}{{{% endraw %}",
+        "{% set x | replace('=', '') %}{% endset %}",
+    ):
+        assert refusal(hidden + "{% if item %}", "jinja2").message.endswith(right)
+
+
+def test_a_filter_that_jinja2_does_not_know_is_named_inside_an_if_too():
+    text = "{% if item.x %}{{ item.x|foo }}{% endif %}"
+    assert "foo" in failure(text, {"x": "1"}, dialect="jinja2").message
 
 
 def test_a_jinja2_refusal_points_to_its_line():
