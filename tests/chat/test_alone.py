@@ -375,3 +375,13 @@ def test_embeddings_that_are_given_up_do_not_wait_for_those_before_them(serve):
         assert gone.error is not None
         assert gone.error.kind == "deadline"
         assert staying.result(PATIENCE)[0].error is None
+
+
+def test_a_refreshed_reply_in_another_form_is_paid_for_once(serve, tmp_path):
+    server = serve(script)
+    asked = ChatCall("plain", [[{"role": "user", "content": "x"}]] * 2, "v", LABEL)
+    chosen = options(server, cache="refresh", cache_file=tmp_path / "c.sqlite", concurrency=1)
+    with ChatClient(chosen) as client:
+        for _ in range(2):
+            assert [one.error for one in client.perform(asked)] == [None, None]
+    assert len(server.asked) == 4  # Three forms that are refused, and the one that is not.
