@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import wait
 from typing import Any, Final, TypeVar
 
-__all__ = ["GivenUpError", "Loop", "all_or_none"]
+__all__ = ["LOOK_SECONDS", "GivenUpError", "Loop", "all_or_none"]
 
 Result = TypeVar("Result")
 
-_LOOK_SECONDS: Final = 0.2
+LOOK_SECONDS: Final = 0.2
 """How often a caller that may be given up looks whether it is."""
 
 
@@ -52,7 +52,7 @@ class Loop:
         future = asyncio.run_coroutine_threadsafe(watched(), self._loop)
         try:
             while stop is not None and not stop.is_set() and not future.done():
-                wait([future], _LOOK_SECONDS)
+                wait([future], LOOK_SECONDS)
             if stop is None or future.done():
                 return future.result()
             raise GivenUpError  # noqa: TRY301  (as an interruption, it takes the work along)

@@ -332,7 +332,15 @@ def _pools(endpoint: Endpoint, count: int) -> list[httpx2.AsyncClient]:
         import httpx2  # noqa: PLC0415
     except ImportError:
         raise UnavailableError("model graders need httpx2; pip install httpx2") from None
-    trusted = httpx2.create_ssl_context()  # Reading the certificates takes as long as a request.
+    try:
+        trusted = (
+            httpx2.create_ssl_context()
+        )  # Reading the certificates takes as long as a request.
+    except OSError as error:
+        named = [one for one in ("SSL_CERT_FILE", "SSL_CERT_DIR") if one in os.environ]
+        where = f" that {' and '.join(named)} names" if named else ""
+        reason = getattr(error, "strerror", None) or "they are no certificates"
+        raise UnavailableError(f"the certificates{where} cannot be read: {reason}") from None
     return [_pool(endpoint, trusted) for _ in range(count)]
 
 

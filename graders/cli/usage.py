@@ -120,8 +120,11 @@ def _problem(
 def _unknown_command(group: click.Group, context: click.Context, arguments: Sequence[str]) -> str:
     known = group.list_commands(context)
     above = context.command_path.split()[1:]
-    named = [one for one in arguments if not one.startswith("-")]
-    name = next((one for one in named if one not in (*above, *known)), "")
+    rest = list(arguments)
+    for one in above:
+        rest = rest[rest.index(one) + 1 :]
+    # The group's own options may have values, which are no commands.
+    name = next(iter(group.make_parser(context).parse_args(rest)[1]), "")
     near = nearest(name, known)
     hint = f" Did you mean {near}?" if near else ""
     return f"There is no command {' '.join((*above, name))!r}.{hint}"

@@ -22,7 +22,7 @@ from graders.chat.completion import bad_field
 from graders.chat.endpoint import Key, resolve
 from graders.chat.fault import error_of_status
 from graders.chat.field import FieldError, bad, typed, usage_of
-from graders.chat.loop import GivenUpError, Loop, all_or_none
+from graders.chat.loop import LOOK_SECONDS, GivenUpError, Loop, all_or_none
 from graders.chat.option import DEFAULT_EMBEDDING, JudgeOptions
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
@@ -97,8 +97,13 @@ class EmbedClient:
                 broken off, and every reply is an error.
         """
         try:
-            with self._alone:
+            while not self._alone.acquire(timeout=-1 if stop is None else LOOK_SECONDS):
+                if stop is not None and stop.is_set():
+                    raise GivenUpError  # noqa: TRY301  (as while it is at work)
+            try:
                 return self._performed(call, stop)
+            finally:
+                self._alone.release()
         except GivenUpError:
             error = ChatError("deadline", "nobody waits for the embedding any more")
             return [EmbedReply(None, error) for _ in call.texts]

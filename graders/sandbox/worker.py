@@ -332,18 +332,21 @@ def _wait_for_group(group: int) -> None:
 
 
 def _has_living(group: int) -> bool:
-    """Whether a process of a group is no zombie; True where /proc does not tell."""
+    """Whether a process of a group is no zombie; True where /proc does not show the group."""
     try:
         numbers = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
     except OSError:
         return True
+    seen = False
     for number in numbers:
         with contextlib.suppress(OSError, ValueError, IndexError):
             # After the name, which may hold anything: state, parent, group.
             said = Path(f"/proc/{number}/stat").read_bytes().rpartition(b")")[2].split()
-            if int(said[2]) == group and said[0] not in (b"Z", b"X"):
-                return True
-    return False
+            if int(said[2]) == group:
+                seen = True
+                if said[0] not in (b"Z", b"X"):
+                    return True
+    return not seen
 
 
 def _wrapped(bwrap: str, scratch: str, limits: Limits) -> list[str]:

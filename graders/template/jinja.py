@@ -30,6 +30,8 @@ _COMMENT_OR_RAW: Final = re.compile(
     r"\{#.*?#\}|\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}", re.DOTALL
 )
 _TAG: Final = re.compile(r"\{%[-+]?\s*(\w+)((?:(?!%\}).)*)", re.DOTALL)
+_EXPRESSION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_SETS: Final = re.compile(r"[\w\s.,()]+=(?!=)")
 _BLOCKS: Final = frozenset(
     {"autoescape", "block", "call", "filter", "for", "if", "macro", "raw", "set", "with"}
 )
@@ -75,8 +77,11 @@ def compile_jinja(text: str, rendering: Rendering) -> JinjaTemplate:
         message = f"unknown name {unknown[0]}; templates see item and sample"
         raise TemplateError(message, text=text, start=start, end=start + len(unknown[0]))
 
+    # Within an if it is no fault of the text: jinja2 says so when it comes to it.
+    unknown_filter = _unknown(environment, tree)
+
     def render(item: Any, sample: Any) -> str:
-        return _render_jinja(compiled.render, names, text, item, sample)
+        return _render_jinja(compiled.render, names, text, unknown_filter, item, sample)
 
     paths = (Path("sample", ("output_json",)),) if "output_json" in text else ()
     return JinjaTemplate(text, paths, render)
@@ -144,13 +149,14 @@ def _unknown(environment: Any, tree: Any) -> str:
 
 def _syntax_problem(text: str) -> str:
     """Return what is wrong with a text that does not parse; jinja2's own words change."""
+    text = _COMMENT_OR_RAW.sub("", text)
     for opener, closer in (("{{", "}}"), ("{%", "%}"), ("{#", "#}")):
         if text.rfind(opener) > text.rfind(closer):
             return f"unexpected end of template: the last {opener} has no {closer} after it"
     open_blocks: list[str] = []
-    for name, rest in _TAG.findall(_COMMENT_OR_RAW.sub("", text)):
+    for name, rest in _TAG.findall(_EXPRESSION.sub("", text)):
         if name in _BLOCKS:
-            if name != "set" or "=" not in rest:  # Else it sets a name within its one tag.
+            if name != "set" or not _SETS.match(rest):  # Else it sets a name within its one tag.
                 open_blocks.append(name)
         elif name.startswith("end") and name[3:] in _BLOCKS:
             if name[3:] not in open_blocks[-1:]:
@@ -192,8 +198,8 @@ def _check_product(operator: str, left: Any, right: Any) -> None:
         raise ValueError("the result would be too large")
 
 
-def _render_jinja(
-    render: Callable[..., str], names: set[str], text: str, item: Any, sample: Any
+def _render_jinja(  # noqa: PLR0917
+    render: Callable[..., str], names: set[str], text: str, unknown: str, item: Any, sample: Any
 ) -> str:
     from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
     from jinja2 import UndefinedError  # noqa: PLC0415
@@ -217,7 +223,7 @@ def _render_jinja(
             "the jinja2 template failed: it calls itself too deeply"
         ) from None
     except JinjaError as error:
-        reason = f"jinja2 refuses it ({type(error).__name__})"
+        reason = unknown or f"jinja2 refuses it ({type(error).__name__})"
         raise MissingVariableError(f"the jinja2 template failed: {reason}") from None
     except (
         ArithmeticError,
