@@ -10,13 +10,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Scope
 
 from graders.errors import GradersError
 from graders.jobs import Store
 from graders.jobs.error import ApiError
-from graders.server.guard import Guard, error_response
+from graders.server.guard import ROUTE, Guard, error_response
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
@@ -110,11 +110,19 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     return Guard(app, options, meter, log)
 
 
+class _Route(Route):
+    """Notes its path for the log and the counters; not every Starlette does."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return match, {**found, ROUTE: self.path}
+
+
 def _routes() -> list[BaseRoute]:
     routes: list[BaseRoute] = []
     for prefix in PREFIXES:
-        routes += [Route(prefix + path, call, methods=[method]) for method, path, call in _API]
-    return routes + [Route(path, call, methods=[method]) for method, path, call in _OWN]
+        routes += [_Route(prefix + path, call, methods=[method]) for method, path, call in _API]
+    return routes + [_Route(path, call, methods=[method]) for method, path, call in _OWN]
 
 
 async def _graders_error(_: Request, error: Exception) -> Response:

@@ -24,7 +24,10 @@ from graders.server.meter import Meter
 from graders.server.option import ServeOptions, is_loopback
 from graders.server.protocol import CONNECTION, Guarded
 
-__all__ = ["Guard", "connection_of", "error_response", "retry_headers"]
+__all__ = ["ROUTE", "Guard", "connection_of", "error_response", "retry_headers"]
+
+ROUTE: Final = "graders.route"
+"""The key of a request's scope under which the path stands that its route was told."""
 
 _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
@@ -168,7 +171,7 @@ class Guard:
     def _write_down(
         self, scope: Scope, identity: str, sent: Mapping[str, Any], seconds: float
     ) -> None:
-        route = getattr(scope.get("route"), "path", None) or "other"
+        route = scope.get(ROUTE) or "other"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._meter.request(route, method, sent["status"], seconds)
         self._log.write(
