@@ -81,12 +81,14 @@ class Places:
             self._here.add(one)
             if not one.known:
                 self._counts[one.peer] += 1
+            self.wait_for(one)  # From now on: of many that come at once, none has said a word yet.
             return True
         one.guest = True
         if len(self._guests) >= GUESTS:
             self._close_first(self._waiting["guests"])
         if len(self._guests) < GUESTS:
             self._guests.add(one)
+            self.wait_for(one)
             return True
         return False
 

@@ -36,8 +36,8 @@ def come(places: Places, *ones: One, waits: bool = True) -> list[bool]:
     found = []
     for one in ones:
         found.append(places.admit(one))
-        if waits:
-            places.wait_for(one)
+        if not waits:
+            places.work_for(one)
     return found
 
 
@@ -49,6 +49,16 @@ def test_a_client_without_a_token_loses_its_own_places() -> None:
     assert all(come(places, *mine))
     assert [one.left for one in mine] == [True] * 184 + [False] * 16
     assert not any(one.left for one in others)
+
+
+def test_of_many_that_come_at_once_none_keeps_the_next_out() -> None:
+    """None of them has a word to say yet, and none is looked after before all are in."""
+    places = Places(16)
+    assert all(places.admit(One(f"{n % 40}")) for n in range(400))
+    honest = One("b", known=True)
+    assert places.admit(honest)
+    assert not honest.guest
+    assert not honest.left
 
 
 def test_strangers_of_many_addresses_have_half_of_all_places() -> None:
