@@ -385,3 +385,14 @@ def test_a_refreshed_reply_in_another_form_is_paid_for_once(serve, tmp_path):
         for _ in range(2):
             assert [one.error for one in client.perform(asked)] == [None, None]
     assert len(server.asked) == 4  # Three forms that are refused, and the one that is not.
+
+
+def test_one_sample_by_the_command_says_what_a_server_refused(serve, command, tmp_path):
+    server = serve(script)
+    grader = {
+        "type": "score_model", "name": "j", "model": "fixed", "sampling_params": {"temperature": 0},
+        "input": [{"role": "user", "content": "x"}],
+    }  # fmt: skip
+    (tmp_path / "g.json").write_text(json.dumps(grader))
+    done = command(tmp_path, "run", "g.json", "--sample", "y", "--base-url", server.url)
+    assert "temperature 0.0 is not sent to fixed: its server refuses it" in done.err

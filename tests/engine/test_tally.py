@@ -149,6 +149,15 @@ def test_more_bins_than_fit_merge_to_the_same_bins() -> None:
     assert merged == figures(values)
 
 
+def test_a_column_with_fine_bins_takes_one_with_wide_bins() -> None:
+    source = random.Random(7)
+    wide = [source.uniform(-1e9, 1e9) for _ in range(3 * MAX_BINS)]
+    merged = figures([0.25, 0.5])
+    assert merged.shift > figures(wide).shift
+    merged.merge(figures(wide))
+    assert merged == figures([0.25, 0.5], wide)
+
+
 def failure(code: str = "invalid_variable_error", where: str = "", message: str = "m") -> Failure:
     return Failure(code, message, where)  # type: ignore[arg-type]
 
