@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from graders import jsontext
 from graders.errors import OptionError, UnavailableError, shown
 
-__all__ = ["LOCAL", "OPENAI_URL", "Endpoint", "Key", "base_url", "resolve"]
+__all__ = ["LOCAL", "OPENAI_URL", "Endpoint", "Key", "base_url", "resolve", "secret_of"]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 LOCAL: Final = "local"
@@ -147,21 +147,29 @@ def resolve(
     return Endpoint(url, f"?{parts.query}" if parts.query else "", kind, key, header)
 
 
+def secret_of(path: Path, called: str) -> str:
+    """Return the text of a file that holds nothing but a key or a token.
+
+    Raises:
+        OptionError: it cannot be read, never ends, or is empty; says what it is `called`.
+    """
+    try:
+        with path.open("rb") as file:
+            text = jsontext.read_whole(file, 1 << 16).decode().strip()
+    except UnicodeDecodeError:
+        raise OptionError(f"the {called} {path} cannot be read: it is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OptionError(f"the {called} {path} cannot be read: {reason}") from None
+    if not text:
+        raise OptionError(f"the {called} {path} is empty")
+    return text
+
+
 def _key(key_file: Path | None, *, azure: bool) -> Key:
     named = key_file or os.environ.get("OPENAI_API_KEY_FILE")
     if named:
-        try:
-            with Path(named).open("rb") as file:
-                text = jsontext.read_whole(file, 1 << 16).decode().strip()
-        except UnicodeDecodeError:
-            raise OptionError(
-                f"the key file {named} cannot be read: it is not UTF-8 text"
-            ) from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise OptionError(f"the key file {named} cannot be read: {reason}") from None
-        if not text:
-            raise OptionError(f"the key file {named} is empty")
+        text = secret_of(Path(named), "key file")
     else:
         text = (os.environ.get("AZURE_OPENAI_API_KEY", "") if azure else "") or os.environ.get(
             "OPENAI_API_KEY", ""

@@ -11,8 +11,8 @@ from typing import Literal
 
 import click
 
-from graders import jsontext
 from graders.chat import JudgeOptions
+from graders.chat.endpoint import secret_of
 from graders.cli.judge import judge_options
 from graders.cli.option import byte_size, data_dir_option, python_options, rollout_options
 from graders.cli.output import say
@@ -201,17 +201,7 @@ def _log_form(chosen: str) -> Literal["json", "text"]:
 def _token(file: Path | None) -> str:
     if file is None:
         return os.environ.get("GRADERS_SERVER_TOKEN", "").strip()
-    try:
-        with file.open("rb") as stream:
-            token = jsontext.read_whole(stream, 1 << 16).decode().strip()
-    except UnicodeDecodeError:
-        raise OptionError(f"the token file {file} cannot be read: it is not UTF-8 text") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OptionError(f"the token file {file} cannot be read: {reason}") from None
-    if not token:
-        raise OptionError(f"the token file {file} is empty")
-    return token
+    return secret_of(file, "token file")
 
 
 def _tell(text: str, form: Literal["json", "text"]) -> None:
