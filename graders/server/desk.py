@@ -36,7 +36,6 @@ from graders.jobs.error import ApiError, bare
 from graders.metrics.signature import signature
 from graders.plan import Plan, build
 from graders.rows import Chunk
-from graders.sandbox import PythonSandbox
 from graders.sandbox.image import IMAGES
 from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
@@ -83,12 +82,10 @@ class _Turn:
         """Return what performs python graders, model graders and cosine."""
         return _TurnOfPython(self), _TurnOfChat(self), _TurnOfEmbed(self)
 
-    def one(self, kind: Literal["python", "chat", "embed"]) -> tuple[Any, dict[str, Any]]:
-        """Return what performs a kind, started once for all, and how it is told of the end."""
+    def one(self, kind: Literal["python", "chat", "embed"]) -> Any:
+        """Return what performs a kind, started once for all; each takes the `stop` of a turn."""
         with self._lock:
-            performer = getattr(self._means, kind)()
-        stops = isinstance(performer, PythonSandbox) or kind != "python"
-        return performer, {"stop": self.stop} if stops else {}
+            return getattr(self._means, kind)()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +94,14 @@ class _TurnOfPython:
 
     def check(self, source: str, image_tag: str | None = None) -> PythonError | None:
         """Load the source without grading."""
-        sandbox, stop = self.turn.one("python")
-        found: PythonError | None = sandbox.check(source, image_tag, **stop)
+        sandbox = self.turn.one("python")
+        found: PythonError | None = sandbox.check(source, image_tag, stop=self.turn.stop)
         return found
 
     def perform(self, call: PythonCall) -> list[PythonReply]:
         """Return one reply a row."""
-        sandbox, stop = self.turn.one("python")
-        replies: list[PythonReply] = sandbox.perform(call, **stop)
+        sandbox = self.turn.one("python")
+        replies: list[PythonReply] = sandbox.perform(call, stop=self.turn.stop)
         return replies
 
 
@@ -118,8 +115,8 @@ class _TurnOfChat:
 
     def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
         """Return one reply an entry of each call."""
-        client, stop = self.turn.one("chat")
-        replies: list[list[ChatReply]] = client.perform_many(calls, **stop)
+        client = self.turn.one("chat")
+        replies: list[list[ChatReply]] = client.perform_many(calls, stop=self.turn.stop)
         return replies
 
 
@@ -130,13 +127,13 @@ class _TurnOfEmbed:
     @property
     def signature(self) -> str:
         """What makes the embeddings."""
-        made: str = self.turn.one("embed")[0].signature
+        made: str = self.turn.one("embed").signature
         return made
 
     def perform(self, call: EmbedCall) -> list[EmbedReply]:
         """Return one reply a text."""
-        client, stop = self.turn.one("embed")
-        replies: list[EmbedReply] = client.perform(call, **stop)
+        client = self.turn.one("embed")
+        replies: list[EmbedReply] = client.perform(call, stop=self.turn.stop)
         return replies
 
 
