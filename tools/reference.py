@@ -79,8 +79,10 @@ def config_page() -> str:
 
 
 def _section(title: str, kind: type[BaseModel], level: str = "##") -> str:
+    described = kind.model_json_schema()["properties"]
     rows = [
-        f"| `{name}` | {_type(name, field)} | {_default(field)} | {field.description or ''} |"
+        f"| `{name}` | {_type(name, field)} | {_default(field)} "
+        f"| {described[name].get('description', '')} |"
         for name, field in kind.model_fields.items()
     ]
     table = "\n".join(["| field | value | default | meaning |", "|---|---|---|---|", *rows])

@@ -8,8 +8,12 @@ Source: the hosted API's schemas and guide; docs/reference/config.md names each 
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
+import itertools
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -150,8 +154,23 @@ def _with_name(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "name": f"grader-{name}"}
 
 
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Give the properties in a JSON Schema the docstrings that stand below a model's fields."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    for field, below in itertools.pairwise(ast.iter_child_nodes(body)):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
+                schema["properties"][name]["description"] = inspect.cleandoc(text)
+            case _:
+                pass
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # What only some commands need is done when it is needed: the validators are built for the
+    # outermost model at once, and descriptions, for which sources are parsed, for a JSON Schema.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, json_schema_extra=_describe
+    )
 
 
 class _Grader(_Model):

@@ -7,8 +7,8 @@ from typing import Final
 
 __all__ = ["FLAGS", "command", "environment"]
 
-FLAGS: Final = ("-s", "-B")
-"""No user site, no .pyc written. Not -I: it would ignore PYTHONHASHSEED, and the environment
+FLAGS: Final = ("-s",)
+"""No user site. Not -I: it would ignore PYTHONHASHSEED, and the environment
 is ours anyway (`environment`), with PYTHONSAFEPATH against the current folder."""
 
 # A package made of one folder, so that its modules import one another without the engine's path.

@@ -109,7 +109,8 @@ def test_an_interpreter_that_is_not_there_is_our_sides_error(tmp_path: Any) -> N
 
 def test_an_image_tag_selects_its_interpreter() -> None:
     source = "import sys\ndef grade(s, i):\n    return sys.prefix == sys.base_prefix"
-    base = Path(sys.base_prefix) / "bin" / "python3"
+    named = f"python{sys.version_info.major}.{sys.version_info.minor}"  # Not all have a `python3`.
+    base = Path(sys.base_prefix) / "bin" / named
     with PythonSandbox(interpreters={"bare": base}) as sandbox:
         assert sandbox.perform(PythonCall(source, [{}], [{}], image_tag="bare"))[0].score == 1.0
 

@@ -12,12 +12,16 @@ def main(arguments: list[str]) -> None:
     """Do what the engine's command line says."""
     what = arguments[0]
     if what == "keeper":
+        # Compiled once for all workers to come, as any import is; of what a grader imports, nothing
+        # is written.
         from . import keeper  # noqa: PLC0415  (each command imports what it needs)
 
+        sys.dont_write_bytecode = True
         keeper.main(int(arguments[1]), int(arguments[2]))
     elif what == "scan":
         from . import find  # noqa: PLC0415
 
+        sys.dont_write_bytecode = True
         sys.path += arguments[1:]
         find.main()
     elif what == "remove":
