@@ -6,15 +6,16 @@ import json
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graders.calls import ChatCall, ChatReply, EmbedCall
+from graders.calls import ChatCall, ChatError, ChatReply, EmbedCall
 from graders.chat import JudgeOptions
-from graders.chat.cache import open_cache
+from graders.chat.cache import ReplyCache, open_cache
 from graders.chat.client import ChatClient, _Learned, _Sent
 from graders.embed.client import EmbedClient
 from tests.chat.server import Asked, Told, completion, error
@@ -345,6 +346,64 @@ def test_a_call_that_is_given_up_ends_at_once_and_costs_no_other_its_reply(serve
         (reply,) = staying.result(PATIENCE)
         assert reply.error is None
         assert client.perform(asked)[0].cached == (cache == "all")
+
+
+def test_whoever_waits_when_a_client_is_closed_has_an_error_and_may_ask_again(serve):
+    """A program that ends on one thread ends the others' rows with a sentence."""
+    held = threading.Event()
+    server = serve(lambda *_: Told(body=completion().body, held=lambda: not held.is_set()))
+    asked = ChatCall("m", [[{"role": "user", "content": one}] for one in "ab"], "v", NUMBER)
+    client = ChatClient(options(server))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.perform, asked)
+        until(lambda: server.asked)
+        client.close()
+        says = ChatError(
+            "deadline", "there is no reply: what asks for it was closed before it came"
+        )
+        assert [one.error for one in waiting.result(PATIENCE)] == [says, says]
+    held.set()
+    with client:
+        assert [one.error for one in client.perform(asked)] == [None, None]
+
+
+def test_whoever_waits_for_embeddings_of_a_client_that_is_closed_has_an_error(serve, tmp_path):
+    held = threading.Event()
+    body = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
+    server = serve(lambda *_: Told(body=body, held=lambda: not held.is_set()))
+    client = EmbedClient(options(server, cache="all", cache_file=tmp_path / "c.sqlite"))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.perform, EmbedCall(["a"]))
+        until(lambda: server.asked)
+        client.close()
+        (closed,) = waiting.result(PATIENCE)
+        says = "there is no embedding: what asks for it was closed before it came"
+        assert closed.error == ChatError("deadline", says)
+    held.set()
+    with client:
+        assert client.perform(EmbedCall(["a"]))[0].error is None
+
+
+def test_a_closed_client_replays_again_and_one_thread_opens_its_cache(serve, tmp_path, monkeypatch):
+    """Of many that come at once none finds the cache of another closed, or leaves one open."""
+    server = serve(script)
+    chosen = options(server, cache="all", cache_file=tmp_path / "c.sqlite")
+    asked = ChatCall("m", [[{"role": "user", "content": "x"}]], "v", NUMBER)
+    with ChatClient(chosen) as client:
+        first = client.perform(asked)
+    client = ChatClient(options(server, cache="offline", cache_file=tmp_path / "c.sqlite"))
+    client.close()
+    alone = []
+
+    def opened(file: Path, *, read_only: bool) -> ReplyCache:
+        alone.append(client._starting.locked())
+        return open_cache(file, read_only=read_only)
+
+    monkeypatch.setattr("graders.chat.client.open_cache", opened)
+    with client:
+        for _ in range(2):
+            assert seen(client.perform(asked)) == seen(first)
+    assert alone == [True]
 
 
 def test_embeddings_that_are_given_up_end_at_once(serve):
