@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from typing import Any
@@ -158,6 +159,17 @@ def test_indented_text_is_the_same_on_either_way():
             b',\n  "d": 1180591620717411303424', b""
         )
     )
+
+
+def test_a_text_of_the_most_bytes_is_read_and_of_one_more_refused():
+    """A file may be as long as it is said it may be, and one that never ends is left soon."""
+    assert jsontext.read_whole(io.BytesIO(b"x" * 2048), 2048) == b"x" * 2048
+    endless = io.BytesIO(b"x" * 5000)
+    with pytest.raises(ValueError, match=r"^it is longer than 2 kB, and may never end$"):
+        jsontext.read_whole(endless, 2048)
+    assert endless.tell() == 2049
+    with pytest.raises(ValueError, match="longer than 2 kB"):
+        jsontext.read_whole(io.BytesIO(b"x" * 2049), 2048)
 
 
 def test_five_megabytes_are_decoded_soon():

@@ -509,6 +509,61 @@ def test_a_filter_that_jinja2_does_not_know_is_named_inside_an_if_too():
     assert "foo" in failure(text, {"x": "1"}, dialect="jinja2").message
 
 
+def test_a_jinja2_template_is_not_searched_for_filters_as_long_as_nothing_fails(monkeypatch):
+    """A grader of many long templates begins at once."""
+    searched = []
+
+    def searching(*_: Any) -> str:
+        searched.append(1)
+        return ""
+
+    monkeypatch.setattr("graders.template.jinja._unknown", searching)
+    template = compile_template("{{ item.x|upper }}{% if item.y %}{{ 1|foo }}{% endif %}", "jinja2")
+    assert render_column(template, [{"x": "a", "y": 0}], [""]).texts == ["A"]
+    assert searched == []
+    failing = [{"x": "a", "y": 1}] * 3
+    assert len(render_column(template, failing, [""] * 3).failures) == 3
+    assert searched == [1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ [1]|list|first }}{{ []|first }}", "{{ []|last }}", "{{ [[], [1]]|map('first')|join }}"],
+)
+def test_a_filter_that_wants_an_element_says_that_there_is_none(text):
+    assert failure(text, {}, dialect="jinja2").message == (
+        "a filter wants an element of what is empty"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("{% macro shown(a) %}{{ a }}{% endmacro %}{{ shown() }}", "a"),
+        ("{% block main %}{{ super() }}{% endblock %}", "super"),
+    ],
+)
+def test_what_is_not_given_is_named_and_no_filter_is_blamed(text, name):
+    """Of an argument left out, or the block of a parent, jinja2 gives a hint as of a filter's."""
+    assert failure(text, {}, dialect="jinja2").message == f"{name!r} is undefined"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ item.s.__class__ }}", "templates may not reach '__class__' of 'str' objects"),
+        ("{{ item.s.__class__.__mro__ }}", "templates may not reach '__class__' of 'str' objects"),
+        ("{{ item.s.__class__[0] }}", "templates may not reach '__class__' of 'str' objects"),
+        ("{{ item.no['__len__'] }}", "'dict object' has no attribute 'no'"),
+        ("{{ item.no|attr('__class__') }}", "'dict object' has no attribute 'no'"),
+        ("{{ [item.no] }}", "Object of type Undefined is not JSON serializable"),
+    ],
+)
+def test_whoever_goes_on_from_what_is_missing_is_told_what_and_nothing_of_ours(text, message):
+    failed = failure(text, {"s": "x"}, dialect="jinja2")
+    assert failed.message.removeprefix("the jinja2 template failed: ") == message
+
+
 def test_a_jinja2_refusal_points_to_its_line():
     assert str(refusal("first\n{% if %}\nlast", "jinja2")).split("\n")[1] == "{% if %}"
 

@@ -141,33 +141,38 @@ class ChatClient:
         if not any(call.messages for call in calls):
             return [[] for _ in calls]
         if self.options.cache == "offline":
-            if self._cache is None:
-                self._cache = open_cache(self.options.cache_file, read_only=True)
-            return [
-                [self._recorded(asking, index) for index in range(len(asking.call.messages))]
-                for asking in (self._prepared(call, _Learned()) for call in calls)
-            ]
+            with self._starting:  # One thread opens it again, and none closes it meanwhile.
+                if self._cache is None:
+                    self._cache = open_cache(self.options.cache_file, read_only=True)
+                return [
+                    [self._recorded(asking, index) for index in range(len(asking.call.messages))]
+                    for asking in (self._prepared(call, _Learned()) for call in calls)
+                ]
         with self._starting:
             if self._loop is None:
                 self._loop = Loop("graders-judge")
             loop = self._loop
         try:
             return loop.run(self._perform(calls), stop)
-        except GivenUpError:
-            error = ChatError("deadline", "nobody waits for the reply any more")
+        except GivenUpError as reason:
+            error = ChatError("deadline", f"there is no reply: {reason}")
             return [[ChatReply("", error) for _ in call.messages] for call in calls]
 
     def close(self) -> None:
-        """Close connections, the cache, and the local server if there is one."""
-        if self._loop is not None:
-            self._loop.close(None if self._wire is None else self._wire.close)
-            self._loop, self._wire = None, None
-        if self._local is not None:
-            self._local.close()
-            self._local = None
-        if self._cache is not None:
-            self._cache.close()
-            self._cache = None
+        """Close connections, the cache, and the local server if there is one.
+
+        Whoever waits for replies gets errors; whoever asks afterwards opens it all again.
+        """
+        with self._starting:
+            if self._loop is not None:
+                self._loop.close(None if self._wire is None else self._wire.close)
+                self._loop, self._wire = None, None
+            if self._local is not None:
+                self._local.close()
+                self._local = None
+            if self._cache is not None:
+                self._cache.close()
+                self._cache = None
 
     def __enter__(self) -> Self:
         return self

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import wait
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["LOOK_SECONDS", "GivenUpError", "Loop", "all_or_none"]
+__all__ = ["LEFT", "LOOK_SECONDS", "GivenUpError", "Loop", "all_or_none"]
 
 Result = TypeVar("Result")
 
 LOOK_SECONDS: Final = 0.2
 """How often a caller that may be given up looks whether it is."""
+LEFT: Final = "nobody waits for it any more"
+"""Why something is given up whose `stop` is set."""
+_CLOSED: Final = "what asks for it was closed before it came"
 
 
 class GivenUpError(Exception):
-    """Nobody waits any more for what was run; it was cancelled."""
+    """What was run was cancelled before its end; the message says why, and calls it `it`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun(Generic[Result]):
+    """A coroutine on its way into a loop.
+
+    Attributes:
+        tasks: its task, as soon as there is one.
+        done: set at its end.
+    """
+
+    tasks: list[asyncio.Task[Result]] = field(default_factory=list)
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Cancel it, in its loop: by then it has its task."""
+        self.tasks[0].cancel()
 
 
 class Loop:
@@ -28,6 +49,8 @@ class Loop:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
@@ -39,37 +62,58 @@ class Loop:
             stop: set from another thread once nobody waits for it.
 
         Raises:
-            GivenUpError: `stop` was set before the end.
+            GivenUpError: `stop` was set before the end, or the loop was closed.
         """
-        done = threading.Event()
+        with self._lock:  # What begins before the end of the loop is ended by it.
+            if self._closed:
+                work.close()
+                raise GivenUpError(_CLOSED)
+            begun = self._begin(work)
+        return self._result(begun, stop)
 
-        async def watched() -> Result:
-            try:
-                return await work
-            finally:
-                done.set()
+    def _begin(self, work: Coroutine[Any, Any, Result]) -> _Begun[Result]:
+        begun: _Begun[Result] = _Begun()
 
-        future = asyncio.run_coroutine_threadsafe(watched(), self._loop)
+        def ended(task: asyncio.Task[Result]) -> None:
+            if not task.cancelled():
+                task.exception()  # Whoever is interrupted does not ask for it, which asyncio logs.
+            begun.done.set()
+
+        def begin() -> None:
+            task = self._loop.create_task(work)
+            begun.tasks.append(task)
+            task.add_done_callback(ended)
+
+        self._loop.call_soon_threadsafe(begin)
+        return begun
+
+    def _result(self, begun: _Begun[Result], stop: threading.Event | None = None) -> Result:
+        done = begun.done
         try:
-            while stop is not None and not stop.is_set() and not future.done():
-                wait([future], LOOK_SECONDS)
-            if stop is None or future.done():
-                return future.result()
-            raise GivenUpError  # noqa: TRY301  (as an interruption, it takes the work along)
+            while not done.is_set():
+                if stop is not None and stop.is_set():
+                    raise GivenUpError(LEFT)  # noqa: TRY301  (as an interruption, it takes the work along)
+                done.wait(None if stop is None else LOOK_SECONDS)
         except BaseException:
-            if not future.done():
-                future.cancel()
-                done.wait(10.0)
+            with contextlib.suppress(RuntimeError):  # Closed meanwhile: it has ended.
+                self._loop.call_soon_threadsafe(begun.cancel)
+            done.wait(10.0)
             raise
+        (task,) = begun.tasks
+        if task.cancelled():
+            raise GivenUpError(_CLOSED)
+        return task.result()
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """End whatever runs for other threads, with an exception; then the loop and its thread.
+        """End whatever runs for other threads, which are told; then the loop and its thread.
 
         Args:
             last: gives a coroutine to run in between.
         """
-        if self._loop.is_closed():
-            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
 
         async def cancel_others() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -77,9 +121,9 @@ class Loop:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
-        self.run(cancel_others())
+        self._result(self._begin(cancel_others()))
         if last is not None:
-            self.run(last())
+            self._result(self._begin(last()))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10.0)
         if not self._thread.is_alive():

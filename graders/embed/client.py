@@ -22,7 +22,7 @@ from graders.chat.completion import bad_field
 from graders.chat.endpoint import Key, resolve
 from graders.chat.fault import error_of_status
 from graders.chat.field import FieldError, bad, typed, usage_of
-from graders.chat.loop import LOOK_SECONDS, GivenUpError, Loop, all_or_none
+from graders.chat.loop import LEFT, LOOK_SECONDS, GivenUpError, Loop, all_or_none
 from graders.chat.option import DEFAULT_EMBEDDING, JudgeOptions
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire, WireError
@@ -77,6 +77,7 @@ class EmbedClient:
         if offline:
             self._cache = open_cache(self.options.cache_file, read_only=True)
         self._alone = threading.Lock()
+        self._starting = threading.Lock()
         self._loop: Loop | None = None
         self._wire: Wire | None = None
         self._local: minilm.MiniLm | None = None
@@ -99,13 +100,13 @@ class EmbedClient:
         try:
             while not self._alone.acquire(timeout=-1 if stop is None else LOOK_SECONDS):
                 if stop is not None and stop.is_set():
-                    raise GivenUpError  # noqa: TRY301  (as while it is at work)
+                    raise GivenUpError(LEFT)  # noqa: TRY301  (as while it is at work)
             try:
                 return self._performed(call, stop)
             finally:
                 self._alone.release()
-        except GivenUpError:
-            error = ChatError("deadline", "nobody waits for the embedding any more")
+        except GivenUpError as reason:
+            error = ChatError("deadline", f"there is no embedding: {reason}")
             return [EmbedReply(None, error) for _ in call.texts]
 
     def _performed(self, call: EmbedCall, stop: threading.Event | None) -> list[EmbedReply]:
@@ -126,20 +127,26 @@ class EmbedClient:
         elif missing and self._is_local:
             self._embed(missing, found)
         elif missing:
-            if self._loop is None:
-                self._loop = Loop("graders-embed")
-            found.update(self._loop.run(self._perform(missing), stop))
+            with self._starting:
+                if self._loop is None:
+                    self._loop = Loop("graders-embed")
+                loop = self._loop
+            found.update(loop.run(self._perform(missing), stop))
         return [found[text] for text in call.texts]
 
     def close(self) -> None:
-        """Close connections, the cache, and the embedded model if there is one."""
-        self._local = None
-        if self._loop is not None:
-            self._loop.close(None if self._wire is None else self._wire.close)
-            self._loop, self._wire = None, None
-        if self._cache is not None:
-            self._cache.close()
-            self._cache = None
+        """Close connections, the cache, and the embedded model if there is one.
+
+        Whoever waits for embeddings gets errors; whoever asks afterwards opens it all again.
+        """
+        with self._starting:
+            self._local = None
+            if self._loop is not None:
+                self._loop.close(None if self._wire is None else self._wire.close)
+                self._loop, self._wire = None, None
+            if self._cache is not None:
+                self._cache.close()
+                self._cache = None
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ not bounded in time: nobody else's config should be read with it.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,7 +79,9 @@ def compile_jinja(text: str, rendering: Rendering) -> JinjaTemplate:
         raise TemplateError(message, text=text, start=start, end=start + len(unknown[0]))
 
     # Within an if it is no fault of the text: jinja2 says so when it comes to it.
-    unknown_filter = _unknown(environment, tree)
+    @functools.cache
+    def unknown_filter() -> str:
+        return _unknown(environment, tree)
 
     def render(item: Any, sample: Any) -> str:
         return _render_jinja(compiled.render, names, text, unknown_filter, item, sample)
@@ -114,18 +117,23 @@ def _environment(rendering: Rendering) -> Any:
             _check_product(operator, left, right)
             return super().call_binop(context, operator, left, right)
 
-    class Missing(StrictUndefined):
-        """A name that is not there, or may not be seen, said in our words."""
+    class Undefined(StrictUndefined):
+        """A name that is not there, or may not be seen, said in our words.
+
+        Errors of Python's own name this class, so it has the name that jinja2 shows.
+        """
 
         @property
         def _undefined_message(self) -> str:
+            if isinstance(owner := self._undefined_obj, StrictUndefined):
+                return owner._undefined_message  # noqa: SLF001  (what is missing first)
             if issubclass(self._undefined_exception, LookupError):
                 return str(self._undefined_hint)
             if self._undefined_hint is not None and self._undefined_name is None:
                 return "a filter wants an element of what is empty"
-            return _absence(self._undefined_obj, self._undefined_name)
+            return _absence(owner, self._undefined_name)
 
-    environment = Environment(undefined=Missing, finalize=finalize, keep_trailing_newline=True)
+    environment = Environment(undefined=Undefined, finalize=finalize, keep_trailing_newline=True)
     environment.globals.clear()
     del environment.filters["random"]  # The same row gives the same grade.
     return environment
@@ -199,8 +207,9 @@ def _check_product(operator: str, left: Any, right: Any) -> None:
 
 
 def _render_jinja(  # noqa: PLR0917
-    render: Callable[..., str], names: set[str], text: str, unknown: str, item: Any, sample: Any
-) -> str:
+    render: Callable[..., str], names: set[str], text: str, unknown: Callable[[], str],
+    item: Any, sample: Any,
+) -> str:  # fmt: skip
     from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
     from jinja2 import UndefinedError  # noqa: PLC0415
 
@@ -223,7 +232,7 @@ def _render_jinja(  # noqa: PLR0917
             "the jinja2 template failed: it calls itself too deeply"
         ) from None
     except JinjaError as error:
-        reason = unknown or f"jinja2 refuses it ({type(error).__name__})"
+        reason = unknown() or f"jinja2 refuses it ({type(error).__name__})"
         raise MissingVariableError(f"the jinja2 template failed: {reason}") from None
     except (
         ArithmeticError,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graders.calls import ChatCall, ChatReply, EmbedCall
+from graders.calls import ChatCall, ChatError, ChatReply, EmbedCall
 from graders.chat import JudgeOptions
-from graders.chat.cache import open_cache
+from graders.chat.cache import ReplyCache, open_cache
 from graders.chat.client import ChatClient, _Learned, _Sent
 from graders.embed.client import EmbedClient
 from tests.chat.server import Asked, Told, completion, error
@@ -347,6 +349,64 @@ def test_a_call_that_is_given_up_ends_at_once_and_costs_no_other_its_reply(serve
         assert client.perform(asked)[0].cached == (cache == "all")
 
 
+def test_whoever_waits_when_a_client_is_closed_has_an_error_and_may_ask_again(serve):
+    """A program that ends on one thread ends the others' rows with a sentence."""
+    held = threading.Event()
+    server = serve(lambda *_: Told(body=completion().body, held=lambda: not held.is_set()))
+    asked = ChatCall("m", [[{"role": "user", "content": one}] for one in "ab"], "v", NUMBER)
+    client = ChatClient(options(server))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.perform, asked)
+        until(lambda: server.asked)
+        client.close()
+        says = ChatError(
+            "deadline", "there is no reply: what asks for it was closed before it came"
+        )
+        assert [one.error for one in waiting.result(PATIENCE)] == [says, says]
+    held.set()
+    with client:
+        assert [one.error for one in client.perform(asked)] == [None, None]
+
+
+def test_whoever_waits_for_embeddings_of_a_client_that_is_closed_has_an_error(serve, tmp_path):
+    held = threading.Event()
+    body = b'{"data": [{"index": 0, "embedding": [1.0]}]}'
+    server = serve(lambda *_: Told(body=body, held=lambda: not held.is_set()))
+    client = EmbedClient(options(server, cache="all", cache_file=tmp_path / "c.sqlite"))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.perform, EmbedCall(["a"]))
+        until(lambda: server.asked)
+        client.close()
+        (closed,) = waiting.result(PATIENCE)
+        says = "there is no embedding: what asks for it was closed before it came"
+        assert closed.error == ChatError("deadline", says)
+    held.set()
+    with client:
+        assert client.perform(EmbedCall(["a"]))[0].error is None
+
+
+def test_a_closed_client_replays_again_and_one_thread_opens_its_cache(serve, tmp_path, monkeypatch):
+    """Of many that come at once none finds the cache of another closed, or leaves one open."""
+    server = serve(script)
+    chosen = options(server, cache="all", cache_file=tmp_path / "c.sqlite")
+    asked = ChatCall("m", [[{"role": "user", "content": "x"}]], "v", NUMBER)
+    with ChatClient(chosen) as client:
+        first = client.perform(asked)
+    client = ChatClient(options(server, cache="offline", cache_file=tmp_path / "c.sqlite"))
+    client.close()
+    alone = []
+
+    def opened(file: Path, *, read_only: bool) -> ReplyCache:
+        alone.append(client._starting.locked())
+        return open_cache(file, read_only=read_only)
+
+    monkeypatch.setattr("graders.chat.client.open_cache", opened)
+    with client:
+        for _ in range(2):
+            assert seen(client.perform(asked)) == seen(first)
+    assert alone == [True]
+
+
 def test_embeddings_that_are_given_up_end_at_once(serve):
     server = serve(lambda *_: Told(held=lambda: True))
     stop = threading.Event()
@@ -385,6 +445,66 @@ def test_a_refreshed_reply_in_another_form_is_paid_for_once(serve, tmp_path):
         for _ in range(2):
             assert [one.error for one in client.perform(asked)] == [None, None]
     assert len(server.asked) == 4  # Three forms that are refused, and the one that is not.
+
+
+def test_a_refreshed_reply_without_our_own_cap_is_paid_for_once(serve, tmp_path):
+    """The cap goes row by row, so the next one begins with it again."""
+
+    def small(asked, _):
+        text = "'max_tokens' or 'max_completion_tokens' is too large: 4096."
+        return error(400, text) if "max_tokens" in asked.body else completion()
+
+    server = serve(small)
+    asked = ChatCall("m", [[{"role": "user", "content": "x"}]], "v", NUMBER)
+    with ChatClient(options(server, cache="refresh", cache_file=tmp_path / "c.sqlite")) as client:
+        assert [client.perform(asked)[0].cached for _ in range(3)] == [False, True, True]
+    assert len(server.asked) == 2  # With the cap, and without.
+
+
+LEARNS = {"seed": "Unknown parameter: 'seed'", "top_p": "Unknown parameter: 'top_p'"}
+
+
+def takes(**refused: str) -> Callable[[Asked, int], Told]:
+    """Return a server that refuses some parameters, and says of what which reply was made."""
+
+    def script(asked: Asked, _: int) -> Told:
+        for name, says in refused.items():
+            if name in asked.body:
+                return error(400, says)
+        return completion(json.dumps({"result": 1, "sent": sorted(asked.body)}))
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "cached"),
+    [
+        # As it was.
+        ({"seed": LEARNS["seed"]}, {"seed": LEARNS["seed"]}, True),
+        # It takes top_p no longer: the reply kept was made with it.
+        ({"seed": LEARNS["seed"]}, {"top_p": LEARNS["top_p"]}, False),
+        # It takes no schema any longer: the reply kept was made by one.
+        ({"seed": LEARNS["seed"]}, {"response_format": "response_format is not supported"}, False),
+    ],
+)
+def test_a_kept_reply_counts_only_where_the_server_would_still_be_asked_so(
+    serve, tmp_path, before, now, cached
+):
+    """A server that changed gives no row a reply to what it is no longer asked for."""
+    file = tmp_path / "c.sqlite"
+    sampling = {"temperature": 0, "seed": 1, "top_p": 0.5}
+    first, second = (
+        ChatCall("m", [[{"role": "user", "content": one}]], "v", NUMBER, sampling) for one in "ab"
+    )
+    server = serve(takes(**before))
+    with ChatClient(options(server, cache="all", cache_file=file)) as client:
+        (old,) = client.perform(second)
+    server.script = takes(**now)
+    with ChatClient(options(server, cache="all", cache_file=file)) as client:
+        assert client.perform(first)[0].error is None  # By it the client learns how to ask.
+        (reply,) = client.perform(second)
+    assert reply.error is None
+    assert (reply.cached, reply.text == old.text) == (cached, cached)
 
 
 def test_one_sample_by_the_command_says_what_a_server_refused(serve, command, tmp_path):

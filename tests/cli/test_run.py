@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from graders import jsontext
+
 Command = Callable[..., Any]
 ITEM = '{"a": "x"}'
 
@@ -105,6 +107,20 @@ def test_a_choice_changes_how_a_point_is_read(command: Command) -> None:
     words = ("run", "check.json", "--item", '{"a": true}', "--sample", "True", "--json")
     assert command(*words).json["reward"] == 0.0
     assert command(*words, "--rendering", "python").json["reward"] == 1.0
+
+
+@pytest.mark.parametrize("option", ["--item", "--sample"])
+@pytest.mark.parametrize("value", ["-", "@long"])
+def test_a_value_that_never_ends_is_left(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    """`--sample @/dev/zero` is one sentence, and does not fill the memory."""
+    monkeypatch.setattr(jsontext.read_whole, "__defaults__", (2048,))
+    (folder / "long").write_bytes(b" " * 2049)
+    rest = () if option == "--sample" else ("--sample", "x")
+    done = command("run", "check.json", option, value, *rest, stdin=b" " * 2049)
+    assert done.code == 2
+    assert f"{option} {value}: it is longer than 2 kB, and may never end" in done.err
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from graders import jsontext
 from graders.config import EvalCriteria, Multi, StringCheck, dump, load, load_source
 from graders.errors import ConfigError, Fault
 from tests.waiting import at_most
@@ -96,6 +97,20 @@ def test_a_dash_is_standard_input(monkeypatch):
     loaded = load_source("-")
     assert loaded.config == load(CHECK)
     assert loaded.name == "standard input"
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [(2048, "the text is empty"), (2049, "cannot be read: it is longer than 2 kB")],
+)
+def test_a_source_that_never_ends_is_left(monkeypatch, tmp_path: Path, length: int, said: str):
+    """`yes | graders validate -` is one sentence, and does not fill the memory."""
+    monkeypatch.setattr(jsontext.read_whole, "__defaults__", (2048,))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b" " * length)))
+    (tmp_path / "long.json").write_bytes(b" " * length)
+    for source in ("-", tmp_path / "long.json"):
+        with pytest.raises(ConfigError, match=said):
+            load(source)
 
 
 def test_a_yaml_block_keeps_a_python_source():

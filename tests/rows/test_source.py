@@ -195,6 +195,29 @@ def test_a_broken_parquet_file_is_one_sentence(tmp_path: Path) -> None:
         chunks(find_source([tmp_path / "t.parquet"]))
 
 
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "it is empty"),
+        (b"x", "it does not begin as a Parquet file does (PAR1)"),
+        (b"not PAR1", "it does not begin as a Parquet file does (PAR1)"),
+        (
+            b"PAR1, cut",
+            "it does not end as a Parquet file does (PAR1): a part of it may be missing",
+        ),
+        (b"PAR1, whole: PAR1", "it is damaged"),
+    ],
+)
+def test_a_parquet_file_that_was_cut_off_is_told_from_one_that_is_damaged(
+    tmp_path: Path, data: bytes, problem: str
+) -> None:
+    """Of the first it helps to copy it again."""
+    (tmp_path / "t.parquet").write_bytes(data)
+    with pytest.raises(RowsError) as caught:
+        chunks(find_source([tmp_path / "t.parquet"]))
+    assert str(caught.value).endswith(f"the Parquet file cannot be read: {problem}")
+
+
 def test_patterns_name_files_in_order(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.jsonl", "c.txt"):
         (tmp_path / name).write_bytes(DATA)

@@ -99,6 +99,24 @@ def test_missing_imports_are_named_with_line_and_certainty() -> None:
     ]
 
 
+def test_imports_are_found_however_they_are_written() -> None:
+    """Python wants no space after `import`."""
+    assert [one.module for one in imports_missing("from missing_here import(x)")] == [
+        "missing_here"
+    ]
+    assert [one.module for one in imports_missing("import\tmissing_here")] == ["missing_here"]
+
+
+def test_a_source_that_imports_nothing_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a process, which most graders can do without."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr("graders.sandbox.source.subprocess.run", refuse)
+    assert imports_missing("def grade(sample, item):\n    return 1\n") == []
+
+
 def test_another_interpreter_is_asked(tmp_path: Any) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "v")], check=True)
     missing = imports_missing("import pytest, json", tmp_path / "v" / "bin" / "python")

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from graders.errors import UnavailableError
 from graders.sandbox import LEVELS, PythonSandbox, level, probe, promises
 from graders.sandbox.inside import scratch
 from graders.sandbox.scratch import Scratch, sweep
-from graders.sandbox.worker import _has_living
+from graders.sandbox.worker import _has_living, _wait_for_group
 from tests.waiting import until
 
 SOURCE = "def grade(sample, item):\n    return item"
@@ -265,7 +267,45 @@ def test_a_group_lives_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -
     assert _has_living(os.getpgrp())
 
 
-def test_a_group_of_zombies_does_not_live() -> None:
-    with subprocess.Popen(["true"], start_new_session=True) as ended:
+@pytest.mark.parametrize("name", ["true", "a b", "x) S 1 1 (", ") R"])
+def test_a_group_of_zombies_does_not_live(tmp_path: Path, name: str) -> None:
+    """Whatever its processes were called: a name stands within brackets and may hold some."""
+    named = tmp_path / name
+    named.symlink_to(shutil.which("true") or "/bin/true")
+    with subprocess.Popen(["true"], executable=named, start_new_session=True) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert f"({name})" in Path(f"/proc/{ended.pid}/stat").read_text()
         assert not _has_living(ended.pid)
+
+
+class Clock:
+    """A time that stands still; whoever sleeps lets something happen."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self.happens = happens
+        self.slept = 0
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, _: float) -> None:
+        self.slept += 1
+        self.happens()
+
+
+def test_closing_waits_as_long_as_one_of_the_group_lives_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After it nothing of a grader runs, and a zombie that init has yet to reap costs no second."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as living:
+
+        def end() -> None:
+            living.kill()
+            os.waitid(os.P_PID, living.pid, os.WEXITED | os.WNOWAIT)
+
+        clock = Clock(end)
+        monkeypatch.setattr("graders.sandbox.worker.time", clock)
+        _wait_for_group(living.pid)
+        assert clock.slept == 1
+        _wait_for_group(living.pid)  # It is a zombie as long as nobody has asked for its exit code.
+        assert clock.slept == 1

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import os
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from starlette.requests import Request
 
+from graders.jobs.error import ApiError
+from graders.server.option import ServeOptions
+from graders.server.route.file import form_of
+from graders.server.state import Spool
 from tests.server.process import BEARER, Serving
 from tests.waiting import until
 
@@ -136,3 +147,49 @@ def test_what_is_wrong_with_a_form_stands_in_the_answer_and_the_log_stays_json(
     asked = answer.headers["x-request-id"]
     until(lambda: [line for line in server.lines if line.get("id") == asked])
     assert [line for line in server.said.splitlines() if not line.startswith("{")] == []
+
+
+FILE = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nrows'
+
+
+@pytest.mark.parametrize(
+    ("body", "end"),
+    [
+        (FILE, "http.request"),
+        (FILE, "http.disconnect"),
+        (FILE + b"\r\n--x--\r\n", "http.request"),
+        (FILE + b"\r\n" + FILE + b"\r\n--x--\r\n", "http.request"),
+    ],
+)
+def test_the_temporary_file_of_an_upload_is_closed_however_it_ends(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, end: str
+) -> None:
+    """The disk it takes is free at once, also where its part never ended, or its client went."""
+    files: list[Any] = []
+
+    def spooled(**options: Any) -> Any:
+        files.append(SpooledTemporaryFile(**options))  # noqa: SIM115  (the form's to close)
+        return files[-1]
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", spooled)
+    coming = iter(
+        [{"type": "http.request", "body": body, "more_body": True}, {"type": end, "body": b""}]
+    )
+
+    async def receive() -> Any:
+        return next(coming)
+
+    async def taken() -> None:
+        shared = SimpleNamespace(options=ServeOptions(data_dir=Path("/nowhere")), spool=Spool())
+        scope = {
+            "type": "http", "app": SimpleNamespace(state=SimpleNamespace(shared=shared)),
+            "headers": [(b"content-type", b"multipart/form-data; boundary=x")],
+        }  # fmt: skip
+        with contextlib.suppress(ApiError):
+            async with form_of(Request(scope, receive), 1 << 20, ["file"]):
+                assert not all(file.closed for file in files)
+        assert shared.spool.bytes == 0
+
+    asyncio.run(taken())
+    assert files
+    assert all(file.closed for file in files)

@@ -22,6 +22,7 @@ from graders.server.worker import THREADS
 from tests.attacking import TOOLS
 from tests.server.process import Serving
 from tests.server.test_grader import CHECK, ITEM, PYTHON
+from tests.waiting import children_of
 
 # Ways to stay on: each ends by itself after five minutes, so the tests see it if nobody ends it.
 HOLD = f"""{TOOLS}
@@ -57,11 +58,7 @@ def held(call: str, *, at_load: bool = False) -> dict[str, Any]:
 
 def below(pid: int) -> list[int]:
     """Return a process's children, and theirs, and so on."""
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            found += [child, *below(child)]
-    return found
+    return [one for child in children_of(pid) for one in (child, *below(child))]
 
 
 def goes_on(pid: int) -> bool:
@@ -84,11 +81,13 @@ def used(pid: int) -> int:
 
 
 def ask_and_leave(server: Serving, grader: dict[str, Any]) -> None:
+    """Ask for a grade, and go once the grader is at work: a new process uses much of the CPU."""
+    there = set(below(server.process.pid))
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     body = json.dumps({"grader": grader, "model_sample": "x"})
     headers = {"Content-Type": "application/json"}
     connection.request("POST", "/v1/fine_tuning/alpha/graders/run", body, headers)
-    time.sleep(1)
+    until(lambda: any(used(one) > 50 for one in set(below(server.process.pid)) - there))
     connection.close()
 
 
