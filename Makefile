@@ -65,7 +65,7 @@ docs: $(VENV)/installed-dev ## Rewrite the parts of docs/ that are made from the
 
 .PHONY: golden
 golden: $(VENV)/installed-dev ## Rewrite tests/golden: what users are told and what goes over the wire (read the diff)
-	@GRADERS_UPDATE=1 $(BIN)/python -m pytest -q tests/golden -k "word_for_word and are or byte_for_byte"
+	@GRADERS_UPDATE=1 $(BIN)/python -m pytest -q tests/golden -k "word_for_word and are or byte_for_byte or character_by_character"
 
 bench: $(VENV)/installed-dev ## Measure speed against the libraries
 	@$(BIN)/python -m benchmarks
