@@ -28,11 +28,10 @@ from graders.engine.performers import Performers, Setup
 from graders.engine.render import render_inputs
 from graders.engine.result import read_results
 from graders.engine.run import MaxFailures, Progress, Run, run
-from graders.engine.runner import Runner, is_cosine
+from graders.engine.runner import Runner
 from graders.engine.score import ON_ERROR, OnError
 from graders.errors import ConfigError, Fault, OptionError
 from graders.grade import Grade
-from graders.metrics.signature import signature
 from graders.plan import Plan, build
 from graders.rows import Block, Chunk, Layout, RowRange, add_row, find_source
 from graders.sandbox import (
@@ -144,14 +143,12 @@ class Grader:
     @property
     def signatures(self) -> dict[str, str]:
         """How each text metric is made, by sub-grader: library versions, tokenizer, stemmer."""
+        found = self.plan.signatures
         return {
-            leaf.key or self.name: signature(
-                leaf.config.evaluation_metric, self.plan.choices.metric_options
-            )
-            if not is_cosine(leaf)
-            else f"cosine|{self._performers.embed().signature}"
+            leaf.key or self.name: found.get(leaf.key)
+            or f"cosine|{self._performers.embed().signature}"
             for leaf in self.plan.leaves
-            if isinstance(leaf.config, configs.TextSimilarity)
+            if leaf.performer in {"metrics", "embed"}
         }
 
     @property
@@ -164,8 +161,8 @@ class Grader:
         options = self._judge if isinstance(self._judge, JudgeOptions) else JudgeOptions()
         found = []
         for leaf in self.plan.leaves:
-            if isinstance(leaf.config, configs.ScoreModel | configs.LabelModel):
-                model = options.model_map.get(leaf.config.model, leaf.config.model)
+            if leaf.model is not None:
+                model = options.model_map.get(leaf.model, leaf.model)
                 if (day := retirement(model)) is not None:
                     found.append(RetiredModel(leaf.key, model, day))
         return found
@@ -180,16 +177,17 @@ class Grader:
         """
         faults = []
         for leaf in self.plan.leaves:
-            if not isinstance(leaf.config, configs.Python):
+            code = leaf.code
+            if code is None:
                 continue
             with self._lock:
-                error = self._performers.python().check(leaf.config.source, leaf.config.image_tag)
+                error = self._performers.python().check(code.source, code.image_tag)
             if error is not None:
                 place = (*configs.place_of(self.config, leaf.key, self._loaded.place), "source")
                 spot: tuple[int, ...] = ()
                 if self._loaded.text is not None:
                     spot = spots(self._loaded.text, [(place, None)]).get((place, None), ())
-                text = error.message + _package_hint(error, leaf.config.image_tag)
+                text = error.message + _package_hint(error, code.image_tag)
                 text += f"\n{error.details}" if error.details else ""
                 path = configs.json_path(place)
                 faults.append(Fault(path, text, "python_grader_runtime_error", *spot))
@@ -200,10 +198,10 @@ class Grader:
         """Return, by sub-grader key, the imports that a python grader's interpreter lacks."""
         found = {}
         for leaf in self.plan.leaves:
-            if isinstance(leaf.config, configs.Python) and isinstance(self._python, PythonOptions):
-                tag = leaf.config.image_tag or ""
+            if (code := leaf.code) is not None and isinstance(self._python, PythonOptions):
+                tag = code.image_tag or ""
                 interpreter = self._python.interpreters([tag]).get(tag)
-                if missing := imports_missing(leaf.config.source, interpreter):
+                if missing := imports_missing(code.source, interpreter):
                     found[leaf.key] = missing
         return found
 

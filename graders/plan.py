@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from graders.choices import Choices
-from graders.config import (
-    EvalCriteria,
-    LabelModel,
-    Multi,
-    Python,
-    ScoreModel,
-    StringCheck,
-    SubGrader,
-    TextSimilarity,
-)
 from graders.formula import Formula, compile_formula
-from graders.leaves import judge
+from graders.kinds import (
+    Code,
+    EvalCriteria,
+    GraderConfig,
+    Kind,
+    Multi,
+    Performer,
+    kind_of,
+)
+from graders.metrics import signature
 from graders.template import JinjaTemplate, Path, Template, compile_template
 
 __all__ = ["Leaf", "Plan", "build"]
@@ -34,14 +33,43 @@ class Leaf:
     Attributes:
         key: its key in the multi or the criteria, "" when it stands alone.
         config: its config.
-        fields: the plan's template behind each of its text fields.
+        kind: its kind, which knows what to ask and what replies mean.
+        performer: who acts on what it asks.
+        fields: the plan's template behind each of its text fields, by the field's path.
         passes_at: the score from which it passes, None where nothing asks.
     """
 
     key: str
-    config: StringCheck | TextSimilarity | Python | ScoreModel | LabelModel
+    config: GraderConfig
+    kind: Kind[Any]
+    performer: Performer
     fields: Mapping[str, int]
     passes_at: float | None = None
+
+    @property
+    def code(self) -> Code | None:
+        """What it runs in the sandbox, if it does."""
+        return self.kind.code(self.config)
+
+    @property
+    def model(self) -> str | None:
+        """The model that judges, if one does."""
+        return self.kind.model(self.config)
+
+    @property
+    def metric(self) -> str | None:
+        """The metric that is asked, if one is."""
+        return self.kind.metric(self.config)
+
+    @property
+    def compares(self) -> bool:
+        """Whether it compares an `input` with a `reference`."""
+        return set(self.fields) == {"input", "reference"}
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model server is asked for its scores."""
+        return self.performer in {"chat", "embed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +102,36 @@ class Plan:
     @property
     def asks(self) -> bool:
         """Whether any leaf asks a performer, so that a row may take long."""
-        return any(not isinstance(one.config, StringCheck | TextSimilarity) for one in self.leaves)
+        return any(one.performer not in {"itself", "metrics"} for one in self.leaves)
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether it waits for model servers rather than for this machine."""
+        return any(one.asks_model for one in self.leaves)
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """What is run in the sandbox."""
+        return tuple(code for one in self.leaves if (code := one.code) is not None)
+
+    @property
+    def signatures(self) -> dict[str, str]:
+        """How each metric is made, by leaf key: library versions, tokenizer, stemmer."""
+        options = self.choices.metric_options
+        return {
+            one.key: signature(metric, options)
+            for one in self.leaves
+            if (metric := one.metric) is not None
+        }
+
+    def needs(self, performer: Performer) -> bool:
+        """Whether a performer has anything to do for it."""
+        return any(one.performer == performer for one in self.leaves)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it may be the grader of a job or of a `graders.run` body."""
+        return self.kind != "leaf" or self.leaves[0].kind.alone
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -119,36 +176,14 @@ def build(config: Any, choices: Choices | None = None) -> Plan:
     )
 
 
-def _leaf(key: str, config: SubGrader, texts: dict[str, int]) -> Leaf:
-    fields: dict[str, int] = {}
-    if isinstance(config, StringCheck | TextSimilarity):
-        fields = {
-            name: texts.setdefault(getattr(config, name), len(texts))
-            for name in ("input", "reference")
-        }
-    elif isinstance(config, ScoreModel | LabelModel):
-        fields = {
-            path: texts.setdefault(text, len(texts)) for path, text in judge.templates(config.input)
-        }
-    return Leaf(key, config, fields, _passes_at(config))
-
-
-def _passes_at(config: SubGrader) -> float:
-    """Return the score from which a criterion passes.
-
-    Source: the API reference for `pass_threshold`; the Azure SDK for a score_model without one
-    (the middle of its range), which is also our choice for a python grader without one.
-    """
-    threshold = getattr(config, "pass_threshold", None)
-    if threshold is not None:
-        return float(threshold)
-    if isinstance(config, ScoreModel):
-        return (config.range[0] + config.range[1]) / 2
-    return 0.5 if isinstance(config, Python) else 1.0
+def _leaf(key: str, config: GraderConfig, texts: dict[str, int]) -> Leaf:
+    kind = kind_of(config)
+    fields = {one.path: texts.setdefault(one.text, len(texts)) for one in kind.texts(config)}
+    return Leaf(key, config, kind, kind.performer(config), fields, kind.passes_at(config))
 
 
 def _wants_json(leaves: tuple[Leaf, ...], templates: tuple[Template | JinjaTemplate, ...]) -> bool:
-    return any(isinstance(leaf.config, Python) for leaf in leaves) or any(
+    return any(leaf.code is not None for leaf in leaves) or any(
         path.namespace == "sample" and path.steps[:1] == ("output_json",)
         for template in templates
         for path in template.paths

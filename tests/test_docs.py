@@ -13,8 +13,8 @@ import pytest
 
 from graders.choices import Choices
 from graders.cli import commands
-from graders.config.model import TYPES
 from graders.hosted import CODES
+from graders.kinds import TYPES
 from graders.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent

@@ -9,6 +9,7 @@ import pytest
 from graders import config
 from graders.choices import Choices
 from graders.errors import FormulaError, TemplateError
+from graders.kinds import GraderConfig, Multi, StringCheck
 from graders.plan import Plan, build
 from graders.template import JinjaTemplate
 
@@ -122,8 +123,8 @@ def test_the_dialect_of_the_choices_reads_the_templates() -> None:
 
 
 def test_a_config_that_nobody_checked_fails_at_build() -> None:
-    graders: dict[str, config.SubGrader] = {"a": config.StringCheck.model_validate(check("a", "b"))}
-    body = config.Multi.model_construct(
+    graders: dict[str, GraderConfig] = {"a": StringCheck.model_validate(check("a", "b"))}
+    body = Multi.model_construct(
         type="multi", name="m", graders=graders, calculate_output="a +", invalid_grade=None
     )
     with pytest.raises(FormulaError):

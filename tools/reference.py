@@ -14,8 +14,9 @@ from lint_page import lint_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from graders import kinds
 from graders.cli import cli, commands
-from graders.config import model
+from graders.kinds import message
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 MADE = "<!-- Made by tools/reference.py (make docs). Do not edit. -->\n"
@@ -63,16 +64,16 @@ Results go to standard output, everything else to standard error. `-` is standar
 def config_page() -> str:
     """Return docs/reference/config.md."""
     parts = [MADE, CONFIG_HEAD]
-    parts += [_section(name, kind) for name, kind in model.TYPES.items()]
+    parts += [_section(name, kind) for name, kind in kinds.TYPES.items()]
     parts.append("## Parts\n")
     for kind in (
-        model.Message,
-        model.InputText,
-        model.OutputText,
-        model.InputImage,
-        model.InputAudio,
-        model.AudioData,
-        model.SamplingParams,
+        message.Message,
+        message.InputText,
+        message.OutputText,
+        message.InputImage,
+        message.InputAudio,
+        message.AudioData,
+        message.SamplingParams,
     ):
         parts.append(_section(kind.__name__, kind, level="###"))
     return "\n".join(parts)
@@ -114,7 +115,7 @@ def _type(name: str, field: FieldInfo) -> str:
     if name in _SHAPES:
         return _SHAPES[name]
     leaves = set(_leaves(field.annotation))
-    if model.Message in leaves:
+    if message.Message in leaves:
         return "list of Message"
     if float in leaves:
         return "number"

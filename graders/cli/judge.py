@@ -14,7 +14,6 @@ from graders.chat.endpoint import LOCAL, base_url
 from graders.chat.local import WARNING
 from graders.chat.option import DEFAULT_EMBEDDING
 from graders.cli.output import say
-from graders.config import LabelModel, ScoreModel
 from graders.engine.tally import Tally
 from graders.grade import Usage
 from graders.plan import Plan
@@ -146,8 +145,7 @@ def judge_options(function: Function) -> Function:
 
 def warn_of_local(plan: Plan, judge: JudgeOptions) -> None:
     """Say plainly what the local judge is, where it is used."""
-    judges = any(isinstance(leaf.config, ScoreModel | LabelModel) for leaf in plan.leaves)
-    if judges and base_url(judge.base_url) == LOCAL:
+    if plan.needs("chat") and base_url(judge.base_url) == LOCAL:
         say(f"warning: {WARNING}")
 
 

@@ -26,7 +26,7 @@ from graders.cli.option import (
 )
 from graders.cli.output import say, write_json
 from graders.config import load_source
-from graders.engine.crew import ENGINES, asks_models
+from graders.engine.crew import ENGINES
 from graders.engine.output import check_apart, kept_note, partial_of
 from graders.engine.run import MaxFailures, Progress, Run
 from graders.engine.score import ON_ERROR
@@ -177,7 +177,7 @@ def score(
         ready.check()
         stopped = ""
         warn_of_local(ready.plan, judge)
-        if (scope["workers"] or scope["engine"] == "ray") and asks_models(ready.plan):
+        if (scope["workers"] or scope["engine"] == "ray") and ready.plan.asks_models:
             say("note: models are asked from this process; --workers and --engine do not matter")
         try:
             with _progress() as on_progress:

@@ -1,4 +1,4 @@
-"""Grader configs: the six types, loading with every fault at once, dumping, JSON Schema."""
+"""Grader configs as they come: loading with every fault at once, dumping, JSON Schema."""
 
 from graders.config.fault import json_path
 from graders.config.load import (
@@ -11,30 +11,10 @@ from graders.config.load import (
     read_document,
     schema,
 )
-from graders.config.model import (
-    EvalCriteria,
-    GraderConfig,
-    LabelModel,
-    Multi,
-    Python,
-    ScoreModel,
-    StringCheck,
-    SubGrader,
-    TextSimilarity,
-)
 
 __all__ = [
-    "EvalCriteria",
-    "GraderConfig",
-    "LabelModel",
     "Loaded",
-    "Multi",
-    "Python",
-    "ScoreModel",
     "Source",
-    "StringCheck",
-    "SubGrader",
-    "TextSimilarity",
     "dump",
     "json_path",
     "load",

@@ -9,18 +9,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from graders.config.model import (
-    OPERATIONS,
-    TAG,
-    TYPES,
-    InputAudio,
-    InputImage,
-    InputText,
-    Message,
-    OutputText,
-)
 from graders.errors import Fault, FormulaError, nearest, quoted
 from graders.formula import MAX_LENGTH, compile_formula
+from graders.kinds import KINDS, TYPES
+from graders.kinds.message import PARTS, TAG, Message
+from graders.kinds.string_check import OPERATIONS
 
 __all__ = ["faults_of", "formula_faults", "json_path"]
 
@@ -28,12 +21,6 @@ MAX_FAULTS: Final = 1000
 """Faults listed for one grader; no one reads more, and wording each takes time."""
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
-_PARTS: Final[Mapping[str, type[BaseModel]]] = {
-    "input_text": InputText,
-    "output_text": OutputText,
-    "input_image": InputImage,
-    "input_audio": InputAudio,
-}
 
 _FREE_JSON: Final = "prompt_cache_breakpoint"
 """The one field that takes any JSON value: what is wrong inside it is said of the whole."""
@@ -48,17 +35,6 @@ _OLDER_SPELLINGS: Final[Mapping[str, str]] = {
     "threshold": "pass_threshold",
     "code": "source",
     "formula": "calculate_output",
-}
-
-_NOT_HERE: Final[Mapping[tuple[str, str], str]] = {
-    ("string_check", "pass_threshold"): (
-        "a string_check has no pass_threshold: it gives 1 or 0 and passes at 1; leave it out"
-    ),
-    ("label_model", "pass_threshold"): (
-        "a label_model has no pass_threshold: its passing_labels say what passes; leave it out"
-    ),
-    ("label_model", "sampling_params"): "a label_model has no sampling_params; leave it out",
-    ("label_model", "range"): "a label_model has no range: its labels give 1 or 0; leave it out",
 }
 
 _WANTED: Final[Mapping[str, str]] = {
@@ -232,8 +208,7 @@ def _container(value: Any) -> str:
 
 
 def _unknown_field(field: str, model: type[BaseModel] | None) -> str:
-    kind = _type_name(model)
-    if message := _NOT_HERE.get((kind, field)):
+    if message := _not_here(model).get(field):
         return message
     right = _right_spelling(field, model)
     if right and _OLDER_SPELLINGS.get(field) == right:
@@ -250,13 +225,14 @@ def _right_spelling(field: str, model: type[BaseModel] | None) -> str | None:
     older = _OLDER_SPELLINGS.get(field)
     if older in model.model_fields:
         return older
-    if (_type_name(model), field) in _NOT_HERE:
+    if field in _not_here(model):
         return None
     return nearest(field, model.model_fields)
 
 
-def _type_name(model: type[BaseModel] | None) -> str:
-    return next((name for name, known in TYPES.items() if known is model), "")
+def _not_here(model: type[BaseModel] | None) -> Mapping[str, str]:
+    """Return the sentences for fields that people expect on a kind and that it does not have."""
+    return next((kind.not_here for kind in KINDS.values() if kind.config is model), {})
 
 
 def _not_one_of(field: str, value: Any, raw: tuple[Any, ...]) -> str:
@@ -297,9 +273,9 @@ def _leaves_of(annotation: Any) -> Iterator[Any]:
 
 def _wrong_type(value: Any, raw: tuple[Any, ...]) -> str:
     if raw and raw[-1] == "content":
-        return f"text, a part or a list of both is needed, got {_described(value, _PARTS)}"
+        return f"text, a part or a list of both is needed, got {_described(value, PARTS)}"
     if f"{TAG}list" in raw:
-        return f"text or a part is needed, got {_described(value, _PARTS)}"
+        return f"text or a part is needed, got {_described(value, PARTS)}"
     inside_multi = bool(raw)
     if not isinstance(value, dict):
         return f"a grader is an object with a type, got {quoted(value)}"
@@ -345,7 +321,7 @@ def _model_at(raw: Sequence[Any]) -> type[BaseModel] | None:
         text = str(step)
         if text.startswith(TAG):
             name = text.removeprefix(TAG)
-            model = TYPES.get(name) or _PARTS.get(name) or model
+            model = TYPES.get(name) or PARTS.get(name) or model
         elif model is not None and text in model.model_fields:
             inner = [
                 leaf

@@ -18,8 +18,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from graders import jsontext
 from graders.config import document
 from graders.config.fault import faults_of, formula_faults, json_path
-from graders.config.model import EvalCriteria, GraderConfig
 from graders.errors import ConfigError, Fault, nearest, nearest_path, quoted
+from graders.kinds import KINDS, AnyGrader, EvalCriteria
 from graders.template import Dialect
 
 __all__ = [
@@ -142,7 +142,7 @@ def schema() -> dict[str, Any]:
 
 @functools.cache
 def _adapter() -> TypeAdapter[Any]:
-    return TypeAdapter(GraderConfig)  # On first use: it costs more than importing the models.
+    return TypeAdapter(AnyGrader)  # On first use: it costs more than importing the models.
 
 
 def _read(source: str | bytes | os.PathLike[str]) -> tuple[str, str]:
@@ -298,10 +298,12 @@ def _evals_faults(criterion: Any, place: Location) -> Iterator[tuple[Location, F
             "graders as criteria, or load the multi by itself"
         )
         yield place, Fault(json_path(place), message)
-    if kind == "text_similarity" and criterion.get("pass_threshold") is None:
-        message = "pass_threshold is required for a text_similarity in testing_criteria"
-        where = (*place, "pass_threshold")
-        yield where, Fault(json_path(where), message)
+    known = KINDS.get(kind) if isinstance(kind, str) else None
+    for name in () if known is None else known.needed_in_evals:
+        if criterion.get(name) is None:
+            message = f"{name} is required for a {kind} in testing_criteria"
+            where = (*place, name)
+            yield where, Fault(json_path(where), message)
 
 
 def _free_key(name: str, taken: Mapping[str, Any]) -> str:

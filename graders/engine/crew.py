@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
-from graders.config import LabelModel, ScoreModel
 from graders.engine.lane import Job, Lane, OwnLane, ProcessLane
 from graders.engine.performers import Performers
 from graders.engine.ray_lane import ray_lanes
-from graders.engine.runner import is_cosine
-from graders.plan import Leaf, Plan
 
-__all__ = ["ENGINES", "Crew", "Engine", "asks_model", "asks_models", "cores"]
+__all__ = ["ENGINES", "Crew", "Engine", "cores"]
 
 Engine = Literal["local", "ray"]
 ENGINES: Final = get_args(Engine)
@@ -38,16 +35,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def asks_model(leaf: Leaf) -> bool:
-    """Whether a leaf asks a server for its score."""
-    return isinstance(leaf.config, ScoreModel | LabelModel) or is_cosine(leaf)
-
-
-def asks_models(plan: Plan) -> bool:
-    """Whether a plan waits for a model server rather than for this machine."""
-    return any(map(asks_model, plan.leaves))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +62,7 @@ class Crew:
     def processes(self) -> int:
         """Worker processes; 0 where blocks are scored in this one."""
         # Models are asked from one process: one rate limit, and no reply paid for twice.
-        if self.job.setup is None or asks_models(self.performers.plan):
+        if self.job.setup is None or self.performers.plan.asks_models:
             return 0
         if self.workers is not None:
             return self.workers
@@ -85,7 +72,7 @@ class Crew:
     @property
     def block_bytes(self) -> int:
         """Bytes of a block."""
-        if asks_models(self.performers.plan):
+        if self.performers.plan.asks_models:
             return _MODEL_BLOCK
         return _PYTHON_BLOCK if self.performers.plan.asks else _PURE_BLOCK
 
@@ -97,12 +84,12 @@ class Crew:
         enough for the server never to wait, and no more rows in flight than that.
         """
         plan = self.performers.plan
-        if not asks_models(plan):
+        if not plan.asks_models:
             return None
         if self.job.setup is None or not self._overlaps:
             return _ROWS
         judge = self.job.setup.judge
-        calls = sum(isinstance(leaf.config, ScoreModel | LabelModel) for leaf in plan.leaves)
+        calls = sum(leaf.performer == "chat" for leaf in plan.leaves)
         if not calls:  # Embeddings go many to a request.
             return _ROWS
         return max(1, 2 * judge.concurrency // (_OVERLAP * judge.repeats * calls))
@@ -111,14 +98,14 @@ class Crew:
     def _overlaps(self) -> bool:
         return (
             self.job.setup is not None
-            and asks_models(self.performers.plan)
+            and self.performers.plan.asks_models
             and self.job.setup.judge.cache != "offline"
         )
 
     def lanes(self) -> Sequence[Lane]:
         """Return the lanes, which start when they get their first block."""
         setup = self.job.setup
-        if self.engine == "ray" and setup is not None and not asks_models(self.performers.plan):
+        if self.engine == "ray" and setup is not None and not self.performers.plan.asks_models:
             one = replace(setup, python=replace(setup.python, workers=setup.python.workers or 1))
             return ray_lanes(
                 replace(self.job, setup=one), self.performers.plan,

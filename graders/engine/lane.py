@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from graders.config import Python
 from graders.engine.performers import Performers, Setup
 from graders.engine.program import program, settings
 from graders.engine.score import OnError, Scored, fail_block, join, score_block
@@ -166,7 +165,7 @@ class ProcessLane:
     def __init__(self, job: Job, plan: Plan) -> None:
         self._job = job
         self._plan = plan
-        self._has_sandbox = any(isinstance(leaf.config, Python) for leaf in plan.leaves)
+        self._has_sandbox = plan.needs("python")
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
         self._closed = False

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from graders import config as configs
 from graders import jsontext
-from graders.engine.crew import asks_models
 from graders.engine.performers import Setup
 from graders.errors import quoted
 from graders.plan import Plan
@@ -85,10 +84,10 @@ def describe(
         "rows": [rows.start, rows.stop],
     }
     sandbox = None
-    if setup is not None and any(isinstance(leaf.config, configs.Python) for leaf in plan.leaves):
+    if setup is not None and plan.needs("python"):
         options |= {f"python_{name}": _plain(getattr(setup.python, name)) for name in _PYTHON}
         sandbox = require(setup.python.level)
-    if setup is not None and asks_models(plan):
+    if setup is not None and plan.asks_models:
         options |= {name: _plain(getattr(setup.judge, name)) for name in _JUDGE}
         for name in ("base_url", "embedding_url"):
             options[name] = _without_secrets(options[name])

@@ -13,8 +13,7 @@ from graders.calls import (
 )
 from graders.chat import JudgeOptions, JudgeStats
 from graders.choices import Choices
-from graders.config import LabelModel, Python, ScoreModel
-from graders.engine.runner import Runner, is_cosine
+from graders.engine.runner import Runner
 from graders.plan import Plan, build
 from graders.sandbox import PythonOptions, PythonSandbox, Stats
 
@@ -93,13 +92,12 @@ class Means:
         Raises:
             UnavailableError: this machine lacks what a leaf needs.
         """
-        kinds = {type(leaf.config) for leaf in plan.leaves}
         judge = self._judge
         return Runner(
             plan,
-            (python or self.python()) if Python in kinds else None,
-            chat=(chat or self.chat()) if kinds & {ScoreModel, LabelModel} else None,
-            embed=(embed or self.embed()) if any(map(is_cosine, plan.leaves)) else None,
+            (python or self.python()) if plan.needs("python") else None,
+            chat=(chat or self.chat()) if plan.needs("chat") else None,
+            embed=(embed or self.embed()) if plan.needs("embed") else None,
             repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
         )
 
@@ -167,8 +165,7 @@ class Performers(Means):
         judge: ChatPerformer | JudgeOptions,
         embed: EmbedPerformer | None = None,
     ) -> None:
-        configs = (leaf.config for leaf in plan.leaves)
-        tags = {one.image_tag or "" for one in configs if isinstance(one, Python)}
+        tags = {code.image_tag or "" for code in plan.codes}
         super().__init__(python, judge, embed, tags)
         self.plan = plan
 

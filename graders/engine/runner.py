@@ -11,44 +11,35 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final, TypeVar, assert_never
 
 from graders.calls import (
     ChatCall,
     ChatPerformer,
     ChatReply,
+    EmbedCall,
     EmbedPerformer,
     ManyChatPerformer,
+    PythonCall,
     PythonPerformer,
     PythonReply,
 )
-from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
 from graders.errors import UnavailableError
 from graders.grade import Failure, Grade, Usage
-from graders.leaves import (
-    cosine,
-    label_model,
-    python,
-    score_model,
-    string_check,
-    text_similarity,
-)
-from graders.leaves.judge import Judged
+from graders.kinds import Asked, Judged, Performer, Rows, Settled
 from graders.metrics import Request, Scorer
 from graders.plan import Leaf, Plan
 from graders.rows import Chunk
 from graders.sample import Absent, prepare
 from graders.template import Rendered, render_column
 
-__all__ = ["Column", "Graded", "Runner", "is_cosine"]
+__all__ = ["Graded", "Runner"]
 
-
-@dataclass(slots=True)
-class Column:
-    """What one leaf gave: a score a row, None exactly where the row failed."""
-
-    scores: list[float | None]
-    failures: dict[int, Failure] = field(default_factory=dict)
+_MISSING: Final[Mapping[Performer, str]] = {
+    "python": "python graders need a sandbox, and none was given",
+    "chat": "model graders need a chat client; none was given",
+    "embed": "cosine needs an embedder, and none was given",
+}
 
 
 @dataclass(slots=True)
@@ -119,24 +110,12 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """A judge's call over a chunk: of `rows`, the others being among `failures`."""
+    """What a leaf asks for a chunk: of `rows`, the others being among `failures`."""
 
     leaf: Leaf
-    config: ScoreModel | LabelModel
-    call: ChatCall
     rows: Sequence[int]
     failures: Mapping[int, Failure]
-
-    def settle(
-        self, replies: Sequence[ChatReply], count: int, repeats: int
-    ) -> tuple[Column, Judged]:
-        if isinstance(self.config, ScoreModel):
-            judged = score_model.settle(self.config, replies, repeats)
-        else:
-            judged = label_model.settle(self.config, replies, repeats)
-        full = judged.spread(self.rows, count)
-        found = _placed({**self.failures, **full.failures}, self.leaf.key)
-        return Column(full.scores, dict(sorted(found.items()))), full
+    asked: Asked
 
 
 class _Watch:
@@ -188,20 +167,13 @@ class Runner:
         self._scorer = Scorer(plan.choices.metric_options)
         # No rows: only to learn before the first row whether every metric can be computed.
         self._scorer.score(
-            [
-                Request(leaf.config.evaluation_metric, [], [])
-                for leaf in plan.leaves
-                if isinstance(leaf.config, TextSimilarity) and not is_cosine(leaf)
-            ]
+            [Request(one.metric, [], []) for one in plan.leaves if one.metric is not None]
         )
+        given = {"python": python, "chat": chat, "embed": embed}
         for leaf in plan.leaves:
-            where = f"{leaf.key}: " if leaf.key else ""
-            if isinstance(leaf.config, Python) and python is None:
-                raise UnavailableError(f"{where}python graders need a sandbox, and none was given")
-            if isinstance(leaf.config, ScoreModel | LabelModel) and chat is None:
-                raise UnavailableError(f"{where}model graders need a chat client; none was given")
-            if is_cosine(leaf) and embed is None:
-                raise UnavailableError(f"{where}cosine needs an embedder, and none was given")
+            if leaf.performer in _MISSING and given[leaf.performer] is None:
+                where = f"{leaf.key}: " if leaf.key else ""
+                raise UnavailableError(f"{where}{_MISSING[leaf.performer]}")
 
     def grade(self, chunk: Chunk) -> Graded:
         """Return the grades of a chunk, in columns."""
@@ -224,49 +196,67 @@ class Runner:
     def _grade_rows(self, items: Sequence[Any], samples: Sequence[Any]) -> Graded:
         plan = self.plan
         rendered = [self._render(index, items, samples) for index in range(len(plan.templates))]
-        columns: dict[str, Column] = {}
-        replies: dict[str, Sequence[PythonReply | None]] = {}
-        judged: dict[str, Judged] = {}
-        asked: list[tuple[Leaf, Request, dict[int, Failure], Sequence[int]]] = []
-        judges: list[_Asking] = []
         watch = _Watch()
+        asking = []
         for leaf in plan.leaves:
             watch.turn_to(leaf.key)
-            if isinstance(leaf.config, Python):
-                columns[leaf.key], replies[leaf.key] = self._perform_python(leaf, items, samples)
-                continue
-            if isinstance(leaf.config, ScoreModel | LabelModel):
-                columns[leaf.key] = Column([])  # Keeps the config's order; filled below.
-                judges.append(self._asking(leaf, leaf.config, rendered, len(items)))
-                continue
-            inputs, references, failures, rows = _inputs(leaf, rendered)
-            if isinstance(leaf.config, StringCheck):
-                scores = string_check.score(leaf.config, inputs, references)
-                columns[leaf.key] = _column(scores, failures, rows, len(items))
-            elif is_cosine(leaf):
-                columns[leaf.key] = self._perform_embed(leaf, inputs, references, failures, rows)
-            elif isinstance(leaf.config, TextSimilarity):
-                columns[leaf.key] = Column([])  # Keeps the config's order; filled below.
-                request = text_similarity.request(leaf.config, inputs, references)
-                asked.append((leaf, request, failures, rows))
+            asking.append(_ask(leaf, rendered, items, samples, self.repeats))
+        watch.turn_to(None)
+        replies = self._perform(asking, watch)
+        columns: dict[str, Settled] = {}
+        for one in asking:
+            watch.turn_to(one.leaf.key)
+            columns[one.leaf.key] = _settle(
+                one, replies.get(one.leaf.key, ()), self.repeats, len(items)
+            )
+        watch.turn_to(None)
+        graded = _combine(plan, columns, len(items))
+        graded.replies = {
+            one.leaf.key: replies[one.leaf.key]
+            for one in asking
+            if isinstance(one.asked, PythonCall)
+        }
+        graded.judged = {key: one for key, one in columns.items() if isinstance(one, Judged)}
+        graded.seconds = dict(watch.seconds)
+        return graded
+
+    def _perform(self, asking: Sequence[_Asking], watch: _Watch) -> dict[str, Sequence[Any]]:
+        """Return what performers reply to all that is asked for a chunk, by leaf key."""
+        replies: dict[str, Sequence[Any]] = {}
+        measured: list[tuple[str, Request]] = []
+        judges: list[tuple[str, ChatCall]] = []
+        for one in asking:
+            key = one.leaf.key
+            match one.asked:
+                case Settled():
+                    pass
+                case Request():
+                    measured.append((key, one.asked))
+                case ChatCall():
+                    judges.append((key, one.asked))
+                case PythonCall():
+                    watch.turn_to(key)
+                    replies[key] = _given(self._python, "python").perform(one.asked)
+                case EmbedCall():
+                    watch.turn_to(key)
+                    replies[key] = _given(self._embed, "embed").perform(one.asked)
+                case _:
+                    assert_never(one.asked)
         watch.turn_to(None)
         # All metrics of a chunk at once: they share the tokens of equal texts.
         times: list[float] = []
-        found = self._scorer.score([one[1] for one in asked], times) if asked else []
-        for (leaf, _, failures, rows), scores, took in zip(asked, found, times, strict=True):
-            columns[leaf.key] = _column(scores, failures, rows, len(items))
-            watch.seconds[leaf.key] += took
+        found = self._scorer.score([request for _, request in measured], times) if measured else []
+        for (key, _), scores, took in zip(measured, found, times, strict=True):
+            replies[key] = scores
+            watch.seconds[key] += took
         # All judges of a chunk at once: none waits for another's slowest row.
-        watch.turn_to(*[judge.leaf.key for judge in judges])
-        for asking, answers in zip(judges, self._perform_chat(judges), strict=True):
-            key = asking.leaf.key
-            columns[key], judged[key] = asking.settle(answers, len(items), self.repeats)
+        watch.turn_to(*[key for key, _ in judges])
+        for (key, _), answers in zip(
+            judges, self._chat_all([one for _, one in judges]), strict=True
+        ):
+            replies[key] = answers
         watch.turn_to(None)
-        graded = _combine(plan, columns, len(items))
-        graded.replies = replies
-        graded.judged = judged
-        graded.seconds = dict(watch.seconds)
-        return graded
+        return replies
 
     def _render(self, index: int, items: Sequence[Any], samples: Sequence[Any]) -> Rendered:
         return render_column(
@@ -277,94 +267,57 @@ class Runner:
             tool_arguments=self.plan.choices.tool_arguments,
         )
 
-    def _perform_python(
-        self, leaf: Leaf, items: Sequence[Any], samples: Sequence[Any]
-    ) -> tuple[Column, Sequence[PythonReply]]:
-        if self._python is None or not isinstance(leaf.config, Python):
-            raise UnavailableError("python graders need a sandbox, and none was given")
-        replies = self._python.perform(python.ask(leaf.config, samples, items))
-        scores, failures = python.settle(replies)
-        return Column(scores, _placed(failures, leaf.key)), replies
-
-    def _asking(
-        self,
-        leaf: Leaf,
-        config: ScoreModel | LabelModel,
-        rendered: Sequence[Rendered],
-        count: int,
-    ) -> _Asking:
-        texts = {path: rendered[index].texts for path, index in leaf.fields.items()}
-        failures: dict[int, Failure] = {}
-        for index in leaf.fields.values():
-            failures = {**rendered[index].failures, **failures}
-        rows = [row for row in range(count) if row not in failures]
-        if isinstance(config, ScoreModel):
-            call = score_model.ask(config, texts, rows, self.repeats)
-        else:
-            call = label_model.ask(config, texts, rows, self.repeats)
-        return _Asking(leaf, config, call, rows, failures)
-
-    def _perform_chat(self, judges: Sequence[_Asking]) -> list[list[ChatReply]]:
-        if not judges:
+    def _chat_all(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
+        if not calls:
             return []
-        if self._chat is None:
-            raise UnavailableError("model graders need a chat client, and none was given")
-        calls = [judge.call for judge in judges]
-        if isinstance(self._chat, ManyChatPerformer):
-            return self._chat.perform_many(calls)
-        return [self._chat.perform(call) for call in calls]
-
-    def _perform_embed(
-        self,
-        leaf: Leaf,
-        inputs: Sequence[str],
-        references: Sequence[str],
-        failures: dict[int, Failure],
-        rows: Sequence[int],
-    ) -> Column:
-        if self._embed is None:
-            raise UnavailableError("cosine needs an embedder, and none was given")
-        scores, lost = cosine.settle(self._embed.perform(cosine.ask(inputs, references)))
-        moved = _placed({rows[row]: failure for row, failure in lost.items()}, leaf.key)
-        return Column(_full(scores, rows, len(rows) + len(failures)), {**failures, **moved})
+        chat = _given(self._chat, "chat")
+        if isinstance(chat, ManyChatPerformer):
+            return chat.perform_many(calls)
+        return [chat.perform(call) for call in calls]
 
 
-def is_cosine(leaf: Leaf) -> bool:
-    """Whether a leaf compares embeddings."""
-    config = leaf.config
-    return isinstance(config, TextSimilarity) and config.evaluation_metric == "cosine"
+T = TypeVar("T")
 
 
-def _inputs(
-    leaf: Leaf, rendered: Sequence[Rendered]
-) -> tuple[list[str], list[str], dict[int, Failure], Sequence[int]]:
-    """Return a leaf's input and reference texts where both are there, failures, and the rows."""
-    inputs, references = rendered[leaf.fields["input"]], rendered[leaf.fields["reference"]]
-    failures = {**references.failures, **inputs.failures}
+def _given(performer: T | None, name: Performer) -> T:
+    if performer is None:
+        raise UnavailableError(_MISSING[name])
+    return performer
+
+
+def _ask(
+    leaf: Leaf, rendered: Sequence[Rendered], items: Sequence[Any], samples: Sequence[Any],
+    repeats: int,
+) -> _Asking:  # fmt: skip
+    """Return what a leaf asks for the rows of a chunk whose templates could be rendered."""
+    failures: dict[int, Failure] = {}
+    for index in leaf.fields.values():
+        failures = {**rendered[index].failures, **failures}  # The first text's comes first.
+    columns = {path: rendered[index].texts for path, index in leaf.fields.items()}
     if not failures:
-        return inputs.texts, references.texts, failures, range(len(inputs.texts))
-    rows = [row for row in range(len(inputs.texts)) if row not in failures]
-    return (
-        [inputs.texts[row] for row in rows],
-        [references.texts[row] for row in rows],
-        _placed(failures, leaf.key),
-        rows,
+        asked = leaf.kind.ask(leaf.config, Rows(columns, items, samples), repeats)
+        return _Asking(leaf, range(len(items)), failures, asked)
+    rows = [row for row in range(len(items)) if row not in failures]
+    part = Rows(
+        {path: [column[row] for row in rows] for path, column in columns.items()},
+        [items[row] for row in rows],
+        [samples[row] for row in rows],
     )
+    return _Asking(leaf, rows, failures, leaf.kind.ask(leaf.config, part, repeats))
 
 
-def _placed(failures: Mapping[int, Failure], key: str) -> dict[int, Failure]:
-    if not key:
-        return dict(failures)
-    return {row: replace(failure, where=key) for row, failure in failures.items()}
-
-
-def _column(
-    scores: Sequence[float], failures: dict[int, Failure], rows: Sequence[int], count: int
-) -> Column:
-    """Return a column of `count` rows from the scores of the rows that could be scored."""
-    if not failures:
-        return Column(list(scores))
-    return Column(_full(scores, rows, count), failures)
+def _settle(one: _Asking, replies: Sequence[Any], repeats: int, count: int) -> Settled:
+    """Return a leaf's column of a chunk of `count` rows."""
+    leaf = one.leaf
+    settled = one.asked
+    if not isinstance(settled, Settled):
+        settled = leaf.kind.settle(leaf.config, replies, repeats)
+    column = settled.among(one.rows, count, one.failures)
+    if leaf.key and column.failures:
+        column.failures = {
+            row: replace(failure, where=leaf.key) for row, failure in column.failures.items()
+        }
+    return column
 
 
 def _full(column: Sequence[Any], rows: Sequence[int], count: int) -> list[Any]:
@@ -375,7 +328,7 @@ def _full(column: Sequence[Any], rows: Sequence[int], count: int) -> list[Any]:
     return full
 
 
-def _combine(plan: Plan, columns: Mapping[str, Column], count: int) -> Graded:
+def _combine(plan: Plan, columns: Mapping[str, Settled], count: int) -> Graded:
     """Return the rewards of a chunk from its leaves' columns."""
     failures: dict[int, tuple[Failure, ...]] = {}
     for column in columns.values():
@@ -442,6 +395,6 @@ def _spread(
         {**failures, **moved(part.failures)},
         moved(part.replaced),
         {key: _full(column, rows, count) for key, column in part.replies.items()},
-        {key: judged.spread(rows, count) for key, judged in part.judged.items()},
+        {key: judged.among(rows, count, {}) for key, judged in part.judged.items()},
         part.seconds,
     )

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Final
 
 from graders.api import Grader
-from graders.engine.crew import asks_models
 from graders.grade import Grade
 from graders.jobs.dataset import Dataset, Row
 from graders.jobs.hyperparameter import Resolved
@@ -121,7 +120,7 @@ class Grading:
             else:
                 grades.append(Graded(key, None, _unanswered(row, answers[key]), 0.0))
         self._keep(grades)
-        if asks_models(self._grader.plan):
+        if self._grader.plan.asks_models:
             self._grade_each(ready, rows, answers)
         elif ready:
             self._grade_together(ready, rows, answers)

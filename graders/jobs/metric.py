@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graders.config import LabelModel, ScoreModel
 from graders.hosted import FLAG_OF_CODE
 from graders.jobs.ledger import Graded
 from graders.plan import Plan
@@ -47,7 +46,7 @@ def sub_graders(plan: Plan) -> list[SubGrader]:
     return [
         SubGrader(
             leaf.key, leaf.key or plan.name, leaf.config.type,
-            leaf.config.model if isinstance(leaf.config, ScoreModel | LabelModel) else None,
+            leaf.model,
         )
         for leaf in plan.leaves
     ]  # fmt: skip

@@ -25,15 +25,14 @@ from graders.calls import (
     PythonReply,
 )
 from graders.config import Loaded, dump, load_source
-from graders.config.model import EvalCriteria
 from graders.engine.performers import Means
 from graders.engine.render import render_inputs
-from graders.engine.runner import Runner, is_cosine
+from graders.engine.runner import Runner
 from graders.errors import ConfigError, Fault, GradersError, UnavailableError, quoted, suggestion
 from graders.grade import Grade, Usage
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
 from graders.jobs.error import ApiError, bare
-from graders.metrics.signature import signature
+from graders.kinds import EvalCriteria
 from graders.plan import Plan, build
 from graders.rows import Chunk
 from graders.sandbox.image import IMAGES
@@ -209,7 +208,7 @@ class Desk:
             return Answer(0, known.key)
         grade, _ = self._grade(known, item, sample, stop)
         shown = grade.hosted
-        if known.plan.type == "label_model":
+        if not known.plan.alone:
             shown["notes"] = [_LABEL_NOTE]
         return _answer(shown, _facts(grade))
 
@@ -244,11 +243,7 @@ class Desk:
             "rendered": render_inputs(plan, item, sample),
             "printed": graded.printed(0),
             "said": graded.said(0),
-            "signatures": {
-                leaf.key: signature(leaf.config.evaluation_metric, plan.choices.metric_options)
-                for leaf in plan.leaves
-                if leaf.config.type == "text_similarity" and not is_cosine(leaf)
-            },
+            "signatures": plan.signatures,
             "seconds": dict(graded.seconds),
             "execution_time": time.perf_counter() - started,
             "findings": self._findings(known, "local"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from graders.config import Loaded, Python
+from graders.config import Loaded
 from graders.config.document import spots
 from graders.grade import Failure, Grade
 from graders.inspection.lint.finding import Place
@@ -73,10 +73,10 @@ def _place(subject: Subject, failure: Failure) -> tuple[Place, int | None, int |
 def _within(
     subject: Subject, leaf: Leaf, failure: Failure
 ) -> Iterator[tuple[Place, int | None, int | None]]:
-    if isinstance(leaf.config, Python):
+    if (code := leaf.code) is not None:
         if found := list(_LINE.finditer(f"{failure.details}\n{failure.message}")):
             number = next(int(one) for one in found[-1].groups() if one)
-            lines = leaf.config.source.split("\n")
+            lines = code.source.split("\n")
             if 1 <= number <= len(lines):
                 start = sum(len(one) + 1 for one in lines[: number - 1])
                 text = lines[number - 1]

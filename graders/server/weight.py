@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from graders.config import TextSimilarity
 from graders.plan import Plan
 from graders.sample import Absent, prepare
 from graders.template import (
@@ -49,7 +48,7 @@ def excess(plan: Plan, item: Any, sample: Any) -> str | None:
     pairs = sum(
         sizes[leaf.fields["input"]] * sizes[leaf.fields["reference"]]
         for leaf in plan.leaves
-        if isinstance(leaf.config, TextSimilarity)
+        if leaf.performer in {"metrics", "embed"}
     )
     if pairs > MOST_PAIRS:
         return (

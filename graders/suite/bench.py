@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from graders import jsontext
 from graders.api import Explanation, Grader
-from graders.config import Python
 from graders.plan import build
 from graders.suite.coverage import Coverage, CoveringPython
 from graders.suite.expectation import Expected
@@ -36,9 +35,7 @@ class Bench:
         self._checked = False
         plan = build(suite.grader.config, suite.choices)
         self._coverage = Coverage(plan) if covering else None
-        tags = {
-            leaf.config.image_tag or "" for leaf in plan.leaves if isinstance(leaf.config, Python)
-        }
+        tags = {code.image_tag or "" for code in plan.codes}
         self._covering = CoveringPython(suite.python, tags) if covering and tags else None
         self._grader = Grader(
             suite.grader, choices=suite.choices, python=self._covering or suite.python,

@@ -15,10 +15,8 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Final
 
-from graders import jsontext
 from graders.api import Explanation
 from graders.calls import PythonCall, PythonError, PythonReply
-from graders.config import LabelModel, Python, StringCheck
 from graders.plan import Leaf, Plan
 from graders.sandbox import PythonOptions, PythonSandbox
 
@@ -84,7 +82,7 @@ class Coverage:
     def note_source(self, traces: Mapping[str, Trace]) -> None:
         """Take what python sources executed, by source."""
         for leaf, part in zip(self._leaves, self.parts, strict=True):
-            if isinstance(leaf.config, Python) and (trace := traces.get(leaf.config.source)):
+            if (code := leaf.code) is not None and (trace := traces.get(code.source)):
                 part.note = trace.note
                 part.points.update(trace.points())
 
@@ -119,22 +117,16 @@ class Coverage:
         }  # fmt: skip
 
     def _points(self, leaf: Leaf) -> Iterator[str]:
-        config = leaf.config
-        if isinstance(config, StringCheck):
-            yield from ("holds", "does not hold")
-        elif isinstance(config, LabelModel):
-            yield from (f"label {label}" for label in config.labels)
+        if points := leaf.kind.points(leaf.config):
+            yield from points
         elif self._marked(leaf):
             yield from ("passes", "does not pass")
         else:
             yield "scored"
 
     def _hit(self, leaf: Leaf, score: float, said: Sequence[str]) -> Iterator[str]:
-        if isinstance(leaf.config, StringCheck):
-            yield "holds" if score else "does not hold"
-        elif isinstance(leaf.config, LabelModel):
-            labels = {_label(text) for text in said}
-            yield from (f"label {label}" for label in leaf.config.labels if label in labels)
+        if leaf.kind.points(leaf.config):
+            yield from leaf.kind.hit(leaf.config, score, said)
         elif self._marked(leaf):
             yield "passes" if score >= (leaf.passes_at or 0.0) else "does not pass"
         else:
@@ -144,13 +136,6 @@ class Coverage:
         """Whether a pass mark stands in the config, or decides over the row."""
         named = getattr(leaf.config, "pass_threshold", None) is not None
         return leaf.passes_at is not None and (self._criteria or named)
-
-
-def _label(text: str) -> Any:
-    try:
-        return jsontext.decode(jsontext.bare(text))["result"]
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from graders import jsontext
 from graders.api import Explanation
-from graders.config import Python
 from graders.errors import quoted
 from graders.formula import Formula
 from graders.grade import Grade
@@ -77,7 +76,7 @@ def _sub_rewards(plan: Plan | None, shown: Shown) -> Iterator[str]:
 
 def _inputs(plan: Plan, row: Row) -> Iterator[list[str]]:
     """Yield what python graders see, which no template shows."""
-    if any(isinstance(leaf.config, Python) for leaf in plan.leaves):
+    if plan.codes:
         for name, value in (("item", row.item), ("sample", row.sample)):
             text = value if isinstance(value, str) else jsontext.encode(value).decode()
             yield [name, _short(text)]

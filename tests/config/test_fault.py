@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from graders.config import GraderConfig
 from graders.config.fault import faults_of, formula_faults, json_path
+from graders.kinds import AnyGrader
 
 CHECK = {"type": "string_check", "name": "a", "input": "x", "reference": "y", "operation": "eq"}
 
@@ -34,7 +34,7 @@ def test_a_place_is_written_as_a_json_path(location, path):
 
 def test_faults_stand_within_the_users_document():
     with pytest.raises(ValidationError) as caught:
-        TypeAdapter(GraderConfig).validate_python({**CHECK, "operation": "neq"})
+        TypeAdapter(AnyGrader).validate_python({**CHECK, "operation": "neq"})
     [(location, fault)] = faults_of(caught.value, CHECK, ("testing_criteria", 3))
     assert location == ("testing_criteria", 3, "operation")
     assert fault.path == "$.testing_criteria[3].operation"

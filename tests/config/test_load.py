@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from graders import jsontext
-from graders.config import EvalCriteria, Multi, StringCheck, dump, load, load_source
+from graders.config import dump, load, load_source
 from graders.errors import ConfigError, Fault
+from graders.kinds import EvalCriteria, Multi, StringCheck
 from tests.waiting import at_most
 
 CHECK = {

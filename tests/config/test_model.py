@@ -9,17 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from graders.config import (
-    LabelModel,
-    Multi,
-    Python,
-    ScoreModel,
-    StringCheck,
-    TextSimilarity,
-    dump,
-    load,
-)
+from graders.config import dump, load
 from graders.errors import ConfigError
+from graders.kinds import LabelModel, Multi, Python, ScoreModel, StringCheck, TextSimilarity
 
 CHECK = {
     "type": "string_check",

@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 import graders
-from graders.config.model import TYPES
 from graders.jobs import Store
+from graders.kinds import TYPES
 from tests.docs.page import Block, read_blocks
 from tests.docs.world import ROOT, World, warm_process
 from tests.server.process import Serving

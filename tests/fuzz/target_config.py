@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from graders.config import EvalCriteria, document, dump, load, load_source
+from graders.config import document, dump, load, load_source
 from graders.errors import ConfigError, Fault
+from graders.kinds import EvalCriteria
 from graders.plan import build
 
 TOKENS = tuple(

@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx2
 
 from graders import jsontext
-from graders.calls import ChatReply
+from graders.calls import ChatCall, ChatReply
 from graders.chat import JudgeOptions
 from graders.chat.client import ChatClient, _from_bytes, _to_bytes
 from graders.chat.endpoint import Endpoint, Key
@@ -25,11 +25,10 @@ from graders.chat.gate import Gate
 from graders.chat.health import Health
 from graders.chat.stats import JudgeStats
 from graders.chat.wire import Wire
-from graders.config import LabelModel, ScoreModel
 from graders.embed.client import EmbedClient
 from graders.jobs.option import RunOptions
 from graders.jobs.rollout import Sampler
-from graders.leaves import judge, label_model, score_model
+from graders.kinds import LabelModel, Rows, ScoreModel, judge, kind_of
 
 KEY: Final = "sk-very-secret-0123456789"
 URL: Final = "http://127.0.0.1:9/v1"
@@ -130,12 +129,14 @@ def target(data: bytes) -> None:
 
 
 def _judged(bench: Bench, *, label: bool) -> None:
-    texts = {"input[0].content": ["x"]}
-    call = label_model.ask(LABEL, texts, [0]) if label else score_model.ask(SCORE, texts, [0])
+    config = LABEL if label else SCORE
+    kind = kind_of(config)
+    call = kind.ask(config, Rows({"input[0].content": ["x"]}, [{}], [{}]), 1)
+    assert isinstance(call, ChatCall)
     client = ChatClient(JudgeOptions(base_url=URL, cache="none"))
     client._endpoint, client._wire = bench.endpoint, bench.fresh()
     ((reply,),) = bench.run(client._perform([call]))
-    judged = label_model.settle(LABEL, [reply]) if label else score_model.settle(SCORE, [reply])
+    judged = kind.settle(config, [reply], 1)
     (score,) = judged.scores
     assert (score is None) == bool(judged.failures)
     assert score is None or (math.isfinite(score) and 0 <= score <= 1)

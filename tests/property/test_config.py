@@ -9,8 +9,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graders.config import EvalCriteria, dump, load
+from graders.config import dump, load
 from graders.errors import ConfigError, Fault
+from graders.kinds import EvalCriteria
 from tests.examples import examples
 
 words = st.text(st.characters(exclude_characters="{", exclude_categories=["Cs", "Cc"]), max_size=8)

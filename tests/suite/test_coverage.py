@@ -11,8 +11,8 @@ import pytest
 
 import graders
 from graders.calls import PythonReply
-from graders.config import LabelModel
 from graders.grade import Grade
+from graders.kinds import LabelModel
 from graders.plan import build
 from graders.suite import Bench, Coverage, load_suite
 from graders.suite.coverage import Trace

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graders import cli
-from graders.config import LabelModel
+from graders.kinds import LabelModel
 from graders.suite import Bench, load_suite
 from tests.chat.server import ScriptedServer, completion
 

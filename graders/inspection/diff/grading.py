@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graders.api import Grader
-from graders.config import Multi, ScoreModel
 from graders.grade import Grade
 from graders.inspection.diff.compare import READ_FIRST, Matched
 from graders.inspection.diff.result import RowDelta
 from graders.inspection.diff.side import Side
 from graders.inspection.excerpt import excerpt_of, shown_answer
+from graders.kinds import Multi, ScoreModel
 from graders.rows import Chunk
 
 __all__ = ["Kept", "formulas_of", "grade_both", "pass_mark"]

@@ -10,69 +10,39 @@ import itertools
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from graders.config import LabelModel, Python, ScoreModel, StringCheck
 from graders.formula import Formula
 from graders.formula.program import NAME, NUMBER
 from graders.inspection.lint.source import Source
+from graders.kinds import Scores
+from graders.plan import Leaf
 
-__all__ = ["ANY", "Domain", "domain_of", "interval", "points"]
+__all__ = ["domain_of", "interval", "points", "trials"]
 
 _CORNERS: Final = 256
 _RANDOM: Final = 64
 _FAR: Final = (-1e6, -1.0, 0.0, 0.5, 1.0, 2.0, 10.0, 1e6)
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """The scores a grader can give: from `low` to `high`, or only the `values`."""
-
-    low: float
-    high: float
-    values: tuple[float, ...] = ()
-
-    @property
-    def bounded(self) -> bool:
-        """Whether both ends are known."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
-
-    @property
-    def constant(self) -> bool:
-        """Whether there is one score only."""
-        return self.low == self.high
-
-    @property
-    def trials(self) -> tuple[float, ...]:
-        """Scores worth trying."""
-        if self.values:
-            return self.values
-        if not self.bounded:
-            return _FAR
-        span = self.high - self.low
-        return tuple(self.low + span * part for part in (0.0, 1.0, 0.25, 0.5, 0.75))
-
-
-ANY: Final = Domain(-math.inf, math.inf)
-_YES_OR_NO: Final = Domain(0.0, 1.0, (0.0, 1.0))
-
-
-def domain_of(config: Any, source: Source | None) -> Domain:
+def domain_of(leaf: Leaf, source: Source | None) -> Scores:
     """Return the scores a leaf can give; a python source is asked for what it returns."""
-    if isinstance(config, StringCheck | LabelModel):
-        return _YES_OR_NO
-    if isinstance(config, ScoreModel):
-        return Domain(*config.range)
-    if isinstance(config, Python):
-        found = None if source is None else source.scores
-        if found is None:
-            return ANY
-        return Domain(min(found.ends), max(found.ends), tuple(sorted(found.values)))
-    return Domain(0.0, 1.0)
+    if leaf.code is None or source is None or (found := source.scores) is None:
+        return leaf.kind.scores(leaf.config)
+    return Scores(min(found.ends), max(found.ends), tuple(sorted(found.values)))
 
 
-def points(formula: Formula, domains: Mapping[str, Domain]) -> list[dict[str, float]]:
+def trials(domain: Scores) -> tuple[float, ...]:
+    """Return scores worth trying."""
+    if domain.values:
+        return domain.values
+    if not domain.bounded:
+        return _FAR
+    span = domain.high - domain.low
+    return tuple(domain.low + span * part for part in (0.0, 1.0, 0.25, 0.5, 0.75))
+
+
+def points(formula: Formula, domains: Mapping[str, Scores]) -> list[dict[str, float]]:
     """Return scores to try a formula with: corners, equal parts, and some at random (seeded)."""
     names = formula.names
     if not names:
@@ -87,22 +57,22 @@ def points(formula: Formula, domains: Mapping[str, Domain]) -> list[dict[str, fl
                 rows.append(
                     tuple(end[other] if at == here else end[base] for here, end in enumerate(ends))
                 )
-    trials = [domains[name].trials for name in names]
-    rows += [tuple(trial[part % len(trial)] for trial in trials) for part in range(8)]
+    tried = [trials(domains[name]) for name in names]
+    rows += [tuple(trial[part % len(trial)] for trial in tried) for part in range(8)]
     chance = random.Random(0)  # noqa: S311  (the same points on every run)
     rows += [tuple(_any_of(domains[name], chance) for name in names) for _ in range(_RANDOM)]
     return [dict(zip(names, row, strict=True)) for row in dict.fromkeys(rows)]
 
 
-def _ends(domain: Domain) -> tuple[float, ...]:
+def _ends(domain: Scores) -> tuple[float, ...]:
     if not domain.bounded:
         return (0.0, 1.0, -1e6, 1e6)
     return (domain.low,) if domain.constant else (domain.low, domain.high)
 
 
-def _any_of(domain: Domain, chance: random.Random) -> float:
+def _any_of(domain: Scores, chance: random.Random) -> float:
     if domain.values or not domain.bounded:
-        return chance.choice(domain.trials)
+        return chance.choice(trials(domain))
     return chance.uniform(domain.low, domain.high)
 
 
@@ -110,7 +80,7 @@ Interval = tuple[float, float]
 _ALL: Final[Interval] = (-math.inf, math.inf)
 
 
-def interval(formula: Formula, domains: Mapping[str, Domain]) -> Interval:
+def interval(formula: Formula, domains: Mapping[str, Scores]) -> Interval:
     """Return an interval that holds every value the formula can have."""
     stack: list[Interval] = []
     for step in formula.program:

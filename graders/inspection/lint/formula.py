@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from graders.config import Multi, dump
-from graders.config.model import StringCheck, TextSimilarity
+from graders.config import dump
 from graders.formula import Formula
-from graders.inspection.lint.domain import interval
+from graders.inspection.lint.domain import interval, trials
 from graders.inspection.lint.example import check, multi, python, similar
 from graders.inspection.lint.finding import Example, Hit, Place
 from graders.inspection.lint.rule import Rule, never
-from graders.inspection.lint.subject import Subject, paths_in
+from graders.inspection.lint.subject import Subject
+from graders.kinds import Multi
 
 __all__ = ["RULES"]
 
@@ -173,13 +173,13 @@ def _no_effect(subject: Subject) -> Iterator[Hit]:
 
 
 def _moves(formula: Formula, name: str, subject: Subject, bases: list[dict[str, float]]) -> bool:
-    trials = subject.domains[name].trials
+    tried = trials(subject.domains[name])
     # Nearly every name shows at once: only one that does not is tried at every base.
     for some in (bases[:2], bases[2:]):
-        rows = [{**base, name: trial} for base in some for trial in trials]
+        rows = [{**base, name: trial} for base in some for trial in tried]
         columns = {other: [row[other] for row in rows] for other in formula.names}
         values, _ = formula.evaluate_columns(columns, len(rows))
-        count = len(trials)
+        count = len(tried)
         if any(not _same(values[at : at + count]) for at in range(0, len(values), count)):
             return True
     return False
@@ -192,10 +192,8 @@ def _offset_of(formula: Formula, name: str) -> int | None:
 
 def _constant_score(subject: Subject) -> Iterator[Hit]:
     for leaf in subject.leaves:
-        config = leaf.config
-        if isinstance(config, StringCheck | TextSimilarity):
-            texts = (config.input, config.reference)
-            if not any(paths_in(text, subject.dialect) for text in texts):
+        if leaf.compares:
+            if not subject.paths(leaf):
                 yield Hit(
                     place=subject.place(leaf),
                     message=f"{subject.called(leaf)}: neither input nor reference has a template: "

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from graders.chat.model import is_reasoning, refuses_effort
-from graders.config import LabelModel, ScoreModel
 from graders.errors import quoted
 from graders.inspection.lint.example import job, judge, labeler
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.rule import Rule, never
 from graders.inspection.lint.subject import Subject, judges, paths_in
+from graders.kinds import LabelModel, ScoreModel
 from graders.plan import Leaf
 
 __all__ = ["RULES"]
@@ -198,7 +198,7 @@ def _blank_message(subject: Subject) -> Iterator[Hit]:
 
 
 def _label_model_reward(subject: Subject) -> Iterator[Hit]:
-    if subject.form in ("job", "run") and isinstance(subject.loaded.config, LabelModel):
+    if subject.form in ("job", "run") and not subject.plan.alone:
         yield Hit(
             place=(*subject.loaded.place, "type"),
             message="the service takes a label_model in evals and inside a multi, not here",

@@ -8,11 +8,9 @@ from typing import Any
 
 from graders.api import Grader
 from graders.config import Loaded
-from graders.config.model import EvalCriteria, TextSimilarity
-from graders.engine.crew import asks_model
-from graders.engine.runner import is_cosine
 from graders.grade import Grade
 from graders.inspection.variable import VariableReport, check_variables
+from graders.kinds import EvalCriteria
 from graders.metrics import Request, Scorer
 from graders.plan import Plan
 from graders.rows import Chunk
@@ -69,7 +67,7 @@ class Measured:
 
 def askable(loaded: Loaded, plan: Plan, *, ask: bool) -> tuple[Loaded | None, tuple[str, ...]]:
     """Return what of a grader may be run, and the keys of what asks a model and may not."""
-    skipped = () if ask else tuple(leaf.key for leaf in plan.leaves if asks_model(leaf))
+    skipped = () if ask else tuple(leaf.key for leaf in plan.leaves if leaf.asks_model)
     if not skipped:
         return loaded, ()
     kept = {leaf.key: leaf.config for leaf in plan.leaves if leaf.key not in skipped}
@@ -129,8 +127,8 @@ def _grade(grader: Grader, chunk: Chunk, found: Measured, limit: int) -> None:
 def _score_references(grader: Grader, rows: Sequence[Mapping[str, Any]], found: Measured) -> None:
     plan = grader.plan
     for leaf in plan.leaves:
-        config = leaf.config
-        if not isinstance(config, TextSimilarity) or is_cosine(leaf):
+        metric = leaf.metric
+        if metric is None:
             continue
         known = found.self_scores.setdefault(leaf.key, {})
         template = plan.templates[leaf.fields["reference"]]
@@ -142,7 +140,7 @@ def _score_references(grader: Grader, rows: Sequence[Mapping[str, Any]], found: 
             text for row, text in enumerate(rendered.texts) if row not in rendered.failures and text
         )
         new = [text for text in texts if text not in known][:_REFERENCES]
-        request = Request(config.evaluation_metric, new, new)
+        request = Request(metric, new, new)
         known.update(zip(new, Scorer(plan.choices.metric_options).score([request])[0], strict=True))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from graders.config import Python
 from graders.inspection.lint.example import python
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.flow import falls_through
@@ -17,6 +16,7 @@ from graders.inspection.lint.rule import Rule, never
 from graders.inspection.lint.source import Function, Source, own_nodes
 from graders.inspection.lint.subject import Subject
 from graders.inspection.lint.template import meant_key
+from graders.kinds import Python
 from graders.plan import Leaf
 from graders.sandbox.image import IMAGES
 

@@ -6,52 +6,27 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from graders.api import Grader, RetiredModel
-from graders.config import LabelModel, Loaded, Python, ScoreModel, place_of
-from graders.config.model import (
-    EvalCriteria,
-    InputAudio,
-    InputImage,
-    InputText,
-    OutputText,
-    StringCheck,
-    TextSimilarity,
-)
-from graders.inspection.lint.domain import Domain, domain_of, points
+from graders.config import Loaded, place_of
+from graders.inspection.lint.domain import domain_of, points
 from graders.inspection.lint.finding import Place, Target
 from graders.inspection.lint.measure import Measured
 from graders.inspection.lint.source import Source
 from graders.inspection.lint.training import TrainingFile
+from graders.kinds import EvalCriteria, LabelModel, ScoreModel, Scores, TextField
 from graders.plan import Leaf, Plan
 from graders.sandbox import MissingImport
 from graders.template import Dialect, Path, Template, compile_template
 
-__all__ = ["Field", "Form", "Subject", "judges", "path_offset", "paths_in"]
+__all__ = ["Form", "Subject", "judges", "path_offset", "paths_in"]
 
 Form = Literal["bare", "job", "run", "evals"]
 
 _JINJA_PATH: Final = re.compile(r"\b(item|sample)((?:\.\w+|\[\d+\])*)")
 _JINJA_BLOCK: Final = re.compile(r"\{[{%](.*?)[}%]\}", re.DOTALL)
 _STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One text of a leaf that may hold templates.
-
-    Attributes:
-        place: where it stands, from the leaf on.
-        text: the text.
-        kind: `text`, or `image` or `audio` for the address or data of such a part.
-        role: of a judge's message; "" elsewhere.
-    """
-
-    place: Place
-    text: str
-    kind: Literal["text", "image", "audio"] = "text"
-    role: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +110,7 @@ class Subject:
         """Return what to call a leaf in a sentence."""
         return leaf.key or "the grader"
 
-    def fields(self, leaf: Leaf) -> list[Field]:
+    def fields(self, leaf: Leaf) -> list[TextField]:
         """Return the texts of a leaf that may hold templates."""
         return self._fields[leaf.key]
 
@@ -155,15 +130,15 @@ class Subject:
 
     def reads_sample(self, leaf: Leaf) -> bool:
         """Whether a leaf looks at the sample; True where that cannot be told."""
-        if isinstance(leaf.config, Python):
+        if leaf.code is not None:
             source = self.source(leaf)
             return source is None or source.reads_sample
         return any(path.namespace == "sample" for path in self.paths(leaf))
 
     @cached_property
-    def domains(self) -> dict[str, Domain]:
+    def domains(self) -> dict[str, Scores]:
         """The scores each leaf can give, by key."""
-        return {leaf.key: domain_of(leaf.config, self.source(leaf)) for leaf in self.leaves}
+        return {leaf.key: domain_of(leaf, self.source(leaf)) for leaf in self.leaves}
 
     @cached_property
     def tried(self) -> list[tuple[dict[str, float], float | None, str]]:
@@ -180,15 +155,15 @@ class Subject:
         ]
 
     @cached_property
-    def _fields(self) -> dict[str, list[Field]]:
-        return {leaf.key: list(_fields_of(leaf.config)) for leaf in self.leaves}
+    def _fields(self) -> dict[str, list[TextField]]:
+        return {leaf.key: list(leaf.kind.texts(leaf.config)) for leaf in self.leaves}
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
         parsed = (
-            (leaf.key, Source.parse(leaf.config.source))
+            (leaf.key, Source.parse(code.source))
             for leaf in self.leaves
-            if isinstance(leaf.config, Python)
+            if (code := leaf.code) is not None
         )
         return {key: source for key, source in parsed if source is not None}
 
@@ -219,28 +194,3 @@ def path_offset(text: str, path: str) -> int | None:
     """Return how many characters into a text the template of a path stands."""
     match = re.search(r"\{\{+\s*" + r"\s*".join(map(re.escape, path)), text)
     return None if match is None else match.start()
-
-
-def _fields_of(config: Any) -> Iterator[Field]:
-    if isinstance(config, StringCheck | TextSimilarity):
-        yield Field(("input",), config.input)
-        yield Field(("reference",), config.reference)
-    if isinstance(config, ScoreModel | LabelModel):
-        for index, message in enumerate(config.input):
-            place: Place = ("input", index, "content")
-            content = message.content
-            if isinstance(content, tuple):
-                for number, part in enumerate(content):
-                    yield _part(part, (*place, number), message.role)
-            else:
-                yield _part(content, place, message.role)
-
-
-def _part(part: Any, place: Place, role: str) -> Field:
-    if isinstance(part, InputText | OutputText):
-        return Field((*place, "text"), part.text, role=role)
-    if isinstance(part, InputImage):
-        return Field((*place, "image_url"), part.image_url, "image", role)
-    if isinstance(part, InputAudio):
-        return Field((*place, "input_audio", "data"), part.input_audio.data, "audio", role)
-    return Field(place, part, role=role)

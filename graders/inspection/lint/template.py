@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from graders.config import LabelModel, StringCheck, TextSimilarity
 from graders.errors import TemplateError, nearest
 from graders.inspection.lint.example import check, judge, labeler, similar
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.rule import Rule, never
-from graders.inspection.lint.subject import Field, Subject, judges, path_offset, paths_in
+from graders.inspection.lint.subject import Subject, judges, path_offset, paths_in
+from graders.kinds import LabelModel, StringCheck, TextField, TextSimilarity
 from graders.plan import Leaf
 from graders.template import Path, compile_template
 
@@ -86,9 +86,8 @@ def _constant_prompt(subject: Subject) -> Iterator[Hit]:
 
 def _same_sides(subject: Subject) -> Iterator[Hit]:
     for leaf in subject.leaves:
-        config = leaf.config
-        if isinstance(config, StringCheck | TextSimilarity):
-            sides = [_normal(text, subject) for text in (config.input, config.reference)]
+        if leaf.compares:
+            sides = [_normal(one.text, subject) for one in subject.fields(leaf)]
             if sides[0] == sides[1] and any(isinstance(one, Path) for one in sides[0]):
                 yield Hit(
                     place=subject.place(leaf, "reference"),
@@ -113,7 +112,7 @@ _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _FENCE: Final = re.compile(r"[\"'`<>{}\[\]#«»“”|*]|-{3}|={3}|~{3}|_{3}")
 
 
-def _beside(subject: Subject, leaf: Leaf, one: Field) -> Iterator[Hit]:
+def _beside(subject: Subject, leaf: Leaf, one: TextField) -> Iterator[Hit]:
     """Look at what stands between a reference and the sample, and on the sample's other side."""
     parts = getattr(compile_template(one.text), "parts", ())
     at = 0
@@ -127,7 +126,7 @@ def _beside(subject: Subject, leaf: Leaf, one: Field) -> Iterator[Hit]:
 
 
 def _pair(
-    subject: Subject, leaf: Leaf, one: Field, parts: tuple[Path, str, Path], at: int
+    subject: Subject, leaf: Leaf, one: TextField, parts: tuple[Path, str, Path], at: int
 ) -> Iterator[Hit]:
     first, between, second = parts
     sample = next((path for path in (first, second) if path.namespace == "sample"), None)
@@ -182,7 +181,7 @@ def _swapped(subject: Subject) -> Iterator[Hit]:
             )
 
 
-def _paths(subject: Subject) -> Iterator[tuple[Leaf, Field, Path]]:
+def _paths(subject: Subject) -> Iterator[tuple[Leaf, TextField, Path]]:
     """Yield each path that a template names, with its leaf and its text."""
     for leaf in subject.leaves:
         for one in subject.fields(leaf):

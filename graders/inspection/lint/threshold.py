@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from graders.config import Python, ScoreModel, StringCheck, TextSimilarity
 from graders.inspection.lint.example import check, judge, multi, similar
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.subject import Subject, paths_in
+from graders.kinds import Python, ScoreModel, StringCheck, TextSimilarity
 from graders.metrics import Request, Scorer
 from graders.plan import Leaf
 
@@ -122,8 +122,10 @@ def _margins(text: str) -> tuple[str, str]:
 def _empty_reference(subject: Subject) -> Iterator[Hit]:
     for leaf in subject.leaves:
         config = leaf.config
-        searches = isinstance(config, StringCheck) and config.operation in ("like", "ilike")
-        if (searches or isinstance(config, TextSimilarity)) and config.reference == "":  # type: ignore[union-attr]
+        if not isinstance(config, StringCheck | TextSimilarity) or config.reference:
+            continue
+        searches = isinstance(config, StringCheck) and config.operation in {"like", "ilike"}
+        if searches or isinstance(config, TextSimilarity):
             says = (
                 "every text contains the empty one" if searches else "nothing is like an empty text"
             )

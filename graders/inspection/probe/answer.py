@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from graders.api import Grader
-from graders.config import EvalCriteria, Multi, ScoreModel
 from graders.errors import OptionError, shown
 from graders.grade import Failure
 from graders.inspection.column import Column, bounded
 from graders.inspection.probe.payment import Combine, combiner
+from graders.kinds import EvalCriteria, Multi
 from graders.plan import Leaf, Plan
 
 __all__ = ["Graded", "Held", "grade_answers", "hold"]
@@ -146,6 +146,5 @@ def _sum(plan: Plan, keys: Sequence[str]) -> str:
 
 def _ends(leaf: Leaf) -> tuple[float, float]:
     """Return the lowest and the highest score a grader is meant to give."""
-    if isinstance(leaf.config, ScoreModel):
-        return float(leaf.config.range[0]), float(leaf.config.range[1])
-    return 0.0, 1.0
+    scores = leaf.kind.scores(leaf.config)
+    return (scores.low, scores.high) if scores.bounded else (0.0, 1.0)

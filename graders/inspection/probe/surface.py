@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graders.config import LabelModel, Python, ScoreModel, StringCheck, TextSimilarity
-from graders.engine.runner import is_cosine
 from graders.plan import Leaf, Plan
 from graders.template import JinjaTemplate, Template
 
@@ -100,7 +98,7 @@ class Surface:
         json_paths: the places of `output_json` that are read.
         reads_text: whether the answer's text may be read, as text or as JSON.
         reads_tools: whether tool calls may be read.
-        judges: the configs of the model graders.
+        best: what each model grader says of the best answer.
         prompts: the templates' texts of the model graders.
     """
 
@@ -112,7 +110,7 @@ class Surface:
     json_paths: tuple[Steps, ...]
     reads_text: bool
     reads_tools: bool
-    judges: tuple[ScoreModel | LabelModel, ...]
+    best: tuple[float | str, ...]
     prompts: tuple[str, ...]
 
 
@@ -122,7 +120,7 @@ def surface_of(plan: Plan) -> Surface:
     slots: dict[str, Steps] = {}
     references: set[str] = set()
     for leaf in plan.leaves:
-        if not isinstance(leaf.config, StringCheck | TextSimilarity):
+        if not leaf.compares:
             continue
         side = _reference_side(leaf, plan)
         if side is None:
@@ -132,24 +130,22 @@ def surface_of(plan: Plan) -> Surface:
         slot = _slot(plan.templates[leaf.fields["input" if side == "reference" else "reference"]])
         if slot is not None:
             slots[leaf.key] = slot
-    python = any(isinstance(leaf.config, Python) for leaf in plan.leaves)
+    python = bool(plan.codes)
     jinja = any(isinstance(one, JinjaTemplate) for one in plan.templates)
-    judges = tuple(
-        leaf.config for leaf in plan.leaves if isinstance(leaf.config, ScoreModel | LabelModel)
-    )
+    best = tuple(leaf.kind.best(leaf.config) for leaf in plan.leaves if leaf.performer == "chat")
     sample_paths = [path.steps for path in plan.paths if path.namespace == "sample"]
     return Surface(
         reads_sample=python or any(map(_reads_sample, plan.templates)),
         sides=sides,
         slots=slots,
         reference_paths=frozenset(references),
-        guesses=python or bool(judges),
+        guesses=python or bool(best),
         json_paths=tuple(steps[1:] for steps in sample_paths if steps[:1] == ("output_json",)),
         reads_text=python or jinja or any(steps[:1] != ("output_tools",) for steps in sample_paths),
         reads_tools=python
         or jinja
         or any(steps[:1] in ((), ("output_tools",)) for steps in sample_paths),
-        judges=judges,
+        best=best,
         prompts=tuple(_prompts(plan.leaves, plan.templates)),
     )
 
@@ -165,8 +161,7 @@ def unasked_leaves(plan: Plan, *, judges: bool, cosine: bool) -> tuple[str, ...]
     return tuple(
         leaf.key
         for leaf in plan.leaves
-        if (isinstance(leaf.config, ScoreModel | LabelModel) and not judges)
-        or (is_cosine(leaf) and not cosine)
+        if (leaf.performer == "chat" and not judges) or (leaf.performer == "embed" and not cosine)
     )
 
 
@@ -200,6 +195,6 @@ def _prompts(leaves: Sequence[Leaf], templates: Sequence[Any]) -> list[str]:
     return [
         templates[index].text
         for leaf in leaves
-        if isinstance(leaf.config, ScoreModel | LabelModel)
+        if leaf.performer == "chat"
         for index in leaf.fields.values()
     ]

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graders.formula import compile_formula
-from graders.inspection.lint.domain import ANY, Domain, interval, points
+from graders.inspection.lint.domain import interval, points
 from graders.inspection.lint.source import Source
+from graders.kinds import Scores
+from graders.kinds.kind import ANY_SCORE
 
-UNIT = Domain(0.0, 1.0)
-SCALE = Domain(-2.0, 5.0)
-YES = Domain(0.0, 1.0, (0.0, 1.0))
+UNIT = Scores(0.0, 1.0)
+SCALE = Scores(-2.0, 5.0)
+YES = Scores(0.0, 1.0, (0.0, 1.0))
 DOMAINS = {"a": UNIT, "b": SCALE, "c": YES}
 
 
@@ -95,7 +97,7 @@ def test_many_sub_graders_are_tried_at_few_points() -> None:
 
 
 def test_an_unknown_domain_is_tried_far_out() -> None:
-    tried = {one["a"] for one in points(compile_formula("a", ["a"]), {"a": ANY})}
+    tried = {one["a"] for one in points(compile_formula("a", ["a"]), {"a": ANY_SCORE})}
     assert {-1e6, 0.0, 1e6} <= tried
 
 

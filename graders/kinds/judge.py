@@ -1,4 +1,4 @@
-"""What both model graders share: messages from rendered texts, and replies read strictly. Pure.
+"""What both model graders share: messages from rendered texts, and replies read strictly.
 
 A rendered text only ever becomes the value of one string in a message: what stands in an item or a
 sample cannot add a message, a part or a parameter. A reply counts only as a whole.
@@ -9,22 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from graders import jsontext
-from graders.calls import ChatError, ChatReply
-from graders.config.model import (
-    InputAudio,
-    InputImage,
-    InputText,
-    Message,
-    OutputText,
-)
+from graders.calls import ChatCall, ChatError, ChatReply
 from graders.errors import shown
 from graders.grade import Failure, Usage
 from graders.hosted import Code
+from graders.kinds.kind import Rows, Settled, TextField
+from graders.kinds.message import InputAudio, InputImage, InputText, Message, OutputText
 
-__all__ = ["CODE_OF_KIND", "STEPS", "Judged", "messages", "read_object", "settle", "templates"]
+__all__ = [
+    "CODE_OF_KIND",
+    "STEPS",
+    "Judged",
+    "call",
+    "read_object",
+    "reply_schema",
+    "settle",
+    "texts",
+]
 
 CODE_OF_KIND: Final[Mapping[str, Code]] = {
     "refused": "model_grader_refusal_error",
@@ -65,29 +69,27 @@ _LONGEST_NUMBER: Final = 400  # A longer one is no float.
 
 
 @dataclass(slots=True)
-class Judged:
-    """What a judge gave for a column of rows.
+class Judged(Settled):
+    """What a judge gave for a column of rows; a score is the mean of its answered repeats.
 
     Attributes:
-        scores: a score a row, None exactly where the row failed: the mean of its answered repeats.
-        failures: why rows have no score.
         usage: tokens by model, a row.
         repeats: the score of each repeat, a row; None where a repeat failed.
         texts: the replies' texts, a row.
         seconds: how long the slowest reply took, a row.
     """
 
-    scores: list[float | None] = field(default_factory=list)
-    failures: dict[int, Failure] = field(default_factory=dict)
     usage: list[dict[str, Usage]] = field(default_factory=list)
     repeats: list[list[float | None]] = field(default_factory=list)
     texts: list[list[str]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def spread(self, rows: Sequence[int], count: int) -> Judged:
-        """Return the same in a column of `count` rows, of which these are `rows`."""
-        full = Judged([None] * count, {}, [{} for _ in range(count)], [[] for _ in range(count)],
-                      [[] for _ in range(count)], [0.0] * count)  # fmt: skip
+    def among(self, rows: Sequence[int], count: int, others: Mapping[int, Failure]) -> Judged:
+        """Return the same in a column of `count` rows: these are `rows`, the others failed."""
+        if len(rows) == count and not others:
+            return self
+        full = Judged([None] * count, dict(others), [{} for _ in range(count)],
+                      [[] for _ in range(count)], [[] for _ in range(count)], [0.0] * count)  # fmt: skip
         for at, row in enumerate(rows):
             full.scores[row] = self.scores[at]
             full.usage[row], full.repeats[row] = self.usage[at], self.repeats[at]
@@ -97,68 +99,106 @@ class Judged:
         return full
 
 
-def templates(input_: Sequence[Message]) -> Iterator[tuple[str, str]]:
-    """Yield (path, text) for every text of the messages that may hold templates."""
+def texts(input_: Sequence[Message]) -> Iterator[TextField]:
+    """Yield every text of the messages that may hold templates."""
     for index, message in enumerate(input_):
-        place = f"input[{index}].content"
+        place = ("input", index, "content")
         if isinstance(message.content, tuple):
             for at, part in enumerate(message.content):
-                yield _template(f"{place}[{at}]", part)
+                yield _text((*place, at), part, message.role)
         else:
-            yield _template(place, message.content)
+            yield _text(place, message.content, message.role)
 
 
-def _template(place: str, part: Any) -> tuple[str, str]:
+def _text(place: tuple[str | int, ...], part: Any, role: str) -> TextField:
     match part:
         case str():
-            return place, part
+            return TextField(place, part, role=role)
         case InputText() | OutputText():
-            return f"{place}.text", part.text
+            return TextField((*place, "text"), part.text, role=role)
         case InputImage():
-            return f"{place}.image_url", part.image_url
+            return TextField((*place, "image_url"), part.image_url, "image", role)
         case InputAudio():
-            return f"{place}.input_audio.data", part.input_audio.data
+            return TextField((*place, "input_audio", "data"), part.input_audio.data, "audio", role)
         case _:
             raise TypeError(f"not a part of a message: {part!r}")
 
 
-def messages(
-    input_: Sequence[Message], texts: Mapping[str, Sequence[str]], rows: Sequence[int]
-) -> list[list[dict[str, Any]]]:
-    """Return each row's messages as the chat completions API takes them.
+class Judge(Protocol):
+    """The fields that both model graders have."""
+
+    @property
+    def model(self) -> str:
+        """The judge's name."""
+
+    @property
+    def input(self) -> Sequence[Message]:
+        """What the judge reads."""
+
+    def model_dump_json(self) -> str:
+        """Return the config as JSON."""
+
+
+def call(  # noqa: PLR0917
+    config: Judge, rows: Rows, repeats: int, name: str, schema: Mapping[str, Any],
+    sampling: Mapping[str, Any],
+) -> ChatCall:  # fmt: skip
+    """Return the call that asks a judge for rows.
 
     Args:
-        input_: the config's messages.
-        texts: the rendered column of every path that `templates` gives.
-        rows: which rows to take.
+        config: the grader.
+        rows: the rows.
+        repeats: how often to ask for each row.
+        name: what the reply's schema is called.
+        schema: the reply's schema.
+        sampling: how the judge samples, under the config's names.
     """
-    makers = [_maker(index, message, texts) for index, message in enumerate(input_)]
-    return [[make(row) for make in makers] for row in rows]
+    makers = [_maker(index, one, rows.texts) for index, one in enumerate(config.input)]
+    asked = [[make(row) for make in makers] for row in range(len(rows.items))]
+    return ChatCall(
+        config.model,
+        [one for one in asked for _ in range(repeats)],
+        name,
+        schema,
+        sampling,
+        [index for _ in asked for index in range(repeats)],
+        config.model_dump_json(),
+    )
+
+
+def reply_schema(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of the documented reply, given that of its `result`."""
+    return {
+        "type": "object",
+        "properties": {"steps": STEPS, "result": result},
+        "required": ["steps", "result"],
+        "additionalProperties": False,
+    }
 
 
 def _maker(
-    index: int, message: Message, texts: Mapping[str, Sequence[str]]
+    index: int, message: Message, columns: Mapping[str, Sequence[str]]
 ) -> Callable[[int], dict[str, Any]]:
-    place, content = f"input[{index}].content", message.content
+    place, content = ("input", index, "content"), message.content
     if isinstance(content, tuple):
-        parts = [_part_maker(f"{place}[{at}]", part, texts) for at, part in enumerate(content)]
+        parts = [_part_maker((*place, at), part, columns) for at, part in enumerate(content)]
         if not parts:
             return lambda _: {"role": message.role, "content": ""}
         return lambda row: {"role": message.role, "content": [make(row) for make in parts]}
-    path, _ = _template(place, content)
     if isinstance(content, str | OutputText) or (
         isinstance(content, InputText) and content.prompt_cache_breakpoint is None
     ):
         # A lone text is the plain string that every server takes.
-        return lambda row: {"role": message.role, "content": texts[path][row]}
-    make = _part_maker(place, content, texts)
+        column = columns[_text(place, content, "").path]
+        return lambda row: {"role": message.role, "content": column[row]}
+    make = _part_maker(place, content, columns)
     return lambda row: {"role": message.role, "content": [make(row)]}
 
 
 def _part_maker(
-    place: str, part: Any, texts: Mapping[str, Sequence[str]]
+    place: tuple[str | int, ...], part: Any, columns: Mapping[str, Sequence[str]]
 ) -> Callable[[int], dict[str, Any]]:
-    column = texts[_template(place, part)[0]]
+    column = columns[_text(place, part, "").path]
     match part:
         case InputImage():
             detail = {} if part.detail is None else {"detail": part.detail}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from graders.config import StringCheck
-from graders.leaves import string_check
+from graders.kinds import Rows, StringCheck
+from graders.kinds.string_check import StringCheckKind
 
 
-def scores(operation: str, inputs: list[str], references: list[str]) -> list[float]:
+def scores(operation: str, inputs: list[str], references: list[str]) -> list[float | None]:
     config = StringCheck.model_validate(
         {"type": "string_check", "name": "s", "input": "", "reference": "", "operation": operation}
     )
-    return string_check.score(config, inputs, references)
+    rows = Rows({"input": inputs, "reference": references}, inputs, inputs)
+    return StringCheckKind().ask(config, rows, 1).scores
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from graders.config import TextSimilarity
-from graders.leaves import text_similarity
+from graders.kinds import Rows, TextSimilarity
+from graders.kinds.text_similarity import TextSimilarityKind
+from graders.metrics import Request
 
 
 def test_the_input_is_the_candidate_and_the_reference_the_truth() -> None:
@@ -13,7 +14,9 @@ def test_the_input_is_the_candidate_and_the_reference_the_truth() -> None:
             "evaluation_metric": "rouge_2",
         }
     )  # fmt: skip
-    request = text_similarity.request(config, ["candidate"], ["truth"])
+    rows = Rows({"input": ["candidate"], "reference": ["truth"]}, [{}], [{}])
+    request = TextSimilarityKind().ask(config, rows, 1)
+    assert isinstance(request, Request)
     assert request.metric == "rouge_2"
     assert list(request.candidates) == ["candidate"]
     assert list(request.references) == ["truth"]

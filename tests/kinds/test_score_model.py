@@ -10,10 +10,10 @@ import pytest
 
 import graders
 from graders.calls import ChatCall, ChatError, ChatReply
-from graders.config import ScoreModel
 from graders.engine.tally import Repeats
 from graders.grade import Usage
-from graders.leaves import score_model
+from graders.kinds import Rows, ScoreModel
+from graders.kinds.score_model import ScoreModelKind
 
 
 class Hand:
@@ -157,11 +157,12 @@ def test_a_row_without_its_variables_is_not_asked_about():
 
 def test_repeats_give_their_mean_and_their_spread():
     config_ = ScoreModel.model_validate(config())
-    texts = {"input[0].content": ["a", "b", "c"]}
-    call = score_model.ask(config_, texts, range(3), 3)
+    kind = ScoreModelKind()
+    rows = Rows({"input[0].content": ["a", "b", "c"]}, [{}] * 3, [{}] * 3)
+    call = kind.ask(config_, rows, 3)
     assert list(call.repeats) == [0, 1, 2] * 3
     said = [0, 1, "bad", 1, 1, 1, "bad", "bad", "bad"]
-    judged = score_model.settle(config_, [ChatReply(verdict(one)) for one in said], 3)
+    judged = kind.settle(config_, [ChatReply(verdict(one)) for one in said], 3)
     assert judged.scores == [0.5, 1.0, None]
     assert list(judged.failures) == [2]
     assert judged.repeats == [[0, 1, None], [1, 1, 1], [None, None, None]]

@@ -1,0 +1,36 @@
+"""The kinds of graders, one module each: fields, texts, scores, what is asked and what replies mean."""
+
+from graders.kinds.field import GraderConfig
+from graders.kinds.judge import Judged
+from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
+from graders.kinds.label_model import LabelModel
+from graders.kinds.multi import TYPES, AnyGrader, EvalCriteria, Multi
+from graders.kinds.python import Python
+from graders.kinds.score_model import ScoreModel
+from graders.kinds.string_check import StringCheck
+from graders.kinds.table import KINDS, kind_of
+from graders.kinds.text_similarity import TextSimilarity
+
+__all__ = [
+    "KINDS",
+    "TYPES",
+    "AnyGrader",
+    "Asked",
+    "Code",
+    "EvalCriteria",
+    "GraderConfig",
+    "Judged",
+    "Kind",
+    "LabelModel",
+    "Multi",
+    "Performer",
+    "Python",
+    "Rows",
+    "ScoreModel",
+    "Scores",
+    "Settled",
+    "StringCheck",
+    "TextField",
+    "TextSimilarity",
+    "kind_of",
+]
