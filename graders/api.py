@@ -144,11 +144,12 @@ class Grader:
     def signatures(self) -> dict[str, str]:
         """How each text metric is made, by sub-grader: library versions, tokenizer, stemmer."""
         found = self.plan.signatures
+        if self.plan.needs("embed"):
+            embedder = self._performers.performer("embed")
+            asking = (leaf.key for leaf in self.plan.leaves if leaf.performer == "embed")
+            found |= dict.fromkeys(asking, f"cosine|{embedder.signature}")
         return {
-            leaf.key or self.name: found.get(leaf.key)
-            or f"cosine|{self._performers.embed().signature}"
-            for leaf in self.plan.leaves
-            if leaf.performer in {"metrics", "embed"}
+            leaf.key or self.name: found[leaf.key] for leaf in self.plan.leaves if leaf.key in found
         }
 
     @property
@@ -181,7 +182,7 @@ class Grader:
             if code is None:
                 continue
             with self._lock:
-                error = self._performers.python().check(code.source, code.image_tag)
+                error = self._performers.performer("python").check(code.source, code.image_tag)
             if error is not None:
                 place = (*configs.place_of(self.config, leaf.key, self._loaded.place), "source")
                 spot: tuple[int, ...] = ()

@@ -19,9 +19,12 @@ __all__ = [
     "ChatError",
     "ChatPerformer",
     "ChatReply",
+    "ChoosyPerformer",
     "EmbedCall",
     "EmbedPerformer",
     "EmbedReply",
+    "EndpointCall",
+    "EndpointReply",
     "ManyChatPerformer",
     "PythonCall",
     "PythonError",
@@ -176,6 +179,14 @@ class ChatPerformer(Protocol):
 
 
 @runtime_checkable
+class ChoosyPerformer(Protocol):
+    """A performer that does not perform every call, and says so before the first row."""
+
+    def agree(self, call: Any) -> None:
+        """Return if such a call would be performed; raises UnavailableError, which says why not."""
+
+
+@runtime_checkable
 class ManyChatPerformer(Protocol):
     """A ChatPerformer that performs several calls, such as those of a multi's judges, at once."""
 
@@ -211,3 +222,30 @@ class EmbedPerformer(Protocol):
 
     def perform(self, call: EmbedCall) -> list[EmbedReply]:
         """Return one reply a text, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCall:
+    """Send a column of rows to a server that grades them.
+
+    Attributes:
+        url: where each row is posted.
+        headers: what is sent along; `${NAME}` stands for a variable of the environment.
+        rate_limit: requests a second at most.
+        samples: one `sample` a row (JSON values only).
+        items: one `item` a row (JSON values only), same length.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    rate_limit: float
+    samples: Sequence[Mapping[str, Any]]
+    items: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointReply:
+    """What a server gave for one row: a finite score or an error, never both."""
+
+    score: float | None
+    error: ChatError | None = None

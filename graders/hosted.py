@@ -23,11 +23,13 @@ Code = Literal[
     "model_grader_refusal_error",
     "model_grader_parse_error",
     "model_grader_exceeded_max_tokens_error",
+    "endpoint_grader_internal_error",
+    "endpoint_grader_server_error",
     # Ours: the hosted service has no flag for these; FLAG_OF_CODE says what they become.
     "row_parse_error",
     "formula_runtime_error",
 ]
-"""Why a row was not scored. The first twelve are the hosted service's own flags."""
+"""Why a row was not scored. All but the last two are the hosted service's own flags."""
 
 CODES: Final[tuple[str, ...]] = get_args(Code)
 

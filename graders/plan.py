@@ -52,6 +52,11 @@ class Leaf:
         return self.kind.code(self.config)
 
     @property
+    def sees_all(self) -> bool:
+        """Whether it gets whole items and samples, and not only what templates name."""
+        return self.kind.sees_all(self.config)
+
+    @property
     def model(self) -> str | None:
         """The model that judges, if one does."""
         return self.kind.model(self.config)
@@ -67,9 +72,9 @@ class Leaf:
         return set(self.fields) == {"input", "reference"}
 
     @property
-    def asks_model(self) -> bool:
-        """Whether a model server is asked for its scores."""
-        return self.performer in {"chat", "embed"}
+    def asks_server(self) -> bool:
+        """Whether a server is asked for its scores."""
+        return self.performer in {"chat", "embed", "endpoint"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,9 @@ class Plan:
         return any(one.performer not in {"itself", "metrics"} for one in self.leaves)
 
     @property
-    def asks_models(self) -> bool:
-        """Whether it waits for model servers rather than for this machine."""
-        return any(one.asks_model for one in self.leaves)
+    def asks_servers(self) -> bool:
+        """Whether it waits for servers rather than for this machine."""
+        return any(one.asks_server for one in self.leaves)
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -183,7 +188,7 @@ def _leaf(key: str, config: GraderConfig, texts: dict[str, int]) -> Leaf:
 
 
 def _wants_json(leaves: tuple[Leaf, ...], templates: tuple[Template | JinjaTemplate, ...]) -> bool:
-    return any(leaf.code is not None for leaf in leaves) or any(
+    return any(leaf.sees_all for leaf in leaves) or any(
         path.namespace == "sample" and path.steps[:1] == ("output_json",)
         for template in templates
         for path in template.paths

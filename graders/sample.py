@@ -7,7 +7,7 @@ from typing import Any, Final
 from graders import jsontext
 from graders.errors import quoted
 
-__all__ = ["Absent", "Unparsed", "prepare"]
+__all__ = ["Absent", "Unparsed", "item_of", "prepare", "sample_of"]
 
 _ABSENT: Final = object()
 
@@ -64,6 +64,25 @@ def prepare(raw: Any, *, want_json: bool) -> str | dict[str, Any] | Absent:
     elif text is not _ABSENT and not isinstance(text, str):
         raise ValueError(f"sample.output_text is text, not {_kind(text)}")
     return _with_json(sample) if want_json else sample
+
+
+def sample_of(sample: Any) -> dict[str, Any]:
+    """Return a prepared sample as a dict for code: {} for a row without one.
+
+    `output_json` that is not JSON is left out, as the service leaves it out.
+    """
+    if isinstance(sample, Absent) or sample is None:
+        return {}
+    if isinstance(sample, str):
+        return {"output_text": sample}
+    if isinstance(sample.get("output_json"), Unparsed):
+        return {key: value for key, value in sample.items() if key != "output_json"}
+    return dict(sample)
+
+
+def item_of(item: Any) -> Any:
+    """Return an item for code: {} for a row without one."""
+    return {} if isinstance(item, Absent) or item is None else item
 
 
 def _with_json(sample: dict[str, Any]) -> dict[str, Any]:

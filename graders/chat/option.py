@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -62,6 +62,8 @@ class JudgeOptions:
             the one that `local` has.
         embedding_url: the server of the embeddings where it is not the judges'; `local` for the
             embedded model of extra `models`.
+        endpoints: the hosts (`example.com`, or `example.com:8443`) that endpoint graders may send
+            rows to, each with the variables of the environment that may go into headers there.
     """
 
     base_url: str | None = None
@@ -79,6 +81,7 @@ class JudgeOptions:
     repeats: int = 1
     embedding_model: str | None = None
     embedding_url: str | None = None
+    endpoints: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "attempts", "max_reply", "repeats"):

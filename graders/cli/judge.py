@@ -42,6 +42,20 @@ def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict
     return found
 
 
+def _endpoints(
+    _: click.Context, __: click.Parameter, values: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for value in values:
+        host, _equals, variables = value.partition("=")
+        if not host or "/" in host:
+            raise click.BadParameter(
+                f"{value!r} is not HOST or HOST=VARIABLE, such as example.com=GRADER_KEY"
+            )
+        found[host.lower()] = tuple(name for name in variables.split(",") if name)
+    return found
+
+
 def model_map_option(function: Function) -> Function:
     """Add `--model-map`."""
     return click.option(
@@ -58,6 +72,7 @@ def judge_options(function: Function) -> Function:
         names = (
             "base_url", "key_file", "auth", "model_map", "concurrency", "deadline", "attempts",
             "pay_once", "reply_form", "repeats", "embedding_model", "embedding_url", "cache_file",
+            "endpoints",
         )  # fmt: skip
         renamed = {
             name: kwargs.pop(f"judge_{name}" if name != "model_map" else name) for name in names
@@ -132,6 +147,12 @@ def judge_options(function: Function) -> Function:
             click.option(
                 "--embedding-model", "judge_embedding_model", metavar="NAME",
                 help=f"Model that cosine embeds with.  [default: {DEFAULT_EMBEDDING}]",
+            ),
+            click.option(
+                "--allow-endpoint", "judge_endpoints", multiple=True, metavar="HOST[=VARIABLE,...]",
+                callback=_endpoints,
+                help="Host that endpoint graders may send rows to, and the variables of the "
+                "environment that may go into headers there; may be given several times.",
             ),
             click.option(
                 "--embedding-url", "judge_embedding_url", metavar="URL",

@@ -177,7 +177,7 @@ def score(
         ready.check()
         stopped = ""
         warn_of_local(ready.plan, judge)
-        if (scope["workers"] or scope["engine"] == "ray") and ready.plan.asks_models:
+        if (scope["workers"] or scope["engine"] == "ray") and ready.plan.asks_servers:
             say("note: models are asked from this process; --workers and --engine do not matter")
         try:
             with _progress() as on_progress:

@@ -193,6 +193,8 @@ def _message(  # noqa: C901, PLR0912  (a flat table of sentences)
             return f"{field} cannot be empty"
         case "greater_than_equal":
             return f"at least {context['ge']:g} is needed, got {quoted(value)}"
+        case "greater_than":
+            return f"more than {context['gt']:g} is needed, got {quoted(value)}"
         case "less_than_equal":
             return f"at most {context['le']:g} is allowed, got {quoted(value)}"
         case "dict_type" if field == "graders":
@@ -283,11 +285,6 @@ def _wrong_type(value: Any, raw: tuple[Any, ...]) -> str:
     allowed = [name for name in TYPES if not (inside_multi and name == "multi")]
     if kind == "multi":
         return "a multi cannot stand inside a multi; write one formula over all the graders"
-    if kind == "endpoint":
-        return (
-            'type "endpoint" is Azure-only: it calls a server of yours and cannot run here; '
-            "a python grader can hold the same logic"
-        )
     if kind == "azure_ai_evaluator":
         return 'type "azure_ai_evaluator" is Azure-only: it runs in Azure Foundry, not here'
     return _described(value, dict.fromkeys(allowed))

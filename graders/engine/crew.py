@@ -62,7 +62,7 @@ class Crew:
     def processes(self) -> int:
         """Worker processes; 0 where blocks are scored in this one."""
         # Models are asked from one process: one rate limit, and no reply paid for twice.
-        if self.job.setup is None or self.performers.plan.asks_models:
+        if self.job.setup is None or self.performers.plan.asks_servers:
             return 0
         if self.workers is not None:
             return self.workers
@@ -72,7 +72,7 @@ class Crew:
     @property
     def block_bytes(self) -> int:
         """Bytes of a block."""
-        if self.performers.plan.asks_models:
+        if self.performers.plan.asks_servers:
             return _MODEL_BLOCK
         return _PYTHON_BLOCK if self.performers.plan.asks else _PURE_BLOCK
 
@@ -84,7 +84,7 @@ class Crew:
         enough for the server never to wait, and no more rows in flight than that.
         """
         plan = self.performers.plan
-        if not plan.asks_models:
+        if not plan.asks_servers:
             return None
         if self.job.setup is None or not self._overlaps:
             return _ROWS
@@ -98,14 +98,14 @@ class Crew:
     def _overlaps(self) -> bool:
         return (
             self.job.setup is not None
-            and self.performers.plan.asks_models
+            and self.performers.plan.asks_servers
             and self.job.setup.judge.cache != "offline"
         )
 
     def lanes(self) -> Sequence[Lane]:
         """Return the lanes, which start when they get their first block."""
         setup = self.job.setup
-        if self.engine == "ray" and setup is not None and not self.performers.plan.asks_models:
+        if self.engine == "ray" and setup is not None and not self.performers.plan.asks_servers:
             one = replace(setup, python=replace(setup.python, workers=setup.python.workers or 1))
             return ray_lanes(
                 replace(self.job, setup=one), self.performers.plan,

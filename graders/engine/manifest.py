@@ -87,7 +87,7 @@ def describe(
     if setup is not None and plan.needs("python"):
         options |= {f"python_{name}": _plain(getattr(setup.python, name)) for name in _PYTHON}
         sandbox = require(setup.python.level)
-    if setup is not None and plan.asks_models:
+    if setup is not None and plan.asks_servers:
         options |= {name: _plain(getattr(setup.judge, name)) for name in _JUDGE}
         for name in ("base_url", "embedding_url"):
             options[name] = _without_secrets(options[name])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, assert_never
 
 from graders.calls import (
     ChatPerformer,
@@ -14,12 +14,9 @@ from graders.calls import (
 from graders.chat import JudgeOptions, JudgeStats
 from graders.choices import Choices
 from graders.engine.runner import Runner
+from graders.kinds import Performer
 from graders.plan import Plan, build
-from graders.sandbox import PythonOptions, PythonSandbox, Stats
-
-if TYPE_CHECKING:
-    from graders.chat.client import ChatClient
-    from graders.embed.client import EmbedClient
+from graders.sandbox import PythonOptions, Stats
 
 __all__ = ["Means", "Performers", "Setup"]
 
@@ -50,7 +47,7 @@ class Means:
 
     Args:
         python: how python graders are run, or what performs them.
-        judge: how model graders are asked, or what performs them.
+        judge: how servers are asked, or what performs model graders.
         embed: what performs cosine; None for the client that `judge` describes.
         tags: the image_tags of python graders, "" for those without.
         keep: whether processes of python graders may outlive a call; False for strangers' calls.
@@ -65,87 +62,82 @@ class Means:
         *,
         keep: bool = True,
     ) -> None:
-        self._python = python
-        self._judge = judge
-        self._embed = embed
+        self._given: dict[Performer, Any] = {}
+        if not isinstance(python, PythonOptions):
+            self._given["python"] = python
+        if not isinstance(judge, JudgeOptions):
+            self._given["chat"] = judge
+        if embed is not None:
+            self._given["embed"] = embed
+        self._python = python if isinstance(python, PythonOptions) else PythonOptions()
+        self._judge = judge if isinstance(judge, JudgeOptions) else JudgeOptions()
         self._tags = set(tags)
         self._keep = keep
-        self._sandbox: PythonSandbox | None = None
-        self._chat: ChatClient | None = None
-        self._embedder: EmbedClient | None = None
+        self._started: dict[Performer, Any] = {}
 
-    def runner_of(
-        self,
-        plan: Plan,
-        python: PythonPerformer | None = None,
-        chat: ChatPerformer | None = None,
-        embed: EmbedPerformer | None = None,
-    ) -> Runner:
+    def runner_of(self, plan: Plan, others: Mapping[Performer, Any] | None = None) -> Runner:
         """Return a new runner of a plan. Several runners may share these means.
 
         Args:
             plan: the plan.
-            python: what performs its python graders; None for what all share.
-            chat: the same for its model graders.
-            embed: the same for its cosine.
+            others: what performs in place of what all share.
 
         Raises:
             UnavailableError: this machine lacks what a leaf needs.
         """
-        judge = self._judge
+        named = {leaf.performer for leaf in plan.leaves} - {"itself", "metrics"}
+        performers = {name: (others or {}).get(name) or self.performer(name) for name in named}
         return Runner(
-            plan,
-            (python or self.python()) if plan.needs("python") else None,
-            chat=(chat or self.chat()) if plan.needs("chat") else None,
-            embed=(embed or self.embed()) if plan.needs("embed") else None,
-            repeats=judge.repeats if isinstance(judge, JudgeOptions) else 1,
+            plan, performers, repeats=self._judge.repeats if "chat" not in self._given else 1
         )
 
-    def python(self) -> PythonPerformer:
-        """Return what performs python graders."""
-        if not isinstance(self._python, PythonOptions):
-            return self._python
-        if self._sandbox is None:
-            self._sandbox = self._python.sandbox(self._tags, keep=self._keep)
-        return self._sandbox
+    def performer(self, name: Performer) -> Any:
+        """Return what performs, started with its first use."""
+        if name in self._given:
+            return self._given[name]
+        if name not in self._started:
+            self._started[name] = self._start(name)
+        return self._started[name]
 
-    def chat(self) -> ChatPerformer:
-        """Return what performs model graders."""
-        if not isinstance(self._judge, JudgeOptions):
-            return self._judge
-        if self._chat is None:
-            from graders.chat.client import ChatClient  # noqa: PLC0415  (asyncio, SQLite)
+    def _start(self, name: Performer) -> Any:
+        # Imported with their first use: asyncio, TLS and SQLite take a while.
+        match name:
+            case "python":
+                return self._python.sandbox(self._tags, keep=self._keep)
+            case "chat":
+                from graders.chat.client import ChatClient  # noqa: PLC0415
 
-            self._chat = ChatClient(self._judge)
-        return self._chat
+                return ChatClient(self._judge)
+            case "embed":
+                from graders.embed.client import EmbedClient  # noqa: PLC0415
 
-    def embed(self) -> EmbedPerformer:
-        """Return what performs cosine."""
-        if self._embed is not None:
-            return self._embed
-        if self._embedder is None:
-            from graders.embed.client import EmbedClient  # noqa: PLC0415  (asyncio, SQLite)
+                return EmbedClient(self._judge)
+            case "endpoint":
+                from graders.chat.endpoint_client import EndpointClient  # noqa: PLC0415
 
-            judge = self._judge
-            self._embedder = EmbedClient(judge if isinstance(judge, JudgeOptions) else None)
-        return self._embedder
+                return EndpointClient(self._judge)
+            case "itself" | "metrics":
+                raise TypeError(f"nobody performs what is asked of {name}")
+            case _:
+                assert_never(name)
 
     @property
     def python_stats(self) -> Stats | None:
         """What the sandbox did so far; None unused."""
-        return self._sandbox.stats if self._sandbox is not None else None
+        sandbox = self._started.get("python")
+        return None if sandbox is None else sandbox.stats
 
     @property
     def judge_stats(self) -> list[JudgeStats]:
-        """What the clients of model servers did so far: judges, then embeddings; [] unused."""
-        return [one.stats for one in (self._chat, self._embedder) if one is not None]
+        """What the clients of servers did so far: judges, embeddings, endpoints; [] unused."""
+        names: tuple[Performer, ...] = ("chat", "embed", "endpoint")
+        return [self._started[name].stats for name in names if name in self._started]
 
     def close(self) -> None:
         """Stop what was started."""
-        for one in (self._sandbox, self._chat, self._embedder):
-            if one is not None:
-                one.close()
-        self._sandbox = self._chat = self._embedder = None
+        for one in self._started.values():
+            one.close()
+        self._started = {}
 
 
 class Performers(Means):

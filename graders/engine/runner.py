@@ -11,17 +11,16 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar, assert_never
+from typing import Any, Final, assert_never
 
 from graders.calls import (
     ChatCall,
-    ChatPerformer,
     ChatReply,
+    ChoosyPerformer,
     EmbedCall,
-    EmbedPerformer,
+    EndpointCall,
     ManyChatPerformer,
     PythonCall,
-    PythonPerformer,
     PythonReply,
 )
 from graders.errors import UnavailableError
@@ -35,10 +34,11 @@ from graders.template import Rendered, render_column
 
 __all__ = ["Graded", "Runner"]
 
-_MISSING: Final[Mapping[Performer, str]] = {
+_NEEDS: Final[Mapping[Performer, str]] = {
     "python": "python graders need a sandbox, and none was given",
     "chat": "model graders need a chat client; none was given",
     "embed": "cosine needs an embedder, and none was given",
+    "endpoint": "endpoint graders need a client, and none was given",
 }
 
 
@@ -140,9 +140,7 @@ class Runner:
 
     Args:
         plan: what to grade by.
-        python: performs python graders; None where there are none.
-        chat: performs model graders; None where there are none.
-        embed: performs cosine; None where there is none.
+        performers: who acts on what the plan's leaves ask.
         repeats: how often a judge is asked for each row.
 
     Raises:
@@ -153,27 +151,29 @@ class Runner:
     def __init__(
         self,
         plan: Plan,
-        python: PythonPerformer | None = None,
+        performers: Mapping[Performer, Any] | None = None,
         *,
-        chat: ChatPerformer | None = None,
-        embed: EmbedPerformer | None = None,
         repeats: int = 1,
     ) -> None:
         self.plan = plan
-        self._python = python
-        self._chat = chat
-        self._embed = embed
+        self._performers = performers or {}
         self.repeats = repeats
         self._scorer = Scorer(plan.choices.metric_options)
         # No rows: only to learn before the first row whether every metric can be computed.
         self._scorer.score(
             [Request(one.metric, [], []) for one in plan.leaves if one.metric is not None]
         )
-        given = {"python": python, "chat": chat, "embed": embed}
         for leaf in plan.leaves:
-            if leaf.performer in _MISSING and given[leaf.performer] is None:
-                where = f"{leaf.key}: " if leaf.key else ""
-                raise UnavailableError(f"{where}{_MISSING[leaf.performer]}")
+            where = f"{leaf.key}: " if leaf.key else ""
+            if leaf.performer in _NEEDS and leaf.performer not in self._performers:
+                raise UnavailableError(f"{where}{_NEEDS[leaf.performer]}")
+            performer = self._performers.get(leaf.performer)
+            if isinstance(performer, ChoosyPerformer):
+                empty = Rows(dict.fromkeys(leaf.fields, ()), (), ())
+                try:
+                    performer.agree(leaf.kind.ask(leaf.config, empty, repeats))
+                except UnavailableError as error:
+                    raise UnavailableError(f"{where}{error}") from None
 
     def grade(self, chunk: Chunk) -> Graded:
         """Return the grades of a chunk, in columns."""
@@ -234,12 +234,9 @@ class Runner:
                     measured.append((key, one.asked))
                 case ChatCall():
                     judges.append((key, one.asked))
-                case PythonCall():
+                case PythonCall() | EmbedCall() | EndpointCall():
                     watch.turn_to(key)
-                    replies[key] = _given(self._python, "python").perform(one.asked)
-                case EmbedCall():
-                    watch.turn_to(key)
-                    replies[key] = _given(self._embed, "embed").perform(one.asked)
+                    replies[key] = self._performers[one.leaf.performer].perform(one.asked)
                 case _:
                     assert_never(one.asked)
         watch.turn_to(None)
@@ -270,19 +267,10 @@ class Runner:
     def _chat_all(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
         if not calls:
             return []
-        chat = _given(self._chat, "chat")
+        chat = self._performers["chat"]
         if isinstance(chat, ManyChatPerformer):
             return chat.perform_many(calls)
         return [chat.perform(call) for call in calls]
-
-
-T = TypeVar("T")
-
-
-def _given(performer: T | None, name: Performer) -> T:
-    if performer is None:
-        raise UnavailableError(_MISSING[name])
-    return performer
 
 
 def _ask(

@@ -120,7 +120,7 @@ class Grading:
             else:
                 grades.append(Graded(key, None, _unanswered(row, answers[key]), 0.0))
         self._keep(grades)
-        if self._grader.plan.asks_models:
+        if self._grader.plan.asks_servers:
             self._grade_each(ready, rows, answers)
         elif ready:
             self._grade_together(ready, rows, answers)

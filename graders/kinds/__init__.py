@@ -1,5 +1,6 @@
 """The kinds of graders, one module each: fields, texts, scores, what is asked and what replies mean."""
 
+from graders.kinds.endpoint import Endpoint
 from graders.kinds.field import GraderConfig
 from graders.kinds.judge import Judged
 from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
@@ -17,6 +18,7 @@ __all__ = [
     "AnyGrader",
     "Asked",
     "Code",
+    "Endpoint",
     "EvalCriteria",
     "GraderConfig",
     "Judged",

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
-from graders.calls import ChatCall, EmbedCall, PythonCall
+from graders.calls import ChatCall, EmbedCall, EndpointCall, PythonCall
 from graders.grade import Failure
 from graders.kinds.field import GraderConfig
 from graders.metrics import Request
@@ -25,8 +25,8 @@ __all__ = [
 
 Config = TypeVar("Config", bound=GraderConfig)
 
-Performer = Literal["itself", "metrics", "python", "chat", "embed"]
-"""Who acts on what a grader asks: nobody but itself, or the metrics, the sandbox, model servers."""
+Performer = Literal["itself", "metrics", "python", "chat", "embed", "endpoint"]
+"""Who acts on what a grader asks: nobody but itself, or the metrics, the sandbox, servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Settled:
         return replace(self, scores=scores, failures={**others, **moved})
 
 
-Asked = Settled | Request | PythonCall | ChatCall | EmbedCall
+Asked = Settled | Request | PythonCall | ChatCall | EmbedCall | EndpointCall
 """What a grader makes of rows: their scores, or what one of the performers is to do."""
 
 
@@ -133,6 +133,7 @@ class Kind(ABC, Generic[Config]):
         config: its fields; every `config` below is one that was checked.
         not_here: for fields that people expect on it and that it does not have, a sentence.
         alone: whether it may be the whole grader of a job or of a `graders.run` body.
+        services: the hosted services that have it.
         needed_in_evals: optional fields that `testing_criteria` wants.
     """
 
@@ -140,6 +141,7 @@ class Kind(ABC, Generic[Config]):
     config: type[Config]
     not_here: ClassVar[Mapping[str, str]] = {}
     alone: ClassVar[bool] = True
+    services: ClassVar[frozenset[str]] = frozenset({"openai", "azure"})
     needed_in_evals: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
@@ -178,6 +180,10 @@ class Kind(ABC, Generic[Config]):
 
     def _passes_without_threshold(self, config: Config) -> float:
         return 1.0
+
+    def sees_all(self, config: Config) -> bool:
+        """Whether it gets whole items and samples, and not only what templates name."""
+        return self.code(config) is not None
 
     def code(self, config: Config) -> Code | None:
         """Return what it runs in the sandbox, if it does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator
 
@@ -12,7 +12,7 @@ from graders.grade import Failure
 from graders.hosted import Code as HostedCode
 from graders.kinds.field import PASS_THRESHOLD, GraderConfig, Number, Str, fault
 from graders.kinds.kind import ANY_SCORE, Code, Kind, Rows, Scores, Settled, TextField
-from graders.sample import Absent, Unparsed
+from graders.sample import item_of, sample_of
 
 __all__ = ["CODE_OF_KIND", "MAX_SOURCE_BYTES", "Python", "PythonKind", "failure_of"]
 
@@ -69,15 +69,10 @@ class PythonKind(Kind[Python]):
         return iter(())
 
     def ask(self, config: Python, rows: Rows, repeats: int) -> PythonCall:
-        """Return the call for a column of rows.
-
-        A row without a sample or an item passes an empty dict, as does `output_json` that is not
-        JSON: the key is left out, as the service leaves it out.
-        """
         return PythonCall(
             config.source,
-            [_sample(sample) for sample in rows.samples],
-            [{} if isinstance(item, Absent) or item is None else item for item in rows.items],
+            [sample_of(sample) for sample in rows.samples],
+            [item_of(item) for item in rows.items],
             config.image_tag,
         )
 
@@ -94,16 +89,6 @@ class PythonKind(Kind[Python]):
 
     def _passes_without_threshold(self, config: Python) -> float:
         return 0.5
-
-
-def _sample(sample: Any) -> dict[str, Any]:
-    if isinstance(sample, Absent) or sample is None:
-        return {}
-    if isinstance(sample, str):
-        return {"output_text": sample}
-    if isinstance(sample.get("output_json"), Unparsed):
-        return {key: value for key, value in sample.items() if key != "output_json"}
-    return dict(sample)
 
 
 def failure_of(error: PythonError) -> Failure:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
 from pydantic import Discriminator, Tag
 
+from graders.kinds.endpoint import EndpointKind
 from graders.kinds.field import GraderConfig
 from graders.kinds.kind import Kind
 from graders.kinds.label_model import LabelModelKind
@@ -26,6 +27,7 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
         PythonKind(),
         ScoreModelKind(),
         LabelModelKind(),
+        EndpointKind(),
     )
 }
 """Every kind that gives a score by itself, by type."""

@@ -14,15 +14,8 @@ from graders import jsontext
 from graders.api import Grader
 from graders.calls import (
     ChatCall,
-    ChatPerformer,
     ChatReply,
-    EmbedCall,
-    EmbedPerformer,
-    EmbedReply,
-    PythonCall,
     PythonError,
-    PythonPerformer,
-    PythonReply,
 )
 from graders.config import Loaded, dump, load_source
 from graders.engine.performers import Means
@@ -32,7 +25,7 @@ from graders.errors import ConfigError, Fault, GradersError, UnavailableError, q
 from graders.grade import Grade, Usage
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
 from graders.jobs.error import ApiError, bare
-from graders.kinds import EvalCriteria
+from graders.kinds import EvalCriteria, Performer
 from graders.plan import Plan, build
 from graders.rows import Chunk
 from graders.sandbox.image import IMAGES
@@ -77,62 +70,50 @@ class _Turn:
         self._lock = lock
         self.stop = stop
 
-    def performers(self) -> tuple[PythonPerformer, ChatPerformer, EmbedPerformer]:
-        """Return what performs python graders, model graders and cosine."""
-        return _TurnOfPython(self), _TurnOfChat(self), _TurnOfEmbed(self)
+    def performers(self, plan: Plan) -> dict[Performer, Any]:
+        """Return what performs for a plan."""
+        named = {leaf.performer for leaf in plan.leaves} - {"itself", "metrics"}
+        return {name: _InTurn(self, name) for name in named}
 
-    def one(self, kind: Literal["python", "chat", "embed"]) -> Any:
-        """Return what performs a kind, started once for all; each takes the `stop` of a turn."""
+    def one(self, name: Performer) -> Any:
+        """Return a performer, started once for all; each takes the `stop` of a turn."""
         with self._lock:
-            return getattr(self._means, kind)()
+            return self._means.performer(name)
 
 
 @dataclass(frozen=True, slots=True)
-class _TurnOfPython:
+class _InTurn:
+    """One of the means, told of the end of the request that it acts for."""
+
     turn: _Turn
-
-    def check(self, source: str, image_tag: str | None = None) -> PythonError | None:
-        """Load the source without grading."""
-        sandbox = self.turn.one("python")
-        found: PythonError | None = sandbox.check(source, image_tag, stop=self.turn.stop)
-        return found
-
-    def perform(self, call: PythonCall) -> list[PythonReply]:
-        """Return one reply a row."""
-        sandbox = self.turn.one("python")
-        replies: list[PythonReply] = sandbox.perform(call, stop=self.turn.stop)
-        return replies
-
-
-@dataclass(frozen=True, slots=True)
-class _TurnOfChat:
-    turn: _Turn
-
-    def perform(self, call: ChatCall) -> list[ChatReply]:
-        """Return one reply an entry."""
-        return self.perform_many([call])[0]
-
-    def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
-        """Return one reply an entry of each call."""
-        client = self.turn.one("chat")
-        replies: list[list[ChatReply]] = client.perform_many(calls, stop=self.turn.stop)
-        return replies
-
-
-@dataclass(frozen=True, slots=True)
-class _TurnOfEmbed:
-    turn: _Turn
+    name: Performer
 
     @property
     def signature(self) -> str:
         """What makes the embeddings."""
-        made: str = self.turn.one("embed").signature
+        made: str = self.turn.one(self.name).signature
         return made
 
-    def perform(self, call: EmbedCall) -> list[EmbedReply]:
-        """Return one reply a text."""
-        client = self.turn.one("embed")
-        replies: list[EmbedReply] = client.perform(call, stop=self.turn.stop)
+    def agree(self, call: Any) -> None:
+        """Return if such a call would be performed."""
+        if self.name == "endpoint":
+            self.turn.one(self.name).agree(call)
+
+    def check(self, source: str, image_tag: str | None = None) -> PythonError | None:
+        """Load a python source without grading."""
+        sandbox = self.turn.one(self.name)
+        found: PythonError | None = sandbox.check(source, image_tag, stop=self.turn.stop)
+        return found
+
+    def perform(self, call: Any) -> list[Any]:
+        """Return one reply a row."""
+        replies: list[Any] = self.turn.one(self.name).perform(call, stop=self.turn.stop)
+        return replies
+
+    def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
+        """Return one reply an entry of each call."""
+        client = self.turn.one(self.name)
+        replies: list[list[ChatReply]] = client.perform_many(calls, stop=self.turn.stop)
         return replies
 
 
@@ -309,14 +290,14 @@ class Desk:
             turn.stop = stop
         except IndexError:
             turn = _Turn(self._means, self._lock, stop)
-            runner = self._means.runner_of(known.plan, *turn.performers())
+            runner = self._means.runner_of(known.plan, turn.performers(known.plan))
         graded = runner.grade(Chunk([item], [sample], [None]))
         known.runners.append((runner, turn))
         return graded.grade(0, time.perf_counter() - started), graded
 
     def _check(self, known: _Known, stop: Event) -> None:
         """Load every python source once, as `graders validate` does."""
-        python, _, _ = _Turn(self._means, self._lock, stop).performers()
+        python = _InTurn(_Turn(self._means, self._lock, stop), "python")
         with Grader(known.loaded, python=python, judge=self._options.judge) as grader:
             grader.check()
 

@@ -76,7 +76,7 @@ def _sub_rewards(plan: Plan | None, shown: Shown) -> Iterator[str]:
 
 def _inputs(plan: Plan, row: Row) -> Iterator[list[str]]:
     """Yield what python graders see, which no template shows."""
-    if plan.codes:
+    if any(leaf.sees_all for leaf in plan.leaves):
         for name, value in (("item", row.item), ("sample", row.sample)):
             text = value if isinstance(value, str) else jsontext.encode(value).decode()
             yield [name, _short(text)]

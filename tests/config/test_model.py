@@ -449,8 +449,8 @@ def test_a_fault_in_a_single_grader_has_its_own_path():
     [
         ({"a": MULTI}, "$.graders.a", "a multi cannot stand inside a multi; write one formula over all the graders"),
         ({"a": None}, "$.graders.a", "a grader is an object with a type, got null"),
-        ({"a": {}}, "$.graders.a", "an object without a type; type is one of string_check, text_similarity, python, score_model, label_model"),
-        ({"a": {"type": "endpoint"}}, "$.graders.a", 'type "endpoint" is Azure-only: it calls a server of yours and cannot run here; a python grader can hold the same logic'),
+        ({"a": {}}, "$.graders.a", "an object without a type; type is one of string_check, text_similarity, python, score_model, label_model, endpoint"),
+        ({"a": {"type": "azure_ai_evaluator"}}, "$.graders.a", 'type "azure_ai_evaluator" is Azure-only: it runs in Azure Foundry, not here'),
         (None, "$.graders", 'graders is a map whose keys are the names in calculate_output: write "graders": {"first": {…}, "second": {…}}, not null'),
     ],
 )  # fmt: skip
@@ -472,7 +472,6 @@ def test_azures_invalid_grade_is_kept():
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("endpoint", 'type "endpoint" is Azure-only'),
         ("azure_ai_evaluator", 'type "azure_ai_evaluator" is Azure-only'),
         ("stringcheck", 'unknown type "stringcheck"; did you mean string_check?'),
         ("String_Check", 'unknown type "String_Check"; did you mean string_check?'),
@@ -485,3 +484,48 @@ def test_another_type_is_refused_by_name(kind, message):
     path, found = fault({**CHECK, "type": kind})
     assert path == "$"
     assert found.startswith(message)
+
+
+ENDPOINT = {"type": "endpoint", "name": "e", "url": "https://example.com:8443/grade?v=1"}
+
+
+def test_an_endpoint_is_read_as_azure_has_it():
+    full = {
+        **ENDPOINT,
+        "headers": {"Authorization": "Bearer ${KEY}"},
+        "rate_limit": 50,
+        "pass_threshold": 8,
+    }
+    assert dump(load(full)) == full
+    assert dump(load({**MULTI, "graders": {"a": ENDPOINT}, "calculate_output": "a"}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("url", "u", "a URL such as https://example.com/grade is needed, got u"),
+        ("url", "ftp://example.com/x", "a URL such as"),
+        ("url", "file:///etc/passwd", "a URL such as"),
+        ("url", "http://", "a URL such as"),
+        ("url", "http://[::1", "a URL such as"),
+        ("url", "http://h:99999999/", "a URL such as"),
+        ("url", "https://example.com/a b", "a URL such as"),
+        ("url", "https://example.com/\r\nX: y", "a URL such as"),
+        ("url", "https://example.com/" + "x" * 5000, "a URL such as"),
+        ("url", "https://user:secret@example.com/", "the URL holds a user or a password; send them in headers"),
+        ("headers", {"Host": "x"}, "Host cannot be set as a header"),
+        ("headers", {"Content-Length": "1"}, "Content-Length cannot be set"),
+        ("headers", {"a b": "x"}, "a b cannot be set as a header"),
+        ("headers", {"": "x"}, "cannot be set as a header"),
+        ("headers", {"X": "a\r\nY: b"}, "the header X has characters that no header has"),
+        ("headers", {"X": "é"}, "the header X has characters"),
+        ("headers", {"X": 1}, "text is needed, got 1"),
+        ("rate_limit", 0, "more than 0 is needed, got 0"),
+        ("rate_limit", "5", "a number is needed"),
+        ("retries", 5, "unknown field"),
+    ],
+)  # fmt: skip
+def test_an_endpoint_that_could_not_be_asked_is_refused(field, value, message):
+    ((path, said),) = faults({**ENDPOINT, field: value})
+    assert path.startswith(f"$.{field}")
+    assert message in said

@@ -62,7 +62,10 @@ def multi(formula: str, invalid_grade: float | None = None, **graders: Any) -> d
 
 
 def runner(body: Any, python: ByHand | None = None, **choices: Any) -> Runner:
-    return Runner(plan.build(config.load(body), Choices(**choices)), python)
+    return Runner(
+        plan.build(config.load(body), Choices(**choices)),
+        {} if python is None else {"python": python},
+    )
 
 
 def grade(

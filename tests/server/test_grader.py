@@ -113,7 +113,7 @@ def test_validate_gives_the_grader_back(server: Serving) -> None:
         ({"grader": None}, "grader", "required"),
         ({}, "grader", "required"),
         ({"grader": CHECK, "garder": 1}, "garder", "did you mean grader"),
-        ({"grader": {"type": "endpoint", "url": "http://127.0.0.1"}}, "grader", "endpoint"),
+        ({"grader": {"type": "endpoint", "url": "127.0.0.1"}}, "grader.url", "https://example.com/grade"),
         ({"grader": [CHECK]}, "grader", "is an object"),
     ],
 )  # fmt: skip

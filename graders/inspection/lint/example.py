@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["check", "job", "judge", "labeler", "multi", "python", "similar"]
+__all__ = ["check", "endpoint", "job", "judge", "labeler", "multi", "python", "similar"]
 
 Json = dict[str, Any]
 
@@ -49,6 +49,11 @@ def labeler(
         "input": [{"role": "user", "content": prompt}],
         "labels": ["polite", "rude"], "passing_labels": ["polite"], **fields,
     }  # fmt: skip
+
+
+def endpoint(**fields: Any) -> Json:
+    """Return an endpoint grader."""
+    return {"type": "endpoint", "name": "remote", "url": "https://example.com/grade", **fields}
 
 
 def python(source: str, **fields: Any) -> Json:

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from graders.errors import Fault
-from graders.inspection.lint.example import check
-from graders.inspection.lint.finding import Example, Finding
+from graders.inspection.lint.example import check, endpoint
+from graders.inspection.lint.finding import Example, Finding, Hit
 from graders.inspection.lint.formula import RULES as FORMULA
 from graders.inspection.lint.judge import RULES as JUDGE
 from graders.inspection.lint.python import RULES as PYTHON
 from graders.inspection.lint.rule import Rule, never
+from graders.inspection.lint.subject import Subject
 from graders.inspection.lint.template import RULES as TEMPLATE
 
 __all__ = ["RULES", "of_faults"]
+
+
+def _other_service(subject: Subject) -> Iterator[Hit]:
+    for leaf in subject.leaves:
+        if subject.hosted and subject.target not in leaf.kind.services:
+            have = " and ".join(sorted(leaf.kind.services)) or "no hosted service"
+            yield Hit(
+                place=subject.place(leaf, "type"),
+                message=f"{subject.called(leaf)} is of type {leaf.config.type}, which only {have} has",
+            )
+
 
 RULES = (
     Rule(
@@ -22,6 +34,13 @@ RULES = (
         why="Nothing can be graded with it.",
         fix="See the message; graders schema prints what is allowed.",
         example=Example(grader=check(operation="neq")),
+    ),
+    Rule(
+        code="G002", name="other-service", severity="error", check=_other_service,
+        what="The target service does not have this kind of grader.",
+        why="It refuses the whole config.",
+        fix="Name the service that has it by --target, or use another kind.",
+        example=Example(grader=endpoint(), target="openai"),
     ),
 )  # fmt: skip
 

@@ -67,7 +67,7 @@ class Measured:
 
 def askable(loaded: Loaded, plan: Plan, *, ask: bool) -> tuple[Loaded | None, tuple[str, ...]]:
     """Return what of a grader may be run, and the keys of what asks a model and may not."""
-    skipped = () if ask else tuple(leaf.key for leaf in plan.leaves if leaf.asks_model)
+    skipped = () if ask else tuple(leaf.key for leaf in plan.leaves if leaf.asks_server)
     if not skipped:
         return loaded, ()
     kept = {leaf.key: leaf.config for leaf in plan.leaves if leaf.key not in skipped}

@@ -130,7 +130,7 @@ class Subject:
 
     def reads_sample(self, leaf: Leaf) -> bool:
         """Whether a leaf looks at the sample; True where that cannot be told."""
-        if leaf.code is not None:
+        if leaf.sees_all:
             source = self.source(leaf)
             return source is None or source.reads_sample
         return any(path.namespace == "sample" for path in self.paths(leaf))

@@ -152,7 +152,10 @@ class Pool:
 
 def pool_of(rows: Sequence[Material], surface: Surface, size: int) -> Pool:
     """Return what rows together offer."""
-    counted = Counter(text for row in rows for text in set(row.references.values()) if text)
+    # Not a set: of equally common ones the first comes first, on every run.
+    counted = Counter(
+        text for row in rows for text in dict.fromkeys(row.references.values()) if text
+    )
     common = [text for text, _ in counted.most_common()]
     labels = [
         text for text in common

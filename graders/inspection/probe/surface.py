@@ -130,19 +130,21 @@ def surface_of(plan: Plan) -> Surface:
         slot = _slot(plan.templates[leaf.fields["input" if side == "reference" else "reference"]])
         if slot is not None:
             slots[leaf.key] = slot
-    python = bool(plan.codes)
+    sees_all = any(leaf.sees_all for leaf in plan.leaves)
     jinja = any(isinstance(one, JinjaTemplate) for one in plan.templates)
     best = tuple(leaf.kind.best(leaf.config) for leaf in plan.leaves if leaf.performer == "chat")
     sample_paths = [path.steps for path in plan.paths if path.namespace == "sample"]
     return Surface(
-        reads_sample=python or any(map(_reads_sample, plan.templates)),
+        reads_sample=sees_all or any(map(_reads_sample, plan.templates)),
         sides=sides,
         slots=slots,
         reference_paths=frozenset(references),
-        guesses=python or bool(best),
+        guesses=sees_all or bool(best),
         json_paths=tuple(steps[1:] for steps in sample_paths if steps[:1] == ("output_json",)),
-        reads_text=python or jinja or any(steps[:1] != ("output_tools",) for steps in sample_paths),
-        reads_tools=python
+        reads_text=sees_all
+        or jinja
+        or any(steps[:1] != ("output_tools",) for steps in sample_paths),
+        reads_tools=sees_all
         or jinja
         or any(steps[:1] in ((), ("output_tools",)) for steps in sample_paths),
         best=best,

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from graders.inspection.lint import RULES, TARGETS
-from graders.inspection.lint.example import check, job, judge, labeler, multi, python, similar
+from graders.inspection.lint.example import (
+    check,
+    endpoint,
+    job,
+    judge,
+    labeler,
+    multi,
+    python,
+    similar,
+)
 from graders.inspection.lint.finding import Example
 from graders.inspection.lint.source import Source
 from tests.inspection.lint.conftest import Run
@@ -47,6 +56,7 @@ VARIED = rows("a b", "a c", "x", "a", "b", "zz", "a b c", "q", "r", "a b", "s", 
 
 SILENT: dict[str, list[Any]] = {
     "G001": [check()],
+    "G002": [check(), Example(grader=endpoint(), target="azure"), Example(grader=endpoint())],
     "G101": [multi("(exact + near) ^ 2 / 4", **TWO)],
     "G102": [multi("exact", exact=check(name="another"))],
     "G103": [multi("min(exact, near)", **TWO)],
