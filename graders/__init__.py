@@ -15,23 +15,127 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graders.api import Explanation, Grader, load, score_file
-    from graders.chat import JudgeOptions
-    from graders.config import dump, schema
-    from graders.errors import ConfigError, Fault, GradersError
+    from graders.api import Explanation, Grader, RetiredModel, load, score_file
+    from graders.calls import (
+        ChatCall,
+        ChatError,
+        ChatPerformer,
+        ChatReply,
+        EmbedCall,
+        EmbedPerformer,
+        EmbedReply,
+        PythonCall,
+        PythonError,
+        PythonPerformer,
+        PythonReply,
+    )
+    from graders.chat import JudgeOptions, JudgeStats
+    from graders.choices import Choices
+    from graders.config import Loaded, dump, schema
+    from graders.engine.cost import Cost, SlowRow
+    from graders.engine.performers import Setup
+    from graders.engine.run import MaxFailures, Progress, Run
+    from graders.engine.tally import Figures, Repeats, Tally
+    from graders.errors import (
+        ConfigError,
+        FailedError,
+        Fault,
+        FormulaError,
+        GradersError,
+        OptionError,
+        RowsError,
+        StoppedError,
+        TemplateError,
+        UnavailableError,
+    )
     from graders.grade import Failure, Grade, Usage
+    from graders.kinds import (
+        Endpoint,
+        EvalCriteria,
+        GraderConfig,
+        LabelModel,
+        Multi,
+        Python,
+        ScoreModel,
+        StringCheck,
+        TextSimilarity,
+    )
+    from graders.kinds.message import (
+        AudioData,
+        InputAudio,
+        InputImage,
+        InputText,
+        Message,
+        OutputText,
+        SamplingParams,
+    )
+    from graders.rows import RowRange
+    from graders.sandbox import MissingImport, PythonOptions, PythonSandbox, SlowCall, Stats
     from graders.suite.assertion import assert_reward
     from graders.version import __version__
 
 __all__ = [
+    "AudioData",
+    "ChatCall",
+    "ChatError",
+    "ChatPerformer",
+    "ChatReply",
+    "Choices",
     "ConfigError",
+    "Cost",
+    "EmbedCall",
+    "EmbedPerformer",
+    "EmbedReply",
+    "Endpoint",
+    "EvalCriteria",
     "Explanation",
+    "FailedError",
     "Failure",
     "Fault",
+    "Figures",
+    "FormulaError",
     "Grade",
     "Grader",
+    "GraderConfig",
     "GradersError",
+    "InputAudio",
+    "InputImage",
+    "InputText",
     "JudgeOptions",
+    "JudgeStats",
+    "LabelModel",
+    "Loaded",
+    "MaxFailures",
+    "Message",
+    "MissingImport",
+    "Multi",
+    "OptionError",
+    "OutputText",
+    "Progress",
+    "Python",
+    "PythonCall",
+    "PythonError",
+    "PythonOptions",
+    "PythonPerformer",
+    "PythonReply",
+    "PythonSandbox",
+    "Repeats",
+    "RetiredModel",
+    "RowRange",
+    "RowsError",
+    "Run",
+    "SamplingParams",
+    "ScoreModel",
+    "Setup",
+    "SlowCall",
+    "SlowRow",
+    "Stats",
+    "StoppedError",
+    "StringCheck",
+    "Tally",
+    "TemplateError",
+    "TextSimilarity",
+    "UnavailableError",
     "Usage",
     "__version__",
     "assert_reward",
@@ -42,11 +146,62 @@ __all__ = [
 ]
 
 _HOME = {
-    "graders.api": ("Explanation", "Grader", "load", "score_file"),
-    "graders.chat": ("JudgeOptions",),
-    "graders.config": ("dump", "schema"),
-    "graders.errors": ("ConfigError", "Fault", "GradersError"),
+    "graders.api": ("Explanation", "Grader", "RetiredModel", "load", "score_file"),
+    "graders.calls": (
+        "ChatCall",
+        "ChatError",
+        "ChatPerformer",
+        "ChatReply",
+        "EmbedCall",
+        "EmbedPerformer",
+        "EmbedReply",
+        "PythonCall",
+        "PythonError",
+        "PythonPerformer",
+        "PythonReply",
+    ),
+    "graders.chat": ("JudgeOptions", "JudgeStats"),
+    "graders.choices": ("Choices",),
+    "graders.config": ("Loaded", "dump", "schema"),
+    "graders.engine.cost": ("Cost", "SlowRow"),
+    "graders.engine.run": ("MaxFailures", "Progress", "Run"),
+    "graders.engine.tally": ("Figures", "Repeats", "Tally"),
+    "graders.errors": (
+        "ConfigError",
+        "FailedError",
+        "Fault",
+        "FormulaError",
+        "GradersError",
+        "OptionError",
+        "RowsError",
+        "StoppedError",
+        "TemplateError",
+        "UnavailableError",
+    ),
+    "graders.engine.performers": ("Setup",),
     "graders.grade": ("Failure", "Grade", "Usage"),
+    "graders.kinds": (
+        "Endpoint",
+        "EvalCriteria",
+        "GraderConfig",
+        "LabelModel",
+        "Multi",
+        "Python",
+        "ScoreModel",
+        "StringCheck",
+        "TextSimilarity",
+    ),
+    "graders.kinds.message": (
+        "AudioData",
+        "InputAudio",
+        "InputImage",
+        "InputText",
+        "Message",
+        "OutputText",
+        "SamplingParams",
+    ),
+    "graders.rows": ("RowRange",),
+    "graders.sandbox": ("SlowCall", "PythonSandbox", "MissingImport", "PythonOptions", "Stats"),
     "graders.suite.assertion": ("assert_reward",),
     "graders.version": ("__version__",),
 }
@@ -62,4 +217,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return list(__all__)

@@ -30,7 +30,7 @@ from graders.engine.result import read_results
 from graders.engine.run import MaxFailures, Progress, Run, run
 from graders.engine.runner import Runner
 from graders.engine.score import ON_ERROR, OnError
-from graders.errors import ConfigError, Fault, OptionError
+from graders.errors import ConfigError, FailedError, Fault, OptionError
 from graders.grade import Grade
 from graders.plan import Plan, build
 from graders.rows import Block, Chunk, Layout, RowRange, add_row, find_source
@@ -81,8 +81,26 @@ class RetiredModel:
     day: str
 
 
+@dataclass(slots=True)
+class _Live:
+    """What a grader has started in one process.
+
+    Attributes:
+        performers: the sandbox and the clients.
+        idle: runners that nobody uses.
+        lock: held while one of them is taken, or used where they cannot be used side by side.
+    """
+
+    performers: Performers
+    idle: list[Runner] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
 class Grader:
-    """A grader ready to grade. Use `graders.load` to make one.
+    """A grader ready to grade. Use `graders.load` to make one; `grader(item, sample)` is a reward.
+
+    It can be pickled, copied and taken along into a fork: each process has sandboxes and clients of
+    its own, started with their first use. A performer that was given goes along as it is.
 
     The same row gives the same grade, alone or among others, in any order. Calls from several
     threads wait for each other, but for graders that ask judges or sandboxes of their own: those
@@ -116,9 +134,34 @@ class Grader:
         self._python = PythonOptions() if python is None else python
         self._judge = JudgeOptions() if judge is None else judge
         self._embed = embed
-        self._performers = Performers(self.plan, self._python, self._judge, embed)
-        self._idle: list[Runner] = []
-        self._lock = threading.RLock()
+        self._lives: dict[int, _Live] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it was made, not as it is: another process, or a copy, starts sandboxes of its own.
+        return _again, (self._loaded, self.plan.choices, self._python, self._judge, self._embed)
+
+    def __call__(self, item: Any = None, sample: Any = None) -> float:
+        """Return the reward of one row; arguments as for `grade`.
+
+        Raises:
+            FailedError: the row has none; its `grade` says why.
+            UnavailableError: this machine lacks what the grader needs.
+        """
+        grade = self.grade(item, sample)
+        if grade.reward is None:
+            raise FailedError("; ".join(map(str, grade.failures)), grade=grade)
+        return grade.reward
+
+    @property
+    def _live(self) -> _Live:
+        """What is started here: after a fork the child has its own, and leaves the parent's alone."""
+        # The parent's is kept: its end would be told to the parent's sandboxes.
+        process = os.getpid()
+        live = self._lives.get(process)
+        if live is None:
+            performers = Performers(self.plan, self._python, self._judge, self._embed)
+            live = self._lives.setdefault(process, _Live(performers))  # Of threads one is first.
+        return live
 
     @property
     def name(self) -> str:
@@ -145,7 +188,7 @@ class Grader:
         """How each text metric is made, by sub-grader: library versions, tokenizer, stemmer."""
         found = self.plan.signatures
         if self.plan.needs("embed"):
-            embedder = self._performers.performer("embed")
+            embedder = self._live.performers.performer("embed")
             asking = (leaf.key for leaf in self.plan.leaves if leaf.performer == "embed")
             found |= dict.fromkeys(asking, f"cosine|{embedder.signature}")
         return {
@@ -155,7 +198,7 @@ class Grader:
     @property
     def judge_stats(self) -> list[JudgeStats]:
         """What the clients of model servers did so far: judges, then embeddings; [] unused."""
-        return self._performers.judge_stats
+        return self._live.performers.judge_stats
 
     def retired_models(self) -> list[RetiredModel]:
         """Return the models that the hosted service switches off, and when."""
@@ -181,8 +224,9 @@ class Grader:
             code = leaf.code
             if code is None:
                 continue
-            with self._lock:
-                error = self._performers.performer("python").check(code.source, code.image_tag)
+            live = self._live
+            with live.lock:
+                error = live.performers.performer("python").check(code.source, code.image_tag)
             if error is not None:
                 place = (*configs.place_of(self.config, leaf.key, self._loaded.place), "source")
                 spot: tuple[int, ...] = ()
@@ -209,7 +253,7 @@ class Grader:
     @property
     def python_stats(self) -> Stats | None:
         """What the sandbox did so far: its level, calls, failures, slowest calls; None unused."""
-        return self._performers.python_stats
+        return self._live.performers.python_stats
 
     def grade(self, item: Any = None, sample: Any = None) -> Grade:
         """Return the grade of one row.
@@ -256,8 +300,9 @@ class Grader:
             raise OptionError(f"chunk is at least 1 and workers 0, got {chunk} and {workers}")
         batches = _batches(rows, chunk)
         if workers:
-            with self._lock:
-                crew = Crew(self._performers, Job(self.setup, Layout()), workers)
+            live = self._live
+            with live.lock:
+                crew = Crew(live.performers, Job(self.setup, Layout()), workers)
                 lanes = crew.lanes()
             with closing(in_order(_blocks(batches), lanes, held=0)) as flow:
                 for _, scored in flow:
@@ -290,9 +335,10 @@ class Grader:
 
     def close(self) -> None:
         """Stop the workers this grader has started. Used again, it starts new ones."""
-        with self._lock:
-            self._performers.close()
-            self._idle = []  # Runners in use come back to the old list, and are gone with it.
+        live = self._live
+        with live.lock:
+            live.performers.close()
+            live.idle = []  # Runners in use come back to the old list, and are gone with it.
 
     def __enter__(self) -> Self:
         return self
@@ -306,9 +352,10 @@ class Grader:
     @contextmanager
     def _running(self) -> Iterator[Runner]:
         """Give a runner that nobody else uses meanwhile."""
-        with self._lock:
-            idle = self._idle
-            runner = idle.pop() if idle else self._performers.runner()
+        live = self._live
+        with live.lock:
+            idle = live.idle
+            runner = idle.pop() if idle else live.performers.runner()
             if not self.plan.asks or self.setup is None:
                 try:
                     yield runner
@@ -319,6 +366,16 @@ class Grader:
             yield runner
         finally:
             idle.append(runner)
+
+
+def _again(
+    loaded: configs.Loaded,
+    choices: Choices,
+    python: PythonPerformer | PythonOptions,
+    judge: ChatPerformer | JudgeOptions,
+    embed: EmbedPerformer | None,
+) -> Grader:
+    return Grader(loaded, choices=choices, python=python, judge=judge, embed=embed)
 
 
 def _batches(
@@ -509,8 +566,9 @@ def score_file(
     check_apart(source.paths, target)
     written: OnError = "zero" if on_error == "zero" else "null"
     job = Job(grader.setup, layout, written)
-    with grader._lock, ExitStack() as stack:  # noqa: SLF001  (the same module)
-        crew = Crew(grader._performers, job, workers, source.size, engine, ray_address)  # noqa: SLF001
+    live = grader._live  # noqa: SLF001  (the same module)
+    with live.lock, ExitStack() as stack:
+        crew = Crew(live.performers, job, workers, source.size, engine, ray_address)
         begun = crew.begun()
         for lane in begun:
             stack.callback(lane.close)

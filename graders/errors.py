@@ -25,6 +25,7 @@ from typing import Any, Final
 
 __all__ = [
     "ConfigError",
+    "FailedError",
     "Fault",
     "FormulaError",
     "GradersError",
@@ -53,6 +54,18 @@ class RowsError(GradersError, ValueError):
 
 class UnavailableError(GradersError, RuntimeError):
     """This machine lacks what a grader needs; the message says how to get it."""
+
+
+class FailedError(GradersError):
+    """A row has no reward, and whoever asked wanted nothing but a number.
+
+    Attributes:
+        grade: the grade, with its failures.
+    """
+
+    def __init__(self, message: str, *, grade: Any = None) -> None:
+        super().__init__(message)
+        self.grade = grade
 
 
 class OptionError(GradersError, ValueError):

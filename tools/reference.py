@@ -91,8 +91,8 @@ def _section(title: str, kind: type[BaseModel], level: str = "##") -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
+    if field.is_required() or typing.get_origin(field.annotation) is typing.Literal:
+        return "required"  # A `type`, which only Python may leave out.
     return "–" if field.default in (None, "") else f"`{field.default}`"
 
 

@@ -39,7 +39,9 @@ def open_cache(named: Path | None, *, read_only: bool = False) -> ReplyCache:
     return ReplyCache(path, read_only=read_only)
 
 
-def _close(base: sqlite3.Connection) -> None:
+def _close(base: sqlite3.Connection, process: int) -> None:
+    if os.getpid() != process:
+        return  # After a fork it is the parent's still; SQLite forbids to touch it.
     with contextlib.suppress(sqlite3.Error):
         base.close()
 
@@ -78,7 +80,7 @@ class ReplyCache:
                 f"the cache {path} cannot be opened: {_problem(error)}"
             ) from None
         # Who forgets to close it leaves nothing open, not even for Python's own warning.
-        self._closed = weakref.finalize(self, _close, self._base)
+        self._closed = weakref.finalize(self, _close, self._base, os.getpid())
 
     def _open(self, *, read_only: bool) -> sqlite3.Connection:
         place = self.path.resolve()

@@ -1,6 +1,5 @@
 """Grader configs as they come: loading with every fault at once, dumping, JSON Schema."""
 
-from graders.config.fault import json_path
 from graders.config.load import (
     Loaded,
     Source,
@@ -11,6 +10,7 @@ from graders.config.load import (
     read_document,
     schema,
 )
+from graders.kinds.fault import json_path
 
 __all__ = [
     "Loaded",

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from graders import jsontext
 from graders.config import yamltext
-from graders.config.fault import json_path
 from graders.config.yamltext import MAX_DEPTH
 from graders.errors import ConfigError, Fault, caret, quoted
+from graders.kinds.fault import json_path
 
 __all__ = ["Place", "lines", "parse", "spots", "unfit"]
 

@@ -17,9 +17,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from graders import jsontext
 from graders.config import document
-from graders.config.fault import faults_of, formula_faults, json_path
 from graders.errors import ConfigError, Fault, nearest, nearest_path, quoted
 from graders.kinds import KINDS, AnyGrader, EvalCriteria
+from graders.kinds.fault import faults_of, formula_faults, json_path
 from graders.template import Dialect
 
 __all__ = [

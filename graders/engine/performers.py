@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, Self, assert_never
 
 from graders.calls import (
     ChatPerformer,
@@ -36,10 +36,6 @@ class Setup:
     choices: Choices = field(default_factory=Choices)
     python: PythonOptions = field(default_factory=PythonOptions)
     judge: JudgeOptions = field(default_factory=JudgeOptions)
-
-    def performers(self) -> Performers:
-        """Return new performers for this grader's plan."""
-        return Performers(build(self.config, self.choices), self.python, self.judge)
 
 
 class Means:
@@ -160,6 +156,11 @@ class Performers(Means):
         tags = {code.image_tag or "" for code in plan.codes}
         super().__init__(python, judge, embed, tags)
         self.plan = plan
+
+    @classmethod
+    def of(cls, setup: Setup) -> Self:
+        """Return new performers for what another process set up."""
+        return cls(build(setup.config, setup.choices), setup.python, setup.judge)
 
     def runner(self) -> Runner:
         """Return a new runner of the plan; raises as `runner_of`."""

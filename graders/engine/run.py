@@ -94,14 +94,11 @@ class Run:
     peaks: dict[int, int] = field(default_factory=dict)
     sandboxes: dict[int, Stats] = field(default_factory=dict)
 
-    def add(self, scored: Scored) -> None:
-        """Add a block's results."""
-        self.tally.merge(scored.tally)
-        self.cost.merge(scored.cost)
-        if scored.python is not None:
-            self.sandboxes[scored.python[0]] = scored.python[1]
-        if scored.peak is not None:
-            self.peaks[scored.peak[0]] = scored.peak[1]
+    def __repr__(self) -> str:
+        tally = self.tally
+        whole = "" if self.complete else ", not complete"
+        mean = _shown(tally.rewards.mean)
+        return f"<Run of {tally.rows:,} rows: mean reward {mean}, {tally.failed:,} failed{whole}>"
 
     @property
     def python(self) -> Stats | None:
@@ -209,7 +206,7 @@ def run(
                 output.write(lines)
                 result.tally.merge(kept)
             now += scored.tally.rows
-            result.add(scored)
+            _add(result, scored)
             if notes is not None:
                 notes.note(block)
             if on_progress is not None:
@@ -221,6 +218,16 @@ def run(
     output.finish(result.tally.rows)
     result.complete = True
     return result
+
+
+def _add(result: Run, scored: Scored) -> None:
+    """Add a block's results to what a run gave."""
+    result.tally.merge(scored.tally)
+    result.cost.merge(scored.cost)
+    if scored.python is not None:
+        result.sandboxes[scored.python[0]] = scored.python[1]
+    if scored.peak is not None:
+        result.peaks[scored.peak[0]] = scored.peak[1]
 
 
 def _rest(earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:

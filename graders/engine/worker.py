@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from graders.engine.cost import peak_memory
 from graders.engine.lane import Job, LostError, try_block
+from graders.engine.performers import Performers
 from graders.engine.runner import Runner
 from graders.engine.score import Scored
 from graders.errors import GradersError
@@ -36,7 +37,7 @@ class Worker:
         if job.setup is None:
             raise TypeError("a worker needs a setup to make its performers from")
         self._job = job
-        self._performers = job.setup.performers()
+        self._performers = Performers.of(job.setup)
         self._runner: Runner | None = None
 
     def start(self) -> GradersError | None:

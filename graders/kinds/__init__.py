@@ -1,6 +1,7 @@
 """The kinds of graders, one module each: fields, texts, scores, what is asked and what replies mean."""
 
 from graders.kinds.endpoint import Endpoint
+from graders.kinds.fault import faults_of_made
 from graders.kinds.field import GraderConfig
 from graders.kinds.judge import Judged
 from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
@@ -36,3 +37,6 @@ __all__ = [
     "TextSimilarity",
     "kind_of",
 ]
+
+# What is wrong with a grader made in Python is worded by a module that knows every kind.
+type(GraderConfig).faults = staticmethod(faults_of_made)  # type: ignore[attr-defined]

@@ -57,7 +57,7 @@ def _check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 class Endpoint(GraderConfig):
     """Post each row to a server of yours; its score is the reward. Azure only."""
 
-    type: Literal["endpoint"]
+    type: Literal["endpoint"] = "endpoint"
     url: Annotated[
         Str, AfterValidator(_check_url), Field(json_schema_extra={"pattern": "^https?://."})
     ]

@@ -1,7 +1,7 @@
 """The fields that graders are made of: texts with templates, numbers, names; checked by pydantic.
 
 Every description here also stands in `graders schema` and in the reference. What the validators
-say to a user is worded in `graders.config.fault`, which knows where the value stands.
+say to a user is worded in `graders.kinds.fault`, which knows where the value stands.
 
 Source: the hosted API's schemas and guide; docs/reference/config.md names each limit.
 """
@@ -14,19 +14,20 @@ import inspect
 import itertools
 import json
 import textwrap
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from graders.errors import TemplateError
+from graders.errors import ConfigError, TemplateError
 from graders.template import compile_template
 
 __all__ = [
@@ -86,6 +87,9 @@ def with_name(data: dict[str, Any]) -> dict[str, Any]:
 
 def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
     """Give the properties in a JSON Schema the docstrings that stand below a model's fields."""
+    if "const" in schema["properties"].get("type", {}):  # Only Python may leave it out.
+        del schema["properties"]["type"]["default"]
+        schema["required"] = ["type", *schema.get("required", [])]
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     for field, below in itertools.pairwise(ast.iter_child_nodes(body)):
         match field, below:
@@ -95,8 +99,35 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
                 pass
 
 
-class Model(BaseModel):
-    """An object in a config: frozen, without unknown fields."""
+if TYPE_CHECKING:
+    # What makes an object is its metaclass; for mypy the library's, so that it knows the fields.
+    from pydantic._internal._model_construction import ModelMetaclass as _Told
+else:
+
+    class _Told(type(BaseModel)):
+        """Lets what is wrong with what is made in Python be said as of what is read from JSON.
+
+        Attributes:
+            faults: words them; given by `graders.kinds`, for who does so knows every kind.
+        """
+
+        def __call__(cls, /, **fields: Any) -> Any:
+            made = problem = None
+            try:
+                made = super().__call__(**fields)
+            except ValidationError as error:
+                problem = error
+            if faults := _Told.faults(cls, problem, fields):
+                raise ConfigError(faults)
+            return made
+
+
+class Model(BaseModel, metaclass=_Told):
+    """An object in a config: frozen, without unknown fields.
+
+    Raises:
+        ConfigError: the fields have faults; all are listed.
+    """
 
     # What only some commands need is done when it is needed: the validators are built for the
     # outermost model at once, and descriptions, for which sources are parsed, for a JSON Schema.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -17,7 +17,10 @@ from graders.kinds.message import Messages
 
 __all__ = ["LabelModel", "LabelModelKind"]
 
-Labels = Annotated[tuple[Str, ...], Field(min_length=1)]
+if TYPE_CHECKING:  # Made in Python, any sequence will do.
+    Labels = Sequence[str]
+else:
+    Labels = Annotated[tuple[Str, ...], Field(min_length=1)]
 
 
 def _check_passing_labels(passing: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -33,7 +36,7 @@ def _check_passing_labels(passing: tuple[str, ...], info: ValidationInfo) -> tup
 class LabelModel(GraderConfig):
     """Let a model choose a label; 1.0 for a passing one, else 0.0. In Evals and inside multi."""
 
-    type: Literal["label_model"]
+    type: Literal["label_model"] = "label_model"
     model: ModelName
     """The judge."""
     input: Messages

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, JsonValue, Tag
 
@@ -21,7 +21,7 @@ TAG: Final = "\N{NULL}"
 class InputText(Model):
     """A text part of a message."""
 
-    type: Literal["input_text"]
+    type: Literal["input_text"] = "input_text"
     text: Text
     """May hold templates."""
     prompt_cache_breakpoint: JsonValue = None
@@ -31,7 +31,7 @@ class InputText(Model):
 class OutputText(Model):
     """A text part of a message that a model wrote."""
 
-    type: Literal["output_text"]
+    type: Literal["output_text"] = "output_text"
     text: Text
     """May hold templates."""
 
@@ -39,7 +39,7 @@ class OutputText(Model):
 class InputImage(Model):
     """An image part of a message."""
 
-    type: Literal["input_image"]
+    type: Literal["input_image"] = "input_image"
     image_url: Text
     """A URL or a data URL. May hold templates."""
     detail: Literal["auto", "low", "high", "original"] | None = None
@@ -60,7 +60,7 @@ class AudioData(Model):
 class InputAudio(Model):
     """An audio part of a message."""
 
-    type: Literal["input_audio"]
+    type: Literal["input_audio"] = "input_audio"
     input_audio: AudioData
     """The audio."""
 
@@ -124,7 +124,10 @@ class SamplingParams(Model):
     """For reasoning models only."""
 
 
-Messages = Annotated[tuple[Message, ...], Field(min_length=1)]
+if TYPE_CHECKING:  # Made in Python, any sequence will do.
+    Messages = Sequence[Message]
+else:
+    Messages = Annotated[tuple[Message, ...], Field(min_length=1)]
 
 PARTS: Final[Mapping[str, type[Model]]] = {
     "input_text": InputText,

@@ -25,7 +25,7 @@ def _as_map(graders: Any) -> Any:
 class Multi(GraderConfig):
     """Combine sub-graders by a formula over their keys."""
 
-    type: Literal["multi"]
+    type: Literal["multi"] = "multi"
     graders: Annotated[dict[Str, SubGrader], Field(min_length=1), BeforeValidator(_as_map)]
     """The sub-graders; the keys are the names in `calculate_output`. No multi inside a multi."""
     calculate_output: Str

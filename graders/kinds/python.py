@@ -45,7 +45,7 @@ def _check_source(source: str) -> str:
 class Python(GraderConfig):
     """Run `grade(sample, item)` of a python source; its number is the reward."""
 
-    type: Literal["python"]
+    type: Literal["python"] = "python"
     source: Annotated[Str, AfterValidator(_check_source)]
     """Defines `grade(sample, item)`. At most 256,000 bytes."""
     image_tag: Str | None = None

@@ -36,7 +36,7 @@ def _check_range(limits: tuple[float, float]) -> tuple[float, float]:
 class ScoreModel(GraderConfig):
     """Let a model give a score, clipped to `range`."""
 
-    type: Literal["score_model"]
+    type: Literal["score_model"] = "score_model"
     model: ModelName
     """The judge."""
     input: Messages

@@ -21,7 +21,7 @@ OPERATIONS: Final = ("eq", "ne", "like", "ilike")
 class StringCheck(GraderConfig):
     """Compare two texts; 1.0 when the operation holds, else 0.0."""
 
-    type: Literal["string_check"]
+    type: Literal["string_check"] = "string_check"
     input: Text
     """The text to look at. May hold templates."""
     reference: Text

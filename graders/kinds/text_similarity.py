@@ -24,7 +24,7 @@ Metric = Literal[
 class TextSimilarity(GraderConfig):
     """Measure how alike two texts are, in [0, 1]."""
 
-    type: Literal["text_similarity"]
+    type: Literal["text_similarity"] = "text_similarity"
     input: Text
     """The candidate. May hold templates."""
     reference: Text

@@ -167,7 +167,7 @@ def test_rows_go_out_no_faster_than_the_rate_allows(serve):
     before = time.monotonic()  # The clock of the client's loop.
     with graders.load(grader(server, rate_limit=20), judge=options()) as ready:
         grades = list(ready.grade_many(rows))
-        client = ready._performers.performer("endpoint")
+        client = ready._live.performers.performer("endpoint")
         (only,) = client._servers.values()
     assert [one.reward for one in grades] == [1.0] * 10
     assert len(server.asked) == 10
@@ -183,7 +183,7 @@ def test_closing_while_rows_are_under_way_fails_them_with_a_sentence(serve):
     thread.start()
     try:
         until(lambda: bool(server.asked))
-        ready._performers.performer("endpoint").close()
+        ready._live.performers.performer("endpoint").close()
         thread.join(60)
         assert "was closed before it came" in found[0].failures[0].message
     finally:

@@ -16,7 +16,7 @@ import graders
 from graders import config, plan
 from graders.calls import PythonCall, PythonReply
 from graders.engine.lane import Job, LostError, OwnLane, ProcessLane, score_surely
-from graders.engine.performers import Setup
+from graders.engine.performers import Performers, Setup
 from graders.engine.run import Progress
 from graders.engine.score import Scored, score_block
 from graders.errors import UnavailableError
@@ -34,7 +34,7 @@ class Fragile:
         self.guilty = guilty
         self.tries = tries
         self.asked: list[int] = []
-        self._runner = Setup(config=config.load(GRADER)).performers().runner()
+        self._runner = Performers.of(Setup(config=config.load(GRADER))).runner()
 
     def __call__(self, block: Block) -> Scored:
         self.asked.append(count_rows(block))
@@ -79,7 +79,7 @@ def test_a_row_that_breaks_our_own_code_fails_by_name(monkeypatch: pytest.Monkey
         return score_block(runner, block, Layout())  # type: ignore[arg-type]
 
     monkeypatch.setattr(lane, "score_block", breaks)
-    own = OwnLane(Setup(config=config.load(GRADER)).performers(), Job(None, Layout()))
+    own = OwnLane(Performers.of(Setup(config=config.load(GRADER))), Job(None, Layout()))
     rows = b'{"item": {"a": "x"}, "sample": "x"}\n' * 5
     scored = own.score(Block(rows + b'{"item": {"a": "x"}, "sample": "bad"}\n' + rows))
     assert scored.tally.failed == 1

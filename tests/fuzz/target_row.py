@@ -47,7 +47,7 @@ _GRADER = graders.load(
         "calculate_output": "(same + 1) / key",
     }
 )  # fmt: skip
-_RUNNER = _GRADER._performers.runner()
+_RUNNER = _GRADER._live.performers.runner()
 _LAYOUTS = (Layout(), Layout((), ("a", 0)), Layout(("item", "a"), ("sample", "choices", 0)))
 
 

@@ -105,7 +105,7 @@ def test_any_cut_of_a_file_gives_equal_bytes_and_an_equal_tally(
     batch: list[Any], sizes: list[int]
 ) -> None:
     data = b"\n".join(json.dumps(row).encode() for row in batch)
-    runner = GRADER._performers.runner()
+    runner = GRADER._live.performers.runner()
     expected = score_block(runner, Block(data), Layout())
     lines, tally = b"", score_block(runner, Block(b""), Layout()).tally
     for block in read_blocks(Pieces(data, sizes)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from graders.config.fault import faults_of, formula_faults, json_path
 from graders.kinds import AnyGrader
+from graders.kinds.fault import faults_of, formula_faults, json_path
 
 CHECK = {"type": "string_check", "name": "a", "input": "x", "reference": "y", "operation": "eq"}
 

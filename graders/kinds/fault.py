@@ -11,11 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from graders.errors import Fault, FormulaError, nearest, quoted
 from graders.formula import MAX_LENGTH, compile_formula
-from graders.kinds import KINDS, TYPES
 from graders.kinds.message import PARTS, TAG, Message
+from graders.kinds.multi import TYPES
 from graders.kinds.string_check import OPERATIONS
+from graders.kinds.table import KINDS
 
-__all__ = ["faults_of", "formula_faults", "json_path"]
+__all__ = ["faults_of", "faults_of_made", "formula_faults", "json_path"]
 
 MAX_FAULTS: Final = 1000
 """Faults listed for one grader; no one reads more, and wording each takes time."""
@@ -65,7 +66,10 @@ def json_path(location: Sequence[str | int]) -> str:
 
 
 def faults_of(
-    error: ValidationError, value: Any, within: Sequence[str | int]
+    error: ValidationError,
+    value: Any,
+    within: Sequence[str | int],
+    root: type[BaseModel] | None = None,
 ) -> Iterator[tuple[tuple[str | int, ...], Fault]]:
     """Yield (location, fault) for each error of a validation.
 
@@ -73,11 +77,12 @@ def faults_of(
         error: what the validation raised.
         value: the value that was validated.
         within: where that value stands in the user's document.
+        root: what it was validated as, where its own type does not say.
     """
     details = error.errors(include_url=False)
     more = len(details) - MAX_FAULTS
     details = details[:MAX_FAULTS]
-    renamed = _renamed_fields(details)
+    renamed = _renamed_fields(details, root)
     for detail in details:
         raw = detail["loc"]
         location = tuple(step for step in raw if not str(step).startswith(TAG))
@@ -92,10 +97,34 @@ def faults_of(
         code = "config_error"
         if detail["type"] == "template_parse_error":
             code = "template_parse_error"
-        message = _message(dict(detail), raw, location)
+        message = _message(dict(detail), raw, location, root)
         yield where, Fault(json_path(where), message, code)
     if more > 0:
         yield tuple(within), Fault(json_path(within), f"and {more:,} more faults like these")
+
+
+def faults_of_made(
+    model: type[BaseModel], error: ValidationError | None, fields: Mapping[str, Any]
+) -> list[Fault]:
+    """Return the faults of an object made in Python: those of its fields, and of a formula."""
+    found = (
+        [] if error is None else [fault for _, fault in faults_of(error, dict(fields), (), model)]
+    )
+    if model is TYPES["multi"]:
+        whole = {"type": "multi", **_plain(fields)}
+        found += [fault for _, fault in formula_faults(whole, ())]
+    return found
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields in which graders that were made in Python are objects of JSON."""
+    plain = dict(fields)
+    if isinstance(graders := plain.get("graders"), Mapping):
+        plain["graders"] = {
+            key: one.model_dump() if isinstance(one, BaseModel) else one
+            for key, one in graders.items()
+        }
+    return plain
 
 
 def formula_faults(
@@ -125,12 +154,14 @@ def formula_faults(
         yield where, Fault(json_path(where), str(error), "formula_parse_error")
 
 
-def _renamed_fields(details: Sequence[Any]) -> set[tuple[str | int, ...]]:
+def _renamed_fields(
+    details: Sequence[Any], root: type[BaseModel] | None
+) -> set[tuple[str | int, ...]]:
     """Locations of missing fields that an unknown field beside them evidently misspells."""
     renamed = set()
     for detail in details:
         if detail["type"] == "extra_forbidden":
-            model = _model_at(detail["loc"][:-1])
+            model = _model_at(detail["loc"][:-1], root)
             right = _right_spelling(str(detail["loc"][-1]), model)
             if right:
                 parent = (s for s in detail["loc"][:-1] if not str(s).startswith(TAG))
@@ -166,7 +197,10 @@ def _settle(location: tuple[str | int, ...], value: Any) -> tuple[str | int, ...
 
 
 def _message(  # noqa: C901, PLR0912  (a flat table of sentences)
-    detail: dict[str, Any], raw: tuple[Any, ...], location: tuple[Any, ...]
+    detail: dict[str, Any],
+    raw: tuple[Any, ...],
+    location: tuple[Any, ...],
+    root: type[BaseModel] | None,
 ) -> str:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     field = str(location[-1]) if location else ""
@@ -180,9 +214,9 @@ def _message(  # noqa: C901, PLR0912  (a flat table of sentences)
         case "missing":
             return f"{field} is required"
         case "extra_forbidden":
-            return _unknown_field(field, _model_at(raw[:-1]))
+            return _unknown_field(field, _model_at(raw[:-1], root))
         case "literal_error" | "string_unicode":
-            return _not_one_of(field, value, raw)
+            return _not_one_of(field, value, _model_at(raw[:-1], root))
         case "union_tag_invalid" | "union_tag_not_found":
             return _wrong_type(value, raw)
         case "too_short":
@@ -237,10 +271,10 @@ def _not_here(model: type[BaseModel] | None) -> Mapping[str, str]:
     return next((kind.not_here for kind in KINDS.values() if kind.config is model), {})
 
 
-def _not_one_of(field: str, value: Any, raw: tuple[Any, ...]) -> str:
+def _not_one_of(field: str, value: Any, model: type[BaseModel] | None) -> str:
     if field == "operation" and value == "neq":
         return f'got "neq"; the operation is spelled ne ({", ".join(OPERATIONS)})'
-    allowed = _literals(_model_at(raw[:-1]), field)
+    allowed = _literals(model, field)
     listed = ", ".join(allowed)
     got = quoted(value)
     if field == "operation" and value in ("contains", "icontains", "in", "includes"):
@@ -311,9 +345,9 @@ def _graders_are_a_map(value: Any) -> str:
     return f"{sentence}, not {'an array' if isinstance(value, list) else quoted(value)}"
 
 
-def _model_at(raw: Sequence[Any]) -> type[BaseModel] | None:
+def _model_at(raw: Sequence[Any], root: type[BaseModel] | None) -> type[BaseModel] | None:
     """Return the model that a raw location (with its tags) leads to."""
-    model: type[BaseModel] | None = None
+    model = root
     for step in raw:
         text = str(step)
         if text.startswith(TAG):
