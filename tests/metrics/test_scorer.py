@@ -202,7 +202,7 @@ print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{
         ("fuzzy_match", "fuzzy_match(['a'], ['b'])", ["rapidfuzz"]),
         ("rouge_1", "rouge_1(['a'], ['b'])", ["numpy"]),
         ("rouge_l", "rouge_l(['a'], ['b'], stemmer=True)", ["numpy", "rapidfuzz"]),
-        ("bleu", "bleu(['a'], ['b'])", ["numpy", "punkt"]),
+        ("bleu", "bleu(['a'], ['b'])", ["numpy"]),
         ("meteor", "meteor(['a\\n'], ['b\\n'])", ["numpy", "regex"]),
     ],
 )

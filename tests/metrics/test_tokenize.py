@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import lzma
 import re
+import runpy
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import graders
 from graders.metrics.alphabet import Alphabet
 from graders.metrics.intl_tokenizer import spaced_international
 from graders.metrics.pieces import simple_other
-from graders.metrics.sentence import SentenceSplitter
+from graders.metrics.sentence import SentenceSplitter, punkt_model
 from graders.metrics.tokenizer import Tokenizer
 from tests.examples import examples
 
@@ -64,14 +67,27 @@ def test_word_tokens_equal_nltk_with_its_own_punkt_model(
 
 
 def test_the_packaged_punkt_model_is_nltk_s(punkt_data: Path) -> None:
-    import punkt.data.english as model
     from nltk.tokenize.punkt import PunktTokenizer
 
-    parameters = PunktTokenizer()._params
-    assert parameters.abbrev_types == model.ABBREV_TYPES
-    assert parameters.collocations == model.COLLOCATIONS
-    assert parameters.sent_starters == model.SENT_STARTERS
-    assert dict(model.ORTHO_CONTEXT) == dict(parameters.ortho_context)
+    parameters, model = PunktTokenizer()._params, punkt_model()
+    assert parameters.abbrev_types == model.abbreviations
+    assert parameters.collocations == model.collocations
+    assert parameters.sent_starters == model.starters
+    assert dict(parameters.ortho_context) == model.seen
+    tool = Path(__file__).parents[2] / "tools/build_punkt_table.py"
+    table = (Path(graders.__file__).parent / "metrics/data/punkt-english.txt.xz").read_bytes()
+    built = "\n".join(runpy.run_path(str(tool))["lines"](punkt_data))
+    assert lzma.decompress(table).decode() == built
+
+
+def test_the_packaged_punkt_model_is_the_one_that_others_package() -> None:
+    import punkt.data.english as theirs
+
+    ours = punkt_model()
+    assert ours.abbreviations == theirs.ABBREV_TYPES
+    assert ours.collocations == theirs.COLLOCATIONS
+    assert ours.starters == theirs.SENT_STARTERS
+    assert ours.seen == dict(theirs.ORTHO_CONTEXT)
 
 
 @settings(max_examples=examples(700))
