@@ -229,13 +229,12 @@ class Grader:
                 error = live.performers.performer("python").check(code.source, code.image_tag)
             if error is not None:
                 place = (*configs.place_of(self.config, leaf.key, self._loaded.place), "source")
-                spot: tuple[int, ...] = ()
-                if self._loaded.text is not None:
-                    spot = spots(self._loaded.text, [(place, None)]).get((place, None), ())
+                found = spots(self._loaded.text or "", [(place, None)])
+                line, column = found.get((place, None), (None, None))
                 text = error.message + _package_hint(error, code.image_tag)
                 text += f"\n{error.details}" if error.details else ""
                 path = configs.json_path(place)
-                faults.append(Fault(path, text, "python_grader_runtime_error", *spot))
+                faults.append(Fault(path, text, "python_grader_runtime_error", line, column))
         if faults:
             raise ConfigError(faults, source=self._loaded.name)
 

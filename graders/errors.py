@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -100,7 +100,13 @@ class TemplateError(_SpanError):
 
 
 class FormulaError(_SpanError):
-    """A `calculate_output` is not a formula of the documented grammar; shown with a caret."""
+    """A `calculate_output` is not a formula of the documented grammar; shown with a caret.
+
+    Attributes:
+        is_unknown_name: whether it names what is no key of `graders`.
+    """
+
+    is_unknown_name = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,7 @@ class Fault:
         message: what is wrong and what would be right, in one sentence; may go on with
             a source line and a caret.
         code: `config_error`, `template_parse_error` or `formula_parse_error`.
+        is_unknown_name: whether a formula names what is no key of `graders`.
         line: 1-based line in the text the config was read from, where known.
         column: 1-based column in characters, where known.
     """
@@ -121,6 +128,7 @@ class Fault:
     code: str = "config_error"
     line: int | None = None
     column: int | None = None
+    is_unknown_name: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path} (line {self.line})"

@@ -26,12 +26,17 @@ class Failure:
         message: one sentence for a human.
         where: the sub-grader's key inside a multi, "" otherwise.
         details: more than a sentence, such as a traceback or a raw reply; may be empty.
+        path: the template path that gave no text, "" otherwise. This and `line` are known where a
+            row is graded, and do not stand in results.
+        line: the 1-based line of the python source, None where there is none.
     """
 
     code: Code
     message: str
     where: str = ""
     details: str = ""
+    path: str = field(default="", compare=False, repr=False)
+    line: int | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         place = f" in {self.where}" if self.where else ""

@@ -93,13 +93,11 @@ def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
     if found:
         wanted = [(place, None) for place, _ in found]
         spots = document.spots(text, wanted) if text is not None else {}
-        raise ConfigError(
-            (
-                Fault(fault.path, fault.message, fault.code, *spots.get((place, None), ()))
-                for place, fault in found
-            ),
-            source=name,
-        )
+        placed = []
+        for place, fault in found:
+            line, column = spots.get((place, None), (None, None))
+            placed.append(replace(fault, line=line, column=column))
+        raise ConfigError(placed, source=name)
     return replace(loaded, body=value, text=text, file=name)
 
 

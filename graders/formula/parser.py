@@ -236,7 +236,9 @@ class _Parser:
             symbol, place = raised.group(), start + raised.start()
             raise self._error(f"{symbol!r}: {_INSTEAD[symbol]}", place, place + 1)
         else:
-            raise self._error(self._unknown(word, calls=calls), start, end)
+            error = self._error(self._unknown(word, calls=calls), start, end)
+            error.is_unknown_name = not calls
+            raise error
 
     def _name(self, name: str) -> None:
         end = self.at + len(name)

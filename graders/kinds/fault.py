@@ -151,7 +151,10 @@ def formula_faults(
     try:
         compile_formula(formula, [str(key) for key in graders], aliases=aliases)
     except FormulaError as error:
-        yield where, Fault(json_path(where), str(error), "formula_parse_error")
+        yield where, Fault(
+            json_path(where), str(error), "formula_parse_error",
+            is_unknown_name=error.is_unknown_name,
+        )  # fmt: skip
 
 
 def _renamed_fields(

@@ -96,4 +96,4 @@ def failure_of(error: PythonError) -> Failure:
     code = CODE_OF_KIND[error.kind]
     # The service has one text for each flag: the traceback, or the type of its own error.
     details = error.kind if code == "python_grader_server_error" else error.details
-    return Failure(code, error.message, details=details)
+    return Failure(code, error.message, details=details, line=error.line)

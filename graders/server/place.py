@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from graders.config import Loaded
 from graders.config.document import spots
@@ -14,9 +14,6 @@ from graders.inspection.lint.subject import Subject
 from graders.plan import Leaf, Plan
 
 __all__ = ["failure_marks", "marked"]
-
-_LINE: Final = re.compile(r'\(line (\d+)|File "<grader>", line (\d+)')
-_PATH: Final = re.compile(r"(?:item|sample)(?:\.[^\s.:[\]]+|\[\d+\])*")
 
 Mark = dict[str, int | None]
 """`line`, `column` and `end`, the column after the last one; 1-based, in characters."""
@@ -74,17 +71,15 @@ def _within(
     subject: Subject, leaf: Leaf, failure: Failure
 ) -> Iterator[tuple[Place, int | None, int | None]]:
     if (code := leaf.code) is not None:
-        if found := list(_LINE.finditer(f"{failure.details}\n{failure.message}")):
-            number = next(int(one) for one in found[-1].groups() if one)
-            lines = code.source.split("\n")
-            if 1 <= number <= len(lines):
-                start = sum(len(one) + 1 for one in lines[: number - 1])
-                text = lines[number - 1]
-                indent = len(text) - len(text.lstrip())
-                yield subject.place(leaf, "source"), start + indent, start + len(text.rstrip())
+        lines = code.source.split("\n")
+        if failure.line is not None and 1 <= failure.line <= len(lines):
+            start = sum(len(one) + 1 for one in lines[: failure.line - 1])
+            text = lines[failure.line - 1]
+            indent = len(text) - len(text.lstrip())
+            yield subject.place(leaf, "source"), start + indent, start + len(text.rstrip())
         yield subject.place(leaf, "source"), None, None
-    if path := _PATH.match(failure.message):
-        asked = re.compile(r"\{\{\s*" + re.escape(path[0]) + r"\s*\}\}")
+    if failure.path:
+        asked = re.compile(r"\{\{\s*" + re.escape(failure.path) + r"\s*\}\}")
         for one in subject.fields(leaf):
             if found_at := asked.search(one.text):
                 yield subject.place(leaf, *one.place), found_at.start(), found_at.end()

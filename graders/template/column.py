@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any
 
 from graders.grade import Failure
+from graders.hosted import Code
 from graders.template.grammar import Template
 from graders.template.jinja import JinjaTemplate
 from graders.template.path import (
@@ -70,10 +71,10 @@ def render_column(
                 texts.append(template.render(item, sample))
             else:
                 texts.append(_render_row(template, item, sample, rendering, tool_arguments))
-        except MissingVariableError as error:
-            failures[row] = Failure("invalid_variable_error", str(error))
-        except SampleParseError as error:
-            failures[row] = Failure("sample_parse_error", str(error))
+        except (MissingVariableError, SampleParseError) as error:
+            missing = isinstance(error, MissingVariableError)
+            code: Code = "invalid_variable_error" if missing else "sample_parse_error"
+            failures[row] = Failure(code, str(error), path=str(error.path or ""))
         else:
             continue
         texts.append("")

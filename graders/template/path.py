@@ -46,11 +46,23 @@ class Path:
 _WHOLE_SAMPLE: Final = Path("sample", ())
 
 
-class MissingVariableError(LookupError):
+class _PathError(LookupError):
+    """A path gives no text in one row.
+
+    Attributes:
+        path: the path; None where another template language does not say which.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message if path is None else f"{path}: {message}")
+        self.path = path
+
+
+class MissingVariableError(_PathError):
     """A path leads nowhere in one row; the message names it, what is there, and the nearest."""
 
 
-class SampleParseError(LookupError):
+class SampleParseError(_PathError):
     """A path leads into an `output_json` that could not be parsed."""
 
 
@@ -69,14 +81,14 @@ def resolve(path: Path, item: Any, sample: Any, *, tool_arguments: ToolArguments
     """
     value = item if path.namespace == "item" else sample
     if value is None:
-        raise MissingVariableError(f"{path}: the row has no {path.namespace}")
+        raise MissingVariableError(f"the row has no {path.namespace}", path)
     if isinstance(value, Absent):
-        raise MissingVariableError(f"{path}: {value.reason}")
+        raise MissingVariableError(f"{value.reason}", path)
     if path.namespace == "sample" and isinstance(value, str):
         value = {"output_text": value}
     for count, step in enumerate(path.steps):
         if isinstance(value, Unparsed):
-            raise SampleParseError(f"{path}: {value.reason}")
+            raise SampleParseError(f"{value.reason}", path)
         if (
             isinstance(value, str)
             and tool_arguments == "parsed"
@@ -86,7 +98,7 @@ def resolve(path: Path, item: Any, sample: Any, *, tool_arguments: ToolArguments
             value = _parse_arguments(path, count, value)
         value = _walk(path, count, step, value)
     if isinstance(value, Unparsed):
-        raise SampleParseError(f"{path}: {value.reason}")
+        raise SampleParseError(f"{value.reason}", path)
     return without_unparsed(value) if path == _WHOLE_SAMPLE else value
 
 
@@ -102,7 +114,7 @@ def _parse_arguments(path: Path, count: int, text: str) -> Any:
         return jsontext.decode(text)
     except ValueError:
         raise MissingVariableError(
-            f"{path}: the text of {path.upto(count)} is not JSON: {quoted(text, 60)}"
+            f"the text of {path.upto(count)} is not JSON: {quoted(text, 60)}", path
         ) from None
 
 
@@ -115,16 +127,16 @@ def _walk(path: Path, count: int, step: str | int, value: Any) -> Any:
     if isinstance(step, int):
         if isinstance(value, list | tuple):
             size = f"{len(value)} element{'s' if len(value) != 1 else ''}"
-            raise MissingVariableError(f"{path}: {here} is a list of {size}, there is no [{step}]")
-        raise MissingVariableError(f"{path}: {here} is {_kind(value)}, not a list")
+            raise MissingVariableError(f"{here} is a list of {size}, there is no [{step}]", path)
+        raise MissingVariableError(f"{here} is {_kind(value)}, not a list", path)
     if isinstance(value, dict):
         near = nearest(step, map(str, islice(value, 1000)))
         there = ", ".join(shown(str(key), 60) for key in islice(value, 12)) or "none"
         there += ", …" if len(value) > 12 else ""
         hint = f"; did you mean {here}.{shown(near)}?" if near else ""
-        raise MissingVariableError(f"{path}: {here} has no {step}; keys there: {there}{hint}")
+        raise MissingVariableError(f"{here} has no {step}; keys there: {there}{hint}", path)
     hint = f"; write {here}[{step}]" if isinstance(value, list) and step.isdigit() else ""
-    raise MissingVariableError(f"{path}: {here} is {_kind(value)}, not an object{hint}")
+    raise MissingVariableError(f"{here} is {_kind(value)}, not an object{hint}", path)
 
 
 def _kind(value: Any) -> str:

@@ -60,7 +60,7 @@ def of_faults(faults: Iterable[Fault], source: str) -> Iterator[Finding]:
 
 def _code(fault: Fault) -> str:
     if fault.code == "formula_parse_error":
-        return "G102" if fault.message.startswith("unknown name") else "G101"
+        return "G102" if fault.is_unknown_name else "G101"
     if fault.code == "template_parse_error":
         return "G201"
     if fault.code == "python_grader_runtime_error":
