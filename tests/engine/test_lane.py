@@ -167,8 +167,9 @@ def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(
     assert "ended its worker process with signal 9" in guilty[0]["failures"][0]["message"]
 
 
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
-    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
     monkeypatch.setattr(
@@ -179,13 +180,13 @@ def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
 
     def kill(_: Progress) -> None:
         for child in children_of(os.getpid()):
-            if b"graders.engine.worker" in command_of(child) and len(killed) < 2:
+            if b"graders.engine.worker" in command_of(child) and len(killed) < workers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
                     killed.add(child)
                     return
 
-    score(workers=2, on_progress=kill)
+    score(workers=workers, on_progress=kill)
     assert killed  # How many depends on how soon others take their places.
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 

@@ -45,7 +45,7 @@ def test_any_number_of_workers_gives_the_same_bytes_and_figures(
     assert 1 <= len(run.peaks) <= workers
 
 
-@pytest.mark.parametrize("workers", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 @pytest.mark.usefixtures("small_blocks")
 def test_a_pipe_gives_the_same_bytes_as_a_file(
     score: Score, tmp_path: Path, rows: Path, workers: int
@@ -212,9 +212,10 @@ def test_progress_tells_rows_and_bytes(score: Score, rows: Path) -> None:
     assert told[-1] == (3030, rows.stat().st_size)
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("small_blocks")
 def test_only_the_failed_rows_of_an_earlier_run_are_scored_again(
-    score: Score, tmp_path: Path, rows: Path
+    score: Score, tmp_path: Path, rows: Path, workers: int
 ) -> None:
     good = rows.read_bytes()
     expected = score(output="expected.jsonl")
@@ -229,7 +230,7 @@ def test_only_the_failed_rows_of_an_earlier_run_are_scored_again(
     for name in ("out.jsonl.manifest.json",):
         (tmp_path / name).unlink()  # It says that the rows were others.
     rows.write_bytes(good)
-    run = score(output="again.jsonl", only_failed=tmp_path / "out.jsonl", workers=1)
+    run = score(output="again.jsonl", only_failed=tmp_path / "out.jsonl", workers=workers)
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
     assert run.tally.to_dict() == expected.tally.to_dict()
     # In place, too.
@@ -257,8 +258,9 @@ def test_options_that_cannot_be_are_told(score: Score) -> None:
         score(output="/dev/null", resume=True)
 
 
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_grade_many_gives_the_same_grades_from_workers_and_reads_only_a_little_ahead(
-    grader: graders.Grader,
+    grader: graders.Grader, workers: int
 ) -> None:
     rows = [json.loads(line) for line in lines(400).splitlines() if line.startswith(b"{")]
     alone = list(grader.grade_many(rows))
@@ -271,7 +273,7 @@ def test_grade_many_gives_the_same_grades_from_workers_and_reads_only_a_little_a
             taken += 1
             yield row
 
-    for done, grade in enumerate(grader.grade_many(counted(), workers=2, chunk=10)):
+    for done, grade in enumerate(grader.grade_many(counted(), workers=workers, chunk=10)):
         assert grade == alone[done]
         assert taken <= done + 10 * 5
     assert done + 1 == len(alone)
@@ -381,12 +383,15 @@ def test_the_rows_before_one_that_breaks_the_iterator_are_graded(
         next(grades)
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("small_blocks")
-def test_what_was_read_before_a_file_breaks_is_scored(score: Score, tmp_path: Path) -> None:
+def test_what_was_read_before_a_file_breaks_is_scored(
+    score: Score, tmp_path: Path, workers: int
+) -> None:
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(lines(6000))[:-1000])
     with pytest.raises(RowsError, match=r"cannot be read: .*; the finished rows are in .*--resume"):
-        score(source=packed, workers=1)
+        score(source=packed, workers=workers)
     assert len((tmp_path / "out.jsonl.partial").read_bytes().splitlines()) > 1000
 
 

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from tests.server.process import Answer, Serving
@@ -31,6 +30,8 @@ def _add(server: Serving, name: str, content: bytes) -> Answer:
 
 
 def test_sdk_uploads_in_chunks(server: Serving, tmp_path: Path) -> None:
+    import openai  # It takes a second, which only one process of the tests need spend.
+
     content = os.urandom(5 << 20)
     (tmp_path / "rows.jsonl").write_bytes(content)
     client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="-")
