@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import graders
 from graders.plan import build
 from graders.server import desk
@@ -28,10 +30,11 @@ SLEEPER: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_killed_grading_processes_are_replaced(start: Callable[..., Serving]) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_killed_grading_processes_are_replaced(start: Callable[..., Serving], times: int) -> None:
     server = start("--jobs", "0")
     assert server.run(PYTHON, "x", ITEM).json["reward"] > 0
-    for _ in range(2):  # What takes a lost one's place is no other.
+    for _ in range(times):  # What takes a lost one's place is no other.
         for child in children_of(server.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)

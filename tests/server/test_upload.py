@@ -29,8 +29,10 @@ def _add(server: Serving, name: str, content: bytes) -> Answer:
     return server.ask("POST", f"/v1/uploads/{name}/parts", body, Content_Type=kind)
 
 
+# The SDK takes a second to import, and what it asks for others ask by hand; so does `make test-clients`.
+@pytest.mark.slow
 def test_sdk_uploads_in_chunks(server: Serving, tmp_path: Path) -> None:
-    import openai  # It takes a second, which only one process of the tests need spend.
+    import openai
 
     content = os.urandom(5 << 20)
     (tmp_path / "rows.jsonl").write_bytes(content)
