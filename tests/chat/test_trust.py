@@ -300,6 +300,6 @@ def test_rows_are_scored_side_by_side_in_flat_memory(serve, tmp_path, side_by_si
         write(tmp_path, rows, " " + "word " * 40, f"{rows}.jsonl")
         more = ("--concurrency", str(side_by_side), "--cache", "--cache-file", f"{rows}.sqlite")
         runs.append(scoring(server.url, *more, rows=f"{rows}.jsonl", output=f"out{rows}.jsonl"))
-    peaks = peaks_of(tmp_path, *runs)
+    peaks = [peaks_of(tmp_path, run)[0] for run in runs]
     assert [len(results(tmp_path, f"out{rows}.jsonl")) for rows in (few, many)] == [few, many]
     assert peaks[1] - peaks[0] < 12_000

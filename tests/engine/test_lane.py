@@ -171,7 +171,7 @@ def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(
 def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+    monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 13)
     monkeypatch.setattr(
         "graders.engine.crew._SMALL", 0
     )  # The workers begin while the rest gets ready.

@@ -276,7 +276,7 @@ PROGRAM = """
 import os, signal, sys
 from io import FileIO
 from graders.engine import crew, output
-crew._PURE_BLOCK = 1 << 14
+crew._PURE_BLOCK = 1 << 13
 place, number = map(int, os.environ.get("DIES", "-1 0").split())
 class Mortal(FileIO):
     def write(self, data):
@@ -312,7 +312,7 @@ def here(
 
     def command(rows: str, *more: str) -> tuple[int, str]:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+        monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 13)
         code = _main(["score", "grader.json", rows, *more, "--workers", "0", "-o", "out.jsonl"])
         return code, capfd.readouterr().err
 
@@ -344,7 +344,7 @@ KILLS = (signal.SIGKILL, signal.SIGINT)
     ("workers", "seed", "kills"),
     [
         ("0", 0, [signal.SIGKILL]),
-        ("1", 0, [signal.SIGINT]),
+        ("2", 0, KILLS),
         *(
             pytest.param(workers, n, (*KILLS, signal.SIGKILL), marks=pytest.mark.slow)
             for n in range(4)

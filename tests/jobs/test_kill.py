@@ -65,7 +65,7 @@ def test_a_run_killed_at_every_transaction_ends_as_if_nobody_had(
     assert found["kills"] > 60 / stride
 
 
-@pytest.mark.parametrize("stride", [60, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [20, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_with_a_model_killed_at_every_transaction_asks_for_nothing_that_it_has(
     store: Store, body: Any, tmp_path: Path, serve: Any, stride: int
 ) -> None:
