@@ -47,7 +47,7 @@ test-soak: $(VENV)/installed-dev ## 100,000 calls of python graders, 1 % of them
 
 test-large: $(VENV)/installed-dev ## The larger runs of tests that a smaller run covers
 	@$(BIN)/python -m pytest -q -m slow
-	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q tests/property tests/metrics tests/test_jsontext.py tests/sandbox/test_isolation.py tests/fuzz/test_replay.py
+	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q tests/property tests/metrics tests/rows tests/inspection tests/engine/test_tally.py tests/test_jsontext.py tests/jobs/test_hyperparameter.py tests/jobs/test_file.py tests/jobs/test_job.py tests/sandbox/test_isolation.py tests/sandbox/test_frame.py tests/chat/test_alone.py tests/suite/test_rewrite.py tests/fuzz/test_replay.py
 
 lint: $(VENV)/installed-dev ## Check style and the floors of the house
 	@echo "==> ruff"

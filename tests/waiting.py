@@ -26,7 +26,7 @@ def until(looked_for: Callable[[], Found]) -> Found:
         waited = time.monotonic() - began
         assert waited < PATIENCE, "what this test waits for does not come"
         # A look costs CPU time, here and where it is a request: whoever has waited long looks less.
-        time.sleep(min(max(waited / 20, 0.005), 0.1))
+        time.sleep(min(max(waited / 20, 0.005), 0.5))
     return found
 
 

@@ -122,10 +122,12 @@ class ScriptedServer:
         self.most = max(self.most, self.now)
         try:
             told = self.script(asked, len(self.asked))
+            pause = 0.002
             while told.held():
                 if reader.at_eof():
                     return False  # Who asked has gone.
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(pause)
+                pause = min(1.2 * pause, 0.1)  # A hundred that are held for seconds look less.
             await self._tell(told, writer)
         finally:
             self.now -= 1

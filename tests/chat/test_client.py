@@ -327,14 +327,14 @@ def test_processes_share_a_cache(serve, tmp_path):
 from graders.calls import ChatCall
 from graders.chat import JudgeOptions
 from graders.chat.client import ChatClient
-call = ChatCall("m", [[{{"role": "user", "content": str(n)}}] for n in range(60)], "v", {{}}, {{}})
+call = ChatCall("m", [[{{"role": "user", "content": str(n)}}] for n in range(20)], "v", {{}}, {{}})
 with ChatClient(JudgeOptions(base_url={server.url!r}, cache="all", cache_file={str(file)!r})) as c:
     assert all(r.error is None for r in c.perform(call))
 """.replace(f"cache_file={str(file)!r}", f"cache_file=__import__('pathlib').Path({str(file)!r})")
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [one.wait(PATIENCE) for one in processes] == [0] * 2
     base = sqlite3.connect(file)
-    assert base.execute("select count(*) from reply").fetchone() == (60,)
+    assert base.execute("select count(*) from reply").fetchone() == (20,)
     base.close()
 
 

@@ -130,6 +130,7 @@ RAW: dict[str, tuple[bytes, bool]] = {
     "junk chunk": (head("200 OK", "transfer-encoding: chunked", length=None) + b"zz\r\n" + PLAIN, False),
     "long chunk": (head("200 OK", "transfer-encoding: chunked", length=None) + b"f" * 50 + b"\r\n" + PLAIN, False),
     "no gzip": (head("200 OK", "content-encoding: gzip") + PLAIN, False),
+    "no gzip of an error": (head("400 X", "content-encoding: gzip") + PLAIN, False),
     "half a gzip": (head("200 OK", "content-encoding: gzip", length=30) + gzip.compress(PLAIN)[:30], False),
     "another encoding": (head("200 OK", f"content-encoding: {'z' * 5000}") + PLAIN, False),
     "strange bytes": (b"HTTP/1.1 200 OK\r\nx-\xff: \xfe\r\ncontent-type: \xff\xfe\r\n\r\n" + b"\xff", False),

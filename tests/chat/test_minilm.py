@@ -45,7 +45,7 @@ COSINES = [
     ("How do I reset my password?", "I forgot my password and need a new one.", 0.7631),
     ("A man is eating food.", "The stock market fell today.", -0.0122),
     ("How do I reset my password?", "Bake the bread for forty minutes.", 0.1121),
-    ("word " * 254, "word " * 254 + "and more that is not read", 1.0),
+    ("word " * 62, "word " * 62 + "and more that is not read", 1.0),
     ("", "", 1.0),
 ]
 
@@ -67,7 +67,23 @@ def test_what_looks_like_a_mark_in_a_text_is_text():
     assert numbers.count(101) == numbers.count(102) == 1
 
 
-def test_paraphrases_are_nearer_than_unrelated_texts_and_values_are_known(local):
+def test_of_a_long_text_the_first_256_pieces_are_read(monkeypatch):
+    read: list[list[int]] = []
+
+    def run(batch: list[list[int]]) -> list[list[float]]:
+        read.extend(batch)
+        return [[1.0]] * len(batch)
+
+    model = minilm.MiniLm.__new__(minilm.MiniLm)
+    model._words = WordPiece()
+    monkeypatch.setattr(model, "_run", run)
+    model.embed(["word " * 254, "word " * 254 + "and more that is not read", "word"])
+    assert [len(one) for one in read] == [3, 256, 256]
+    assert read[1] == read[2]
+
+
+def test_paraphrases_are_nearer_than_unrelated_texts_and_values_are_known(local, monkeypatch):
+    monkeypatch.setattr(minilm, "_LIMIT", 64)  # So that a text that is cut costs little.
     rows = [{"item": {"answer": other}, "sample": one} for one, other, _ in COSINES]
     with graders.load(GRADER, judge=local) as grader:
         found = [grade.reward for grade in grader.grade_many(rows)]
@@ -80,8 +96,10 @@ def test_paraphrases_are_nearer_than_unrelated_texts_and_values_are_known(local)
 
 
 def test_a_text_has_the_same_embedding_in_any_company(local, monkeypatch):
-    monkeypatch.setattr(minilm, "_BATCH_PIECES", 600)  # So that few texts make several batches.
-    texts = ["x", "a few words", "word " * 300, *[f"text number {n}" for n in range(3)]]
+    # So that few and short texts make several batches.
+    monkeypatch.setattr(minilm, "_LIMIT", 64)
+    monkeypatch.setattr(minilm, "_BATCH_PIECES", 150)
+    texts = ["x", "a few words", "word " * 80, *[f"text number {n}" for n in range(3)]]
     with EmbedClient(local) as client:
         together = client.perform(EmbedCall(texts))
         alone = [client.perform(EmbedCall([text]))[0] for text in texts]

@@ -256,7 +256,7 @@ def huge(kind: str) -> Told:
 
 
 @LINUX
-@pytest.mark.parametrize("side_by_side", [16, pytest.param(64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side_by_side", [8, pytest.param(64, marks=pytest.mark.slow)])
 def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, side_by_side):
     kinds = ("plain", "chunked", "bomb")
     rows = side_by_side + 6
@@ -289,15 +289,16 @@ def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, side_by_
 
 @LINUX
 @pytest.mark.parametrize(
-    ("few", "many"), [(260, 520), pytest.param(2000, 20_000, marks=pytest.mark.slow)]
+    ("side_by_side", "few", "many"),
+    [(64, 70, 250), pytest.param(256, 2000, 20_000, marks=pytest.mark.slow)],
 )
-def test_rows_are_scored_at_256_in_flat_memory(serve, tmp_path, few, many):
+def test_rows_are_scored_side_by_side_in_flat_memory(serve, tmp_path, side_by_side, few, many):
     server = serve(lambda *_: completion())
     server.forgets = True
     runs = []
     for rows in (few, many):
         write(tmp_path, rows, " " + "word " * 40, f"{rows}.jsonl")
-        more = ("--concurrency", "256", "--cache", "--cache-file", f"{rows}.sqlite")
+        more = ("--concurrency", str(side_by_side), "--cache", "--cache-file", f"{rows}.sqlite")
         runs.append(scoring(server.url, *more, rows=f"{rows}.jsonl", output=f"out{rows}.jsonl"))
     peaks = [peaks_of(tmp_path, run)[0] for run in runs]
     assert [len(results(tmp_path, f"out{rows}.jsonl")) for rows in (few, many)] == [few, many]

@@ -69,9 +69,9 @@ def grader() -> graders.Grader:
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    """A file of three thousand lines of every kind."""
+    """A file of fifteen hundred lines of every kind."""
     path = tmp_path / "rows.jsonl"
-    path.write_bytes(lines(3000))
+    path.write_bytes(lines(1500))
     return path
 
 

@@ -242,7 +242,7 @@ def test_the_last_steps_may_be_interrupted_too(
     assert names == {"out.jsonl", "out.jsonl.manifest.json"}
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
     manifest = json.loads((tmp_path / "out.jsonl.manifest.json").read_bytes())
-    assert manifest["complete"]["rows"] == 3030
+    assert manifest["complete"]["rows"] == 1515
 
 
 def test_rows_that_changed_are_not_gone_on_with(score: Score, rows: Path) -> None:
@@ -267,7 +267,7 @@ def test_the_manifest_says_what_the_results_are_made_from(score: Score, tmp_path
     assert len(manifest["grader"]["sha256"]) == 64
     assert manifest["versions"]["graders"] == graders.__version__
     assert "rapidfuzz" in manifest["metrics"]["near"]
-    assert manifest["inputs"][0]["lines"] == 3060
+    assert manifest["inputs"][0]["lines"] == 1530
     assert manifest["options"]["rouge_measure"] == "fmeasure"
     assert manifest["sandbox"] is None
 
@@ -276,7 +276,7 @@ PROGRAM = """
 import os, signal, sys
 from io import FileIO
 from graders.engine import crew, output
-crew._PURE_BLOCK = 1 << 14
+crew._PURE_BLOCK = 1 << 13
 place, number = map(int, os.environ.get("DIES", "-1 0").split())
 class Mortal(FileIO):
     def write(self, data):
@@ -312,7 +312,7 @@ def here(
 
     def command(rows: str, *more: str) -> tuple[int, str]:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+        monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 13)
         code = _main(["score", "grader.json", rows, *more, "--workers", "0", "-o", "out.jsonl"])
         return code, capfd.readouterr().err
 
@@ -383,7 +383,7 @@ def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
 
 def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    data = lines(3000)
+    data = lines(1500)
     (tmp_path / "rows.jsonl").write_bytes(data)
     graders.score_file(graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl")
     running = start(tmp_path, "-", stdin=subprocess.PIPE)
@@ -404,7 +404,7 @@ def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path, 
 
 def test_a_full_disk_costs_no_row(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    (tmp_path / "rows.jsonl").write_bytes(lines(3000))
+    (tmp_path / "rows.jsonl").write_bytes(lines(1500))
     graders.score_file(
         graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
     )
@@ -523,7 +523,7 @@ def test_a_refused_run_does_not_touch_the_last_step_of_another(
     other = graders.load({**GRADER, "calculate_output": "same"})
     with pytest.raises(RowsError, match="the grader has changed"):
         graders.score_file(other, rows, tmp_path / "out.jsonl", resume=True)
-    assert score(resume=True).resumed == 3030
+    assert score(resume=True).resumed == 1515
 
 
 def test_a_second_run_is_refused_until_the_very_last_step(
@@ -582,12 +582,12 @@ def test_a_complete_stream_is_compared_too(tmp_path: Path, here: Here) -> None:
 
 def test_a_stopped_stream_is_compared_as_far_as_it_was_scored(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
-    data = lines(4000)
+    data = lines(2000)
     (tmp_path / "rows.jsonl").write_bytes(data)
     graders.score_file(
         graders.load(GRADER), tmp_path / "rows.jsonl", tmp_path / "expected.jsonl", workers=0
     )
-    assert here(data, "--max-failures", "100")[0] == 1
+    assert here(data, "--max-failures", "50")[0] == 1
     kept = partial_of(tmp_path / "out.jsonl").read_bytes().count(b"\n")
     changed = data.splitlines(keepends=True)
     changed[kept - 50] = b'{"item": {"a": "new"}, "sample": "new"}\n'

@@ -29,7 +29,7 @@ def results(path: Path) -> list[Any]:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so small that a few thousand rows make many."""
-    monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 13)
+    monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 12)
 
 
 @pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 8))])
@@ -41,11 +41,11 @@ def test_any_number_of_workers_gives_the_same_bytes_and_figures(
     run = score(workers=workers)
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
     assert run.tally.to_dict() == expected.tally.to_dict()
-    assert run.tally.failed > 50
+    assert run.tally.failed > 40
     assert 1 <= len(run.peaks) <= workers
 
 
-@pytest.mark.parametrize("workers", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 @pytest.mark.usefixtures("small_blocks")
 def test_a_pipe_gives_the_same_bytes_as_a_file(
     score: Score, tmp_path: Path, rows: Path, workers: int
@@ -93,7 +93,7 @@ def test_several_files_are_scored_as_one_and_named_in_failures(
     ("where", "limit", "indexes"),
     [
         (RowRange(10, 20), None, range(10, 20)),
-        (RowRange(2990), None, range(2990, 3030)),
+        (RowRange(1490), None, range(1490, 1515)),
         (None, 7, range(7)),
         (RowRange(100, 200), 3, range(100, 103)),
         (RowRange(100, 200), 300, range(100, 200)),
@@ -174,7 +174,7 @@ def test_a_limit_reads_as_it_was_written(limit: MaxFailures, text: str) -> None:
     assert str(limit) == text
 
 
-@pytest.mark.parametrize("limit", [MaxFailures(count=20), MaxFailures(share=0.01)])
+@pytest.mark.parametrize("limit", [MaxFailures(count=20), MaxFailures(share=0.02)])
 @pytest.mark.usefixtures("small_blocks")
 def test_too_many_failures_stop_a_run_early_and_it_goes_on_with_a_higher_limit(
     score: Score, tmp_path: Path, limit: MaxFailures
@@ -183,7 +183,7 @@ def test_too_many_failures_stop_a_run_early_and_it_goes_on_with_a_higher_limit(
     with pytest.raises(StoppedError, match="more than the") as stopped:
         score(max_failures=limit)
     assert 20 < stopped.value.run.tally.failed < 60
-    assert stopped.value.run.tally.rows < 2500
+    assert stopped.value.run.tally.rows < 1300
     assert not (tmp_path / "out.jsonl").exists()
     run = score(resume=True)
     assert run.resumed == stopped.value.run.tally.rows
@@ -199,7 +199,7 @@ def test_a_failed_row_can_stop_the_run_by_name(score: Score) -> None:
 def test_a_failed_row_can_be_zero(score: Score, tmp_path: Path) -> None:
     run = score(on_error="zero")
     failed = [line for line in results(tmp_path / "out.jsonl") if line["failures"]]
-    assert len(failed) == run.tally.failed > 50
+    assert len(failed) == run.tally.failed > 40
     assert {line["reward"] for line in failed} == {0.0}
 
 
@@ -209,12 +209,13 @@ def test_progress_tells_rows_and_bytes(score: Score, rows: Path) -> None:
     score(on_progress=lambda now: told.append((now.tally.rows, now.done)))
     assert len(told) > 5
     assert told == sorted(told)
-    assert told[-1] == (3030, rows.stat().st_size)
+    assert told[-1] == (1515, rows.stat().st_size)
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("small_blocks")
 def test_only_the_failed_rows_of_an_earlier_run_are_scored_again(
-    score: Score, tmp_path: Path, rows: Path
+    score: Score, tmp_path: Path, rows: Path, workers: int
 ) -> None:
     good = rows.read_bytes()
     expected = score(output="expected.jsonl")
@@ -225,11 +226,11 @@ def test_only_the_failed_rows_of_an_earlier_run_are_scored_again(
     ]
     rows.write_bytes(b"".join(broken))
     earlier = score()
-    assert earlier.tally.failed > expected.tally.failed + 200
+    assert earlier.tally.failed > expected.tally.failed + 100
     for name in ("out.jsonl.manifest.json",):
         (tmp_path / name).unlink()  # It says that the rows were others.
     rows.write_bytes(good)
-    run = score(output="again.jsonl", only_failed=tmp_path / "out.jsonl", workers=1)
+    run = score(output="again.jsonl", only_failed=tmp_path / "out.jsonl", workers=workers)
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
     assert run.tally.to_dict() == expected.tally.to_dict()
     # In place, too.
@@ -257,8 +258,9 @@ def test_options_that_cannot_be_are_told(score: Score) -> None:
         score(output="/dev/null", resume=True)
 
 
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_grade_many_gives_the_same_grades_from_workers_and_reads_only_a_little_ahead(
-    grader: graders.Grader,
+    grader: graders.Grader, workers: int
 ) -> None:
     rows = [json.loads(line) for line in lines(400).splitlines() if line.startswith(b"{")]
     alone = list(grader.grade_many(rows))
@@ -271,7 +273,7 @@ def test_grade_many_gives_the_same_grades_from_workers_and_reads_only_a_little_a
             taken += 1
             yield row
 
-    for done, grade in enumerate(grader.grade_many(counted(), workers=2, chunk=10)):
+    for done, grade in enumerate(grader.grade_many(counted(), workers=workers, chunk=10)):
         assert grade == alone[done]
         assert taken <= done + 10 * 5
     assert done + 1 == len(alone)
@@ -381,12 +383,15 @@ def test_the_rows_before_one_that_breaks_the_iterator_are_graded(
         next(grades)
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("small_blocks")
-def test_what_was_read_before_a_file_breaks_is_scored(score: Score, tmp_path: Path) -> None:
+def test_what_was_read_before_a_file_breaks_is_scored(
+    score: Score, tmp_path: Path, workers: int
+) -> None:
     packed = tmp_path / "rows.jsonl.gz"
-    packed.write_bytes(gzip.compress(lines(6000))[:-1000])
+    packed.write_bytes(gzip.compress(lines(3000))[:-1000])
     with pytest.raises(RowsError, match=r"cannot be read: .*; the finished rows are in .*--resume"):
-        score(source=packed, workers=1)
+        score(source=packed, workers=workers)
     assert len((tmp_path / "out.jsonl.partial").read_bytes().splitlines()) > 1000
 
 

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graders.jobs import ApiError, Store
+from tests.examples import examples
 
 HOSTILE = [
     "../../etc/passwd", "/etc/passwd", "..", ".", "", "file-\0", "file-/../x", "file-x\n", "%2e%2e",
@@ -189,7 +190,7 @@ def test_a_page_that_cannot_be_is_refused(store: Store, arguments: Any) -> None:
 
 
 @settings(
-    max_examples=30,
+    max_examples=examples(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graders.jobs import ApiError, Store
+from tests.examples import examples
 
 FIELDS = {
     "id", "object", "created_at", "finished_at", "status", "model", "fine_tuned_model",
@@ -156,7 +157,7 @@ def test_a_limit_is_checked(store: Store, body: Any, limit: Any) -> None:
 
 
 @settings(
-    max_examples=20,
+    max_examples=examples(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(size=st.integers(1, 7), paused=st.integers(0, 5))

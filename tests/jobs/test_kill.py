@@ -51,7 +51,7 @@ def killed(store: Store, folder: Path, url: str = "-", stride: int = 1) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [20, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_killed_at_every_transaction_ends_as_if_nobody_had(
     store: Store, body: Any, tmp_path: Path, stride: int
 ) -> None:
@@ -86,7 +86,8 @@ def test_a_run_with_a_model_killed_at_every_transaction_asks_for_nothing_that_it
     assert found["kills"] > 60 / stride
 
 
-@pytest.mark.parametrize(("kills", "epochs"), [(2, 8), pytest.param(8, 50, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "epochs"), [(2, 8), (8, 50)])
 def test_a_worker_killed_at_any_time_goes_on(
     store: Store, body: Any, kills: int, epochs: int
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_worker_killed_at_any_time_goes_on(
     assert store.files.path(job["result_files"][0]).read_bytes() == result
 
 
+@pytest.mark.slow
 def test_two_processes_never_run_one_job_at_once(store: Store, body: Any) -> None:
     name = store.jobs.create(body(hyperparameters={"n_epochs": 3, "batch_size": 1}))["id"]
     workers = [begin(store, name) for _ in range(2)]

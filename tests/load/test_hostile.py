@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import time
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.load
 ATTACKS = Path(__file__).parents[1] / "hostile" / "attacks"
 MEGABYTES = 1 << 20
 SECONDS = float(os.environ.get("GRADERS_LOAD_SECONDS", "12"))
-WORDS = " ".join(f"w{n % 5003}" for n in range(300_000))
 # At most so long for one hostile request, its share of two busy cores and its queue included.
 HOSTILE_SECONDS = 60.0
 
@@ -36,71 +36,75 @@ def similar(metric: str) -> dict[str, Any]:
     return {**CLOSE, "evaluation_metric": metric}
 
 
-HEAVY: dict[str, dict[str, Any]] = {
-    "a template a thousand times": body(
-        {**EXACT, "input": "{{ item.big }}" * 1000, "reference": "x"}, big="y" * MEGABYTES
-    ),
-    "an item a thousand times": body(
-        {**EXACT, "input": "{{ item }}" * 1000}, big=[["z" * 1000] * 10] * 100
-    ),
-    "amplified in every sub-grader": body(
-        multi(
-            "+".join(f"g{n}" for n in range(100)),
-            **{f"g{n}": {**EXACT, "input": "{{ item.big }}" * 50} for n in range(100)},
+@functools.cache
+def heavy() -> dict[str, dict[str, Any]]:
+    """Bodies of requests by what is heavy in them: some hundred megabytes, made where wanted."""
+    words = " ".join(f"w{n % 5003}" for n in range(300_000))
+    return {
+        "a template a thousand times": body(
+            {**EXACT, "input": "{{ item.big }}" * 1000, "reference": "x"}, big="y" * MEGABYTES
         ),
-        big="y" * MEGABYTES,
-    ),
-    "fuzzy, quadratic": body(similar("fuzzy_match"), "ab" * 600_000, answer="bca" * 400_000),
-    "rouge_l, quadratic": body(similar("rouge_l"), WORDS, answer=" ".join(WORDS.split()[::-1])),
-    "meteor, quadratic": body(similar("meteor"), WORDS, answer=" ".join(WORDS.split()[::-1])),
-    "bleu, long": body(similar("bleu"), WORDS + "\n", answer=WORDS),
-    "gleu, long": body(similar("gleu"), WORDS, answer=WORDS[::-1]),
-    "rouge_5, long": body(similar("rouge_5"), WORDS, answer=WORDS[::-1]),
-    "one word": body(similar("meteor"), "a" * (2 * MEGABYTES), answer="a" * (MEGABYTES)),
-    "punctuation": body(similar("bleu"), "." * MEGABYTES, answer="?!" * (MEGABYTES // 2)),
-    "apostrophes": body(similar("bleu"), "'" * MEGABYTES, answer="''s " * (MEGABYTES // 4)),
-    "blanks": body(similar("bleu"), " " * MEGABYTES + "x", answer="\t" * MEGABYTES),
-    "combining marks": body(similar("rouge_1"), "e\u0301" * (MEGABYTES // 8), answer="e\u0301" * 1000),
-    "a power tower": body(multi("9^9^9^9^9^9^9^9")),
-    "a power of powers": body(multi("((((a+9)^99)^99)^99)^99")),
-    "exp of exp": body(multi("exp(exp(exp(exp(9))))")),
-    "a long sum": body(multi("+".join(["a"] * 200_000))),
-    "deep brackets": body(multi("(" * 100_000 + "a" + ")" * 100_000)),
-    "deep functions": body(multi("abs(" * 50_000 + "a" + ")" * 50_000)),
-    "minuses": body(multi("-" * 100_000 + "a")),
-    "a huge number": body(multi("9" * 200_000 + "+a")),
-    "python in a formula": body(multi("__import__('os').system('id')")),
-    "attributes in a formula": body(multi("a.__class__.__mro__[1].__subclasses__()")),
-    "a comprehension in a formula": body(multi("max([x for x in range(9**9)])")),
-    "a huge min": body(multi("min(" + ",".join(["a"] * 100_000) + ")")),
-    "a hundred sub-graders": body(
-        multi(
-            "+".join(f"g{n}" for n in range(100)),
-            **{f"g{n}": {**CLOSE, "evaluation_metric": "meteor"} for n in range(100)},
+        "an item a thousand times": body(
+            {**EXACT, "input": "{{ item }}" * 1000}, big=[["z" * 1000] * 10] * 100
         ),
-        WORDS[:20_000], answer=WORDS[10_000:30_000],
-    ),
-    "ten thousand sub-graders": body(
-        multi("g0", **{f"g{n}": {**EXACT, "input": "a"} for n in range(10_000)})
-    ),
-    "a template of braces": body({**EXACT, "input": "{{" * 500_000}),
-    "a template of half templates": body({**EXACT, "input": "{{ item." * 200_000}),
-    "a deep path": body({**EXACT, "input": "{{ item" + ".a" * 100_000 + " }}"}),
-    "a deep index": body({**EXACT, "input": "{{ item" + "[0]" * 100_000 + " }}"}),
-    "a huge index": body({**EXACT, "input": "{{ item.answer[" + "9" * 10_000 + "] }}"}),
-    "a jinja loop": body({**EXACT, "input": "{% for x in range(999999999) %}a{% endfor %}"}),
-    "a jinja escape": body({**EXACT, "input": "{{ item.__class__.__mro__[1].__subclasses__() }}"}),
-    "a huge python source": body(
-        {"type": "python", "name": "p", "source": "x = 1\n" * 30_000 + "def grade(s, i):\n    return 1.0\n"}
-    ),
-    "a python source of brackets": body({"type": "python", "name": "p", "source": "(" * 200_000}),
-    "a long name": body({**EXACT, "name": "n" * MEGABYTES}),
-    "many unknown fields": body({**EXACT, **{f"f{n}": n for n in range(50_000)}}),
-    "a sample of deep JSON": body({**EXACT, "input": "{{ sample.output_json }}"}, "[" * 900_000),
-    "a sample of much JSON": body(
-        {**EXACT, "input": "{{ sample.output_json[5] }}"}, json.dumps([[]] * 500_000)
-    ),
-}  # fmt: skip
+        "amplified in every sub-grader": body(
+            multi(
+                "+".join(f"g{n}" for n in range(100)),
+                **{f"g{n}": {**EXACT, "input": "{{ item.big }}" * 50} for n in range(100)},
+            ),
+            big="y" * MEGABYTES,
+        ),
+        "fuzzy, quadratic": body(similar("fuzzy_match"), "ab" * 600_000, answer="bca" * 400_000),
+        "rouge_l, quadratic": body(similar("rouge_l"), words, answer=" ".join(words.split()[::-1])),
+        "meteor, quadratic": body(similar("meteor"), words, answer=" ".join(words.split()[::-1])),
+        "bleu, long": body(similar("bleu"), words + "\n", answer=words),
+        "gleu, long": body(similar("gleu"), words, answer=words[::-1]),
+        "rouge_5, long": body(similar("rouge_5"), words, answer=words[::-1]),
+        "one word": body(similar("meteor"), "a" * (2 * MEGABYTES), answer="a" * (MEGABYTES)),
+        "punctuation": body(similar("bleu"), "." * MEGABYTES, answer="?!" * (MEGABYTES // 2)),
+        "apostrophes": body(similar("bleu"), "'" * MEGABYTES, answer="''s " * (MEGABYTES // 4)),
+        "blanks": body(similar("bleu"), " " * MEGABYTES + "x", answer="\t" * MEGABYTES),
+        "combining marks": body(similar("rouge_1"), "e\u0301" * (MEGABYTES // 8), answer="e\u0301" * 1000),
+        "a power tower": body(multi("9^9^9^9^9^9^9^9")),
+        "a power of powers": body(multi("((((a+9)^99)^99)^99)^99")),
+        "exp of exp": body(multi("exp(exp(exp(exp(9))))")),
+        "a long sum": body(multi("+".join(["a"] * 200_000))),
+        "deep brackets": body(multi("(" * 100_000 + "a" + ")" * 100_000)),
+        "deep functions": body(multi("abs(" * 50_000 + "a" + ")" * 50_000)),
+        "minuses": body(multi("-" * 100_000 + "a")),
+        "a huge number": body(multi("9" * 200_000 + "+a")),
+        "python in a formula": body(multi("__import__('os').system('id')")),
+        "attributes in a formula": body(multi("a.__class__.__mro__[1].__subclasses__()")),
+        "a comprehension in a formula": body(multi("max([x for x in range(9**9)])")),
+        "a huge min": body(multi("min(" + ",".join(["a"] * 100_000) + ")")),
+        "a hundred sub-graders": body(
+            multi(
+                "+".join(f"g{n}" for n in range(100)),
+                **{f"g{n}": {**CLOSE, "evaluation_metric": "meteor"} for n in range(100)},
+            ),
+            words[:20_000], answer=words[10_000:30_000],
+        ),
+        "ten thousand sub-graders": body(
+            multi("g0", **{f"g{n}": {**EXACT, "input": "a"} for n in range(10_000)})
+        ),
+        "a template of braces": body({**EXACT, "input": "{{" * 500_000}),
+        "a template of half templates": body({**EXACT, "input": "{{ item." * 200_000}),
+        "a deep path": body({**EXACT, "input": "{{ item" + ".a" * 100_000 + " }}"}),
+        "a deep index": body({**EXACT, "input": "{{ item" + "[0]" * 100_000 + " }}"}),
+        "a huge index": body({**EXACT, "input": "{{ item.answer[" + "9" * 10_000 + "] }}"}),
+        "a jinja loop": body({**EXACT, "input": "{% for x in range(999999999) %}a{% endfor %}"}),
+        "a jinja escape": body({**EXACT, "input": "{{ item.__class__.__mro__[1].__subclasses__() }}"}),
+        "a huge python source": body(
+            {"type": "python", "name": "p", "source": "x = 1\n" * 30_000 + "def grade(s, i):\n    return 1.0\n"}
+        ),
+        "a python source of brackets": body({"type": "python", "name": "p", "source": "(" * 200_000}),
+        "a long name": body({**EXACT, "name": "n" * MEGABYTES}),
+        "many unknown fields": body({**EXACT, **{f"f{n}": n for n in range(50_000)}}),
+        "a sample of deep JSON": body({**EXACT, "input": "{{ sample.output_json }}"}, "[" * 900_000),
+        "a sample of much JSON": body(
+            {**EXACT, "input": "{{ sample.output_json[5] }}"}, json.dumps([[]] * 500_000)
+        ),
+    }  # fmt: skip
 
 
 def answered(name: str, reply: Reply) -> None:
@@ -129,11 +133,11 @@ def test_heavy_requests_one_after_the_other(shared: Serving) -> None:
         people = Crowd()
         times: dict[str, float] = {}
         async with people.around(shared.port, 2, python=False):
-            for name, sent in HEAVY.items():
+            for name, sent in heavy().items():
                 began = time.monotonic()
                 answered(name, await ask(shared.port, "POST", RUN, sent, seconds=HOSTILE_SECONDS))
                 times[name] = time.monotonic() - began
-            for name, sent in HEAVY.items():
+            for name, sent in heavy().items():
                 checked = {"grader": sent["grader"]}
                 reply = await ask(shared.port, "POST", VALIDATE, checked, seconds=HOSTILE_SECONDS)
                 assert reply.status in (200, 400, 413), (name, reply.status, reply.body[:300])
@@ -151,9 +155,9 @@ def test_heavy_requests_all_at_once(serve: Any) -> None:
         people = Crowd()
         async with people.around(server.port, 2, python=False):
             replies = await asyncio.gather(
-                *(ask(server.port, "POST", RUN, sent, seconds=300) for sent in HEAVY.values())
+                *(ask(server.port, "POST", RUN, sent, seconds=300) for sent in heavy().values())
             )
-        for name, reply in zip(HEAVY, replies, strict=True):
+        for name, reply in zip(heavy(), replies, strict=True):
             if reply.status in (429, 503):
                 continue  # Too busy is an answer too.
             answered(name, reply)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.fuzz import ratio
@@ -46,6 +46,7 @@ TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from("abc"), ma
 
 
 @given(TEXT, TEXT)
+@example("a" * 30, "ab")
 def test_a_huge_text_comes_out_as_rapidfuzz_says(candidate: str, reference: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fuzzy, "LONG", 1)

@@ -1,4 +1,4 @@
-"""Every metric equals its library with `==`: on 500 pairs on every run, on many more when asked."""
+"""Every metric equals its library with `==`: on 250 pairs on every run, on many more when asked."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MEASURES: tuple[Literal["fmeasure", "recall", "precision"], ...] = (
 Pair = tuple[str, str]
 
 
-@pytest.fixture(scope="module", params=[8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[16, pytest.param(1, marks=pytest.mark.slow)])
 def pairs(corpus: Any, request: pytest.FixtureRequest) -> list[Pair]:
-    """Two of long texts, and every eighth of the corpus: it begins with each edge case beside each."""
+    """Two of long texts, and every sixteenth of the corpus: it begins with each edge case beside each."""
     long, short = corpus.long_pairs(2, 2_000), corpus.pairs(4_000)
     return [*long, *short[:: request.param]]
 

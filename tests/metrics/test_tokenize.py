@@ -38,9 +38,9 @@ def latin(texts: list[str]) -> list[str]:
     return [line for line in lines if LATIN.fullmatch(line)]
 
 
-@pytest.fixture(scope="module", params=[4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[12, pytest.param(1, marks=pytest.mark.slow)])
 def texts(corpus: Any, edge_cases: list[str], request: pytest.FixtureRequest) -> list[str]:
-    """All edge cases, and every fourth of the other texts."""
+    """All edge cases, and every twelfth of the other texts."""
     pairs = corpus.pairs(12_000 // request.param)
     found = sorted({text for pair in pairs for text in pair} | set(corpus.paragraphs))
     return edge_cases + found[:: request.param]
@@ -49,7 +49,7 @@ def texts(corpus: Any, edge_cases: list[str], request: pytest.FixtureRequest) ->
 def test_word_tokens_equal_nltk(texts: list[str], library: Any) -> None:
     tokenizer = Tokenizer()
     some = latin(texts)
-    assert len(some) > 700
+    assert len(some) > 250
     for text in some:
         wanted = library.word_tokenize(text)
         assert remembered(tokenizer, text) == wanted
@@ -123,14 +123,14 @@ def test_word_tokens_do_not_depend_on_the_texts_coded_together(
 def test_other_texts_follow_the_international_rule(texts: list[str], library: Any) -> None:
     tokenizer = Tokenizer()
     some = [text for text in texts if not LATIN.fullmatch(text)]
-    assert len(some) > 250
+    assert len(some) > 100
     for text in some:
         wanted = library.intl(text)
         assert tokenizer.tokens(text) == wanted
         assert remembered(tokenizer, text) == wanted
 
 
-@pytest.mark.parametrize("size", range(1, 5))
+@pytest.mark.parametrize("size", [1, 2, 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_pieces_cut_without_the_rules_are_cut_as_by_them(size: int) -> None:
     for characters in itertools.product("aB.,!'\"$_`(\0", repeat=size):
         piece = "".join(characters)

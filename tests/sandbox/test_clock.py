@@ -219,7 +219,8 @@ def test_a_call_nobody_waits_for_is_killed(source: str, isolation: Any) -> None:
             target=lambda: done.extend(outcomes(sandbox.perform(call, stop=stop)))
         )
         thread.start()
-        until(lambda: sandbox._scratch and runners(str(sandbox._scratch.path)))
+        # The worker's first process, and one that has the source in hand.
+        until(lambda: sandbox._scratch and len(runners(str(sandbox._scratch.path))) > 1)
         assert not done
         stop.set()
         thread.join(60)

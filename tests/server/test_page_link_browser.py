@@ -93,14 +93,16 @@ GOOD = json.dumps({"grader": "g", "item": "{}", "sample": "s"}).encode()
         ("#__proto__", "damaged"), ("#z1.****", "damaged"), (fragment(GOOD)[:-6], "damaged"),
         ("#z9.AAAA", "newer graders"), (fragment(b"null"), "damaged"), (fragment(b"\xff\xfe"), "damaged"),
         (fragment(b'{"grader": 1, "item": [], "sample": {}}'), "damaged"),
-        (fragment(b"[" * 9_000_000), "damaged"), (fragment(b" " * 60_000_000), "unpacks to more"),
+        # Packed where it is wanted, not by everyone who looks for tests here.
+        (lambda: fragment(b"[" * 9_000_000), "damaged"),
+        (lambda: fragment(b" " * 60_000_000), "unpacks to more"),
     ],
     ids=range(13),
 )  # fmt: skip
 def test_a_damaged_link_gets_a_sentence(
-    visit: Callable[..., Visit], damaged: str, said: str
+    visit: Callable[..., Visit], damaged: str | Callable[[], str], said: str
 ) -> None:
-    page = visit(damaged)
+    page = visit(damaged if isinstance(damaged, str) else damaged())
     page.page.locator(".notice.bad", has_text=said).wait_for()
     page.start("string_check")
     assert page.run() == "1.0000"

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 import graders
 from graders.plan import build
+from graders.server import desk
+from graders.server.option import Limits, ServeOptions
+from graders.server.pool import Pool
 from graders.server.weight import excess
 from tests.server.process import BEARER, Answer, Serving
 from tests.server.test_grader import CHECK, ITEM, PYTHON, SIMILAR
@@ -22,10 +30,11 @@ SLEEPER: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_killed_grading_processes_are_replaced(start: Callable[..., Serving]) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_killed_grading_processes_are_replaced(start: Callable[..., Serving], times: int) -> None:
     server = start("--jobs", "0")
     assert server.run(PYTHON, "x", ITEM).json["reward"] > 0
-    for _ in range(2):  # What takes a lost one's place is no other.
+    for _ in range(times):  # What takes a lost one's place is no other.
         for child in children_of(server.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
@@ -91,13 +100,22 @@ def test_long_bodies_are_refused(guarded: Serving) -> None:
     assert guarded.run(CHECK, "x" * 500_000, ITEM, **BEARER).status == 200
 
 
-def test_metrics_that_take_too_long_are_given_up(start: Callable[..., Serving]) -> None:
-    server = start("--metric-timeout", "0.05", "--jobs", "0")
+def test_metrics_that_take_too_long_are_given_up(tmp_path: Path) -> None:
     words = " ".join(f"w{n % 997}" for n in range(30_000))
     slow = {**SIMILAR, "evaluation_metric": "meteor"}
-    answer = server.run(slow, words, {"answer": words[::-1]})
-    assert (answer.status, answer.error["code"]) == (504, "timeout")
-    assert server.ask("GET", "/healthz").status == 200
+    body = {"grader": slow, "model_sample": words, "item": {"answer": words[::-1]}}
+
+    async def asked() -> desk.Answer:
+        limits = Limits(metric_seconds=0.05)
+        pool = Pool(ServeOptions(data_dir=tmp_path, jobs=0, processes=1, limits=limits))
+        await pool.start()
+        try:
+            return await pool.ask("run", json.dumps(body).encode())
+        finally:
+            await pool.close()
+
+    answer = asyncio.run(asked())
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (504, "timeout")
 
 
 def test_a_grader_that_sleeps_too_long_is_given_up(guarded: Serving) -> None:

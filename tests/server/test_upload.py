@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from tests.server.process import Answer, Serving
@@ -30,7 +29,11 @@ def _add(server: Serving, name: str, content: bytes) -> Answer:
     return server.ask("POST", f"/v1/uploads/{name}/parts", body, Content_Type=kind)
 
 
+# The SDK takes a second to import, and what it asks for others ask by hand; so does `make test-clients`.
+@pytest.mark.slow
 def test_sdk_uploads_in_chunks(server: Serving, tmp_path: Path) -> None:
+    import openai
+
     content = os.urandom(5 << 20)
     (tmp_path / "rows.jsonl").write_bytes(content)
     client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="-")

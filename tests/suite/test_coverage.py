@@ -109,15 +109,20 @@ LONG = "def grade(s, i):\n    x = 1\n    if x == 0: return 0\n"
 CHAIN = (
     LONG + "".join(f"    elif x == -{n}: return {n}\n" for n in range(1, 500)) + "    return 1\n"
 )
+LINK = CHAIN.partition("    elif x == -200:")[0] + "    return 1\n"
 FLAT = LONG + "".join(f"    if x == -{n}: return {n}\n" for n in range(1, 5000)) + "    return 1\n"
-SHORT = FLAT.partition("    if x == -1000:")[0] + "    return 1\n"
+SHORT = FLAT.partition("    if x == -400:")[0] + "    return 1\n"
 
 
 @pytest.mark.parametrize(
     ("source", "points"),
-    [(CHAIN, 1504), (SHORT, 3004), pytest.param(FLAT, 15004, marks=pytest.mark.slow)],
-    ids=["chain", "flat", "longest"],
-)
+    [
+        (LINK, 604), (SHORT, 1204),
+        pytest.param(CHAIN, 1504, marks=pytest.mark.slow),
+        pytest.param(FLAT, 15004, marks=pytest.mark.slow),
+    ],
+    ids=["chain", "flat", "longest chain", "longest"],
+)  # fmt: skip
 def test_a_long_source_is_followed_whole(write: Write, source: str, points: int) -> None:
     coverage, _ = covered(write(suite_of(python(source), "x")))
     (part,) = coverage.parts

@@ -89,8 +89,8 @@ def test_a_failure_is_an_explanation_and_no_traceback(here: Here) -> None:
 
 
 @pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_it_works_with_xdist(project: pytest.Pytester, processes: str) -> None:
-    run(project, "-n", processes).assert_outcomes(passed=2, failed=2)
+def test_it_works_with_xdist(here: Here, processes: str) -> None:
+    here("-n", processes).assert_outcomes(passed=2, failed=2)
 
 
 def test_junit_xml_has_each_test(project: pytest.Pytester, here: Here) -> None:

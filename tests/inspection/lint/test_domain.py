@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graders.formula import compile_formula
@@ -70,6 +70,7 @@ FORMULAS = st.recursive(
 
 
 @given(FORMULAS)
+@example("(b ^ 400) ^ 9")
 def test_an_interval_holds_every_value_of_its_formula(text: str) -> None:
     formula = compile_formula(text, list(DOMAINS))
     low, high = interval(formula, DOMAINS)
