@@ -23,7 +23,7 @@ MADE = "<!-- Made by tools/reference.py (make docs). Do not edit. -->\n"
 
 CONFIG_HEAD = """# Grader configs
 
-The six types, as the hosted services take them in reinforcement fine-tuning (RFT) and Evals. A
+The types, as the hosted services take them in reinforcement fine-tuning (RFT) and Evals. A
 config is JSON or YAML and stands alone or inside a request body; `graders.load`, and GRADER on the
 command line, find it in
 

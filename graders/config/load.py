@@ -39,7 +39,7 @@ class Loaded:
     """A config and what came with it.
 
     Attributes:
-        config: one of the six grader types, or the criteria of an eval.
+        config: one of the grader types, or the criteria of an eval.
         name: what to call the source in messages: the path, or `grader`.
         place: where in the source the grader stands.
         item: the `item` of a `graders.run` body, None elsewhere.
@@ -69,8 +69,8 @@ def load(source: Source, *, dialect: Dialect = "hosted") -> Any:
         dialect: the dialect of the templates.
 
     Returns:
-        A StringCheck, TextSimilarity, Python, ScoreModel, LabelModel or Multi; an EvalCriteria
-        for more than one criterion.
+        A StringCheck, TextSimilarity, Python, ScoreModel, LabelModel, Endpoint or Multi; an
+        EvalCriteria for more than one criterion.
 
     Raises:
         ConfigError: the source cannot be read, or the config has faults: all of them.

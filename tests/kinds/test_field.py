@@ -1,4 +1,4 @@
-"""The six grader types: every field, enum and limit, in the forms real configs have."""
+"""The grader types: every field, enum and limit, in the forms real configs have."""
 
 from __future__ import annotations
 
