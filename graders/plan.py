@@ -5,7 +5,7 @@ Immutable and cheap to build; a worker process builds its own from the config, n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,14 @@ from graders.kinds import (
     kind_of,
 )
 from graders.metrics import signature
-from graders.template import JinjaTemplate, Path, Template, compile_template
+from graders.template import (
+    JinjaTemplate,
+    Path,
+    Rendered,
+    Template,
+    compile_template,
+    render_column,
+)
 
 __all__ = ["Leaf", "Plan", "build"]
 
@@ -107,7 +114,22 @@ class Plan:
     @property
     def asks(self) -> bool:
         """Whether any leaf asks a performer, so that a row may take long."""
-        return any(one.performer not in {"itself", "metrics"} for one in self.leaves)
+        return bool(self.performers)
+
+    @property
+    def performers(self) -> frozenset[Performer]:
+        """Who acts on what its leaves ask, but for themselves and the metrics."""
+        return frozenset(one.performer for one in self.leaves) - {"itself", "metrics"}
+
+    def render(self, index: int, items: Sequence[Any], samples: Sequence[Any]) -> Rendered:
+        """Return what one of its templates gives for a column of rows with prepared samples."""
+        return render_column(
+            self.templates[index],
+            items,
+            samples,
+            rendering=self.choices.rendering,
+            tool_arguments=self.choices.tool_arguments,
+        )
 
     @property
     def asks_servers(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from graders import jsontext
 from graders.errors import quoted
 
-__all__ = ["Absent", "Unparsed", "item_of", "prepare", "sample_of"]
+__all__ = ["Absent", "Unparsed", "item_of", "prepare", "prepared", "sample_of"]
 
 _ABSENT: Final = object()
 
@@ -64,6 +64,14 @@ def prepare(raw: Any, *, want_json: bool) -> str | dict[str, Any] | Absent:
     elif text is not _ABSENT and not isinstance(text, str):
         raise ValueError(f"sample.output_text is text, not {_kind(text)}")
     return _with_json(sample) if want_json else sample
+
+
+def prepared(raw: Any, *, want_json: bool) -> str | dict[str, Any] | Absent:
+    """Return a sample as `prepare` does; what is none is absent, with the reason."""
+    try:
+        return prepare(raw, want_json=want_json)
+    except ValueError as error:
+        return Absent(str(error))
 
 
 def sample_of(sample: Any) -> dict[str, Any]:

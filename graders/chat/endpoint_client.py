@@ -12,9 +12,10 @@ import os
 import re
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from graders import jsontext
@@ -36,6 +37,8 @@ _LONGEST: Final = 1 << 20
 """Bytes of a request and of a reply, as the service has it."""
 _TRIES: Final = 4
 """The service tries three times more."""
+_MOST_SERVERS: Final = 16
+"""Servers that connections are kept to: who may name a host may still name any path there."""
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
 
@@ -66,14 +69,20 @@ class _Server:
 
     wire: Wire
     key: _Headers
+    rate_limit: float
     free_at: float = 0.0
+    users: int = 0
+    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def turn(self, rate_limit: float) -> None:
-        """Wait until the rate allows another request."""
-        now = asyncio.get_running_loop().time()
-        at = max(now, self.free_at)
-        self.free_at = at + 1 / rate_limit
-        await asyncio.sleep(at - now)
+    async def turn(self, longest: float) -> bool:
+        """Wait until the rate allows another request; False where that is not within `longest` s."""
+        async with self.queue:  # In turn: whoever is given up while it waits takes no turn.
+            now = asyncio.get_running_loop().time()
+            if self.free_at - now > longest:
+                return False
+            await asyncio.sleep(max(0.0, self.free_at - now))
+            self.free_at = max(now, self.free_at) + 1 / self.rate_limit
+            return True
 
 
 class EndpointClient:
@@ -88,7 +97,7 @@ class EndpointClient:
         self.stats = JudgeStats(server="endpoints")
         self._starting = threading.Lock()
         self._loop: Loop | None = None
-        self._servers: dict[tuple[str, tuple[tuple[str, str], ...]], _Server] = {}
+        self._servers: OrderedDict[tuple[Any, ...], _Server] = OrderedDict()
 
     def agree(self, call: EndpointCall) -> None:
         """Return if rows may be sent there.
@@ -134,7 +143,7 @@ class EndpointClient:
         """Close connections. Whoever waits gets errors; whoever asks afterwards opens them again."""
         with self._starting:
             if self._loop is not None:
-                servers, self._servers = list(self._servers.values()), {}
+                servers, self._servers = list(self._servers.values()), OrderedDict()
 
                 async def last() -> None:
                     for server in servers:
@@ -142,12 +151,6 @@ class EndpointClient:
 
                 self._loop.close(last)
                 self._loop = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def _headers(self, call: EndpointCall) -> _Headers:
         """Return what is sent along with rows, the environment's variables in their places."""
@@ -185,15 +188,22 @@ class EndpointClient:
 
         async def work(row: int) -> None:
             sample, item = call.samples[row], call.items[row]
-            replies[row] = await self._row(server, call.rate_limit, sample, item)
+            replies[row] = await self._row(server, sample, item)
 
-        await all_or_none([asyncio.create_task(work(row)) for row in range(len(replies))])
+        server.users += 1
+        try:
+            await self._close_idle()
+            await all_or_none([asyncio.create_task(work(row)) for row in range(len(replies))])
+        finally:
+            server.users -= 1
         return replies
 
     def _server(self, call: EndpointCall, headers: _Headers) -> _Server:
         """Return the server of a call, opened with its first row."""
-        known = (call.url, tuple(headers.header(None).items()))
-        if known not in self._servers:
+        known = (call.url, call.rate_limit, *headers.header(None).items())
+        if known in self._servers:
+            self._servers.move_to_end(known)
+        else:
             parts = urlsplit(call.url)
             query = f"?{parts.query}" if parts.query else ""
             url = parts._replace(query="", fragment="").geturl()
@@ -203,12 +213,16 @@ class EndpointClient:
                 attempts=min(self.options.attempts, _TRIES), max_reply=_LONGEST,
                 pay_once=self.options.pay_once, stats=self.stats,
             )  # fmt: skip
-            self._servers[known] = _Server(wire, headers)
+            self._servers[known] = _Server(wire, headers, call.rate_limit)
         return self._servers[known]
 
-    async def _row(
-        self, server: _Server, rate_limit: float, sample: Mapping[str, Any], item: Any
-    ) -> EndpointReply:
+    async def _close_idle(self) -> None:
+        """Close the connections to servers beyond the most, those first that were longest unused."""
+        idle = [name for name, one in self._servers.items() if not one.users]
+        for name in idle[: max(0, len(self._servers) - _MOST_SERVERS)]:
+            await self._servers.pop(name).wire.close()
+
+    async def _row(self, server: _Server, sample: Mapping[str, Any], item: Any) -> EndpointReply:
         body = {"sample": sample, "item": item, "trace_id": f"trace_{uuid.uuid4()}"}
         try:
             content = jsontext.encode(body)
@@ -219,7 +233,12 @@ class EndpointClient:
                 f"the row has {len(content):,} bytes; an endpoint is sent {_LONGEST:,} at most"
             )
             return EndpointReply(None, ChatError("request", message))
-        await server.turn(rate_limit)
+        if not await server.turn(self.options.deadline):
+            message = (
+                f"the rate of {server.rate_limit:g} requests a second allows none within "
+                f"{self.options.deadline:g} s"
+            )
+            return EndpointReply(None, ChatError("deadline", message))
         try:
             answer = await server.wire.post("", content)
         except WireError as failure:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from graders.cli.option import choice_options, grader_argument, json_option, lay
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import shown
+from graders.metrics.signature import library
 from graders.plan import Plan, build
 from graders.rows import Layout, decode_block, find_source
 
@@ -103,20 +103,13 @@ def verify_lines(found: Sequence[Verified]) -> Iterator[str]:
     """Yield what was found, a line for each sub-grader and each row that differs."""
     for one in found:
         named = f"{shown(one.key)}: " if one.key else ""
-        library = f"{one.library} {_version(one.library)}"
+        made_by = " ".join(library(one.library))
         same = one.rows - one.differing
         verdict = "equal bit for bit" if not one.differing else f"equal, {one.differing:,} not"
         left = f"; {one.skipped:,} without both texts" if one.skipped else ""
-        yield f"{named}{one.metric} as {library} has it: {same:,} of {one.rows:,} rows {verdict}{left}"
+        yield f"{named}{one.metric} as {made_by} has it: {same:,} of {one.rows:,} rows {verdict}{left}"
         for row in one.first:
             yield (
                 f"  row {row.index}: {row.ours!r} here, {row.theirs!r} there, "
                 f"of {shown(row.candidate, 60)} and {shown(row.reference, 60)}"
             )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "(of an unknown version)"

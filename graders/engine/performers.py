@@ -81,8 +81,9 @@ class Means:
         Raises:
             UnavailableError: this machine lacks what a leaf needs.
         """
-        named = {leaf.performer for leaf in plan.leaves} - {"itself", "metrics"}
-        performers = {name: (others or {}).get(name) or self.performer(name) for name in named}
+        performers = {
+            name: (others or {}).get(name) or self.performer(name) for name in plan.performers
+        }
         return Runner(
             plan, performers, repeats=self._judge.repeats if "chat" not in self._given else 1
         )

@@ -5,26 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from graders.plan import Plan
-from graders.sample import Absent, prepare
-from graders.template import render_column
+from graders.sample import prepared
 
 __all__ = ["render_inputs"]
 
 
 def render_inputs(plan: Plan, item: Any, sample: Any) -> dict[str, dict[str, str]]:
     """Return one row's rendered text fields by leaf key; a field that fails is left out."""
-    prepared: Any
-    try:
-        prepared = prepare(sample, want_json=plan.want_json)
-    except ValueError as error:
-        prepared = Absent(str(error))
+    samples = [prepared(sample, want_json=plan.want_json)]
     shown: dict[str, dict[str, str]] = {}
     for leaf in plan.leaves:
         for name, index in leaf.fields.items():
-            rendered = render_column(
-                plan.templates[index], [item], [prepared],
-                rendering=plan.choices.rendering, tool_arguments=plan.choices.tool_arguments,
-            )  # fmt: skip
+            rendered = plan.render(index, [item], samples)
             if not rendered.failures:
                 shown.setdefault(leaf.key, {})[name] = rendered.texts[0]
     return shown

@@ -30,7 +30,7 @@ from graders.metrics import Request, Scorer
 from graders.plan import Leaf, Plan
 from graders.rows import Chunk
 from graders.sample import Absent, prepare
-from graders.template import Rendered, render_column
+from graders.template import Rendered
 
 __all__ = ["Graded", "Runner"]
 
@@ -195,7 +195,7 @@ class Runner:
 
     def _grade_rows(self, items: Sequence[Any], samples: Sequence[Any]) -> Graded:
         plan = self.plan
-        rendered = [self._render(index, items, samples) for index in range(len(plan.templates))]
+        rendered = [plan.render(index, items, samples) for index in range(len(plan.templates))]
         watch = _Watch()
         asking = []
         for leaf in plan.leaves:
@@ -254,15 +254,6 @@ class Runner:
             replies[key] = answers
         watch.turn_to(None)
         return replies
-
-    def _render(self, index: int, items: Sequence[Any], samples: Sequence[Any]) -> Rendered:
-        return render_column(
-            self.plan.templates[index],
-            items,
-            samples,
-            rendering=self.plan.choices.rendering,
-            tool_arguments=self.plan.choices.tool_arguments,
-        )
 
     def _chat_all(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
         if not calls:

@@ -11,8 +11,7 @@ from graders.inspection.sampling import SampledRow
 from graders.metrics import Request, Scorer
 from graders.metrics.definition import Definition
 from graders.plan import Leaf, Plan
-from graders.sample import Absent, prepare
-from graders.template import render_column
+from graders.sample import prepared
 
 __all__ = ["Difference", "Verified", "verify"]
 
@@ -123,20 +122,11 @@ def verify(
 
 def _texts(plan: Plan, leaf: Leaf, rows: Sequence[SampledRow]) -> list[tuple[int, str, str]]:
     """Return (index, candidate, reference) of the rows in which both texts are there."""
-    samples: list[Any] = []
-    for row in rows:
-        try:
-            samples.append(prepare(row.sample, want_json=plan.want_json))
-        except ValueError as error:
-            samples.append(Absent(str(error)))
+    samples = [prepared(row.sample, want_json=plan.want_json) for row in rows]
     items = [row.item for row in rows]
     inputs, references = (
-        render_column(
-            plan.templates[leaf.fields[name]], items, samples,
-            rendering=plan.choices.rendering, tool_arguments=plan.choices.tool_arguments,
-        )
-        for name in ("input", "reference")
-    )  # fmt: skip
+        plan.render(leaf.fields[name], items, samples) for name in ("input", "reference")
+    )
     failed = {*inputs.failures, *references.failures}
     return [
         (row.index, inputs.texts[at], references.texts[at])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from graders.metrics.metric import MetricOptions, checked
 from graders.version import __version__
 
-__all__ = ["signature"]
+__all__ = ["library", "signature"]
 
 
 def signature(metric: str, options: MetricOptions | None = None) -> str:
@@ -25,9 +25,9 @@ def signature(metric: str, options: MetricOptions | None = None) -> str:
     checked(metric)
     options = options or MetricOptions()
     if metric == "fuzzy_match":
-        parts = [("scorer", "ratio/100"), _library("rapidfuzz")]
+        parts = [("scorer", "ratio/100"), library("rapidfuzz")]
     elif metric in {"bleu", "gleu", "meteor"}:
-        parts = [("tok", "latin1-words/intl"), ("punkt", "nltk-english"), _library("regex")]
+        parts = [("tok", "latin1-words/intl"), ("punkt", "nltk-english"), library("regex")]
         if metric == "bleu":
             parts = [("n", "1-4"), ("smooth", "method4"), *parts]
         elif metric == "gleu":
@@ -37,7 +37,7 @@ def signature(metric: str, options: MetricOptions | None = None) -> str:
             parts = [*settings, ("stem", "porter-nltk"), ("syn", "wordnet-3.0"), *parts]
         parts.append(("as", "nltk-3.10"))
     elif options.rouge_backend == "rouge":
-        parts = [("backend", "rouge"), ("measure", options.rouge_measure), _library("rouge")]
+        parts = [("backend", "rouge"), ("measure", options.rouge_measure), library("rouge")]
     else:
         stemmer = "porter-nltk" if options.rouge_stemmer else "no"
         parts = [
@@ -51,7 +51,7 @@ def signature(metric: str, options: MetricOptions | None = None) -> str:
     return "|".join([metric, *(f"{key}:{value}" for key, value in parts)])
 
 
-def _library(name: str) -> tuple[str, str]:
+def library(name: str) -> tuple[str, str]:
     """Return a library with its installed version."""
     # Costs more to import than all the metrics, and only a report asks for signatures.
     from importlib.metadata import PackageNotFoundError, version

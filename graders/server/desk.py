@@ -72,8 +72,7 @@ class _Turn:
 
     def performers(self, plan: Plan) -> dict[Performer, Any]:
         """Return what performs for a plan."""
-        named = {leaf.performer for leaf in plan.leaves} - {"itself", "metrics"}
-        return {name: _InTurn(self, name) for name in named}
+        return {name: _InTurn(self, name) for name in plan.performers}
 
     def one(self, name: Performer) -> Any:
         """Return a performer, started once for all; each takes the `stop` of a turn."""

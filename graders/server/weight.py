@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from graders.plan import Plan
-from graders.sample import Absent, prepare
+from graders.sample import prepared
 from graders.template import (
     JinjaTemplate,
     MissingVariableError,
@@ -30,16 +30,13 @@ MOST_PAIRS: Final = 40_000_000_000
 
 def excess(plan: Plan, item: Any, sample: Any) -> str | None:
     """Return what is too much about a row, in one sentence; None where nothing is."""
-    try:
-        prepared: Any = prepare(sample, want_json=plan.want_json)
-    except ValueError as error:
-        prepared = Absent(str(error))
+    seen = prepared(sample, want_json=plan.want_json)
     lengths: dict[Path, int] = {}
     sizes = []
     for template in plan.templates:
         if isinstance(template, JinjaTemplate):
             return "jinja2 templates are not served"
-        sizes.append(_size(template.parts, lengths, item, prepared))
+        sizes.append(_size(template.parts, lengths, item, seen))
     if (total := sum(sizes)) > MOST_TEXT:
         return (
             f"the templates give {total:,} characters of text for this row; "

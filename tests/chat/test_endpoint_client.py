@@ -6,12 +6,15 @@ import json
 import re
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import graders
+from graders.calls import EndpointCall
 from graders.chat import JudgeOptions
+from graders.chat.endpoint_client import EndpointClient
 from graders.errors import UnavailableError
 from tests.chat.server import Told, error
 from tests.waiting import until
@@ -172,6 +175,32 @@ def test_rows_go_out_no_faster_than_the_rate_allows(serve):
     assert [one.reward for one in grades] == [1.0] * 10
     assert len(server.asked) == 10
     assert only.free_at >= before + 10 / 20  # Each row has taken its share of the seconds.
+
+
+def test_a_rate_that_lets_nobody_through_fails_the_row_and_holds_up_no_other_grader(serve):
+    server = serve(lambda *_: scores({"score": 1}))
+    rows = [{"item": {}, "sample": "x"}] * 3
+    client = EndpointClient(options())
+    call = EndpointCall(f"{server.url}/grade", {}, 1e-9, [{}] * 3, [{}] * 3)
+    replies = client.perform(call)
+    assert sorted(one.score is None for one in replies) == [False, True, True]
+    assert {one.error.message for one in replies if one.error is not None} == {
+        "the rate of 1e-09 requests a second allows none within 300 s"
+    }
+    assert client.perform(replace(call, rate_limit=50.0))[0].score == 1.0
+    client.close()
+    assert len(server.asked) == 1 + len(rows)
+
+
+def test_connections_are_kept_to_few_servers_however_many_are_named(serve):
+    server = serve(lambda *_: scores({"score": 1}))
+    client = EndpointClient(options())
+    for path in range(20):
+        call = EndpointCall(f"{server.url}/{path}", {}, 50.0, [{}], [{}])
+        assert client.perform(call)[0].score == 1.0
+    assert len(client._servers) == 16
+    assert client.perform(EndpointCall(f"{server.url}/0", {}, 50.0, [{}], [{}]))[0].score == 1.0
+    client.close()
 
 
 def test_closing_while_rows_are_under_way_fails_them_with_a_sentence(serve):
