@@ -56,7 +56,7 @@ def verify(
 ) -> int:
     """Compute ROWS' text metrics by rapidfuzz, nltk and rouge-score too, and compare bit for bit.
 
-    Exits with 1 when a score is another float than its library's.
+    Exits with 1 when a score is another float than its library's, or nothing could be compared.
     """
     if grader == "-" and "-" in rows:
         raise click.UsageError("Standard input (-) can be read only once.")
@@ -67,7 +67,10 @@ def verify(
     else:
         for line in verify_lines(found):
             click.echo(line)
-    return 1 if any(one.differing for one in found) else 0
+    for one in found:
+        if not one.rows:
+            say(f"{shown(one.key or one.metric)}: no row has both texts, so nothing was compared")
+    return 1 if any(one.differing or not one.rows for one in found) else 0
 
 
 def verified(plan: Plan, rows: Sequence[str], layout: Layout, limit: int) -> list[Verified]:
@@ -78,7 +81,8 @@ def verified(plan: Plan, rows: Sequence[str], layout: Layout, limit: int) -> lis
     blocks = find_source(rows).blocks(1 << 18)
     sampled = sample_rows((decode_block(block, layout) for block in blocks), limit)
     if sampled.unreadable:
-        say(f"note: {sampled.unreadable:,} rows cannot be read and were left out")
+        noun = "row" if sampled.unreadable == 1 else "rows"
+        say(f"note: {sampled.unreadable:,} {noun} that cannot be read: left out")
     with _bar() as on_progress:
         return compare(plan, sampled.rows, on_progress)
 

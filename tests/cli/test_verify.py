@@ -113,3 +113,13 @@ def test_cosine_has_no_library() -> None:
     plan = build(load({**NEAR, "evaluation_metric": "cosine"}))
     with pytest.raises(OptionError, match="cosine has none"):
         verify(plan, [SampledRow(0, None, {"a": "x"}, "x")])
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]\n", '{"item": {}, "sample": "x"}\n'])
+def test_where_no_row_could_be_compared_nothing_is_called_equal(
+    odd: Path, command: Command, content: str
+) -> None:
+    (odd / "none.jsonl").write_text(content)
+    done = command("verify", "all.json", "none.jsonl")
+    assert done.code == 1
+    assert "fuzzy_match: no row has both texts, so nothing was compared" in done.err
