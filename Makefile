@@ -47,7 +47,7 @@ test-soak: $(VENV)/installed-dev ## 100,000 calls of python graders, 1 % of them
 
 test-large: $(VENV)/installed-dev ## The larger runs of tests that a smaller run covers
 	@$(BIN)/python -m pytest -q -m slow
-	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q tests/property tests/metrics tests/rows tests/inspection tests/engine/test_tally.py tests/test_jsontext.py tests/jobs/test_hyperparameter.py tests/jobs/test_file.py tests/jobs/test_job.py tests/sandbox/test_isolation.py tests/sandbox/test_frame.py tests/chat/test_alone.py tests/suite/test_rewrite.py tests/fuzz/test_replay.py
+	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q tests/property tests/metrics tests/rows tests/inspection tests/batch/test_tally.py tests/test_jsontext.py tests/jobs/test_hyperparameter.py tests/files/test_file.py tests/jobs/test_job.py tests/sandbox/test_isolation.py tests/sandbox/test_frame.py tests/models/test_alone.py tests/suite/test_rewrite.py tests/fuzz/test_replay.py
 
 lint: $(VENV)/installed-dev ## Check style and the floors of the house
 	@echo "==> ruff"
@@ -117,7 +117,7 @@ fuzz: $(VENV)/installed-dev ## Fuzz each reader (FOR=1200 seconds each; TARGETS=
 
 .PHONY: test-judge bench-chat
 test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
-	@$(BIN)/python -m pytest -q -m judge tests/chat
+	@$(BIN)/python -m pytest -q -m judge tests/models
 
 bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
 	@$(BIN)/python -m benchmarks.chat_bench

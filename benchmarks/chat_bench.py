@@ -15,8 +15,8 @@ import time
 from typing import Any
 
 from graders.calls import ChatCall
-from graders.chat import JudgeOptions
-from graders.chat.client import ChatClient
+from graders.models import JudgeOptions
+from graders.models.client import ChatClient
 
 ROUNDS = 3
 SERVER = """

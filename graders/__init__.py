@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graders.api import Explanation, Grader, RetiredModel, load, score_file
+    from graders.batch.cost import Cost, SlowRow
+    from graders.batch.run import MaxFailures, Progress, Run
+    from graders.batch.tally import Figures, Repeats, Tally
     from graders.calls import (
         ChatCall,
         ChatError,
@@ -29,13 +32,8 @@ if TYPE_CHECKING:
         PythonPerformer,
         PythonReply,
     )
-    from graders.chat import JudgeOptions, JudgeStats
     from graders.choices import Choices
     from graders.config import Loaded, dump, schema
-    from graders.engine.cost import Cost, SlowRow
-    from graders.engine.performers import Setup
-    from graders.engine.run import MaxFailures, Progress, Run
-    from graders.engine.tally import Figures, Repeats, Tally
     from graders.errors import (
         ConfigError,
         FailedError,
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from graders.grade import Failure, Grade, Usage
+    from graders.grading.performers import Setup
     from graders.kinds import (
         Endpoint,
         EvalCriteria,
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
         OutputText,
         SamplingParams,
     )
+    from graders.models import JudgeOptions, JudgeStats
     from graders.rows import RowRange
     from graders.sandbox import MissingImport, PythonOptions, PythonSandbox, SlowCall, Stats
     from graders.suite.assertion import assert_reward
@@ -160,12 +160,12 @@ _HOME = {
         "PythonPerformer",
         "PythonReply",
     ),
-    "graders.chat": ("JudgeOptions", "JudgeStats"),
+    "graders.models": ("JudgeOptions", "JudgeStats"),
     "graders.choices": ("Choices",),
     "graders.config": ("Loaded", "dump", "schema"),
-    "graders.engine.cost": ("Cost", "SlowRow"),
-    "graders.engine.run": ("MaxFailures", "Progress", "Run"),
-    "graders.engine.tally": ("Figures", "Repeats", "Tally"),
+    "graders.batch.cost": ("Cost", "SlowRow"),
+    "graders.batch.run": ("MaxFailures", "Progress", "Run"),
+    "graders.batch.tally": ("Figures", "Repeats", "Tally"),
     "graders.errors": (
         "ConfigError",
         "FailedError",
@@ -178,7 +178,7 @@ _HOME = {
         "TemplateError",
         "UnavailableError",
     ),
-    "graders.engine.performers": ("Setup",),
+    "graders.grading.performers": ("Setup",),
     "graders.grade": ("Failure", "Grade", "Usage"),
     "graders.kinds": (
         "Endpoint",

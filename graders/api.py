@@ -14,24 +14,24 @@ from typing import Any, Literal, Self
 
 from graders import config as configs
 from graders import jsontext
+from graders.batch.crew import ENGINES, Crew, Engine
+from graders.batch.earlier import Earlier
+from graders.batch.flow import in_order
+from graders.batch.lane import Job
+from graders.batch.manifest import describe
+from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direct
+from graders.batch.result import read_results
+from graders.batch.run import MaxFailures, Progress, Run, run
+from graders.batch.score import ON_ERROR, OnError
 from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer
-from graders.chat import JudgeOptions, JudgeStats, retirement
 from graders.choices import Choices
 from graders.config.document import spots
-from graders.engine.crew import ENGINES, Crew, Engine
-from graders.engine.earlier import Earlier
-from graders.engine.flow import in_order
-from graders.engine.lane import Job
-from graders.engine.manifest import describe
-from graders.engine.output import FileOutput, StreamOutput, check_apart, is_direct
-from graders.engine.performers import Performers, Setup
-from graders.engine.render import render_inputs
-from graders.engine.result import read_results
-from graders.engine.run import MaxFailures, Progress, Run, run
-from graders.engine.runner import Runner
-from graders.engine.score import ON_ERROR, OnError
 from graders.errors import ConfigError, FailedError, Fault, OptionError
 from graders.grade import Grade
+from graders.grading.performers import Performers, Setup
+from graders.grading.render import render_inputs
+from graders.grading.runner import Runner
+from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plan import Plan, build
 from graders.rows import Block, Chunk, Layout, RowRange, add_row, find_source
 from graders.sandbox import (

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from graders.engine.run import Run
-from graders.engine.tally import Tally
+from graders.batch.run import Run
+from graders.batch.tally import Tally
 from graders.grade import Failure, Grade
 
 BAD = "<img src=x onerror=alert(1)>\u202e"

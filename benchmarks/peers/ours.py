@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import graders
 from benchmarks.corpus import GRADER
 from benchmarks.peers.common import SCORES, Columns, Pair, main
-from graders.engine.runner import Runner
-from graders.engine.score import score_block
+from graders.batch.score import score_block
+from graders.grading.runner import Runner
 from graders.rows import Layout, read_blocks
 
 

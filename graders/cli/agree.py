@@ -12,12 +12,12 @@ import click
 
 from graders import api
 from graders.api import PythonOptions
-from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.cli.judge import judge_options, warn_of_local
 from graders.cli.option import choice_options, json_option, layout_options, python_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
+from graders.models import JudgeOptions
 from graders.report.terminal import console, number
 from graders.rows import find_source
 

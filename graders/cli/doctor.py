@@ -8,11 +8,10 @@ from dataclasses import asdict
 
 import click
 
-from graders.chat import local
 from graders.cli.option import json_option
 from graders.cli.output import write_json
-from graders.embed import minilm
 from graders.errors import UnavailableError
+from graders.models import local, minilm
 from graders.report.terminal import console, machine_view
 from graders.sandbox import LEVELS, probe, promises
 

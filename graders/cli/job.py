@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from graders.chat import JudgeOptions
 from graders.cli.judge import judge_options
 from graders.cli.option import data_dir_option, json_option, python_options, rollout_options
 from graders.cli.output import say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest
+from graders.models import JudgeOptions
 from graders.report.terminal import console, number
 from graders.sandbox import PythonOptions
 

@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 
 import click
 
-from graders.chat import FORMS, JudgeOptions, JudgeStats
-from graders.chat.endpoint import LOCAL, base_url
-from graders.chat.local import WARNING
-from graders.chat.option import DEFAULT_EMBEDDING
+from graders.batch.tally import Tally
 from graders.cli.output import say
-from graders.engine.tally import Tally
 from graders.grade import Usage
+from graders.models import FORMS, JudgeOptions, JudgeStats
+from graders.models.local import WARNING
+from graders.models.option import DEFAULT_EMBEDDING
 from graders.plan import Plan
 from graders.report.terminal import number
+from graders.wire.endpoint import LOCAL, base_url
 
 __all__ = [
     "judge_notes",

@@ -11,7 +11,7 @@ import click
 
 from graders import api
 from graders.api import PythonOptions
-from graders.chat import JudgeOptions
+from graders.batch.tally import Tally
 from graders.choices import Choices
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
@@ -23,8 +23,8 @@ from graders.cli.option import (
 )
 from graders.cli.output import say, write_json
 from graders.config import load_source
-from graders.engine.tally import Tally
 from graders.errors import OptionError, shown
+from graders.models import JudgeOptions
 from graders.report.terminal import console, number
 from graders.rows import Layout, decode_block, find_source
 

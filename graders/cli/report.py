@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from graders.api import Grader
+from graders.batch.manifest import manifest_of, read_manifest
 from graders.choices import Choices
 from graders.cli.option import json_option
 from graders.cli.output import say, write_json
 from graders.config import load_source
-from graders.engine.manifest import manifest_of, read_manifest
 from graders.errors import OptionError
 from graders.report.finding import Finding, read_finding, read_json
 from graders.report.html import build

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from graders.api import Grader, PythonOptions
-from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.cli.judge import judge_options, learned_notes, warn_of_local
 from graders.cli.option import (
@@ -21,6 +20,7 @@ from graders.cli.option import (
 )
 from graders.cli.output import say, write_json
 from graders.config import load_source
+from graders.models import JudgeOptions
 from graders.report.terminal import console, grade_view
 
 __all__ = ["run"]

@@ -14,7 +14,10 @@ import click
 
 from graders import api
 from graders.api import PythonOptions
-from graders.chat import JudgeOptions
+from graders.batch.crew import ENGINES
+from graders.batch.output import check_apart, kept_note, partial_of
+from graders.batch.run import MaxFailures, Progress, Run
+from graders.batch.score import ON_ERROR
 from graders.choices import Choices
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
@@ -27,11 +30,8 @@ from graders.cli.option import (
 from graders.cli.output import say, write_json
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
-from graders.engine.crew import ENGINES
-from graders.engine.output import check_apart, kept_note, partial_of
-from graders.engine.run import MaxFailures, Progress, Run
-from graders.engine.score import ON_ERROR
 from graders.errors import OptionError, RowsError, StoppedError
+from graders.models import JudgeOptions
 from graders.report.terminal import console, number, run_view
 from graders.rows import Layout, RowRange
 from graders.sandbox import Stats

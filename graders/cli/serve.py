@@ -11,14 +11,14 @@ from typing import Literal
 
 import click
 
-from graders.chat import JudgeOptions
-from graders.chat.endpoint import secret_of
 from graders.cli.judge import judge_options
 from graders.cli.option import byte_size, data_dir_option, python_options, rollout_options
 from graders.cli.output import say
 from graders.errors import OptionError, UnavailableError
+from graders.models import JudgeOptions
 from graders.privacy import close_to_others, private_file, private_folder
 from graders.sandbox import PythonOptions
+from graders.wire.endpoint import secret_of
 
 __all__ = ["serve"]
 

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import click
 
 from graders.api import Grader, PythonOptions
-from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.cli.judge import judge_options
 from graders.cli.option import grader_argument, json_option, layout_options, python_options
@@ -36,6 +35,7 @@ from graders.inspection.lint import (
     read_training,
     sarif,
 )
+from graders.models import JudgeOptions
 from graders.report.lint import findings_view
 from graders.report.terminal import console, variable_view
 from graders.rows import Layout, decode_block, find_source

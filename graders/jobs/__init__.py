@@ -1,10 +1,10 @@
 """Fine-tuning jobs as local dry runs, and the files they read, in one folder on disk."""
 
-from graders.jobs.error import ApiError
 from graders.jobs.option import RunOptions
 from graders.jobs.request import JobRequest
 from graders.jobs.run import Progress, run_job
 from graders.jobs.store import Store, default_data_dir
+from graders.wire.error import ApiError
 
 __all__ = [
     "ApiError",

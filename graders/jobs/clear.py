@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from graders.jobs.error import ApiError
-from graders.jobs.file import RESULTS, user_of
+from graders.files.file import RESULTS, user_of
 from graders.jobs.job import FINISHED
 from graders.jobs.store import Store
+from graders.wire.error import ApiError
 
 __all__ = ["KINDS", "Kept", "Kind", "kept", "remove"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from graders import jsontext
-from graders.jobs.disk import unusable
+from graders.files.disk import unusable
 
 __all__ = ["OWN_FIELDS", "ChangedError", "Dataset", "LineError", "Row"]
 

@@ -11,13 +11,12 @@ from typing import Any, Final
 from graders import jsontext
 from graders.api import Grader
 from graders.config import load_source
+from graders.files import file as files
+from graders.files.identifier import new_identifier
 from graders.inspection.lint import Finding
-from graders.jobs import file as files
 from graders.jobs.dataset import ChangedError
-from graders.jobs.error import refused
 from graders.jobs.grading import Grading
 from graders.jobs.hyperparameter import Resolved, resolve
-from graders.jobs.identifier import new_identifier
 from graders.jobs.job import encoded, say
 from graders.jobs.ledger import TRAIN, VALID, Ledger
 from graders.jobs.metric import Counts, metrics, sentence, sub_graders
@@ -27,6 +26,7 @@ from graders.jobs.rollout import Sampler
 from graders.jobs.store import Store
 from graders.jobs.validation import Checked, RefusedError, check_files
 from graders.jobs.verdict import Measured, verdict
+from graders.wire.error import refused
 
 __all__ = ["DryRun", "Progress"]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from graders import jsontext
-from graders.jobs import file as files
-from graders.jobs.database import Database
-from graders.jobs.error import no_job, refused
-from graders.jobs.identifier import is_identifier, new_identifier
-from graders.jobs.lock import Claim
-from graders.jobs.page import page, size_of
-from graders.jobs.quota import Quota
+from graders.files import file as files
+from graders.files.database import Database
+from graders.files.identifier import is_identifier, new_identifier
+from graders.files.lock import Claim
+from graders.files.quota import Quota
 from graders.jobs.request import JobRequest
+from graders.wire.error import no_job, refused
+from graders.wire.page import page, size_of
 
 __all__ = ["FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "say"]
 

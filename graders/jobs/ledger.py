@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from graders import jsontext
-from graders.jobs.database import Database
+from graders.files.database import Database
 from graders.jobs.job import RUNNABLE, encoded
 from graders.jobs.rollout import Rollout
 from graders.jobs.validation import JobFile

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from graders.chat import JudgeOptions
-from graders.chat.endpoint import LOCAL
 from graders.choices import Choices
 from graders.errors import OptionError
+from graders.models import JudgeOptions
 from graders.sandbox import PythonOptions
+from graders.wire.endpoint import LOCAL
 
 __all__ = ["RunOptions"]
 

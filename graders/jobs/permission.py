@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from graders.errors import quoted
-from graders.jobs.database import Database
-from graders.jobs.error import ApiError, no_checkpoint, refused
-from graders.jobs.identifier import is_identifier, new_identifier
-from graders.jobs.page import is_descending, page, size_of
-from graders.jobs.quota import Quota
+from graders.files.database import Database
+from graders.files.identifier import is_identifier, new_identifier
+from graders.files.quota import Quota
+from graders.wire.error import ApiError, no_checkpoint, refused
+from graders.wire.page import is_descending, page, size_of
 
 __all__ = ["Permissions"]
 

@@ -12,8 +12,8 @@ from graders.config import Loaded, dump, json_path, load_source
 from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
 from graders.inspection.lint import Subject
 from graders.inspection.lint import job as rules
-from graders.jobs.error import ApiError, bare, refused
 from graders.plan import build
+from graders.wire.error import ApiError, bare, refused
 
 __all__ = ["JobRequest"]
 

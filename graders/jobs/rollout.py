@@ -14,16 +14,16 @@ from hashlib import blake2b
 from typing import Any, Final, Self
 
 from graders import jsontext
-from graders.chat.answer import Answer
-from graders.chat.completion import bad_field
-from graders.chat.endpoint import Key, resolve
-from graders.chat.fault import error_of_status, refused_in
-from graders.chat.field import FieldError, message_of, text_of, tokens, typed, usage_of
-from graders.chat.loop import Loop, all_or_none
-from graders.chat.request import spoken, words
-from graders.chat.stats import JudgeStats
-from graders.chat.wire import Wire, WireError
 from graders.jobs.option import RunOptions
+from graders.models.completion import bad_field
+from graders.models.request import spoken, words
+from graders.wire.answer import Answer
+from graders.wire.endpoint import Key, resolve
+from graders.wire.exchange import Wire, WireError
+from graders.wire.fault import error_of_status, refused_in
+from graders.wire.field import FieldError, message_of, text_of, tokens, typed, usage_of
+from graders.wire.loop import Loop, all_or_none
+from graders.wire.stats import JudgeStats
 
 __all__ = ["Ask", "Rollout", "Sampler", "prompt_of", "seed_of"]
 

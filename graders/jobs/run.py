@@ -16,9 +16,8 @@ from typing import Any, Final
 from graders.api import Grader
 from graders.config import load_source
 from graders.errors import GradersError
-from graders.jobs.disk import ENOUGH, has_room, unusable
+from graders.files.disk import ENOUGH, has_room, unusable
 from graders.jobs.dry_run import DryRun, Progress
-from graders.jobs.error import ApiError, conflict
 from graders.jobs.grading import OutageError
 from graders.jobs.job import FINISHED, encoded, say
 from graders.jobs.ledger import Ledger, StoppedError
@@ -26,6 +25,7 @@ from graders.jobs.option import RunOptions
 from graders.jobs.store import Store
 from graders.jobs.validation import RefusedError, check_examples, findings_of
 from graders.jobs.verdict import refusal
+from graders.wire.error import ApiError, conflict
 
 __all__ = ["Progress", "fail_job", "run_job"]
 

@@ -7,15 +7,15 @@ import stat
 from pathlib import Path
 from typing import Final, Self
 
-from graders.jobs.database import Database
-from graders.jobs.disk import Ballast, faults
-from graders.jobs.error import ApiError
-from graders.jobs.file import Files
+from graders.files.database import Database
+from graders.files.disk import Ballast, faults
+from graders.files.file import Files
+from graders.files.quota import Quota
+from graders.files.upload import Uploads
 from graders.jobs.job import Jobs
 from graders.jobs.permission import Permissions
-from graders.jobs.quota import Quota
-from graders.jobs.upload import Uploads
 from graders.privacy import close_to_others, exposed, private_folder
+from graders.wire.error import ApiError
 
 __all__ = ["Store", "default_data_dir"]
 

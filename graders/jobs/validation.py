@@ -20,8 +20,8 @@ from graders.inspection.lint.training import (
     prompt_problems,
 )
 from graders.jobs.dataset import OWN_FIELDS, ChangedError, Dataset, LineError
-from graders.jobs.error import bare
 from graders.jobs.option import RunOptions
+from graders.wire.error import bare
 
 __all__ = [
     "Checked",

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from graders.chat import retirement
 from graders.inspection.lint import Finding
 from graders.jobs.hyperparameter import Resolved
 from graders.jobs.ledger import RECORDED, TRAIN, VALID, Graded
 from graders.jobs.metric import Counts, token_usage
+from graders.models import retirement
 
 __all__ = ["MOST_PYTHON_ERRORS", "Measured", "refusal", "verdict"]
 

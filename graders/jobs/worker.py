@@ -15,9 +15,9 @@ import time
 from typing import Any, Final
 
 from graders.errors import GradersError, shown
-from graders.jobs.error import ApiError
 from graders.jobs.run import fail_job, run_job
 from graders.jobs.store import Store
+from graders.wire.error import ApiError
 
 __all__ = ["ELSEWHERE", "FULL", "main"]
 

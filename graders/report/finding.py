@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from graders import jsontext
-from graders.engine.cost import Cost, SlowRow
-from graders.engine.manifest import manifest_of, read_manifest
-from graders.engine.result import Result, read_results, tally_results
-from graders.engine.tally import Tally
+from graders.batch.cost import Cost, SlowRow
+from graders.batch.manifest import manifest_of, read_manifest
+from graders.batch.result import Result, read_results, tally_results
+from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.report.share import Moments, Shares
 

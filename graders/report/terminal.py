@@ -11,9 +11,9 @@ from rich.text import Text
 
 from graders import jsontext
 from graders.api import Explanation
-from graders.engine.cost import Cost, SlowRow
-from graders.engine.run import Run
-from graders.engine.tally import QUANTILES, Figures, Tally
+from graders.batch.cost import Cost, SlowRow
+from graders.batch.run import Run
+from graders.batch.tally import QUANTILES, Figures, Tally
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Finding

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Scope
 
 from graders.errors import GradersError
 from graders.jobs import Store
-from graders.jobs.error import ApiError
 from graders.server.guard import ROUTE, Guard, error_response
 from graders.server.log import Log
 from graders.server.meter import Meter
@@ -24,6 +23,7 @@ from graders.server.pool import Pool
 from graders.server.route import file, grader, job, page, upload
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
+from graders.wire.error import ApiError
 
 __all__ = ["PREFIXES", "create_app"]
 

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from graders.errors import quoted
-from graders.jobs.error import ApiError
+from graders.wire.error import ApiError
 
 __all__ = ["chunks", "read_body"]
 

@@ -18,13 +18,12 @@ from graders.calls import (
     PythonError,
 )
 from graders.config import Loaded, dump, load_source
-from graders.engine.performers import Means
-from graders.engine.render import render_inputs
-from graders.engine.runner import Runner
 from graders.errors import ConfigError, Fault, GradersError, UnavailableError, quoted, suggestion
 from graders.grade import Grade, Usage
+from graders.grading.performers import Means
+from graders.grading.render import render_inputs
+from graders.grading.runner import Runner
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
-from graders.jobs.error import ApiError, bare
 from graders.kinds import EvalCriteria, Performer
 from graders.plan import Plan, build
 from graders.rows import Chunk
@@ -33,6 +32,7 @@ from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
 from graders.server.place import marked
 from graders.server.weight import excess
+from graders.wire.error import ApiError, bare
 
 __all__ = ["Answer", "Desk", "Need", "failed"]
 

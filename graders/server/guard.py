@@ -18,11 +18,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graders import jsontext
-from graders.jobs.error import ApiError
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions, is_loopback
 from graders.server.protocol import CONNECTION, Guarded
+from graders.wire.error import ApiError
 
 __all__ = ["ROUTE", "Guard", "connection_of", "error_response", "retry_headers"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from graders.config.document import parse
 from graders.errors import ConfigError
-from graders.jobs.error import ApiError
+from graders.wire.error import ApiError
 
 __all__ = ["parse_object"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from graders.chat import JudgeOptions
 from graders.errors import OptionError
+from graders.models import JudgeOptions
 from graders.sandbox import PythonOptions
 from graders.server.log import LogForm
 

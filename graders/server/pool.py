@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graders import jsontext
-from graders.engine.program import program, settings
-from graders.jobs.error import ApiError
+from graders.batch.program import program, settings
 from graders.server.desk import Answer, Need, failed
 from graders.server.option import ServeOptions
 from graders.server.worker import ANSWER, NUMBER, PING, REQUEST, STOP, TASKS, THREADS
+from graders.wire.error import ApiError
 
 __all__ = ["Pool", "kill"]
 

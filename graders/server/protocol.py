@@ -9,9 +9,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from graders import jsontext
-from graders.jobs.error import ApiError
 from graders.server.option import Limits
 from graders.server.places import Places
+from graders.wire.error import ApiError
 
 __all__ = ["CONNECTION", "PACE", "Guarded"]
 

@@ -14,13 +14,13 @@ from starlette.responses import Response
 from graders import jsontext
 from graders.errors import quoted
 from graders.jobs import Store
-from graders.jobs.error import ApiError
 from graders.server.body import read_body
 from graders.server.json_object import parse_object
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
+from graders.wire.error import ApiError
 
 __all__ = [
     "State",

@@ -9,11 +9,11 @@ from typing import Final, Self
 
 from starlette.concurrency import run_in_threadpool
 
-from graders.engine.program import program, settings
+from graders.batch.program import program, settings
 from graders.errors import GradersError
+from graders.files.disk import ENOUGH, has_room
+from graders.files.lock import Claim
 from graders.jobs import RunOptions, Store
-from graders.jobs.disk import ENOUGH, has_room
-from graders.jobs.lock import Claim
 from graders.jobs.run import fail_job
 from graders.jobs.worker import FULL
 from graders.server.log import Log

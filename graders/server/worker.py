@@ -18,10 +18,10 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from graders import jsontext
-from graders.engine.worker import watch_parent
-from graders.jobs.error import ApiError
+from graders.batch.worker import watch_parent
 from graders.server.desk import Answer, Desk, Need, failed
 from graders.server.log import Log
+from graders.wire.error import ApiError
 
 __all__ = ["ANSWER", "NUMBER", "PING", "REQUEST", "STOP", "TASKS", "THREADS", "main"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from graders import config as configs
-from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.config import document, json_path
 from graders.config.document import Place
 from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
+from graders.models import JudgeOptions
 from graders.plan import build
 from graders.sandbox import Level, PythonOptions
 from graders.suite.change import CHANGES, changed, text_of, with_text

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from graders.chat import JudgeOptions
 from graders.choices import Choices
 from graders.config import Loaded
 from graders.config.document import Place
+from graders.models import JudgeOptions
 from graders.sandbox import PythonOptions
 from graders.suite.expectation import Expected, ExpectedFailure
 

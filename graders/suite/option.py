@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from graders.chat import FORMS, JudgeOptions
-from graders.chat.endpoint import LOCAL
 from graders.choices import Choices
 from graders.errors import OptionError, quoted
+from graders.models import FORMS, JudgeOptions
 from graders.sandbox import ISOLATIONS, Level, PythonOptions
+from graders.wire.endpoint import LOCAL
 
 __all__ = ["OPTIONS", "read_options"]
 

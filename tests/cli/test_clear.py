@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from graders.chat.cache import ReplyCache
 from graders.jobs import Store, run_job
+from graders.models.cache import ReplyCache
 from tests.jobs.conftest import CHECK, lines, rows
 
 Command = Callable[..., Any]

@@ -15,8 +15,8 @@ import pytest
 
 from graders.cli.job import _run_here
 from graders.jobs import RunOptions, Store
-from tests.chat.server import ScriptedServer, completion
 from tests.jobs.conftest import CHECK, lines, row, rows
+from tests.models.server import ScriptedServer, completion
 from tests.waiting import PATIENCE, until
 
 Command = Callable[..., Any]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.chat.server import Asked, ScriptedServer, Told, completion
 from tests.clients.environment import ROOT
 from tests.clients.serving import Serving, free_port
+from tests.models.server import Asked, ScriptedServer, Told, completion
 from tests.waiting import PATIENCE
 
 TOKEN = "a-token-of-the-tests-0123456789"

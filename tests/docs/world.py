@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chat.server import Asked, ScriptedServer, Told, completion
 from tests.docs.warm import CLIENT
+from tests.models.server import Asked, ScriptedServer, Told, completion
 from tests.server.process import Serving
 
 __all__ = ["ROOT", "SERVE", "World", "warm_process"]

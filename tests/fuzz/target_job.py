@@ -14,11 +14,11 @@ from graders.api import Grader
 from graders.config import load_source
 from graders.errors import GradersError
 from graders.jobs.dataset import Dataset
-from graders.jobs.error import ApiError
 from graders.jobs.option import RunOptions
 from graders.jobs.request import JobRequest
 from graders.jobs.validation import JobFile, RefusedError, check_examples, check_files
 from graders.server.json_object import parse_object
+from graders.wire.error import ApiError
 from tests.fuzz import row, scratch, target_config
 
 TOKENS = (

@@ -18,17 +18,17 @@ import httpx2
 
 from graders import jsontext
 from graders.calls import ChatCall, ChatReply
-from graders.chat import JudgeOptions
-from graders.chat.client import ChatClient, _from_bytes, _to_bytes
-from graders.chat.endpoint import Endpoint, Key
-from graders.chat.gate import Gate
-from graders.chat.health import Health
-from graders.chat.stats import JudgeStats
-from graders.chat.wire import Wire
-from graders.embed.client import EmbedClient
 from graders.jobs.option import RunOptions
 from graders.jobs.rollout import Sampler
 from graders.kinds import LabelModel, Rows, ScoreModel, judge, kind_of
+from graders.models import JudgeOptions
+from graders.models.client import ChatClient, _from_bytes, _to_bytes
+from graders.models.embedding import EmbedClient
+from graders.wire.endpoint import Endpoint, Key
+from graders.wire.exchange import Wire
+from graders.wire.gate import Gate
+from graders.wire.health import Health
+from graders.wire.stats import JudgeStats
 
 KEY: Final = "sk-very-secret-0123456789"
 URL: Final = "http://127.0.0.1:9/v1"

@@ -13,7 +13,7 @@ from typing import Any
 
 import graders
 from graders import jsontext
-from graders.engine.score import score_block
+from graders.batch.score import score_block
 from graders.rows import (
     Block,
     Chunk,

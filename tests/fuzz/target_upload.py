@@ -17,10 +17,10 @@ from starlette import formparsers
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from graders.jobs.error import ApiError
 from graders.server.option import ServeOptions
 from graders.server.route.file import _FIELDS, _expiry, form_of
 from graders.server.state import Spool
+from graders.wire.error import ApiError
 
 TOKENS = (
     b"multipart/form-data; boundary=x", b"--x\r\n", b"\r\n--x--\r\n", b"\r\n--x\r\n", b"Content-Disposition: form-data; ",

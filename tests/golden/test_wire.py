@@ -13,10 +13,10 @@ import pytest
 import graders
 from graders import __version__, jsontext
 from graders.calls import ChatCall, ChatReply
-from graders.chat import request
-from graders.chat.endpoint import resolve
+from graders.models import request
 from graders.server.desk import Desk
 from graders.server.option import ServeOptions
+from graders.wire.endpoint import resolve
 from tests.golden import kept
 
 SERVERS: Final = {

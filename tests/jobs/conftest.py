@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from graders.jobs import Store
-from tests.chat.server import Script, ScriptedServer
+from tests.models.server import Script, ScriptedServer
 
 CHECK = {
     "type": "string_check", "name": "check", "operation": "eq",

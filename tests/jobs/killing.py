@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from graders.files.database import Database
 from graders.jobs import RunOptions, Store, run_job
-from graders.jobs.database import Database
 
 PHASES = ("before", "begun", "commit")
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from graders.chat import JudgeOptions
 from graders.jobs import ApiError, RunOptions, Store, run_job
 from graders.jobs.worker import ELSEWHERE
-from tests.chat.server import completion
+from graders.models import JudgeOptions
 from tests.jobs.conftest import row
 from tests.jobs.test_worker import begin
+from tests.models.server import completion
 from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parent.parent.parent

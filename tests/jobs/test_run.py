@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from graders.chat import JudgeOptions
 from graders.jobs import ApiError, RunOptions, Store, run_job
 from graders.jobs.dataset import LONGEST_LINE
-from tests.chat.server import Told, completion, error
+from graders.models import JudgeOptions
 from tests.jobs.conftest import CHECK, lines, row, rows
+from tests.models.server import Told, completion, error
 
 HOSTED = {
     "step", "total_steps", "train_mean_reward", "full_valid_mean_reward",

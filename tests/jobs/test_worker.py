@@ -6,10 +6,10 @@ import pickle
 import subprocess
 from typing import Any
 
-from graders.engine.program import program
+from graders.batch.program import program
 from graders.jobs import RunOptions, Store
 from graders.jobs.worker import ELSEWHERE
-from tests.chat.server import Told
+from tests.models.server import Told
 from tests.waiting import PATIENCE, until
 
 

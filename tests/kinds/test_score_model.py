@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import graders
+from graders.batch.tally import Repeats
 from graders.calls import ChatCall, ChatError, ChatReply
-from graders.engine.tally import Repeats
 from graders.grade import Usage
 from graders.kinds import Rows, ScoreModel
 from graders.kinds.score_model import ScoreModelKind

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from tests.chat.server import Asked, ScriptedServer, Told, completion
 from tests.clients.serving import Serving
 from tests.load.crowd import RUN, Crowd
 from tests.load.wire import Wire, ask, multipart, request
+from tests.models.server import Asked, ScriptedServer, Told, completion
 from tests.waiting import PATIENCE, command_of, is_gone
 from tests.waiting import until as gone
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.chat.server import Asked, ScriptedServer, Told, completion, error
 from tests.clients.serving import Serving
 from tests.load.crowd import EXACT, RUN, VALIDATE, body
 from tests.load.wire import Wire, ask
+from tests.models.server import Asked, ScriptedServer, Told, completion, error
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.load

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graders
-from graders.engine.score import score_block
+from graders.batch.score import score_block
 from graders.grade import Grade
 from graders.rows import Block, Layout, read_blocks
 from tests.examples import examples

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import graders
-from graders.engine.manifest import manifest_of
-from graders.engine.tally import Figures
+from graders.batch.manifest import manifest_of
+from graders.batch.tally import Figures
 from graders.htmltext import element, script_json, shortened, visible
 from graders.report.finding import Finding, read_finding
 from graders.report.html import build

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import graders
+from graders.batch.run import Run
+from graders.batch.tally import Tally
 from graders.calls import ChatCall, ChatReply, PythonCall, PythonError, PythonReply
 from graders.config import load
-from graders.engine.run import Run
-from graders.engine.tally import Tally
 from graders.grade import Failure
 from graders.inspection.variable import check_variables
 from graders.plan import build

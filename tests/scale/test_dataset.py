@@ -9,7 +9,7 @@ import pytest
 import graders
 from graders.errors import RowsError
 from graders.rows import Layout, decode_block, find_source
-from tests.engine.conftest import GRADER
+from tests.batch.conftest import GRADER
 
 pytestmark = [pytest.mark.scale, pytest.mark.filterwarnings("ignore")]
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import graders
-from graders.engine.run import MaxFailures
+from graders.batch.run import MaxFailures
 from graders.errors import StoppedError, UnavailableError
-from tests.engine.conftest import GRADER, lines
+from tests.batch.conftest import GRADER, lines
 
 pytestmark = [pytest.mark.scale, pytest.mark.filterwarnings("ignore")]
 
@@ -32,7 +32,7 @@ def ray() -> Iterator[Any]:
 
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("graders.engine.crew._PURE_BLOCK", 1 << 14)
+    monkeypatch.setattr("graders.batch.crew._PURE_BLOCK", 1 << 14)
     path = tmp_path / "rows.jsonl"
     path.write_bytes(lines(20_000))
     graders.score_file(graders.load(GRADER), path, tmp_path / "expected.jsonl", workers=0)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from graders.jobs.error import ApiError
 from graders.server.option import ServeOptions
 from graders.server.route.file import form_of
 from graders.server.state import Spool
+from graders.wire.error import ApiError
 from tests.server.process import BEARER, Serving
 from tests.waiting import until
 

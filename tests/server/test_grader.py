@@ -11,7 +11,7 @@ import pytest
 
 import graders
 from graders.hosted import DETAILS, FLAGS
-from tests.chat.server import Asked, ScriptedServer, Told, completion
+from tests.models.server import Asked, ScriptedServer, Told, completion
 from tests.server.process import Serving
 
 CHECK = {

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from graders import cli
-from tests.chat.server import ScriptedServer, Told, completion
 from tests.jobs.conftest import CHECK, lines, row, rows
+from tests.models.server import ScriptedServer, Told, completion
 from tests.server.process import Serving
 from tests.waiting import children_of, command_of, until
 

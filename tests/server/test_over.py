@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from graders.chat import JudgeOptions
+from graders.models import JudgeOptions
 from graders.server.option import Limits, ServeOptions
 from graders.server.pool import Pool, _Asked
 from graders.server.worker import THREADS
@@ -164,7 +164,7 @@ JUDGED: dict[str, Any] = {
 
 
 DEAF = """
-from graders.chat.loop import Loop
+from graders.wire.loop import Loop
 from graders.server.worker import main
 run = Loop.run
 Loop.run = lambda self, work, stop=None: run(self, work)

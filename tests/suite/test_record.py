@@ -11,7 +11,7 @@ import pytest
 from graders import cli
 from graders.kinds import LabelModel
 from graders.suite import Bench, load_suite
-from tests.chat.server import ScriptedServer, completion
+from tests.models.server import ScriptedServer, completion
 
 
 def suite(url: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from graders.engine.tally import Figures
+from graders.batch.tally import Figures
 from graders.errors import RowsError, quoted
 from graders.inspection.column import Column
 from graders.inspection.diff.result import DiffReport, Flip, Moved, RowDelta, SideFigures

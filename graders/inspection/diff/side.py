@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graders import jsontext
-from graders.engine.result import Result, read_results
+from graders.batch.result import Result, read_results
 from graders.errors import RowsError
 from graders.grade import Grade
 from graders.inspection.column import Column, bounded

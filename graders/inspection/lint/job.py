@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from graders.chat import retirement
 from graders.errors import nearest, quoted, suggestion
 from graders.inspection.lint.example import check, job
 from graders.inspection.lint.finding import Example, Hit, Place
 from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.subject import Subject
+from graders.models import retirement
 
 __all__ = ["FIELDS", "LIMITS", "RULES", "said", "within"]
 

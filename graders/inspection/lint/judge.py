@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from graders.chat.model import is_reasoning, refuses_effort
 from graders.errors import quoted
 from graders.inspection.lint.example import job, judge, labeler
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.rule import Rule, never
 from graders.inspection.lint.subject import Subject, judges, paths_in
 from graders.kinds import LabelModel, ScoreModel
+from graders.models.known import is_reasoning, refuses_effort
 from graders.plan import Leaf
 
 __all__ = ["RULES"]

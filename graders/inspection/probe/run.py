@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from graders.api import Grader
-from graders.engine.tally import Figures
+from graders.batch.tally import Figures
 from graders.errors import OptionError, shown, suggestion
 from graders.grade import Failure
 from graders.inspection.column import Column

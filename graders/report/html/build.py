@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graders.api import Grader
-from graders.engine.manifest import grader_digest
+from graders.batch.manifest import grader_digest
 from graders.report.finding import Finding
 from graders.report.html.appendix import named_rows
 from graders.report.html.page import Page, page

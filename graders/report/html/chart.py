@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from graders.engine.tally import Figures
+from graders.batch.tally import Figures
 from graders.htmltext import Html, element
 from graders.report.terminal import number
 

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from graders import jsontext
-from graders.engine.tally import QUANTILES, Figures, Tally
+from graders.batch.tally import QUANTILES, Figures, Tally
 from graders.htmltext import Html, element, shortened
 from graders.report.finding import Finding
 from graders.report.html.chart import histogram, meter, spark

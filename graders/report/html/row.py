@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from graders import jsontext
 from graders.api import Grader
-from graders.engine.result import Result
+from graders.batch.result import Result
 from graders.htmltext import Html, script_json, shortened, visible
 from graders.report.finding import Finding, results_of
 from graders.rows import Layout, Source, blank_others, decode_block

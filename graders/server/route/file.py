@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
 from graders.errors import quoted, suggestion
-from graders.jobs.error import ApiError
 from graders.server.body import chunks
 from graders.server.state import json_response, number, query_of, state_of, stored
+from graders.wire.error import ApiError
 
 __all__ = ["content", "create", "delete", "form_of", "list_files", "listed", "retrieve"]
 

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from graders.errors import quoted
-from graders.jobs.error import ApiError
 from graders.server.route.file import listed
 from graders.server.state import json_body, json_response, number, query_of, state_of, stored
+from graders.wire.error import ApiError
 
 __all__ = [
     "cancel", "checkpoints", "create", "create_permissions", "delete_permission", "events",

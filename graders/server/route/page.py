@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graders.chat.endpoint import LOCAL, base_url
 from graders.server.example import samples
 from graders.server.guard import connection_of
 from graders.server.meter import CONTENT_TYPE
@@ -17,6 +16,7 @@ from graders.server.openapi import document
 from graders.server.page import page, policy
 from graders.server.state import json_response, state_of
 from graders.version import __version__
+from graders.wire.endpoint import LOCAL, base_url
 
 __all__ = ["health", "icon", "info", "metrics", "openapi", "ready", "root"]
 

@@ -6,10 +6,10 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graders.jobs.error import ApiError
-from graders.jobs.upload import MOST_PART
+from graders.files.upload import MOST_PART
 from graders.server.route.file import form_of
 from graders.server.state import body_of, json_body, json_response, state_of, stored
+from graders.wire.error import ApiError
 
 __all__ = ["add_part", "cancel", "complete", "create"]
 

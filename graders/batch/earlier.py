@@ -1,0 +1,125 @@
+"""Results of an earlier run, of which only the failed rows are scored again."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from graders.batch.manifest import differences, manifest_of, read_manifest
+from graders.batch.result import Result, read_results, tally_results
+from graders.batch.tally import Tally
+from graders.errors import RowsError
+from graders.rows import Block, Source, blank_others
+
+__all__ = ["Earlier"]
+
+_MANY = 1024
+"""Results that are put out together."""
+
+
+class Earlier:
+    """The results of an earlier run, merged with those of its failed rows.
+
+    Args:
+        path: the file of results.
+        marks: the pass mark of each judge by its key, for the tally.
+
+    Raises:
+        RowsError: it cannot be read, or holds no results.
+    """
+
+    def __init__(self, path: Path, marks: Mapping[str, float | None]) -> None:
+        self.path = path
+        self._marks = marks
+        self._failed = array("Q")  # The indexes of failed rows, in order.
+        if path.exists() and not path.is_file():
+            raise RowsError(f"{path} is no file; its results are read twice")
+        last = -1
+        for result in self._results():
+            if result.index <= last:
+                raise RowsError(f"{path} is not in the order of the rows")
+            last = result.index
+            if result.failed:
+                self._failed.append(last)
+        self._left = self._results()
+
+    def _results(self) -> Iterator[Result]:
+        try:
+            with self.path.open("rb") as stream:
+                for results in read_results(stream, strict=True):
+                    yield from results
+        except RowsError as error:
+            raise RowsError(f"{self.path}: {error}") from None
+        except OSError as error:
+            raise RowsError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+
+    def stands_at(self, path: Path) -> bool:
+        """Whether a path leads to these very results."""
+        return path.is_file() and path.samefile(self.path)
+
+    def check(self, manifest: Mapping[str, Any]) -> None:
+        """See whether these results are of the grader, rows and options of a run.
+
+        Raises:
+            RowsError: they are not: grades of two graders would stand side by side.
+        """
+        then = read_manifest(manifest_of(self.path.resolve()))
+        if then is None:
+            return
+        apart = {"options": {**then["options"], "rows": manifest["options"]["rows"]}}
+        then.pop("only_failed", None)
+        if changed := differences({**then, **apart}, manifest):
+            raise RowsError(f"{self.path} is of another run: {'; '.join(changed)}")
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells these results from others."""
+        return Source((self.path,)).identity()[0]
+
+    def skip(self, rows: int) -> None:
+        """Leave out the first so many results: they are in the new output."""
+        done = sum(result.failed for result in islice(self._left, rows))
+        del self._failed[:done]
+
+    def only_failed(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Yield the rows of blocks that failed."""
+        for block in blocks:
+            wanted = blank_others(block, self._is_failed)
+            if wanted.indexes:
+                yield wanted
+
+    def _is_failed(self, index: int) -> bool:
+        place = bisect_left(self._failed, index)
+        return place < len(self._failed) and self._failed[place] == index
+
+    def merged(self, lines: bytes) -> Iterator[tuple[bytes, Tally]]:
+        """Yield what comes up to and with new results, and what the kept ones add up to."""
+        new = lines.split(b"\n")[:-1]
+        kept: list[Result] = []
+        out: list[bytes] = []
+        for line in new:
+            for result in self._left:
+                if result.failed:
+                    if not line.startswith(b'{"index":%d,' % result.index):
+                        raise RowsError(f"{self.path} is not in the order of the rows")
+                    out.append(line + b"\n")
+                    break
+                kept.append(result)
+                out.append(result.line)
+                if len(out) >= _MANY:
+                    yield b"".join(out), tally_results(kept, self._marks)
+                    kept, out = [], []
+        yield b"".join(out), tally_results(kept, self._marks)
+
+    def rest(self) -> Iterator[tuple[bytes, Tally]]:
+        """Yield what comes after the last new result."""
+        kept: list[Result] = []
+        for result in self._left:
+            kept.append(result)
+            if len(kept) >= _MANY:
+                yield b"".join(one.line for one in kept), tally_results(kept, self._marks)
+                kept = []
+        yield b"".join(one.line for one in kept), tally_results(kept, self._marks)

@@ -1,0 +1,231 @@
+"""The manifest: what a run was made from, beside its results, so that only its like goes on.
+
+It holds digests, versions, options and the sandbox's level; no key, no text of a row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from graders import config as configs
+from graders import jsontext
+from graders.errors import quoted
+from graders.grading.performers import Setup
+from graders.plan import Plan
+from graders.rows import Layout, RowRange
+from graders.sandbox.level import require
+from graders.version import __version__
+
+__all__ = [
+    "describe", "differences", "grader_digest", "manifest_of", "new_manifest_of", "read_manifest",
+    "write_manifest",
+]  # fmt: skip
+
+_FORMAT: Final = 1
+_JUDGE: Final = (
+    "base_url", "model_map", "reply_form", "max_reply", "repeats", "embedding_model",
+    "embedding_url",
+)  # fmt: skip
+"""The options that can change a reply; not how fast or how often it is asked for."""
+_PYTHON: Final = ("timeout", "memory", "disk", "isolation", "interpreter")
+
+
+def manifest_of(output: Path) -> Path:
+    """Return where the manifest of an output stands."""
+    return output.with_name(output.name + ".manifest.json")
+
+
+def new_manifest_of(path: Path) -> Path:
+    """Return where a manifest is written before it takes its place."""
+    return path.with_name(path.name + ".new")
+
+
+def grader_digest(config: Any) -> str:
+    """Return what tells a typed config from others."""
+    return hashlib.sha256(jsontext.encode(configs.dump(config))).hexdigest()
+
+
+def describe(
+    config: Any,
+    plan: Plan,
+    *,
+    setup: Setup | None,
+    signatures: Mapping[str, str],
+    layout: Layout,
+    rows: RowRange,
+    on_error: str,
+    inputs: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return a run's manifest: JSON, the same for the same run.
+
+    Args:
+        config: the typed config.
+        plan: the config made executable.
+        setup: how python graders are run and models asked; None where the caller does it.
+        signatures: how each metric is made.
+        layout: where item and sample stand.
+        rows: which rows are scored.
+        on_error: what stands for a failed row's reward.
+        inputs: what tells the input from others.
+    """
+    options: dict[str, Any] = {
+        **{one.name: getattr(plan.choices, one.name) for one in fields(plan.choices)},
+        "item_path": list(layout.item),
+        "sample_path": list(layout.sample),
+        "on_error": on_error,
+        "rows": [rows.start, rows.stop],
+    }
+    sandbox = None
+    if setup is not None and plan.needs("python"):
+        options |= {f"python_{name}": _plain(getattr(setup.python, name)) for name in _PYTHON}
+        sandbox = require(setup.python.level)
+    if setup is not None and plan.asks_servers:
+        options |= {name: _plain(getattr(setup.judge, name)) for name in _JUDGE}
+        for name in ("base_url", "embedding_url"):
+            options[name] = _without_secrets(options[name])
+    return {
+        "format": _FORMAT,
+        "versions": {"graders": __version__, "python": platform.python_version()},
+        "grader": {
+            "name": plan.name,
+            "type": plan.type,
+            "sha256": grader_digest(config),
+        },
+        "metrics": dict(signatures),
+        "sandbox": sandbox,
+        "options": options,
+        "inputs": [dict(one) for one in inputs],
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _without_secrets(url: Any) -> Any:
+    """Return an address without the user and the query, where keys are sometimes put."""
+    if not isinstance(url, str):
+        return url
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say in which points two runs differ so that one cannot go on with the other's results."""
+    found = []
+    if then.get("format") != now["format"]:
+        found.append("the manifest is of another version of graders")
+        return found
+    if then["versions"] != now["versions"]:
+        found += [
+            f"{name} was {then['versions'].get(name)} and is {version}"
+            for name, version in now["versions"].items()
+            if then["versions"].get(name) != version
+        ]
+    if then["grader"] != now["grader"]:
+        names = [one["grader"]["name"] for one in (then, now)]
+        named = f" (it was {quoted(names[0])})" if names[0] != names[1] else ""
+        found.append(f"the grader has changed{named}")
+    if then["metrics"] != now["metrics"] and then["grader"] == now["grader"]:
+        found.append(
+            "a metric is made otherwise: " + _first_change(then["metrics"], now["metrics"])
+        )
+    if then["sandbox"] != now["sandbox"]:
+        found.append(f"the sandbox was {then['sandbox']} and is {now['sandbox']}")
+    if then["options"] != now["options"]:
+        found.append("an option has changed: " + _first_change(then["options"], now["options"]))
+    found += _input_changes(then["inputs"], now["inputs"])
+    old, new = (one.get("only_failed") for one in (then, now))
+    if (old is None) != (new is None):
+        found.append("--only-failed was given for one run and not for the other")
+    elif old is not None and new is not None and old.get("sha256") != new.get("sha256"):
+        found.append("the earlier results of --only-failed are others")
+    return found
+
+
+def _first_change(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    name = next(one for one in [*now, *then] if then.get(one) != now.get(one))
+    return f"{name} was {_shown(then.get(name))} and is {_shown(now.get(name))}"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else jsontext.encode(value).decode()
+
+
+def _input_changes(then: list[Mapping[str, Any]], now: list[Mapping[str, Any]]) -> list[str]:
+    if len(then) != len(now):
+        return [f"the rows came from {len(then)} files and now come from {len(now)}"]
+    for old, new in zip(then, now, strict=True):
+        if ("sha256" in old) != ("sha256" in new):
+            return [f"the rows came from {old['path']} and now come from {new['path']}"]
+        if old.get("size") != new.get("size"):
+            return [f"{new['path']} had {old['size']:,} bytes and has {new['size']:,}"]
+        if old.get("sha256") != new.get("sha256"):
+            return [f"{new['path']} holds other rows of the same size"]
+    return []
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """Return a manifest; None where there is none that can be read."""
+    try:
+        found = jsontext.decode(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if _fits(found, _SHAPE) else None
+
+
+_FILE: Final = {"path": str, "size?": int, "sha256?": str, "lines?": int}
+_SHAPE: Final = {
+    "format": int,
+    "versions": {},
+    "grader": {"name": str, "type": str, "sha256": str},
+    "metrics": {},
+    "sandbox": (str, type(None)),
+    "options": {},
+    "inputs": [_FILE],
+    "only_failed?": _FILE,
+    "stream?": {"rows": int, "bytes": int, "sha256": str},
+    "complete?": {"rows": int, "bytes": int, "sha256": str},
+}
+"""What a manifest is made of: a type, several, a list of such, an object with such (`?`: perhaps)."""
+
+
+def _fits(value: Any, shape: Any) -> bool:
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(one, shape[0]) for one in value)
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(
+            (name.endswith("?") and name.removesuffix("?") not in value)
+            or _fits(value.get(name.removesuffix("?")), inner)
+            for name, inner in shape.items()
+        )
+    return isinstance(value, shape)
+
+
+def write_manifest(path: Path, body: Mapping[str, Any]) -> None:
+    """Write a manifest whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    beside = new_manifest_of(path)
+    try:
+        with beside.open("wb") as stream:
+            stream.write(jsontext.encode(dict(body), indent=True) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise

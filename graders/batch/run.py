@@ -1,0 +1,386 @@
+"""A run: every row of a source scored to an output, in order, by one lane or many."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Final
+
+from graders.batch.cost import Cost, peak_memory
+from graders.batch.crew import Crew
+from graders.batch.earlier import Earlier
+from graders.batch.flow import in_order, read_ahead
+from graders.batch.lane import Lane
+from graders.batch.output import FileOutput, StreamOutput
+from graders.batch.score import Scored
+from graders.batch.tally import Tally
+from graders.errors import RowsError, StoppedError
+from graders.htmltext import card, shortened
+from graders.rows import Block, RowRange, Source, count_rows, cut_small, window
+from graders.sandbox import Stats, total
+
+__all__ = ["MaxFailures", "Progress", "Run", "run"]
+
+_NOTE_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class MaxFailures:
+    """How many rows may fail: a number, or a share of all rows.
+
+    Attributes:
+        count: the most rows that may fail, None where a share is given.
+        share: the largest share of rows that may fail, in [0, 1].
+    """
+
+    count: int | None = None
+    share: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{self.count:,}" if self.count is not None else f"{100 * self.share:.6g}%"
+
+    def exceeded(self, tally: Tally, rows: int | None) -> bool:
+        """Whether too many rows have failed.
+
+        Args:
+            tally: what was counted so far.
+            rows: how many rows there are at most in all; None where nobody knows yet.
+        """
+        if self.count is not None:
+            return tally.failed > self.count
+        # 29 of 100 rows are 29%, though 0.29 * 100 is a hair less than 29 in floats.
+        return rows is not None and tally.failed > self.share * rows + 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        tally: what was counted so far, the rows of an earlier run that it goes on with included.
+        scored_now: rows scored by this run.
+        done: bytes of the input done.
+        size: bytes of the input; None where nobody knows.
+    """
+
+    tally: Tally
+    scored_now: int
+    done: int
+    size: int | None
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run gave.
+
+    Attributes:
+        tally: what its rows add up to, those of an earlier run that it went on with included.
+        cost: what this run took.
+        resumed: rows that an earlier run had finished.
+        complete: whether every row is done.
+        peaks: bytes of memory at the most, by worker process.
+        sandboxes: what the workers' sandboxes did, by worker process.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    cost: Cost = field(default_factory=Cost)
+    resumed: int = 0
+    complete: bool = False
+    peaks: dict[int, int] = field(default_factory=dict)
+    sandboxes: dict[int, Stats] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        tally = self.tally
+        whole = "" if self.complete else ", not complete"
+        mean = _shown(tally.rewards.mean)
+        return f"<Run of {tally.rows:,} rows: mean reward {mean}, {tally.failed:,} failed{whole}>"
+
+    @property
+    def python(self) -> Stats | None:
+        """What the workers' sandboxes did; None where none did anything."""
+        return total(self.sandboxes.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as JSON; what follows `complete` depends on the machine and the day."""
+        return {
+            **self.tally.to_dict(),
+            "resumed_rows": self.resumed,
+            "complete": self.complete,
+            "time_shares": self.cost.shares,
+            "slowest": [
+                {"index": one.index, "sub_grader": one.where, "seconds": one.seconds}
+                for one in self.cost.slowest
+            ],
+            "peak_memory": self.peak,
+        }
+
+    def _repr_html_(self) -> str:
+        """Return the run as a small table, for notebooks."""
+        tally = self.tally
+        figures = tally.rewards
+        interval = figures.interval()
+        sure = "" if interval is None else "; 95% interval {:.4g} … {:.4g}".format(*interval)
+        facts = [
+            ("mean reward", _shown(figures.mean), f"over the {tally.scored:,} scored{sure}"),
+            ("", _shown(tally.mean_of_all), f"over all {tally.rows:,}, a failed one as 0"),
+            ("spread", _shown(figures.spread), "standard deviation"),
+            ("failed", f"{tally.failed:,}", f"of {tally.rows:,}: no reward"),
+        ]
+        facts += [
+            (shortened(key, 300), _shown(one.mean), f"{tally.sub_failures[key]:,} failed")
+            for key, one in tally.sub_rewards.items()
+        ]
+        facts += [(code, f"{count:,}", "failed so") for code, count in tally.codes.most_common()]
+        whole = "" if self.complete else ", not complete"
+        return card(f"{tally.rows:,} rows{whole}", facts)
+
+    @property
+    def peak(self) -> int | None:
+        """Bytes of memory at the most, of this process and its workers; None where unknown."""
+        own = peak_memory()
+        return None if own is None else own + sum(self.peaks.values())
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def run(
+    source: Source,
+    output: FileOutput | StreamOutput,
+    crew: Crew,
+    lanes: Callable[[], Sequence[Lane]],
+    *,
+    rows: RowRange,
+    most_rows: int | None = None,
+    earlier: Earlier | None = None,
+    max_failures: MaxFailures | None = None,
+    raise_failures: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Score rows to an output and put it in its place.
+
+    Args:
+        source: the rows.
+        output: where results go; may hold what an earlier run finished.
+        crew: says how large blocks are.
+        lanes: gives what scores them; not called before there is something to score.
+        rows: which rows.
+        most_rows: rows there are at most in all, where that is known.
+        earlier: results of which only the failed are scored again.
+        max_failures: stop when more rows than this have failed.
+        raise_failures: stop at the first row that fails.
+        on_progress: told how far the run is, after each block.
+
+    Raises:
+        StoppedError: too many rows have failed; carries the Run.
+        RowsError: the rows cannot be read or the results cannot be written.
+    """
+    done = output.finished
+    result = Run(tally=done.tally, resumed=done.rows, complete=done.complete)
+    notes = None
+    if isinstance(output, FileOutput) and source.is_stream:
+        notes = _StreamNotes(output)
+    if done.complete:
+        _check_complete(source, crew, rows, notes)
+        return result
+    start = rows.start if done.next_index is None else done.next_index
+    if earlier is not None:
+        earlier.skip(done.rows)
+    feed = _feed(source, crew, RowRange(start, rows.stop), earlier, notes)
+    limit = max_failures or MaxFailures()
+    now, size = 0, source.size
+
+    def check() -> None:
+        _stop_if_needed(result, limit, most_rows, raise_failures=raise_failures)
+
+    check()
+    with _noted(output, notes), closing(_lazily(feed, lanes)) as flow:
+        for block, scored in flow:
+            for lines, kept in _with_kept(scored, earlier):
+                output.write(lines)
+                result.tally.merge(kept)
+            now += scored.tally.rows
+            _add(result, scored)
+            if notes is not None:
+                notes.note(block)
+            if on_progress is not None:
+                on_progress(Progress(result.tally, now, block.end, size))
+            check()
+        for lines, kept in _rest(earlier):
+            output.write(lines)
+            result.tally.merge(kept)
+    output.finish(result.tally.rows)
+    result.complete = True
+    return result
+
+
+def _add(result: Run, scored: Scored) -> None:
+    """Add a block's results to what a run gave."""
+    result.tally.merge(scored.tally)
+    result.cost.merge(scored.cost)
+    if scored.python is not None:
+        result.sandboxes[scored.python[0]] = scored.python[1]
+    if scored.peak is not None:
+        result.peaks[scored.peak[0]] = scored.peak[1]
+
+
+def _rest(earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
+    """Return the result lines of an earlier run after the last new one."""
+    return () if earlier is None else earlier.rest()
+
+
+def _check_complete(source: Source, crew: Crew, rows: RowRange, notes: _StreamNotes | None) -> None:
+    """See whether a stream is the one that complete results were made from; a file was compared.
+
+    Raises:
+        RowsError: it is not.
+    """
+    if notes is not None:
+        notes.check_whole(source.blocks(crew.block_bytes), bounded=rows.stop is not None)
+
+
+@contextmanager
+def _noted(output: FileOutput | StreamOutput, notes: _StreamNotes | None) -> Iterator[None]:
+    """Write down how far a stream was read, however it ends; say what is kept of the results."""
+    try:
+        yield
+    except RowsError as error:
+        raise RowsError(f"{error}{output.kept}") from None
+    finally:
+        if notes is not None:
+            with suppress(RowsError):
+                notes.write()
+
+
+def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
+    """Return new result lines with those of an earlier run that come before them."""
+    return [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
+
+
+def _feed(
+    source: Source,
+    crew: Crew,
+    rows: RowRange,
+    earlier: Earlier | None,
+    notes: _StreamNotes | None,
+) -> Iterable[Block | None]:
+    """Return the blocks to be scored; None now and then while a stream gives nothing."""
+    blocks: Iterable[Block] = source.blocks(crew.block_bytes)
+    if notes is not None:
+        blocks = notes.watch(blocks)
+    blocks = window(blocks, rows.start, rows.stop)
+    if earlier is not None:
+        blocks = earlier.only_failed(blocks)
+    if crew.block_rows is not None:
+        blocks = cut_small(blocks, crew.block_rows)
+    return read_ahead(blocks) if source.is_stream else blocks
+
+
+def _lazily(
+    blocks: Iterable[Block | None], lanes: Callable[[], Sequence[Lane]]
+) -> Generator[tuple[Block, Scored], None, None]:
+    """Yield blocks and their results, in order; without a block no lane is made."""
+    waiting = iter(blocks)
+    for first in waiting:
+        if first is not None:
+            yield from in_order(chain([first], waiting), lanes())
+            return
+
+
+def _stop_if_needed(
+    result: Run, limit: MaxFailures, most_rows: int | None, *, raise_failures: bool
+) -> None:
+    tally = result.tally
+    if raise_failures and tally.failed:
+        index, code, message = min(
+            (index, code, message)
+            for code, found in tally.first.items()
+            for index, message in found
+        )
+        raise StoppedError(f"row {index} failed: {code}: {message}", run=result)
+    if limit.exceeded(tally, most_rows):
+        raise StoppedError(
+            f"stopped after {tally.rows:,} rows: {tally.failed:,} failed, more than the "
+            f"{limit} allowed",
+            run=result,
+        )
+
+
+class _StreamNotes:
+    """Notes how far a stream was read and scored, to know it again when it comes once more.
+
+    Args:
+        output: has the notes of an earlier run in its manifest, and takes new ones.
+    """
+
+    def __init__(self, output: FileOutput) -> None:
+        self._output = output
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+        self._marks: deque[tuple[int, int, str]] = deque()
+        self._latest: tuple[int, int, str] | None = None
+        self._written = 0.0
+
+    def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Yield the blocks.
+
+        Raises:
+            RowsError: what comes is not what was read before.
+        """
+        expected: Mapping[str, Any] | None = self._output.manifest.get("stream")
+        for block in blocks:
+            if expected is not None and self._bytes + len(block.data) >= expected["bytes"]:
+                begun = self._digest.copy()
+                begun.update(block.data[: max(expected["bytes"] - self._bytes, 0)])
+                if begun.hexdigest() != expected["sha256"]:
+                    break
+                expected = None
+            self._digest.update(block.data)
+            self._bytes += len(block.data)
+            after = block.index + count_rows(block)
+            self._marks.append((after, self._bytes, self._digest.hexdigest()))
+            yield block
+        if expected is not None:
+            raise self._others()
+
+    def check_whole(self, blocks: Iterable[Block], *, bounded: bool) -> None:
+        """See whether a stream is the one that a complete output was made from.
+
+        Raises:
+            RowsError: it is not.
+        """
+        expected = self._output.manifest.get("stream")
+        for _ in self.watch(blocks):
+            if bounded and expected is not None and self._bytes >= expected["bytes"]:
+                return
+        if expected is not None and self._bytes != expected["bytes"]:
+            raise self._others()
+
+    def _others(self) -> RowsError:
+        return RowsError(
+            f"{self._output.path} cannot be resumed: the rows that come are not those the run "
+            "began with; --restart starts anew and drops what was finished"
+        )
+
+    def note(self, block: Block) -> None:
+        """Note what was read up to a block that is scored and written; write it now and then."""
+        after = block.index + count_rows(block) if block.indexes is None else block.indexes[-1] + 1
+        while self._marks and self._marks[0][0] <= after:
+            self._latest = self._marks.popleft()
+        if time.monotonic() - self._written > _NOTE_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write down what is noted."""
+        if self._latest is None:
+            return
+        rows, size, digest = self._latest
+        self._latest = None
+        self._written = time.monotonic()
+        self._output.sync(stream={"rows": rows, "bytes": size, "sha256": digest})

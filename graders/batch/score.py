@@ -1,0 +1,125 @@
+"""Scoring a block: lines of rows in, lines of results out, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from graders import jsontext
+from graders.batch.cost import Cost, SlowRow
+from graders.batch.tally import Tally
+from graders.grade import Failure
+from graders.grading.runner import Graded, Runner
+from graders.plan import Plan
+from graders.rows import Block, Chunk, Layout, count_rows, decode_block
+from graders.sandbox import Stats
+
+__all__ = ["ON_ERROR", "OnError", "Scored", "fail_block", "join", "score_block"]
+
+OnError = Literal["null", "zero", "raise"]
+"""What a failed row's reward is in its result line: null or 0.0; `raise` also ends the run."""
+ON_ERROR: tuple[OnError, ...] = ("null", "zero", "raise")
+
+
+@dataclass(slots=True)
+class Scored:
+    """A block's results.
+
+    Attributes:
+        lines: the result lines.
+        tally: what they add up to.
+        cost: what they took.
+        python: what the sandbox that scored it did so far, and which process that was.
+    """
+
+    lines: bytes
+    tally: Tally
+    cost: Cost = field(default_factory=Cost)
+    python: tuple[int, Stats] | None = None
+    peak: tuple[int, int] | None = None
+
+
+def score_block(runner: Runner, block: Block, layout: Layout, on_error: OnError = "null") -> Scored:
+    """Return the result lines of a block of input lines, and what they add up to."""
+    chunk = decode_block(block, layout)
+    graded = runner.grade(chunk)
+    tally = Tally()
+    tally.add(chunk.indexes, graded.rewards, graded.sub_rewards, graded.failures, graded.replaced)
+    for leaf in runner.plan.leaves:
+        if leaf.key in graded.judged and runner.repeats > 1:
+            tally.add_repeats(leaf.key, graded.judged[leaf.key].repeats, leaf.passes_at)
+    for row in range(len(graded.rewards) if graded.judged else 0):
+        tally.add_usage(graded.usage(row))
+    return Scored(_result_lines(chunk, graded, on_error), tally, _cost(chunk, graded))
+
+
+def fail_block(plan: Plan, block: Block, reason: str, on_error: OnError = "null") -> Scored:
+    """Return the results of a block whose rows could not be scored for a reason of the machine's.
+
+    Nothing of the rows is looked at: whatever befell the process that did so is not to befall
+    this one.
+    """
+    count = count_rows(block)
+    indexes = block.indexes or range(block.index, block.index + count)
+    keys = [leaf.key for leaf in plan.leaves if leaf.key]
+    graded = Graded(
+        plan.name, plan.type, [None] * count, {key: [None] * count for key in keys},
+        {row: (Failure("other_error", reason),) for row in range(count)},
+    )  # fmt: skip
+    chunk = Chunk(ids=[None] * count, indexes=indexes)
+    tally = Tally()
+    tally.add(indexes, graded.rewards, graded.sub_rewards, graded.failures, {})
+    return Scored(_result_lines(chunk, graded, on_error), tally)
+
+
+def join(first: Scored, second: Scored) -> Scored:
+    """Return the results of two blocks, the second after the first, as those of one."""
+    first.tally.merge(second.tally)
+    first.cost.merge(second.cost)
+    python, peak = second.python or first.python, second.peak or first.peak
+    return Scored(first.lines + second.lines, first.tally, first.cost, python, peak)
+
+
+def _cost(chunk: Chunk, graded: Graded) -> Cost:
+    cost = Cost()
+    cost.seconds.update(graded.seconds)
+    for key, replies in graded.replies.items():
+        cost.add_slow(
+            SlowRow(reply.seconds, chunk.indexes[row], key)
+            for row, reply in enumerate(replies)
+            if reply is not None and reply.seconds
+        )
+    for key, judged in graded.judged.items():
+        cost.add_slow(
+            SlowRow(seconds, chunk.indexes[row], key)
+            for row, seconds in enumerate(judged.seconds)
+            if seconds
+        )
+    return cost
+
+
+def _result_lines(chunk: Chunk, graded: Graded, on_error: OnError) -> bytes:
+    keys = list(graded.sub_rewards)
+    columns = list(graded.sub_rewards.values())
+    subs: Iterator[tuple[Any, ...]] = (
+        zip(*columns, strict=True) if columns else iter([()] * len(graded.rewards))
+    )
+    lines = []
+    rows = zip(chunk.ids, graded.rewards, subs, strict=True)
+    for row, (identity, reward, scores) in enumerate(rows):
+        line: dict[str, Any] = {"index": chunk.indexes[row]}
+        if identity is not None:
+            line["id"] = identity
+        line["reward"] = 0.0 if reward is None and on_error == "zero" else reward
+        line["sub_rewards"] = dict(zip(keys, scores, strict=True))
+        line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
+        if row in graded.replaced:
+            line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
+        if graded.judged:
+            if usage := graded.usage(row):
+                line["usage"] = {model: one.to_dict() for model, one in usage.items()}
+            if repeats := graded.repeats(row):
+                line["repeats"] = repeats
+        lines.append(jsontext.encode(line))
+    return b"\n".join(lines) + b"\n" if lines else b""

@@ -1,1 +1,0 @@
-"""Embeddings: the performers of cosine, a server's and the model of extra `models`."""

@@ -1,1 +1,0 @@
-"""How a grade comes about: chunks graded in columns, blocks scored to bytes, figures tallied."""

@@ -1,0 +1,1 @@
+"""What goes over HTTP, both ways: requests sent until they are answered, answers read, errors said."""

@@ -1,0 +1,230 @@
+"""Tallies: figures that do not depend on the cut into blocks or on their order."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import statistics
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graders.batch.tally import FIRST_ROWS, MAX_BINS, Figures, Tally
+from graders.grade import Failure
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+Chunks = list[list[float]]
+
+
+def figures(*chunks: list[float]) -> Figures:
+    made = Figures()
+    for chunk in chunks:
+        made.add(chunk)
+    return made
+
+
+def test_figures_of_nothing_have_no_mean_and_no_bars() -> None:
+    empty = figures([])
+    assert empty.mean is None
+    assert empty.spread is None
+    assert empty.histogram() == []
+    assert empty.quantile(0.5) is None
+    assert empty.interval() is None
+    assert empty.to_dict() == {
+        "count": 0, "mean": None, "spread": None, "min": None, "max": None, "at_min": 0, "at_max": 0,
+    }  # fmt: skip
+
+
+def test_one_value_has_a_mean_and_no_spread() -> None:
+    assert figures([0.25]).mean == 0.25
+    assert figures([0.25]).spread is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0.1] * 10, [0.0, 1.0, 0.5], [-3.0, 100.0], [1e16, 1.0, -1e16], [0.1, 0.2, 0.3, 0.4]],
+)
+def test_mean_and_spread_are_those_of_the_statistics_module(values: list[float]) -> None:
+    assert figures(values).mean == statistics.mean(values)
+    assert figures(values).spread == pytest.approx(statistics.stdev(values), abs=1e-12)
+
+
+def test_equal_values_have_no_spread_at_all() -> None:
+    assert figures([0.1] * 1000).spread == 0.0
+
+
+def test_the_spread_of_the_largest_floats_is_a_number() -> None:
+    assert figures([1e300, -1e300, 0.0]).spread == pytest.approx(1e300)
+    assert figures([1.7e308, -1.7e307]).spread == pytest.approx(1.3223e308, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.9])
+def test_a_bar_holds_its_lower_end(value: float) -> None:
+    bars = figures([value]).histogram()
+    assert [count for _, _, count in bars] == [int(n == round(value * 10)) for n in range(10)]
+
+
+def test_the_last_bar_holds_its_upper_end_too() -> None:
+    assert figures([1.0]).histogram()[-1] == (0.9, 1.0, 1)
+
+
+def test_a_value_below_a_bars_end_stays_below_it() -> None:
+    assert figures([0.49999]).histogram()[4][2] == 1
+
+
+def test_a_value_just_above_one_stands_in_the_last_bar() -> None:
+    bars = figures([1.0000000000000002, 0.5]).histogram()
+    assert bars[-1] == (0.9, 1.0, 1)
+
+
+def test_a_wider_reach_has_bars_from_lowest_to_highest() -> None:
+    bars = figures([0.0, 50.0, 100.0]).histogram()
+    assert (bars[0][0], bars[-1][1]) == (0.0, 100.0)
+    assert [count for *_, count in bars] == [1, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.7e308, -1.7e308, 1.0],
+        [5.0, 5.0],
+        [1e-320, 2.0],
+        [-1e-320, 5e-324],
+        [2.0**60, 2.0**60 + 512],
+    ],
+)
+def test_a_histogram_of_odd_reaches_holds_every_value_once(values: list[float]) -> None:
+    bars = figures(values).histogram()
+    assert len(bars) == 10
+    assert sum(count for *_, count in bars) == len(values)
+    assert all(math.isfinite(low) and math.isfinite(high) for low, high, _ in bars)
+
+
+def test_few_distinct_values_are_counted_by_value() -> None:
+    assert figures([0.0, 1.0, 1.0, 1 / 3]).values() == [(0.0, 1), (0.33333, 1), (1.0, 2)]
+    assert figures([n / 20 for n in range(20)]).values() is None
+
+
+def test_memory_stays_flat_whatever_the_values() -> None:
+    spread_out = figures([random.Random(7).uniform(-1e9, 1e9) for _ in range(20_000)])
+    assert len(spread_out.bins) <= MAX_BINS
+    assert sum(spread_out.bins.values()) == 20_000
+
+
+@given(st.lists(st.lists(finite, max_size=6), max_size=6), st.randoms(use_true_random=False))
+def test_figures_merged_in_any_order_equal_figures_added_at_once(
+    chunks: Chunks, shuffle: random.Random
+) -> None:
+    at_once = figures([value for chunk in chunks for value in chunk])
+    parts = [figures(chunk) for chunk in chunks]
+    shuffle.shuffle(parts)
+    merged = Figures()
+    for part in parts:
+        merged.merge(part)
+    assert merged == at_once
+    assert merged.to_dict() == at_once.to_dict()
+    assert merged.histogram() == at_once.histogram()
+
+
+@given(st.integers(0, 2**32))
+def test_figures_of_many_distinct_values_merge_to_the_same_bins(seed: int) -> None:
+    source = random.Random(seed)
+    values = [source.uniform(-1, 1) * 10.0 ** source.randint(-3, 12) for _ in range(200)]
+    cut = source.randint(0, 200)
+    merged = figures(values[cut:])
+    merged.merge(figures(values[:cut]))
+    assert merged == figures(values)
+
+
+def test_more_bins_than_fit_merge_to_the_same_bins() -> None:
+    source = random.Random(3)
+    values = [source.random() for _ in range(3 * MAX_BINS)]
+    parts = [figures(values[n::3]) for n in range(3)]
+    merged = Figures()
+    for part in reversed(parts):
+        merged.merge(part)
+    assert merged == figures(values)
+
+
+def test_a_column_with_fine_bins_takes_one_with_wide_bins() -> None:
+    source = random.Random(7)
+    wide = [source.uniform(-1e9, 1e9) for _ in range(3 * MAX_BINS)]
+    merged = figures([0.25, 0.5])
+    assert merged.shift > figures(wide).shift
+    merged.merge(figures(wide))
+    assert merged == figures([0.25, 0.5], wide)
+
+
+def failure(code: str = "invalid_variable_error", where: str = "", message: str = "m") -> Failure:
+    return Failure(code, message, where)  # type: ignore[arg-type]
+
+
+def tally_of(start: int, rewards: list[float | None]) -> Tally:
+    tally = Tally()
+    failed = {n: (failure(),) for n, reward in enumerate(rewards) if reward is None}
+    tally.add(range(start, start + len(rewards)), rewards, {"a": list(rewards)}, failed, {})
+    return tally
+
+
+def test_both_denominators_are_there() -> None:
+    tally = tally_of(0, [1.0, None, 0.5, None])
+    assert (tally.rows, tally.scored, tally.failed) == (4, 2, 2)
+    assert tally.rewards.mean == 0.75
+    assert tally.mean_of_all == 0.375
+    body = tally.to_dict()
+    assert (body["mean_of_scored"], body["mean_of_all"]) == (0.75, 0.375)
+
+
+def test_a_tally_of_nothing_has_no_means() -> None:
+    assert Tally().mean_of_all is None
+    assert Tally().to_dict()["mean_of_scored"] is None
+
+
+def test_a_row_counts_once_for_each_of_its_codes() -> None:
+    tally = Tally()
+    found = (failure(where="a"), failure(where="b"), failure("sample_parse_error", "c"))
+    tally.add([10], [None], {"a": [None], "b": [None], "c": [None]}, {0: found}, {})
+    assert tally.codes == {"invalid_variable_error": 1, "sample_parse_error": 1}
+    assert tally.sub_failures == {"a": 1, "b": 1, "c": 1}
+    assert tally.first["invalid_variable_error"] == [(10, "m")]
+
+
+def test_a_replaced_row_counts_as_scored_and_keeps_its_code() -> None:
+    tally = Tally()
+    tally.add([0, 1], [0.0, 1.0], {}, {}, {0: (failure(where="a"),)})
+    assert (tally.rows, tally.scored, tally.failed, tally.replaced) == (2, 2, 0, 1)
+    assert tally.codes == {"invalid_variable_error": 1}
+
+
+def test_only_the_first_failures_of_a_code_are_kept_in_order_of_rows() -> None:
+    parts = [tally_of(start, [None, None, None]) for start in (6, 0, 3)]
+    merged = Tally()
+    for part in parts:
+        merged.merge(part)
+    assert [index for index, _ in merged.first["invalid_variable_error"]] == list(range(FIRST_ROWS))
+
+
+@given(
+    st.lists(st.one_of(st.none(), finite), max_size=30),
+    st.lists(st.integers(0, 30), max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_tallies_of_any_cut_merged_in_any_order_are_equal(
+    rewards: list[float | None], cuts: list[int], shuffle: random.Random
+) -> None:
+    at_once = tally_of(0, rewards)
+    ends = sorted({0, len(rewards), *(cut for cut in cuts if cut < len(rewards))})
+    parts = [tally_of(low, rewards[low:high]) for low, high in pairwise(ends)]
+    shuffle.shuffle(parts)
+    merged = Tally()
+    for part in parts:
+        merged.merge(part)
+    if parts:
+        assert merged.to_dict() == at_once.to_dict()
+
+
+def test_a_tally_is_json() -> None:
+    assert json.loads(json.dumps(tally_of(0, [1.0, None]).to_dict(), allow_nan=False))["rows"] == 2

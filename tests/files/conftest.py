@@ -1,0 +1,7 @@
+"""The store that tests of jobs have, for tests of its files."""
+
+from __future__ import annotations
+
+from tests.jobs.conftest import body, store, upload
+
+__all__ = ["body", "store", "upload"]
