@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graders.api import Explanation, Grader, RetiredModel, load, score_file
     from graders.batch.cost import Cost, SlowRow
+    from graders.batch.option import ScoreOptions
     from graders.batch.run import MaxFailures, Progress, Run
     from graders.batch.tally import Figures, Repeats, Tally
     from graders.calls import (
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         PythonPerformer,
         PythonReply,
     )
-    from graders.choices import Choices
     from graders.config import Loaded, dump, schema
     from graders.errors import (
         ConfigError,
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from graders.grade import Failure, Grade, Usage
-    from graders.grading.performers import Setup
+    from graders.grading.performers import Setup, SharedPerformers
+    from graders.keyword import LoadKeywords, ScoreKeywords
     from graders.kinds import (
         Endpoint,
         EvalCriteria,
@@ -69,7 +70,8 @@ if TYPE_CHECKING:
         SamplingParams,
     )
     from graders.models import JudgeOptions, JudgeStats
-    from graders.rows import RowRange
+    from graders.reading import Reading
+    from graders.rows import Layout, RowRange
     from graders.sandbox import MissingImport, PythonOptions, PythonSandbox, SlowCall, Stats
     from graders.suite.assertion import assert_reward
     from graders.version import __version__
@@ -80,7 +82,6 @@ __all__ = [
     "ChatError",
     "ChatPerformer",
     "ChatReply",
-    "Choices",
     "ConfigError",
     "Cost",
     "EmbedCall",
@@ -104,6 +105,8 @@ __all__ = [
     "JudgeOptions",
     "JudgeStats",
     "LabelModel",
+    "Layout",
+    "LoadKeywords",
     "Loaded",
     "MaxFailures",
     "Message",
@@ -119,14 +122,18 @@ __all__ = [
     "PythonPerformer",
     "PythonReply",
     "PythonSandbox",
+    "Reading",
     "Repeats",
     "RetiredModel",
     "RowRange",
     "RowsError",
     "Run",
     "SamplingParams",
+    "ScoreKeywords",
     "ScoreModel",
+    "ScoreOptions",
     "Setup",
+    "SharedPerformers",
     "SlowCall",
     "SlowRow",
     "Stats",
@@ -161,9 +168,10 @@ _HOME = {
         "PythonReply",
     ),
     "graders.models": ("JudgeOptions", "JudgeStats"),
-    "graders.choices": ("Choices",),
+    "graders.reading": ("Reading",),
     "graders.config": ("Loaded", "dump", "schema"),
     "graders.batch.cost": ("Cost", "SlowRow"),
+    "graders.batch.option": ("ScoreOptions",),
     "graders.batch.run": ("MaxFailures", "Progress", "Run"),
     "graders.batch.tally": ("Figures", "Repeats", "Tally"),
     "graders.errors": (
@@ -178,7 +186,7 @@ _HOME = {
         "TemplateError",
         "UnavailableError",
     ),
-    "graders.grading.performers": ("Setup",),
+    "graders.grading.performers": ("Setup", "SharedPerformers"),
     "graders.grade": ("Failure", "Grade", "Usage"),
     "graders.kinds": (
         "Endpoint",
@@ -200,7 +208,8 @@ _HOME = {
         "OutputText",
         "SamplingParams",
     ),
-    "graders.rows": ("RowRange",),
+    "graders.keyword": ("LoadKeywords", "ScoreKeywords"),
+    "graders.rows": ("Layout", "RowRange"),
     "graders.sandbox": ("SlowCall", "PythonSandbox", "MissingImport", "PythonOptions", "Stats"),
     "graders.suite.assertion": ("assert_reward",),
     "graders.version": ("__version__",),

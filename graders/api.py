@@ -6,47 +6,42 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self, Unpack
 
 from graders import config as configs
-from graders import jsontext
-from graders.batch.crew import ENGINES, Crew, Engine
-from graders.batch.earlier import Earlier
+from graders.batch.crew import Crew
+from graders.batch.file import score_source
 from graders.batch.flow import in_order
 from graders.batch.lane import Job
-from graders.batch.manifest import describe
-from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direct
+from graders.batch.option import ScoreOptions
+from graders.batch.output import check_apart, kept_note, partial_of
 from graders.batch.result import read_results
-from graders.batch.run import MaxFailures, Progress, Run, run
-from graders.batch.score import ON_ERROR, OnError
-from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer
-from graders.choices import Choices
+from graders.batch.run import MaxFailures, Progress, Run
+from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
 from graders.grade import Grade
-from graders.grading.performers import Performers, Setup
+from graders.grading.performers import Performers, Setup, SharedPerformers
 from graders.grading.render import render_inputs
-from graders.grading.runner import Runner
+from graders.grading.runner import Graded, Runner
+from graders.keyword import LoadKeywords, ScoreKeywords, refuse, take
 from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plan import Plan, build
-from graders.rows import Block, Chunk, Layout, RowRange, add_row, find_source
-from graders.sandbox import (
-    Isolation,
-    Level,
-    MissingImport,
-    PythonOptions,
-    Stats,
-    imports_missing,
-)
+from graders.reading import Reading
+from graders.rows import Chunk, Layout, RowRange, add_row, blocks_of, find_source, portions
+from graders.sandbox import MissingImport, PythonOptions, Stats, imports_missing
 from graders.sandbox.image import IMAGES
 from graders.sandbox.image import interpreter as image_interpreter
-from graders.template import Dialect, Rendering, ToolArguments
 
-__all__ = ["Explanation", "Grader", "PythonOptions", "RetiredModel", "load", "score_file"]
+__all__ = [
+    "Explanation", "Grader", "JudgeOptions", "MaxFailures", "Progress", "PythonOptions", "Reading",
+    "RetiredModel", "RowRange", "Run", "ScoreOptions", "SharedPerformers", "check_apart",
+    "kept_note", "load", "partial_of", "score_file",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +53,14 @@ class Explanation:
         rendered: the rendered text fields by sub-grader key, "" for the grader itself.
         printed: what python graders printed, by key.
         said: what judges answered, by key: one text for each time they were asked.
+        seconds: how long each sub-grader took, by key.
     """
 
     grade: Grade
     rendered: Mapping[str, Mapping[str, str]]
     printed: Mapping[str, str]
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +105,12 @@ class Grader:
 
     Args:
         config: a typed config, as `graders.config.load` or `load_source` gives it.
-        choices: how points are read that the hosted documents leave open.
+        reading: how points are read that the hosted documents leave open.
         python: how python graders are run, or what performs them instead of the sandbox.
         judge: how model graders ask their models, or what performs them instead of the client.
         embed: what performs cosine instead of the client that `judge` describes.
+        shared: the sandbox and the clients, where several graders share them; it does not go along
+            to other processes, which start what `python` and `judge` say.
 
     Attributes:
         config: the typed config.
@@ -122,23 +121,26 @@ class Grader:
         self,
         config: Any,
         *,
-        choices: Choices | None = None,
+        reading: Reading | None = None,
         python: PythonPerformer | PythonOptions | None = None,
         judge: ChatPerformer | JudgeOptions | None = None,
         embed: EmbedPerformer | None = None,
+        shared: SharedPerformers | None = None,
     ) -> None:
         loaded = config if isinstance(config, configs.Loaded) else configs.Loaded(config, "grader")
         self.config = loaded.config
-        self.plan: Plan = build(loaded.config, choices)
+        self.plan: Plan = build(loaded.config, reading)
         self._loaded = loaded
         self._python = PythonOptions() if python is None else python
         self._judge = JudgeOptions() if judge is None else judge
         self._embed = embed
         self._lives: dict[int, _Live] = {}
+        if shared is not None:
+            self._lives[os.getpid()] = _Live(Performers(self.plan, shared))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As it was made, not as it is: another process, or a copy, starts sandboxes of its own.
-        return _again, (self._loaded, self.plan.choices, self._python, self._judge, self._embed)
+        return _again, (self._loaded, self.plan.reading, self._python, self._judge, self._embed)
 
     def __call__(self, item: Any = None, sample: Any = None) -> float:
         """Return the reward of one row; arguments as for `grade`.
@@ -159,8 +161,9 @@ class Grader:
         process = os.getpid()
         live = self._lives.get(process)
         if live is None:
-            performers = Performers(self.plan, self._python, self._judge, self._embed)
-            live = self._lives.setdefault(process, _Live(performers))  # Of threads one is first.
+            own = SharedPerformers(self._python, self._judge, self._embed, self.plan.image_tags)
+            # Of threads one is first.
+            live = self._lives.setdefault(process, _Live(Performers(self.plan, own)))
         return live
 
     @property
@@ -180,7 +183,7 @@ class Grader:
         if self._embed is not None:
             return None
         if isinstance(python, PythonOptions) and isinstance(judge, JudgeOptions):
-            return Setup(config=self.config, choices=self.plan.choices, python=python, judge=judge)
+            return Setup(config=self.config, reading=self.plan.reading, python=python, judge=judge)
         return None
 
     @property
@@ -188,7 +191,7 @@ class Grader:
         """How each text metric is made, by sub-grader: library versions, tokenizer, stemmer."""
         found = self.plan.signatures
         if self.plan.needs("embed"):
-            embedder = self._live.performers.performer("embed")
+            embedder = self._live.performers.shared.performer("embed")
             asking = (leaf.key for leaf in self.plan.leaves if leaf.performer == "embed")
             found |= dict.fromkeys(asking, f"cosine|{embedder.signature}")
         return {
@@ -198,7 +201,7 @@ class Grader:
     @property
     def judge_stats(self) -> list[JudgeStats]:
         """What the clients of model servers did so far: judges, then embeddings; [] unused."""
-        return self._live.performers.judge_stats
+        return self._live.performers.shared.judge_stats
 
     def retired_models(self) -> list[RetiredModel]:
         """Return the models that the hosted service switches off, and when."""
@@ -211,8 +214,11 @@ class Grader:
                     found.append(RetiredModel(leaf.key, model, day))
         return found
 
-    def check(self) -> None:
+    def check(self, stop: Stop | None = None) -> None:
         """Load every python source once, in the sandbox, without grading.
+
+        Args:
+            stop: set from another thread once nobody waits.
 
         Raises:
             ConfigError: a source has a syntax error, no `grade`, or one that does not take two
@@ -225,8 +231,9 @@ class Grader:
             if code is None:
                 continue
             live = self._live
-            with live.lock:
-                error = live.performers.performer("python").check(code.source, code.image_tag)
+            # A sandbox loads many sources at once; of a performer that was given, nobody knows.
+            with live.lock if self.setup is None else nullcontext():
+                error = live.performers.shared.check(code.source, code.image_tag, stop=stop)
             if error is not None:
                 place = (*configs.place_of(self.config, leaf.key, self._loaded.place), "source")
                 found = spots(self._loaded.text or "", [(place, None)])
@@ -252,15 +259,17 @@ class Grader:
     @property
     def python_stats(self) -> Stats | None:
         """What the sandbox did so far: its level, calls, failures, slowest calls; None unused."""
-        return self._live.performers.python_stats
+        return self._live.performers.shared.python_stats
 
-    def grade(self, item: Any = None, sample: Any = None) -> Grade:
+    def grade(self, item: Any = None, sample: Any = None, *, stop: Stop | None = None) -> Grade:
         """Return the grade of one row.
 
         Args:
             item: the row's item; templates and python graders see it as `item`.
             sample: the model's output: a text, or a dict with any of output_text, output_json,
                 output_tools, choices and output_audio, or a whole chat completion.
+            stop: a `threading.Event`, set from another thread once nobody waits for the grade:
+                python graders are killed at once, what is asked of servers is broken off.
 
         Returns:
             A Grade. A row that cannot be scored is a grade with failures, not an exception.
@@ -268,10 +277,7 @@ class Grader:
         Raises:
             UnavailableError: this machine lacks what the grader needs.
         """
-        started = time.perf_counter()
-        with self._running() as runner:
-            graded = runner.grade(Chunk([item], [sample], [None]))
-        return graded.grade(0, time.perf_counter() - started)
+        return self._one(item, sample, stop)[0]
 
     async def agrade(self, item: Any = None, sample: Any = None) -> Grade:
         """Return the grade of one row without holding up the caller's event loop."""
@@ -297,32 +303,31 @@ class Grader:
         """
         if chunk < 1 or workers < 0:
             raise OptionError(f"chunk is at least 1 and workers 0, got {chunk} and {workers}")
-        batches = _batches(rows, chunk)
         if workers:
             live = self._live
             with live.lock:
                 crew = Crew(live.performers, Job(self.setup, Layout()), workers)
                 lanes = crew.lanes()
-            with closing(in_order(_blocks(batches), lanes, held=0)) as flow:
+            with closing(in_order(blocks_of(portions(rows, chunk)), lanes, held=0)) as flow:
                 for _, scored in flow:
                     for results in read_results(BytesIO(scored.lines)):
                         yield from (one.grade(self.name, self.type) for one in results)
             return
-        for start, batch in batches:
-            columns = Chunk(indexes=range(start, start + len(batch)))
-            for row in batch:
+        for start, portion in portions(rows, chunk):
+            columns = Chunk(indexes=range(start, start + len(portion)))
+            for row in portion:
                 add_row(columns, row, Layout())
             with self._running() as runner:
                 graded = runner.grade(columns)
-            yield from (graded.grade(row) for row in range(len(batch)))
+            yield from (graded.grade(row) for row in range(len(portion)))
 
-    def explain(self, item: Any = None, sample: Any = None) -> Explanation:
+    def explain(
+        self, item: Any = None, sample: Any = None, *, stop: Stop | None = None
+    ) -> Explanation:
         """Return the grade of one row and how it came about; arguments as for `grade`."""
-        started = time.perf_counter()
-        with self._running() as runner:
-            graded = runner.grade(Chunk([item], [sample], [None]))
-        grade = graded.grade(0, time.perf_counter() - started)
-        return Explanation(grade, self.render(item, sample), graded.printed(0), graded.said(0))
+        grade, graded = self._one(item, sample, stop)
+        rendered = self.render(item, sample)
+        return Explanation(grade, rendered, graded.printed(0), graded.said(0), graded.seconds)
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""
@@ -336,7 +341,7 @@ class Grader:
         """Stop the workers this grader has started. Used again, it starts new ones."""
         live = self._live
         with live.lock:
-            live.performers.close()
+            live.performers.shared.close()
             live.idle = []  # Runners in use come back to the old list, and are gone with it.
 
     def __enter__(self) -> Self:
@@ -347,6 +352,12 @@ class Grader:
 
     def __repr__(self) -> str:
         return f"<Grader {self.name!r} ({self.type})>"
+
+    def _one(self, item: Any, sample: Any, stop: Stop | None) -> tuple[Grade, Graded]:
+        started = time.perf_counter()
+        with self._running() as runner:
+            graded = runner.grade(Chunk([item], [sample], [None]), stop)
+        return graded.grade(0, time.perf_counter() - started), graded
 
     @contextmanager
     def _running(self) -> Iterator[Runner]:
@@ -369,58 +380,16 @@ class Grader:
 
 def _again(
     loaded: configs.Loaded,
-    choices: Choices,
+    reading: Reading,
     python: PythonPerformer | PythonOptions,
     judge: ChatPerformer | JudgeOptions,
     embed: EmbedPerformer | None,
 ) -> Grader:
-    return Grader(loaded, choices=choices, python=python, judge=judge, embed=embed)
-
-
-def _batches(
-    rows: Iterable[Mapping[str, Any]], size: int
-) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
-    """Yield rows, so many at a time, each time with the index of the first."""
-    start, batch = 0, list[Mapping[str, Any]]()
-    try:
-        for index, row in enumerate(rows):
-            batch.append(_checked(row, index))
-            if len(batch) == size:
-                yield start, batch
-                start, batch = index + 1, []
-    except Exception:
-        # The rows before what went wrong are good ones.
-        if batch:
-            yield start, batch
-        raise
-    if batch:
-        yield start, batch
-
-
-def _checked(row: Any, index: int) -> Mapping[str, Any]:
-    if not isinstance(row, Mapping):
-        raise OptionError(
-            f"row {index} is a {type(row).__name__}; rows are "
-            'mappings {"item": ..., "sample": ...}'
-        )
-    return row
-
-
-def _blocks(batches: Iterable[tuple[int, list[Mapping[str, Any]]]]) -> Iterator[Block]:
-    for start, rows in batches:
-        lines: list[bytes] = []
-        for index, row in enumerate(rows, start):
-            try:
-                lines.append(jsontext.encode(dict(row)))
-            except (TypeError, ValueError) as error:
-                if lines:
-                    yield Block(b"\n".join(lines), start)
-                raise OptionError(f"row {index} is no JSON value: {error}") from None
-        yield Block(b"\n".join(lines), start)
+    return Grader(loaded, reading=reading, python=python, judge=judge, embed=embed)
 
 
 def _package_hint(error: PythonError, tag: str | None) -> str:
-    if not error.message.startswith("ModuleNotFoundError"):
+    if error.exception != "ModuleNotFoundError":
         return ""
     if tag is not None and tag in IMAGES and image_interpreter(tag) is None:
         return f"; `graders image build {tag}` makes its image, --python names another interpreter"
@@ -430,41 +399,28 @@ def _package_hint(error: PythonError, tag: str | None) -> str:
 def load(
     source: configs.Source,
     *,
-    dialect: Dialect = "hosted",
-    rendering: Rendering = "json",
-    tool_arguments: ToolArguments = "parsed",
-    rouge_backend: Literal["rouge_score", "rouge"] = "rouge_score",
-    rouge_measure: Literal["fmeasure", "recall"] = "fmeasure",
-    rouge_stemmer: bool = False,
-    python_timeout: float = 120.0,
-    python_memory: int = 2 << 30,
-    isolation: Isolation = "auto",
-    sandbox: Level | None = None,
-    python_workers: int | None = None,
-    python: str | os.PathLike[str] | None = None,
+    reading: Reading | None = None,
+    python: str | os.PathLike[str] | PythonPerformer | PythonOptions | None = None,
     judge: ChatPerformer | JudgeOptions | None = None,
     embed: EmbedPerformer | None = None,
+    **options: Unpack[LoadKeywords],
 ) -> Grader:
     """Return a grader from its JSON.
+
+    Options are given whole, or each by its keyword, which stands in place of what the whole says:
+    `load(grader, dialect="jinja2")` is `load(grader, reading=Reading(dialect="jinja2"))`.
 
     Args:
         source: a dict or list, JSON or YAML text, a path, or `-` for standard input; holding a
             grader, a `fine_tuning.jobs.create` body, a `graders.run` body, or an Evals
             `testing_criteria` list.
-        dialect: `hosted` templates, or `jinja2`.
-        rendering: how a template shows a value that is not text: as `json`, or as `python` does.
-        tool_arguments: `parsed` lets a path go on into the JSON text of a tool call's arguments.
-        rouge_backend: the package that defines ROUGE.
-        rouge_measure: which ROUGE figure is the score.
-        rouge_stemmer: whether ROUGE stems words first.
-        python_timeout: seconds one call of a python grader may take.
-        python_memory: bytes of memory one call may use.
-        isolation: what the rows of a python grader share: `module`, `row`, `shared` or `auto`.
-        sandbox: the level of the sandbox, where not the default of this machine.
-        python_workers: at most so many worker processes; None for the number of cores.
-        python: the interpreter python graders run with, such as that of a virtual environment.
+        reading: how points are read that the hosted documents leave open.
+        python: how python graders are run; or the path of an interpreter they are run with, such
+            as that of a virtual environment; or what performs them.
         judge: how model graders ask their models, or what performs them.
         embed: what performs cosine; None for the server that `judge` names.
+        options: fields of `Reading` and `JudgeOptions`; of `PythonOptions` python_timeout,
+            python_memory, python_disk, python_workers, isolation and sandbox.
 
     Raises:
         ConfigError: the source cannot be read or the config has faults; all are listed, each with
@@ -472,24 +428,14 @@ def load(
         OptionError: an option has a value it cannot have.
         UnavailableError: there are python graders, and this machine gives no sandbox for them.
     """
-    choices = Choices(
-        dialect=dialect,
-        rendering=rendering,
-        tool_arguments=tool_arguments,
-        rouge_backend=rouge_backend,
-        rouge_measure=rouge_measure,
-        rouge_stemmer=rouge_stemmer,
-    )
-    options = PythonOptions(
-        timeout=python_timeout,
-        memory=python_memory,
-        isolation=isolation,
-        level=sandbox,
-        workers=python_workers,
-        interpreter=None if python is None else Path(python),
-    )
-    loaded = configs.load_source(source, dialect=dialect)
-    grader = Grader(loaded, choices=choices, python=options, judge=judge, embed=embed)
+    left: dict[str, Any] = {**options}
+    if isinstance(python, str | os.PathLike):
+        left["python"], python = python, None
+    reading = take(reading, Reading, left)
+    running, asking = take(python, PythonOptions, left), take(judge, JudgeOptions, left)
+    refuse(left, "load", Reading, PythonOptions, JudgeOptions)
+    loaded = configs.load_source(source, dialect=reading.dialect)
+    grader = Grader(loaded, reading=reading, python=running, judge=asking, embed=embed)
     grader.check()
     return grader
 
@@ -501,20 +447,10 @@ def score_file(
     grader: Grader,
     rows: Rows,
     output: str | os.PathLike[str],
+    options: ScoreOptions | None = None,
     *,
-    item_path: str = "item",
-    sample_path: str = "sample",
-    workers: int | None = None,
-    engine: Engine = "local",
-    ray_address: str | None = None,
-    resume: bool = False,
-    restart: bool = False,
-    where: RowRange | None = None,
-    limit: int | None = None,
-    only_failed: str | os.PathLike[str] | None = None,
-    on_error: OnError = "null",
-    max_failures: MaxFailures | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    **keywords: Unpack[ScoreKeywords],
 ) -> Run:
     """Score files of rows into a file of result lines; what `graders score` calls.
 
@@ -527,22 +463,9 @@ def score_file(
             input. JSON Lines, also compressed (.gz, .zst), CSV, Parquet, or a dataset folder.
         output: the file of results, which appears whole when all rows are done; `-` for
             standard output.
-        item_path: where in a row the item stands; `.` for the whole row.
-        sample_path: the same for the sample.
-        workers: worker processes; None for as many as cores where the input is not small, 0 for
-            none. Models are always asked from this process.
-        engine: `local` for processes of this machine, `ray` for Ray actors (extra `ray`).
-        ray_address: of the Ray cluster; None for this machine.
-        resume: go on where an earlier run was interrupted; it must have been of the same grader,
-            rows and options.
-        restart: drop what an interrupted run has finished.
-        where: the rows to score, by index; None for all.
-        limit: score at most so many rows.
-        only_failed: results of an earlier run: its failed rows are scored again, the others kept.
-        on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
-            failures are named either way); `raise` stops the run at the first one.
-        max_failures: stop when more rows than this have failed.
+        options: how rows are scored.
         on_progress: told how far the run is.
+        keywords: fields of `ScoreOptions`, in place of what `options` says.
 
     Raises:
         RowsError: the rows cannot be read or the results cannot be written; another run is
@@ -551,51 +474,13 @@ def score_file(
         StoppedError: more rows failed than is allowed; what was finished stands in
             `<output>.partial`, and `resume` goes on with it.
     """
-    for name, value, allowed in (("on_error", on_error, ON_ERROR), ("engine", engine, ENGINES)):
-        if value not in allowed:
-            raise OptionError(f"{name} is one of {', '.join(allowed)}, got {value!r}")
-    for name, number in (("workers", workers), ("limit", limit)):
-        if number is not None and number < 0:
-            raise OptionError(f"{name} is at least 0, got {number}")
-    source, target = (
-        find_source([rows] if isinstance(rows, str | os.PathLike) else rows),
-        Path(output),
-    )
-    layout, wanted = Layout.parse(item_path, sample_path), (where or RowRange()).first(limit)
-    check_apart(source.paths, target)
-    written: OnError = "zero" if on_error == "zero" else "null"
-    job = Job(grader.setup, layout, written)
+    left: dict[str, Any] = {**keywords}
+    options = take(options, ScoreOptions, left)
+    refuse(left, "score_file", ScoreOptions)
+    source = find_source([rows] if isinstance(rows, str | os.PathLike) else rows)
     live = grader._live  # noqa: SLF001  (the same module)
-    with live.lock, ExitStack() as stack:
-        crew = Crew(live.performers, job, workers, source.size, engine, ray_address)
-        begun = crew.begun()
-        for lane in begun:
-            stack.callback(lane.close)
-        marks = {leaf.key: leaf.passes_at for leaf in grader.plan.leaves}
-        earlier = None if only_failed is None else Earlier(Path(only_failed), marks)
-        if earlier is not None and not earlier.stands_at(target):  # In place is what many want.
-            check_apart([earlier.path], target)
-        inputs: list[dict[str, Any]] = []
-        if is_direct(target):
-            if resume:
-                raise OptionError(f"{target} is a stream; only results in a file can be resumed")
-            place: FileOutput | StreamOutput = StreamOutput(target)
-        else:
-            inputs = source.identity()
-            manifest = describe(
-                grader.config, grader.plan, setup=grader.setup, signatures=grader.signatures,
-                layout=layout, rows=wanted, on_error=written, inputs=inputs,
-            )  # fmt: skip
-            if earlier is not None:
-                earlier.check(manifest)
-                manifest["only_failed"] = earlier.identity()
-            place = FileOutput(
-                target, manifest, resume=resume, restart=restart, marks=marks,
-                first=wanted.start if earlier is None else None,
-            )  # fmt: skip
-        with place:
-            return run(
-                source, place, crew, lambda: begun or crew.lanes(), rows=wanted, most_rows=wanted.most(inputs), earlier=earlier,
-                max_failures=max_failures, raise_failures=on_error == "raise",
-                on_progress=on_progress,
-            )  # fmt: skip
+    with live.lock:
+        return score_source(
+            source, Path(output), live.performers, grader.setup, options,
+            signatures=lambda: grader.signatures, on_progress=on_progress,
+        )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # Performers of python calls need nothing but this module and the errors.
@@ -30,7 +31,11 @@ __all__ = [
     "PythonError",
     "PythonPerformer",
     "PythonReply",
+    "Stop",
 ]
+
+Stop = Event
+"""Set from another thread once nobody waits for what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class PythonError:
         details: a trimmed traceback of the user's frames, or "".
         line: 1-based line in the user's source, None where unknown.
         column: 1-based column, None where unknown.
+        exception: the type of the exception that came out of the source, "" for none.
     """
 
     kind: Literal[
@@ -72,6 +78,7 @@ class PythonError:
     details: str = ""
     line: int | None = None
     column: int | None = None
+    exception: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from graders.choices import Choices
 from graders.formula import Formula, compile_formula
 from graders.kinds import (
     Code,
@@ -21,6 +20,7 @@ from graders.kinds import (
     kind_of,
 )
 from graders.metrics import signature
+from graders.reading import Reading
 from graders.template import (
     JinjaTemplate,
     Path,
@@ -89,6 +89,7 @@ class Plan:
     """A config made executable.
 
     Attributes:
+        config: the config.
         name: the grader's name.
         type: the grader's type.
         kind: how the leaves' scores become the reward: the only `leaf`'s own, by `formula`, or
@@ -98,9 +99,10 @@ class Plan:
         formula: a multi's formula.
         invalid_grade: what a multi's invalid grade is replaced by.
         want_json: whether anything asks for the sample's `output_json`.
-        choices: how open points are read.
+        reading: how open points are read.
     """
 
+    config: Any
     name: str
     type: str
     kind: Literal["leaf", "formula", "criteria"]
@@ -109,7 +111,7 @@ class Plan:
     formula: Formula | None
     invalid_grade: float | None
     want_json: bool
-    choices: Choices
+    reading: Reading
 
     @property
     def asks(self) -> bool:
@@ -127,8 +129,8 @@ class Plan:
             self.templates[index],
             items,
             samples,
-            rendering=self.choices.rendering,
-            tool_arguments=self.choices.tool_arguments,
+            rendering=self.reading.rendering,
+            tool_arguments=self.reading.tool_arguments,
         )
 
     @property
@@ -142,9 +144,14 @@ class Plan:
         return tuple(code for one in self.leaves if (code := one.code) is not None)
 
     @property
+    def image_tags(self) -> frozenset[str]:
+        """The image_tags of what is run in the sandbox, "" for those without."""
+        return frozenset(code.image_tag or "" for code in self.codes)
+
+    @property
     def signatures(self) -> dict[str, str]:
         """How each metric is made, by leaf key: library versions, tokenizer, stemmer."""
-        options = self.choices.metric_options
+        options = self.reading.metric_options
         return {
             one.key: signature(metric, options)
             for one in self.leaves
@@ -166,17 +173,17 @@ class Plan:
         return tuple(dict.fromkeys(path for one in self.templates for path in one.paths))
 
 
-def build(config: Any, choices: Choices | None = None) -> Plan:
+def build(config: Any, reading: Reading | None = None) -> Plan:
     """Make a config executable.
 
     Args:
         config: what `graders.config.load` gives.
-        choices: how open points are read.
+        reading: how open points are read.
 
     Raises:
         TemplateError, FormulaError: only for a config that `load` has not checked.
     """
-    choices = choices or Choices()
+    reading = reading or Reading()
     texts: dict[str, int] = {}
     formula, invalid_grade = None, None
     kind: Literal["leaf", "formula", "criteria"] = "leaf"
@@ -189,8 +196,9 @@ def build(config: Any, choices: Choices | None = None) -> Plan:
         leaves = tuple(_leaf(key, sub, texts) for key, sub in config.graders.items())
     else:
         leaves = (_leaf("", config, texts),)
-    templates = tuple(compile_template(text, choices.dialect, choices.rendering) for text in texts)
+    templates = tuple(compile_template(text, reading.dialect, reading.rendering) for text in texts)
     return Plan(
+        config=config,
         name=config.name,
         type=config.type,
         kind=kind,
@@ -199,7 +207,7 @@ def build(config: Any, choices: Choices | None = None) -> Plan:
         formula=formula,
         invalid_grade=invalid_grade,
         want_json=_wants_json(leaves, templates),
-        choices=choices,
+        reading=reading,
     )
 
 

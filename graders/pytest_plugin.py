@@ -81,7 +81,7 @@ class SuiteFile(pytest.File):
         if level and level not in LEVELS:
             raise self.CollectError(f"graders_sandbox is one of {', '.join(LEVELS)}, got {level}")
         interpreter = self.config.rootpath / python if python else None
-        return {"level": level or None, "interpreter": interpreter}
+        return {"sandbox": level or None, "python": interpreter}
 
     def teardown(self) -> None:
         """Rewrite the suite where that was asked for, and stop what was started."""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from graders.choices import Choices
 from graders.cli import commands
 from graders.hosted import CODES
 from graders.kinds import TYPES
 from graders.metrics import METRICS
+from graders.reading import Reading
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/**/*.md")])
@@ -50,7 +50,7 @@ def test_every_failure_code_is_explained() -> None:
 
 def test_every_choice_and_its_switch_is_listed() -> None:
     page = (ROOT / "docs/reference/choices.md").read_text()
-    assert [one.name for one in fields(Choices) if one.name not in page] == []
+    assert [one.name for one in fields(Reading) if one.name not in page] == []
 
 
 def test_every_metric_and_type_is_described() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,18 @@ def test_every_import_goes_down() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_waist_names_every_room_below_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = {one["id"]: one for one in project["tool"]["importlinter"]["contracts"]}
+    floors = [floor.split(" | ") for floor in contracts["floors"]["layers"]]
+    waist = floors.index(["api"])
+    above, below = (
+        {name for floor in part for name in floor} for part in (floors[:waist], floors[waist + 1 :])
+    )
+    rooms = {f"graders.{name}" for name in below if (ROOT / "graders" / name).is_dir()}
+    assert {*contracts["waist"]["forbidden_modules"]} == rooms - {"graders.wire"}
+    assert {*contracts["waist"]["source_modules"]} == {
+        f"graders.{one}" for one in above - {"__main__"}
+    }

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from graders import config
-from graders.choices import Choices
 from graders.errors import FormulaError, TemplateError
 from graders.kinds import GraderConfig, Multi, StringCheck
 from graders.plan import Plan, build
+from graders.reading import Reading
 from graders.template import JinjaTemplate
 
 
@@ -34,8 +34,8 @@ JUDGE = {
 }  # fmt: skip
 
 
-def plan(body: Any, **choices: Any) -> Plan:
-    return build(config.load(body), Choices(**choices))
+def plan(body: Any, **reading: Any) -> Plan:
+    return build(config.load(body), Reading(**reading))
 
 
 def test_a_grader_alone_is_one_leaf_without_a_key() -> None:
@@ -117,7 +117,7 @@ def test_criteria_are_leaves_under_their_names() -> None:
 
 def test_the_dialect_of_the_choices_reads_the_templates() -> None:
     body = config.load(check("{{ item.a | upper }}", "x"), dialect="jinja2")
-    assert isinstance(build(body, Choices(dialect="jinja2")).templates[0], JinjaTemplate)
+    assert isinstance(build(body, Reading(dialect="jinja2")).templates[0], JinjaTemplate)
     with pytest.raises(TemplateError):
         build(body)
 

@@ -119,7 +119,7 @@ def test_a_grader_goes_on_as_another_after_use(again: Callable[[Any], Any]) -> N
         with again(grader) as other:
             assert other({"a": "x", "n": 2}, "x") == 3.0
             assert other.config == grader.config
-            assert other.plan.choices == grader.plan.choices
+            assert other.plan.reading == grader.plan.reading
             assert other.setup == grader.setup
         assert grader({"a": "y", "n": 2}, "x") == 2.0  # Closing one closes nothing of the other's.
 

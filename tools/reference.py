@@ -1,11 +1,13 @@
-"""Writes the parts of docs/reference/ that are made from the code: config.md, command.md and lint.md.
+"""Writes the parts of docs/ that are made from the code: three pages of reference, the house's floors.
 
 `python tools/reference.py` writes them; with `--check` it only says whether they are fresh.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
+import tomllib
 import typing
 from pathlib import Path
 
@@ -14,11 +16,16 @@ from lint_page import lint_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import graders
 from graders import kinds
 from graders.cli import cli, commands
 from graders.kinds import message
+from graders.option import options_of
 
-REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+API = REFERENCE / "api.md"
+ARCHITECTURE = ROOT / "docs" / "explanation" / "architecture.md"
 MADE = "<!-- Made by tools/reference.py (make docs). Do not edit. -->\n"
 
 CONFIG_HEAD = """# Grader configs
@@ -43,7 +50,8 @@ a multi is refused, as the API's schema has it. A label_model is accepted everyw
 without a `name` gets one in the hosted form (`grader-` and twelve letters or digits), the same for
 equal configs. A multi's `graders` is a map; a single grader is tolerated as a map of one; an array
 is refused, for its members have no names a formula could use. Azure's `invalid_grade` is honoured
-([how](../decisions/0006-invalid-grade.md)); Azure's `endpoint` type is refused by name.
+([how](../decisions/0006-invalid-grade.md)); Azure's `endpoint` runs where its host is
+allowed ([how](../howto/endpoint.md)).
 """
 
 COMMAND_HEAD = """# Commands
@@ -160,26 +168,82 @@ def _help(command: click.Command, context: click.Context) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def architecture_page() -> str:
+    """Return docs/explanation/architecture.md with the floors that pyproject.toml names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = {one["id"]: one for one in project["tool"]["importlinter"]["contracts"]}
+    floors = "\n".join(
+        line for floor in contracts["floors"]["layers"] for line in _floor(floor.split(" | "))
+    )
+    doors = sorted(
+        one.partition(" -> ")[2].removeprefix("graders.").replace(".", "/")
+        for one in contracts["waist"]["ignore_imports"]
+        if one.startswith("graders.** ")
+    )
+    text = _between(ARCHITECTURE.read_text(), "floors", f"```text\n{floors}\n```")
+    return _between(text, "doors", ", ".join(f"`{one}`" for one in doors))
+
+
+def api_page() -> str:
+    """Return docs/reference/api.md with the options that are declared."""
+    rows = ["| keyword | field | default | |", "|---|---|---|---|"]
+    for kind in (
+        graders.Reading,
+        graders.PythonOptions,
+        graders.JudgeOptions,
+        graders.ScoreOptions,
+    ):
+        for one in options_of(kind):
+            default = "" if one.default is None else f"`{one.default}`"
+            # What None stands for, a command says in its own way.
+            said = one.help.partition("  [default: ")[0]
+            values = " · ".join(f"`{value}`" for value in one.allowed)
+            where = "" if one.suite or kind is graders.ScoreOptions else " Not in suites."
+            rows.append(
+                f"| `{one.name}` | `{kind.__name__}.{one.field}` | {default} | {said}"
+                f"{' ' + values if values else ''}{where} |"
+            )
+    return _between(API.read_text(), "options", "\n".join(rows), API)
+
+
+def _floor(names: list[str]) -> typing.Iterator[str]:
+    """Yield a line for each room or module of a floor: its name, and what it says it is."""
+    for name in names:
+        path = ROOT / "graders" / name
+        room = path.is_dir()
+        module = path / "__init__.py" if room else path.with_suffix(".py")
+        said = (ast.get_docstring(ast.parse(module.read_text())) or "").partition("\n")[0]
+        yield f"{name + ('/' if room else '.py'):17} {said}"
+        if name == "api":
+            yield "─" * 100
+
+
+def _between(text: str, mark: str, made: str, path: Path = ARCHITECTURE) -> str:
+    head, start, rest = text.partition(f"<!-- {mark}: made by make docs -->\n")
+    _, end, tail = rest.partition(f"<!-- end of {mark} -->\n")
+    if not (start and end):
+        raise SystemExit(f"{path} has no place for {mark}")
+    return f"{head}{start}{made}\n{end}{tail}"
+
+
 def main() -> int:
     """Write the pages, or check them."""
     pages = {
-        "config.md": config_page(),
-        "command.md": command_page(),
-        "lint.md": lint_page(MADE),
+        REFERENCE / "config.md": config_page(),
+        REFERENCE / "command.md": command_page(),
+        REFERENCE / "lint.md": lint_page(MADE),
+        API: api_page(),
+        ARCHITECTURE: architecture_page(),
     }
-    stale = [
-        name
-        for name, text in pages.items()
-        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != text
-    ]
-    if "--check" in sys.argv[1:]:
-        for name in stale:
-            sys.stderr.write(f"docs/reference/{name} is not fresh; run make docs\n")
-        return 1 if stale else 0
-    for name in stale:
-        (REFERENCE / name).write_text(pages[name])
-        sys.stdout.write(f"wrote docs/reference/{name}\n")
-    return 0
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        name = path.relative_to(ROOT)
+        if "--check" in sys.argv[1:]:
+            sys.stderr.write(f"{name} is not fresh; run make docs\n")
+        else:
+            path.write_text(pages[path])
+            sys.stdout.write(f"wrote {name}\n")
+    return int(bool(stale) and "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from graders.batch.program import program, settings
 from graders.batch.score import OnError, Scored, fail_block, join, score_block
 from graders.errors import GradersError, UnavailableError
 from graders.grading.performers import Performers, Setup
 from graders.plan import Plan
+from graders.program import program, settings
 from graders.rows import Block, Layout, count_rows, cut
 
 __all__ = ["Job", "Lane", "LostError", "OwnLane", "ProcessLane", "score_surely"]
@@ -133,7 +133,7 @@ class OwnLane:
         """End what is being scored, with what performs its calls; else leave them to others."""
         self._closed = True
         if self._busy:
-            self._performers.close()
+            self._performers.shared.close()
 
 
 def try_block(runner: Any, block: Block, job: Job) -> Scored:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +18,7 @@ from graders import config as configs
 from graders import jsontext
 from graders.errors import quoted
 from graders.grading.performers import Setup
+from graders.option import options_of
 from graders.plan import Plan
 from graders.rows import Layout, RowRange
 from graders.sandbox.level import require
@@ -30,12 +30,6 @@ __all__ = [
 ]  # fmt: skip
 
 _FORMAT: Final = 1
-_JUDGE: Final = (
-    "base_url", "model_map", "reply_form", "max_reply", "repeats", "embedding_model",
-    "embedding_url",
-)  # fmt: skip
-"""The options that can change a reply; not how fast or how often it is asked for."""
-_PYTHON: Final = ("timeout", "memory", "disk", "isolation", "interpreter")
 
 
 def manifest_of(output: Path) -> Path:
@@ -54,7 +48,6 @@ def grader_digest(config: Any) -> str:
 
 
 def describe(
-    config: Any,
     plan: Plan,
     *,
     setup: Setup | None,
@@ -67,7 +60,6 @@ def describe(
     """Return a run's manifest: JSON, the same for the same run.
 
     Args:
-        config: the typed config.
         plan: the config made executable.
         setup: how python graders are run and models asked; None where the caller does it.
         signatures: how each metric is made.
@@ -77,7 +69,7 @@ def describe(
         inputs: what tells the input from others.
     """
     options: dict[str, Any] = {
-        **{one.name: getattr(plan.choices, one.name) for one in fields(plan.choices)},
+        **_kept(plan.reading),
         "item_path": list(layout.item),
         "sample_path": list(layout.sample),
         "on_error": on_error,
@@ -85,10 +77,10 @@ def describe(
     }
     sandbox = None
     if setup is not None and plan.needs("python"):
-        options |= {f"python_{name}": _plain(getattr(setup.python, name)) for name in _PYTHON}
-        sandbox = require(setup.python.level)
+        options |= _kept(setup.python)
+        sandbox = require(setup.python.sandbox)
     if setup is not None and plan.asks_servers:
-        options |= {name: _plain(getattr(setup.judge, name)) for name in _JUDGE}
+        options |= _kept(setup.judge)
         for name in ("base_url", "embedding_url"):
             options[name] = _without_secrets(options[name])
     return {
@@ -97,13 +89,19 @@ def describe(
         "grader": {
             "name": plan.name,
             "type": plan.type,
-            "sha256": grader_digest(config),
+            "sha256": grader_digest(plan.config),
         },
         "metrics": dict(signatures),
         "sandbox": sandbox,
         "options": options,
         "inputs": [dict(one) for one in inputs],
     }
+
+
+def _kept(options: Any) -> dict[str, Any]:
+    """Return the options that can change a result; not how fast or how often it is asked for."""
+    known = (one for one in options_of(options.__class__) if one.kept)
+    return {one.name: _plain(getattr(options, one.field)) for one in known}
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ from graders.htmltext import card, shortened
 from graders.rows import Block, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
 
-__all__ = ["MaxFailures", "Progress", "Run", "run"]
+__all__ = ["Limit", "MaxFailures", "Progress", "Run", "run"]
 
 _NOTE_SECONDS: Final = 2.0
 
@@ -55,6 +55,42 @@ class MaxFailures:
             return tally.failed > self.count
         # 29 of 100 rows are 29%, though 0.29 * 100 is a hair less than 29 in floats.
         return rows is not None and tally.failed > self.share * rows + 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """When a run has failed so often that it stops.
+
+    Attributes:
+        failures: how many rows may fail.
+        rows: how many rows there are at most in all; None where nobody knows.
+        none: whether it stops at the first that fails.
+    """
+
+    failures: MaxFailures = MaxFailures()
+    rows: int | None = None
+    none: bool = False
+
+    def check(self, result: Run) -> None:
+        """Return where the run may go on.
+
+        Raises:
+            StoppedError: too many rows have failed.
+        """
+        tally = result.tally
+        if self.none and tally.failed:
+            index, code, message = min(
+                (index, code, message)
+                for code, found in tally.first.items()
+                for index, message in found
+            )
+            raise StoppedError(f"row {index} failed: {code}: {message}", run=result)
+        if self.failures.exceeded(tally, self.rows):
+            raise StoppedError(
+                f"stopped after {tally.rows:,} rows: {tally.failed:,} failed, more than the "
+                f"{self.failures} allowed",
+                run=result,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +193,8 @@ def run(
     lanes: Callable[[], Sequence[Lane]],
     *,
     rows: RowRange,
-    most_rows: int | None = None,
     earlier: Earlier | None = None,
-    max_failures: MaxFailures | None = None,
-    raise_failures: bool = False,
+    limit: Limit | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Score rows to an output and put it in its place.
@@ -171,10 +205,8 @@ def run(
         crew: says how large blocks are.
         lanes: gives what scores them; not called before there is something to score.
         rows: which rows.
-        most_rows: rows there are at most in all, where that is known.
         earlier: results of which only the failed are scored again.
-        max_failures: stop when more rows than this have failed.
-        raise_failures: stop at the first row that fails.
+        limit: says when too many rows have failed; None for never.
         on_progress: told how far the run is, after each block.
 
     Raises:
@@ -193,13 +225,9 @@ def run(
     if earlier is not None:
         earlier.skip(done.rows)
     feed = _feed(source, crew, RowRange(start, rows.stop), earlier, notes)
-    limit = max_failures or MaxFailures()
+    limit = limit or Limit()
+    limit.check(result)
     now, size = 0, source.size
-
-    def check() -> None:
-        _stop_if_needed(result, limit, most_rows, raise_failures=raise_failures)
-
-    check()
     with _noted(output, notes), closing(_lazily(feed, lanes)) as flow:
         for block, scored in flow:
             for lines, kept in _with_kept(scored, earlier):
@@ -211,7 +239,7 @@ def run(
                 notes.note(block)
             if on_progress is not None:
                 on_progress(Progress(result.tally, now, block.end, size))
-            check()
+            limit.check(result)
         for lines, kept in _rest(earlier):
             output.write(lines)
             result.tally.merge(kept)
@@ -291,25 +319,6 @@ def _lazily(
         if first is not None:
             yield from in_order(chain([first], waiting), lanes())
             return
-
-
-def _stop_if_needed(
-    result: Run, limit: MaxFailures, most_rows: int | None, *, raise_failures: bool
-) -> None:
-    tally = result.tally
-    if raise_failures and tally.failed:
-        index, code, message = min(
-            (index, code, message)
-            for code, found in tally.first.items()
-            for index, message in found
-        )
-        raise StoppedError(f"row {index} failed: {code}: {message}", run=result)
-    if limit.exceeded(tally, most_rows):
-        raise StoppedError(
-            f"stopped after {tally.rows:,} rows: {tally.failed:,} failed, more than the "
-            f"{limit} allowed",
-            run=result,
-        )
 
 
 class _StreamNotes:

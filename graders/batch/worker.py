@@ -12,7 +12,6 @@ import pickle
 import signal
 import sys
 import threading
-import time
 from typing import Any, BinaryIO
 
 from graders.batch.cost import peak_memory
@@ -21,9 +20,10 @@ from graders.batch.score import Scored
 from graders.errors import GradersError
 from graders.grading.performers import Performers
 from graders.grading.runner import Runner
+from graders.program import watch_parent
 from graders.rows import Block
 
-__all__ = ["Worker", "main", "watch_parent"]
+__all__ = ["Worker", "main"]
 
 
 class Worker:
@@ -55,14 +55,14 @@ class Worker:
             scored = try_block(self._runner, block, self._job)
         except (LostError, GradersError) as error:
             return error
-        stats, peak = self._performers.python_stats, peak_memory()
+        stats, peak = self._performers.shared.python_stats, peak_memory()
         scored.python = None if stats is None else (os.getpid(), stats)
         scored.peak = None if peak is None else (os.getpid(), peak)
         return scored
 
     def close(self) -> None:
         """Stop what was started."""
-        self._performers.close()
+        self._performers.shared.close()
 
 
 def main() -> None:
@@ -92,10 +92,3 @@ def _end(*_: object) -> None:
 def _send(answers: BinaryIO, message: Any) -> None:
     pickle.dump(message, answers, protocol=5)
     answers.flush()
-
-
-def watch_parent(parent: int) -> None:
-    """End when the run was killed: a block may take minutes that nobody waits for."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)

@@ -12,12 +12,12 @@ import click
 
 from graders import api
 from graders.api import PythonOptions
-from graders.choices import Choices
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import choice_options, json_option, layout_options, python_options
+from graders.cli.option import json_option, layout_options, python_options, reading_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
+from graders.reading import Reading
 from graders.report.terminal import console, number
 from graders.rows import find_source
 
@@ -62,7 +62,7 @@ Examples:
 )
 @layout_options
 @json_option
-@choice_options
+@reading_options
 @python_options
 @judge_options
 def agree(
@@ -75,6 +75,7 @@ def agree(
     threshold: float | None,
     min_kappa: float | None,
     as_json: bool,
+    reading: Reading,
     **options: Any,
 ) -> int:
     """Show how well a grader agrees with people, and a judge with itself.
@@ -105,7 +106,7 @@ def agree(
     if results:
         side = read_side(grader, 0.5 if threshold is None else threshold)
     else:
-        side, marks = _graded(grader, rows, threshold, **options)
+        side, marks = _graded(grader, rows, threshold, reading=reading, **options)
     if labels is None and not side.repeats:
         raise click.UsageError(
             "Without --label there must be results of --repeats; there are none."
@@ -127,14 +128,14 @@ def _graded(
     sample_path: str,
     python: PythonOptions,
     judge: JudgeOptions,
-    **options: Any,
+    reading: Reading,
 ) -> tuple[Side, dict[str, float]]:
     """Return a grader's results of rows, and the score from which each sub-grader passes."""
     from graders.inspection.diff import pass_mark, read_side  # noqa: PLC0415
 
-    loaded = load_source(source, dialect=options["dialect"])
+    loaded = load_source(source, dialect=reading.dialect)
     with (
-        api.Grader(loaded, choices=Choices(**options), python=python, judge=judge) as ready,
+        api.Grader(loaded, reading=reading, python=python, judge=judge) as ready,
         tempfile.TemporaryDirectory() as folder,
     ):
         ready.check()

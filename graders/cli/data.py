@@ -148,7 +148,7 @@ def clear(
     before = time.time() - seconds
     from graders.jobs import Store  # noqa: PLC0415  (SQLite, the linter)
     from graders.jobs.clear import kept, remove  # noqa: PLC0415
-    from graders.models.option import default_cache_file  # noqa: PLC0415  (others need not)
+    from graders.models import default_cache_file  # noqa: PLC0415  (others need not)
 
     cache = default_cache_file()
     old_cache = "cache" in chosen and cache.is_file() and _last_use(cache) <= before
@@ -188,7 +188,7 @@ def _told(word: str, names: list[str], total: int, *, as_json: bool) -> int:
 
 
 def _cache() -> list[dict[str, Any]]:
-    from graders.models.option import default_cache_file  # noqa: PLC0415  (others need not)
+    from graders.models import default_cache_file  # noqa: PLC0415  (others need not)
 
     path = default_cache_file()
     if not path.is_file():

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from graders import api, jsontext
 from graders.api import PythonOptions
-from graders.choices import Choices
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import choice_options, json_option, layout_options, python_options
+from graders.cli.option import json_option, layout_options, python_options, reading_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import RowsError
 from graders.models import JudgeOptions
+from graders.reading import Reading
 from graders.report.terminal import console, number
 from graders.rows import Chunk, Layout, decode_block, find_source
 
@@ -69,7 +69,7 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
 )
 @layout_options
 @json_option
-@choice_options
+@reading_options
 @python_options
 @judge_options
 def diff(
@@ -87,7 +87,7 @@ def diff(
     as_json: bool,
     python: PythonOptions,
     judge: JudgeOptions,
-    **options: Any,
+    reading: Reading,
 ) -> int:
     """Compare the rewards that A and B give to the same ROWS.
 
@@ -108,18 +108,7 @@ def diff(
             matched, kept = _read(a, b, rows, layout, threshold)
             formulas = None
         else:
-            sides = [
-                stack.enter_context(
-                    api.Grader(
-                        load_source(one, dialect=options["dialect"]), choices=Choices(**options),
-                        python=python, judge=judge,
-                    )
-                )
-                for one in (a, b)
-            ]  # fmt: skip
-            for one in sides:
-                one.check()
-                warn_of_local(one.plan, judge)
+            sides = [stack.enter_context(_ready(one, reading, python, judge)) for one in (a, b)]
             matched, kept, formulas = _graded(sides, rows, layout, threshold)
             if sides[0].name == sides[1].name:
                 matched.a.name, matched.b.name = a, b
@@ -140,6 +129,15 @@ def diff(
 
 def _chunks(rows: Sequence[str], layout: Layout) -> Iterator[Chunk]:
     return (decode_block(block, layout) for block in find_source(rows).blocks(1 << 18))
+
+
+def _ready(source: str, reading: Reading, python: PythonOptions, judge: JudgeOptions) -> api.Grader:
+    """Return a grader whose python sources are checked."""
+    loaded = load_source(source, dialect=reading.dialect)
+    grader = api.Grader(loaded, reading=reading, python=python, judge=judge)
+    grader.check()
+    warn_of_local(grader.plan, judge)
+    return grader
 
 
 def _are_results(a: str, b: str, rows: Sequence[str]) -> bool:

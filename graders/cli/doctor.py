@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 
 import click
 
 from graders.cli.option import json_option
 from graders.cli.output import write_json
-from graders.errors import UnavailableError
-from graders.models import local, minilm
+from graders.models import missing_models
 from graders.report.terminal import console, machine_view
 from graders.sandbox import LEVELS, probe, promises
 
@@ -39,25 +37,9 @@ def doctor(*, as_json: bool) -> int:
         body = {
             **asdict(report),
             "levels": {level: asdict(promises(level)) for level in LEVELS},
-            "models": _models(),
+            "models": missing_models(),
         }
         write_json(body)
     else:
-        console(sys.stdout).print(machine_view(report, _models()), crop=False)
+        console(sys.stdout).print(machine_view(report, missing_models()), crop=False)
     return 0 if report.default is not None else 1
-
-
-def _models() -> dict[str, str]:
-    """Return what each model of ours lacks here, "" where it would run."""
-    checks: dict[str, Callable[[], object]] = {
-        "judge of --base-url local": local.check,
-        "cosine of --embedding-url local": minilm.model_file,
-    }
-    found = {}
-    for name, check in checks.items():
-        try:
-            check()
-            found[name] = ""
-        except UnavailableError as error:
-            found[name] = str(error)
-    return found

@@ -18,9 +18,7 @@ from graders.cli.option import data_dir_option, json_option, python_options, rol
 from graders.cli.output import say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest
-from graders.models import JudgeOptions
 from graders.report.terminal import console, number
-from graders.sandbox import PythonOptions
 
 if TYPE_CHECKING:
     from graders.jobs import Progress, RunOptions, Store
@@ -67,20 +65,13 @@ def _run_options(function: Function) -> Function:
     """Add how a job is run; the command gets them as one `options` argument."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, python: PythonOptions, judge: JudgeOptions, **kwargs: Any) -> Any:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         from graders.jobs import RunOptions  # noqa: PLC0415  (SQLite, the linter)
 
-        named = {
-            name: kwargs.pop(name) for name in ("rollout_url", "rollout_model", "rollout_samples")
-        }
-        options = RunOptions(python=python, judge=judge, **named)
-        return function(*args, options=options, **kwargs)
+        said = {name: kwargs.pop(name) for name in ("rollout", "python", "judge")}
+        return function(*args, options=RunOptions(**said), **kwargs)
 
-    several = click.option(
-        "--rollout-samples", type=click.IntRange(min=1), default=4, show_default=True, metavar="N",
-        help="Samples of each training prompt that a model is asked for.",
-    )  # fmt: skip
-    for add in (judge_options, python_options, several, rollout_options):
+    for add in (judge_options, python_options, rollout_options):
         wrapped = add(wrapped)
     return wrapped  # type: ignore[return-value]
 

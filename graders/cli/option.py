@@ -5,26 +5,29 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from graders import jsontext
-from graders.api import PythonOptions
+from graders.api import PythonOptions, Reading, ScoreOptions
 from graders.errors import OptionError
-from graders.sandbox import ISOLATIONS, LEVELS
+from graders.models import RolloutOptions
+from graders.option import Option, options_of
 
 __all__ = [
     "byte_size",
-    "choice_options",
     "data_dir_option",
+    "flags",
+    "flags_of",
     "grader_argument",
     "json_option",
     "json_value",
     "layout_options",
     "python_options",
+    "reading_options",
     "rollout_options",
     "text_value",
 ]
@@ -42,45 +45,6 @@ def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(
         function
     )
-
-
-def layout_options(function: Function) -> Function:
-    """Add `--item-path` and `--sample-path`."""
-    function = click.option(
-        "--sample-path",
-        default="sample",
-        show_default=True,
-        metavar="PATH",
-        help="Where in a row the sample stands, such as choices[0].message.content.",
-    )(function)
-    return click.option(
-        "--item-path",
-        default="item",
-        show_default=True,
-        metavar="PATH",
-        help="Where in a row the item stands; . is the whole row.",
-    )(function)
-
-
-_CHOICES = (
-    ("--dialect", ["hosted", "jinja2"], "Template language."),
-    ("--rendering", ["json", "python"], "How templates show values that are not text."),
-    ("--tool-arguments", ["parsed", "text"], "Whether paths go into a tool call's arguments."),
-    ("--rouge-backend", ["rouge_score", "rouge"], "Which package defines ROUGE."),
-    ("--rouge-measure", ["fmeasure", "recall"], "Which ROUGE figure is the score."),
-)
-
-
-def choice_options(function: Function) -> Function:
-    """Add the switches for points that the hosted documents leave open."""
-    function = click.option(
-        "--rouge-stemmer", is_flag=True, help="Stem words before ROUGE compares them."
-    )(function)
-    for name, allowed, text in reversed(_CHOICES):
-        function = click.option(
-            name, type=click.Choice(allowed), default=allowed[0], show_default=True, help=text
-        )(function)
-    return function
 
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
@@ -103,6 +67,86 @@ byte_size = _Bytes()
 """The type of options such as `--max-body 4M`."""
 
 
+def flags(
+    kind: type, *names: str, but: Mapping[str, Mapping[str, Any]] | None = None
+) -> Callable[[Function], Function]:
+    """Return what adds the options of a dataclass to a command, each as an argument of its name.
+
+    Args:
+        kind: the dataclass, whose fields declare its options.
+        names: which of them; none for all that have a flag.
+        but: what click is told otherwise, by name; such as another type.
+    """
+    known = [one for one in options_of(kind) if one.flag and (not names or one.name in names)]
+
+    def add(function: Function) -> Function:
+        for one in reversed(known):
+            said = {**_click_of(one), **(but or {}).get(one.name, {})}
+            function = click.option(f"--{one.name.replace('_', '-')}", one.name, **said)(function)
+        return function
+
+    return add
+
+
+def flags_of(
+    argument: str, kind: type, *, but: Mapping[str, Mapping[str, Any]] | None = None
+) -> Callable[[Function], Function]:
+    """Return what adds the options of a dataclass to a command, which gets them as one argument."""
+    known = {one.name: one.field for one in options_of(kind) if one.flag}
+
+    def add(function: Function) -> Function:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            said = {field: kwargs.pop(name) for name, field in known.items()}
+            return function(*args, **{argument: kind(**said)}, **kwargs)
+
+        return flags(kind, but=but)(wrapped)  # type: ignore[return-value]
+
+    return add
+
+
+def _click_of(one: Option) -> dict[str, Any]:
+    """Return what click is told of an option."""
+    said: dict[str, Any] = {"help": one.help, "default": one.default}
+    said |= {"metavar": one.metavar} if one.metavar else {}
+    # What None stands for, the line itself says.
+    said |= {"show_default": True} if one.default is not None else {}
+    if one.sort is bool:
+        return {"help": one.help, "is_flag": True}
+    if one.allowed:
+        return {**said, "type": click.Choice(one.allowed)}
+    if one.unit == "bytes":
+        return {**said, "type": byte_size, "default": _size(one.default)}
+    if one.sort is int:
+        return {**said, "type": click.IntRange(_whole(one.least), _whole(one.most))}
+    if one.sort is float:
+        low = one.least if one.above is None else one.above
+        return {**said, "type": click.FloatRange(min=low, min_open=one.above is not None)}
+    if one.sort is Path:
+        return {**said, "type": click.Path(one.exists, dir_okay=False, path_type=Path)}
+    return said
+
+
+def _whole(end: float | None) -> int | None:
+    return None if end is None else int(end)
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes as a user would write it."""
+    letter = next(one for one in "gmk" if count % _UNITS[one] == 0)
+    return f"{count // _UNITS[letter]}{letter.upper()}"
+
+
+layout_options = flags(ScoreOptions, "item_path", "sample_path")
+"""Adds where in a row item and sample stand."""
+
+reading_options = flags_of("reading", Reading)
+"""Adds the switches for points that the hosted documents leave open."""
+
+python_options = flags_of("python", PythonOptions)
+"""Adds how python graders are run."""
+
+
 def data_dir_option(function: Function) -> Function:
     """Add `--data-dir`."""
     return click.option(
@@ -117,62 +161,8 @@ def _data_dir() -> Path:
     return default_data_dir()
 
 
-def rollout_options(function: Function) -> Function:
-    """Add `--rollout-url` and `--rollout-model`."""
-    function = click.option(
-        "--rollout-model", metavar="NAME",
-        help="Model to ask for samples that rows do not record.  [default: the job's]",
-    )(function)  # fmt: skip
-    return click.option(
-        "--rollout-url", metavar="URL",
-        help="OpenAI-compatible server that gives samples where rows record none.",
-    )(function)  # fmt: skip
-
-
-def python_options(function: Function) -> Function:
-    """Add how python graders are run; the command gets them as one `python` argument."""
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        names = ("timeout", "memory", "disk", "isolation", "level", "workers", "interpreter")
-        options = {name: kwargs.pop(f"python_{name}") for name in names}
-        return function(*args, python=PythonOptions(**options), **kwargs)
-
-    for option in reversed(
-        (
-            click.option(
-                "--python-timeout", type=click.FloatRange(min=0, min_open=True), default=120.0,
-                show_default=True, metavar="SECONDS", help="Time for one python call.",
-            ),
-            click.option(
-                "--python-memory", type=byte_size, default="2G", show_default=True,
-                help="Memory for one python call.",
-            ),
-            click.option(
-                "--python-disk", type=byte_size, default="1G", show_default=True,
-                help="Scratch space for one python call.",
-            ),
-            click.option(
-                "--isolation", "python_isolation", type=click.Choice(ISOLATIONS),
-                default="auto", show_default=True, help="What rows of a python grader share.",
-            ),
-            click.option(
-                "--sandbox", "python_level", type=click.Choice(LEVELS),
-                help="Level of the python sandbox; see graders doctor.  [default: standard]",
-            ),
-            click.option(
-                "--python-workers", type=click.IntRange(min=1), metavar="N",
-                help="Worker processes for python graders.  [default: the cores]",
-            ),
-            click.option(
-                "--python", "python_interpreter", metavar="PATH",
-                type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                help="Interpreter for python graders, such as .venv/bin/python.",
-            ),
-        )
-    ):  # fmt: skip
-        wrapped = option(wrapped)
-    return wrapped  # type: ignore[return-value]
+rollout_options = flags_of("rollout", RolloutOptions)
+"""Adds where samples come from that rows do not record."""
 
 
 def text_value(option: str, value: str) -> str:

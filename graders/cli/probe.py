@@ -12,19 +12,19 @@ import click
 from graders import api
 from graders.api import PythonOptions
 from graders.batch.tally import Tally
-from graders.choices import Choices
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
-    choice_options,
     grader_argument,
     json_option,
     layout_options,
     python_options,
+    reading_options,
 )
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import OptionError, shown
 from graders.models import JudgeOptions
+from graders.reading import Reading
 from graders.report.terminal import console, number
 from graders.rows import Layout, decode_block, find_source
 
@@ -95,7 +95,7 @@ class _BarType(click.ParamType):  # type: ignore[type-arg]  # generic in newer c
 )
 @layout_options
 @json_option
-@choice_options
+@reading_options
 @python_options
 @judge_options
 def probe(
@@ -111,7 +111,7 @@ def probe(
     as_json: bool,
     python: PythonOptions,
     judge: JudgeOptions,
-    **options: Any,
+    reading: Reading,
 ) -> int:
     """Grade attacks built from ROWS themselves, beside the rows' own answers.
 
@@ -130,8 +130,8 @@ def probe(
     attacks = choose_attacks(names)
     layout = Layout.parse(item_path, sample_path)
     blocks = find_source(rows).blocks(1 << 18)
-    loaded = load_source(grader, dialect=options["dialect"])
-    with api.Grader(loaded, choices=Choices(**options), python=python, judge=judge) as ready:
+    loaded = load_source(grader, dialect=reading.dialect)
+    with api.Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
         judges, embeddings = asks(judge)
         if judges:

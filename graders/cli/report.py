@@ -11,11 +11,11 @@ import click
 
 from graders.api import Grader
 from graders.batch.manifest import manifest_of, read_manifest
-from graders.choices import Choices
 from graders.cli.option import json_option
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import OptionError
+from graders.reading import Reading
 from graders.report.finding import Finding, read_finding, read_json
 from graders.report.html import build
 from graders.report.terminal import console, finding_view
@@ -112,11 +112,11 @@ def report(
 
 
 def _grader(source: str, results: Path) -> Grader:
-    """Return the grader, with the choices that the results were made with."""
+    """Return the grader, with the reading that the results were made with."""
     options = (read_manifest(manifest_of(results.resolve())) or {}).get("options", {})
-    known = {one.name: options[one.name] for one in fields(Choices) if one.name in options}
-    choices = Choices(**known)
-    return Grader(load_source(source, dialect=choices.dialect), choices=choices)
+    known = {one.name: options[one.name] for one in fields(Reading) if one.name in options}
+    reading = Reading(**known)
+    return Grader(load_source(source, dialect=reading.dialect), reading=reading)
 
 
 def _layout(finding: Finding, item_path: str | None, sample_path: str | None) -> Layout:

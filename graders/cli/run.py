@@ -8,19 +8,19 @@ from typing import Any
 import click
 
 from graders.api import Grader, PythonOptions
-from graders.choices import Choices
 from graders.cli.judge import judge_options, learned_notes, warn_of_local
 from graders.cli.option import (
-    choice_options,
     grader_argument,
     json_option,
     json_value,
     python_options,
+    reading_options,
     text_value,
 )
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
+from graders.reading import Reading
 from graders.report.terminal import console, grade_view
 
 __all__ = ["run"]
@@ -41,7 +41,7 @@ Examples:
 )
 @json_option
 @click.option("--hosted", is_flag=True, help="Print the hosted graders.run response instead.")
-@choice_options
+@reading_options
 @python_options
 @judge_options
 def run(
@@ -54,7 +54,7 @@ def run(
     hosted: bool,
     python: PythonOptions,
     judge: JudgeOptions,
-    **choices: Any,
+    reading: Reading,
 ) -> int:
     """Grade one sample: reward, sub-rewards, rendered inputs, failures.
 
@@ -64,14 +64,14 @@ def run(
         raise click.UsageError("--sample and --sample-json exclude each other.")
     if [grader, item, sample, sample_json].count("-") > 1:
         raise click.UsageError("Standard input (-) can be read only once.")
-    loaded = load_source(grader, dialect=choices["dialect"])
+    loaded = load_source(grader, dialect=reading.dialect)
     the_item = loaded.item if item is None else json_value("--item", item)
     the_sample: Any = loaded.model_sample
     if sample is not None:
         the_sample = text_value("--sample", sample)
     elif sample_json is not None:
         the_sample = json_value("--sample-json", sample_json)
-    with Grader(loaded, choices=Choices(**choices), python=python, judge=judge) as ready:
+    with Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
         warn_of_local(ready.plan, judge)
         explained = ready.explain(the_item, the_sample)

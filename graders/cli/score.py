@@ -6,26 +6,31 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from graders import api
-from graders.api import PythonOptions
-from graders.batch.crew import ENGINES
-from graders.batch.output import check_apart, kept_note, partial_of
-from graders.batch.run import MaxFailures, Progress, Run
-from graders.batch.score import ON_ERROR
-from graders.choices import Choices
+from graders.api import (
+    MaxFailures,
+    Progress,
+    PythonOptions,
+    Reading,
+    Run,
+    ScoreOptions,
+    check_apart,
+    kept_note,
+    partial_of,
+)
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
-    choice_options,
+    flags_of,
     grader_argument,
     json_option,
-    layout_options,
     python_options,
+    reading_options,
 )
 from graders.cli.output import say, write_json
 from graders.cli.verify import verified, verify_lines
@@ -33,7 +38,7 @@ from graders.config import load_source
 from graders.errors import OptionError, RowsError, StoppedError
 from graders.models import JudgeOptions
 from graders.report.terminal import console, number, run_view
-from graders.rows import Layout, RowRange
+from graders.rows import RowRange
 from graders.sandbox import Stats
 
 if TYPE_CHECKING:
@@ -90,46 +95,13 @@ class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
 @click.option(
     "-o", "--output", default="-", show_default=True, metavar="OUT", help="Where results go."
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Worker processes; 0 for none.  [default: the cores, 0 where there is little to do]",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="local",
-    show_default=True,
-    help="Where workers run: processes of this machine, or Ray actors.",
-)
-@click.option("--ray-address", metavar="ADDRESS", help="Ray cluster.  [default: this machine]")
-@click.option(
-    "--resume", is_flag=True, help="Go on where an interrupted run of the same was stopped."
-)
-@click.option("--restart", is_flag=True, help="Drop what an interrupted run has finished.")
-@layout_options
-@click.option("--where", type=_RangeType(), help="Score the rows with these indexes only.")
-@click.option(
-    "--limit", type=click.IntRange(min=0), metavar="N", help="Score the first N rows only."
-)
-@click.option(
-    "--only-failed",
-    metavar="EARLIER",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Score the failed rows of these results again; keep the others.",
-)
-@click.option(
-    "--max-failures",
-    type=_MaxFailuresType(),
-    help="Stop, and exit with 1, when more rows than this fail.",
-)
-@click.option(
-    "--on-error",
-    type=click.Choice(ON_ERROR),
-    default="null",
-    show_default=True,
-    help="A failed row's reward: null, or zero for 0.0; raise stops at the first.",
+@flags_of(
+    "options",
+    ScoreOptions,
+    but={
+        "where": {"type": _RangeType()},
+        "max_failures": {"type": _MaxFailuresType()},
+    },
 )
 @click.option(
     "--verify-metrics",
@@ -145,7 +117,7 @@ class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
     help="Write the summary there, as JSON.",
 )
 @json_option
-@choice_options
+@reading_options
 @python_options
 @judge_options
 def score(
@@ -153,15 +125,13 @@ def score(
     rows: Sequence[str],
     *,
     output: str,
-    item_path: str,
-    sample_path: str,
+    options: ScoreOptions,
     summary_file: Path | None,
-    max_failures: MaxFailures | None,
     verify_metrics: int | None,
     as_json: bool,
+    reading: Reading,
     python: PythonOptions,
     judge: JudgeOptions,
-    **options: Any,
 ) -> int:
     """Score every row of ROWS (files, patterns, or - for standard input).
 
@@ -169,34 +139,27 @@ def score(
     1 when more rows failed than --max-failures allows, or every row failed; or where a metric is
     not what its library gives (--verify-metrics).
     """
-    names = (
-        "workers", "engine", "ray_address", "resume", "restart", "where", "limit", "only_failed",
-        "on_error",
-    )  # fmt: skip
-    scope = {name: options.pop(name) for name in names}
-    _check(rows, scope, grader=grader, output=output, key_file=judge.key_file,
+    _check(rows, options, grader=grader, output=output, key_file=judge.api_key_file,
            summary_file=summary_file, again=verify_metrics is not None)  # fmt: skip
-    loaded = load_source(grader, dialect=options["dialect"])
+    loaded = load_source(grader, dialect=reading.dialect)
     started = time.perf_counter()
     summary = sys.stderr if output == "-" else sys.stdout
-    with api.Grader(loaded, choices=Choices(**options), python=python, judge=judge) as ready:
+    with api.Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
         stopped = ""
-        _warn(ready, judge, scope, verify_metrics)
+        _warn(ready, judge, options, verify_metrics)
         try:
             with _progress() as on_progress:
-                run = api.score_file(
-                    ready, rows, output, item_path=item_path, sample_path=sample_path,
-                    max_failures=max_failures, on_progress=on_progress, **scope,
-                )  # fmt: skip
+                run = api.score_file(ready, rows, output, options, on_progress=on_progress)
         except StoppedError as error:
             run, stopped = error.run, f"{error}{_kept(output)}"
         except KeyboardInterrupt:
             say(f"interrupted{_kept(output)}")
             return 130
         seconds = time.perf_counter() - started
-        layout = Layout.parse(item_path, sample_path)
-        found = verified(ready.plan, rows, layout, verify_metrics) if verify_metrics else None
+        found = None
+        if verify_metrics:
+            found = verified(ready.plan, rows, options.layout, verify_metrics)
         body = _body(ready, run, seconds, found)
         if summary_file is not None:
             _write_summary(summary_file, body)
@@ -207,11 +170,11 @@ def score(
     if any(one.differing for one in found or ()):
         say("a metric is not what its library gives")
         return 1
-    return _code(run, stopped, max_failures)
+    return _code(run, stopped, options.max_failures)
 
 
 def _check(
-    rows: Sequence[str], scope: Mapping[str, Any], *, grader: str, output: str,
+    rows: Sequence[str], options: ScoreOptions, *, grader: str, output: str,
     key_file: Path | None, summary_file: Path | None, again: bool,
 ) -> None:  # fmt: skip
     """Refuse what cannot be meant, and to write over a file that is read."""
@@ -219,20 +182,20 @@ def _check(
         raise click.UsageError("Standard input (-) can be read only once.")
     if "-" in rows and again:
         raise click.UsageError("--verify-metrics reads the rows again, which - does not allow.")
-    if scope["resume"] and scope["restart"]:
+    if options.resume and options.restart:
         raise click.UsageError("--resume and --restart exclude each other.")
     check_apart([Path(one) for one in (grader, key_file) if one is not None], Path(output))
     if summary_file is not None:
-        read = [grader, key_file, scope["only_failed"], *rows]
+        read = [grader, key_file, options.only_failed, *rows]
         check_apart([Path(one) for one in read if one is not None], Path(output), summary_file)
 
 
 def _warn(
-    grader: api.Grader, judge: JudgeOptions, scope: Mapping[str, Any], verify_metrics: int | None
+    grader: api.Grader, judge: JudgeOptions, options: ScoreOptions, verify_metrics: int | None
 ) -> None:
     """Say before the first row what will not be as somebody may think."""
     warn_of_local(grader.plan, judge)
-    if (scope["workers"] or scope["engine"] == "ray") and grader.plan.asks_servers:
+    if (options.workers or options.engine == "ray") and grader.plan.asks_servers:
         say("note: models are asked from this process; --workers and --engine do not matter")
     if verify_metrics and not grader.plan.signatures:
         raise OptionError("--verify-metrics: no sub-grader has a text metric of a library")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graders.cli.option import json_option
+from graders.cli.option import flags, json_option
 from graders.cli.output import write_json
 from graders.errors import GradersError, OptionError
 from graders.report.terminal import console
-from graders.sandbox import LEVELS
+from graders.sandbox import PythonOptions
 
 if TYPE_CHECKING:
     from graders.report.suite import SuiteRun
@@ -50,15 +50,7 @@ orderings and invariances. graders schema --suite prints its JSON Schema."""
     "--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
     help="Also write JUnit XML, which CI systems read.",
 )  # fmt: skip
-@click.option(
-    "--sandbox", "level", type=click.Choice(LEVELS),
-    help="Level of the python sandbox; see graders doctor.  [default: standard]",
-)  # fmt: skip
-@click.option(
-    "--python", "interpreter", metavar="PATH",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Interpreter for python graders, such as .venv/bin/python.",
-)  # fmt: skip
+@flags(PythonOptions, "sandbox", "python")
 @json_option
 def test(
     paths: Sequence[Path],

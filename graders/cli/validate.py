@@ -11,9 +11,8 @@ from typing import Any, Literal
 import click
 
 from graders.api import Grader, PythonOptions
-from graders.choices import Choices
 from graders.cli.judge import judge_options
-from graders.cli.option import grader_argument, json_option, layout_options, python_options
+from graders.cli.option import flags, grader_argument, json_option, layout_options, python_options
 from graders.cli.output import write_json
 from graders.config import Loaded, load_source
 from graders.errors import ConfigError, shown
@@ -36,6 +35,7 @@ from graders.inspection.lint import (
     sarif,
 )
 from graders.models import JudgeOptions
+from graders.reading import Reading
 from graders.report.lint import findings_view
 from graders.report.terminal import console, variable_view
 from graders.rows import Layout, decode_block, find_source
@@ -137,13 +137,7 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
     show_default=True,
     help="How findings are written.",
 )
-@click.option(
-    "--dialect",
-    type=click.Choice(["hosted", "jinja2"]),
-    default="hosted",
-    show_default=True,
-    help="Template language.",
-)
+@flags(Reading, "dialect")
 @json_option
 @python_options
 @judge_options
@@ -176,8 +170,8 @@ def validate(
     )  # fmt: skip
     try:
         loaded = load_source(grader, dialect=dialect)
-        choices = Choices(dialect=dialect)
-        with Grader(loaded, choices=choices, python=python, judge=judge) as ready:
+        reading = Reading(dialect=dialect)
+        with Grader(loaded, reading=reading, python=python, judge=judge) as ready:
             ready.check()
             subject = _subject(loaded, ready, options, python, judge)
     except ConfigError as error:
@@ -225,8 +219,8 @@ def _measured(
     name = "standard input" if options.rows == "-" else str(options.rows)
     if part is None:
         return measure(ready.plan, chunks, name, grader=None, skipped=skipped, limit=0)
-    choices = ready.plan.choices
-    with Grader(part, choices=choices, python=python, judge=judge) as grader:
+    reading = ready.plan.reading
+    with Grader(part, reading=reading, python=python, judge=judge) as grader:
         return measure(
             ready.plan, chunks, name, grader=grader, skipped=skipped, limit=options.limit
         )

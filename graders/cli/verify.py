@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graders.choices import Choices
-from graders.cli.option import choice_options, grader_argument, json_option, layout_options
+from graders.api import Grader, Reading
+from graders.cli.option import grader_argument, json_option, layout_options, reading_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import shown
 from graders.metrics.signature import library
-from graders.plan import Plan, build
+from graders.plan import Plan
 from graders.rows import Layout, decode_block, find_source
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ Examples:
 )
 @layout_options
 @json_option
-@choice_options
+@reading_options
 def verify(
     grader: str,
     rows: Sequence[str],
@@ -52,7 +52,7 @@ def verify(
     item_path: str,
     sample_path: str,
     as_json: bool,
-    **options: Any,
+    reading: Reading,
 ) -> int:
     """Compute ROWS' text metrics by rapidfuzz, nltk and rouge-score too, and compare bit for bit.
 
@@ -60,7 +60,7 @@ def verify(
     """
     if grader == "-" and "-" in rows:
         raise click.UsageError("Standard input (-) can be read only once.")
-    plan = build(load_source(grader, dialect=options["dialect"]).config, Choices(**options))
+    plan = Grader(load_source(grader, dialect=reading.dialect), reading=reading).plan
     found = verified(plan, rows, Layout.parse(item_path, sample_path), limit)
     if as_json:
         write_json({"verified": [one.to_dict() for one in found]})

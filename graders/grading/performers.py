@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self, assert_never
 
-from graders.calls import (
-    ChatPerformer,
-    EmbedPerformer,
-    PythonPerformer,
-)
-from graders.choices import Choices
+from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer, Stop
 from graders.grading.runner import Runner
 from graders.kinds import Performer
 from graders.models import JudgeOptions, JudgeStats
 from graders.plan import Plan, build
+from graders.reading import Reading
 from graders.sandbox import PythonOptions, Stats
 
-__all__ = ["Means", "Performers", "Setup"]
+__all__ = ["Performers", "Setup", "SharedPerformers"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +24,21 @@ class Setup:
 
     Attributes:
         config: the typed config.
-        choices: how open points are read.
+        reading: how open points are read.
         python: how python graders are run.
         judge: how model graders and cosine ask their models.
     """
 
     config: Any
-    choices: Choices = field(default_factory=Choices)
+    reading: Reading = field(default_factory=Reading)
     python: PythonOptions = field(default_factory=PythonOptions)
     judge: JudgeOptions = field(default_factory=JudgeOptions)
 
 
-class Means:
+class SharedPerformers:
     """The sandbox and the clients that graders share. Closed and used again, they start anew.
+
+    Threads may share them: each is started once.
 
     Args:
         python: how python graders are run, or what performs them.
@@ -70,37 +69,33 @@ class Means:
         self._tags = set(tags)
         self._keep = keep
         self._started: dict[Performer, Any] = {}
-
-    def runner_of(self, plan: Plan, others: Mapping[Performer, Any] | None = None) -> Runner:
-        """Return a new runner of a plan. Several runners may share these means.
-
-        Args:
-            plan: the plan.
-            others: what performs in place of what all share.
-
-        Raises:
-            UnavailableError: this machine lacks what a leaf needs.
-        """
-        performers = {
-            name: (others or {}).get(name) or self.performer(name) for name in plan.performers
-        }
-        return Runner(
-            plan, performers, repeats=self._judge.repeats if "chat" not in self._given else 1
-        )
+        self._lock = threading.Lock()
 
     def performer(self, name: Performer) -> Any:
         """Return what performs, started with its first use."""
         if name in self._given:
             return self._given[name]
-        if name not in self._started:
-            self._started[name] = self._start(name)
-        return self._started[name]
+        with self._lock:
+            if name not in self._started:
+                self._started[name] = self._start(name)
+            return self._started[name]
+
+    def check(
+        self, source: str, image_tag: str | None = None, *, stop: Stop | None = None
+    ) -> PythonError | None:
+        """Load a python source without grading; its load error, None when `grade` is there."""
+        python = self.performer("python")
+        if stop is None or "python" in self._given:
+            given: PythonError | None = python.check(source, image_tag)
+            return given
+        found: PythonError | None = python.check(source, image_tag, stop=stop)
+        return found
 
     def _start(self, name: Performer) -> Any:
         # Imported with their first use: asyncio, TLS and SQLite take a while.
         match name:
             case "python":
-                return self._python.sandbox(self._tags, keep=self._keep)
+                return self._python.start(self._tags, keep=self._keep)
             case "chat":
                 from graders.models.client import ChatClient  # noqa: PLC0415
 
@@ -117,6 +112,16 @@ class Means:
                 raise TypeError(f"nobody performs what is asked of {name}")
             case _:
                 assert_never(name)
+
+    @property
+    def given(self) -> frozenset[Performer]:
+        """Which were given, and so know of no stops."""
+        return frozenset(self._given)
+
+    @property
+    def repeats(self) -> int:
+        """How often a judge is asked for each row."""
+        return 1 if "chat" in self._given else self._judge.repeats
 
     @property
     def python_stats(self) -> Stats | None:
@@ -137,32 +142,34 @@ class Means:
         self._started = {}
 
 
-class Performers(Means):
-    """The means of one plan.
+class Performers:
+    """What performs for one plan.
 
     Args:
         plan: the plan.
-        python: how python graders are run, or what performs them.
-        judge: how model graders are asked, or what performs them.
-        embed: what performs cosine; None for the client that `judge` describes.
+        shared: the sandbox and the clients, which other plans may share.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        python: PythonPerformer | PythonOptions,
-        judge: ChatPerformer | JudgeOptions,
-        embed: EmbedPerformer | None = None,
-    ) -> None:
-        tags = {code.image_tag or "" for code in plan.codes}
-        super().__init__(python, judge, embed, tags)
+    def __init__(self, plan: Plan, shared: SharedPerformers) -> None:
         self.plan = plan
+        self.shared = shared
 
     @classmethod
     def of(cls, setup: Setup) -> Self:
         """Return new performers for what another process set up."""
-        return cls(build(setup.config, setup.choices), setup.python, setup.judge)
+        plan = build(setup.config, setup.reading)
+        return cls(plan, SharedPerformers(setup.python, setup.judge, tags=plan.image_tags))
 
     def runner(self) -> Runner:
-        """Return a new runner of the plan; raises as `runner_of`."""
-        return self.runner_of(self.plan)
+        """Return a new runner of the plan.
+
+        Raises:
+            UnavailableError: this machine lacks what a leaf needs.
+        """
+        shared, performers = self.shared, self.plan.performers
+        return Runner(
+            self.plan,
+            {name: shared.performer(name) for name in performers},
+            repeats=shared.repeats,
+            stoppable=performers - shared.given,
+        )

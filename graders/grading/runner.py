@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, assert_never
 
@@ -22,6 +22,7 @@ from graders.calls import (
     ManyChatPerformer,
     PythonCall,
     PythonReply,
+    Stop,
 )
 from graders.errors import UnavailableError
 from graders.grade import Failure, Grade, Usage
@@ -142,6 +143,7 @@ class Runner:
         plan: what to grade by.
         performers: who acts on what the plan's leaves ask.
         repeats: how often a judge is asked for each row.
+        stoppable: those performers that can be told to stop.
 
     Raises:
         UnavailableError: the plan needs a performer that is not given, or a metric that cannot
@@ -154,11 +156,13 @@ class Runner:
         performers: Mapping[Performer, Any] | None = None,
         *,
         repeats: int = 1,
+        stoppable: Collection[Performer] = (),
     ) -> None:
         self.plan = plan
+        self._stoppable = stoppable
         self._performers = performers or {}
         self.repeats = repeats
-        self._scorer = Scorer(plan.choices.metric_options)
+        self._scorer = Scorer(plan.reading.metric_options)
         # No rows: only to learn before the first row whether every metric can be computed.
         self._scorer.score(
             [Request(one.metric, [], []) for one in plan.leaves if one.metric is not None]
@@ -175,8 +179,13 @@ class Runner:
                 except UnavailableError as error:
                     raise UnavailableError(f"{where}{error}") from None
 
-    def grade(self, chunk: Chunk) -> Graded:
-        """Return the grades of a chunk, in columns."""
+    def grade(self, chunk: Chunk, stop: Stop | None = None) -> Graded:
+        """Return the grades of a chunk, in columns.
+
+        Args:
+            chunk: the rows.
+            stop: set from another thread once nobody waits: what can be told to stop is.
+        """
         failures: dict[int, tuple[Failure, ...]] = {
             row: (failure,) for row, failure in chunk.failures.items()
         }
@@ -188,12 +197,15 @@ class Runner:
                 samples.append(Absent(str(error)))
                 failures.setdefault(row, (Failure("sample_parse_error", str(error)),))
         if not failures:
-            return self._grade_rows(chunk.items, samples)
+            return self._grade_rows(chunk.items, samples, stop)
         rows = [row for row in range(len(samples)) if row not in failures]
-        part = self._grade_rows([chunk.items[r] for r in rows], [samples[r] for r in rows])
+        items = [chunk.items[row] for row in rows]
+        part = self._grade_rows(items, [samples[row] for row in rows], stop)
         return _spread(part, rows, len(samples), failures)
 
-    def _grade_rows(self, items: Sequence[Any], samples: Sequence[Any]) -> Graded:
+    def _grade_rows(
+        self, items: Sequence[Any], samples: Sequence[Any], stop: Stop | None
+    ) -> Graded:
         plan = self.plan
         rendered = [plan.render(index, items, samples) for index in range(len(plan.templates))]
         watch = _Watch()
@@ -202,7 +214,7 @@ class Runner:
             watch.turn_to(leaf.key)
             asking.append(_ask(leaf, rendered, items, samples, self.repeats))
         watch.turn_to(None)
-        replies = self._perform(asking, watch)
+        replies = self._perform(asking, watch, stop)
         columns: dict[str, Settled] = {}
         for one in asking:
             watch.turn_to(one.leaf.key)
@@ -220,7 +232,9 @@ class Runner:
         graded.seconds = dict(watch.seconds)
         return graded
 
-    def _perform(self, asking: Sequence[_Asking], watch: _Watch) -> dict[str, Sequence[Any]]:
+    def _perform(
+        self, asking: Sequence[_Asking], watch: _Watch, stop: Stop | None
+    ) -> dict[str, Sequence[Any]]:
         """Return what performers reply to all that is asked for a chunk, by leaf key."""
         replies: dict[str, Sequence[Any]] = {}
         measured: list[tuple[str, Request]] = []
@@ -236,7 +250,10 @@ class Runner:
                     judges.append((key, one.asked))
                 case PythonCall() | EmbedCall() | EndpointCall():
                     watch.turn_to(key)
-                    replies[key] = self._performers[one.leaf.performer].perform(one.asked)
+                    name = one.leaf.performer
+                    replies[key] = self._performers[name].perform(
+                        one.asked, **self._until(name, stop)
+                    )
                 case _:
                     assert_never(one.asked)
         watch.turn_to(None)
@@ -249,19 +266,23 @@ class Runner:
         # All judges of a chunk at once: none waits for another's slowest row.
         watch.turn_to(*[key for key, _ in judges])
         for (key, _), answers in zip(
-            judges, self._chat_all([one for _, one in judges]), strict=True
+            judges, self._chat_all([one for _, one in judges], stop), strict=True
         ):
             replies[key] = answers
         watch.turn_to(None)
         return replies
 
-    def _chat_all(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
+    def _chat_all(self, calls: Sequence[ChatCall], stop: Stop | None) -> list[list[ChatReply]]:
         if not calls:
             return []
-        chat = self._performers["chat"]
+        chat, until = self._performers["chat"], self._until("chat", stop)
         if isinstance(chat, ManyChatPerformer):
-            return chat.perform_many(calls)
-        return [chat.perform(call) for call in calls]
+            return chat.perform_many(calls, **until)
+        return [chat.perform(call, **until) for call in calls]
+
+    def _until(self, name: Performer, stop: Stop | None) -> dict[str, Any]:
+        # Who is given by the caller need not know of stops.
+        return {} if stop is None or name not in self._stoppable else {"stop": stop}
 
 
 def _ask(

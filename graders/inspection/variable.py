@@ -101,7 +101,7 @@ def _look(presence: Presence, index: int, item: Any, sample: Any, plan: Plan) ->
         if isinstance(presence.path, JinjaTemplate):
             presence.path.render(item, sample)
         else:
-            resolve(presence.path, item, sample, tool_arguments=plan.choices.tool_arguments)
+            resolve(presence.path, item, sample, tool_arguments=plan.reading.tool_arguments)
     except (MissingVariableError, SampleParseError) as error:
         presence.missing += 1
         _note(presence.first, index, str(error))

@@ -92,7 +92,7 @@ def verify(
             "there is nothing to verify: no sub-grader is a text_similarity with a metric of a "
             "library (cosine has none)"
         )
-    definition = Definition(plan.choices.metric_options)
+    definition = Definition(plan.reading.metric_options)
     total = len(measuring) * len(rows)
     found = []
     for number, leaf in enumerate(measuring):
@@ -100,7 +100,7 @@ def verify(
         texts = _texts(plan, leaf, rows)
         one.skipped = len(rows) - len(texts)
         request = Request(one.metric, [pair[1] for pair in texts], [pair[2] for pair in texts])
-        ours = Scorer(plan.choices.metric_options).score([request])[0]
+        ours = Scorer(plan.reading.metric_options).score([request])[0]
         for done, ((index, candidate, reference), score) in enumerate(
             zip(texts, ours, strict=True)
         ):

@@ -1,4 +1,4 @@
-"""Fine-tuning jobs as local dry runs, and the files they read, in one folder on disk."""
+"""Fine-tuning jobs as local dry runs, in one folder on disk with the files they read."""
 
 from graders.jobs.option import RunOptions
 from graders.jobs.request import JobRequest

@@ -22,10 +22,10 @@ from graders.jobs.ledger import TRAIN, VALID, Ledger
 from graders.jobs.metric import Counts, metrics, sentence, sub_graders
 from graders.jobs.option import RunOptions
 from graders.jobs.result import FILENAME, result_lines
-from graders.jobs.rollout import Sampler
 from graders.jobs.store import Store
 from graders.jobs.validation import Checked, RefusedError, check_files
 from graders.jobs.verdict import Measured, verdict
+from graders.models.rollout import Sampler
 from graders.wire.error import refused
 
 __all__ = ["DryRun", "Progress"]
@@ -136,7 +136,7 @@ class DryRun:
         checked = check_files(files_, loaded, self._grader, self._options)
         self._stack.callback(checked.close)
         resolved = resolve(
-            self._method["hyperparameters"], len(checked.training), self._options.rollout_samples,
+            self._method["hyperparameters"], len(checked.training), self._options.rollout.samples,
             max(checked.validation.recorded, default=0),
         )  # fmt: skip
         with self._ledger.change() as base:
@@ -157,13 +157,13 @@ class DryRun:
         """Return what asks the model; None where all rows record rollouts."""
         if not any(0 in data.recorded for data in (self._training, self._validation)):
             return None
-        if self._options.rollout_url is None:
+        if self._options.rollout.url is None:
             raise refused(
                 f"rows of the job {self._ledger.name} record no rollouts: name the server that "
                 "answers them (--rollout-url)",
                 code="missing_rollouts",
             )
-        sampler = Sampler(self._options, self._ledger.request["model"])
+        sampler = Sampler(self._options.rollout, self._ledger.request["model"])
         self._stack.callback(sampler.close)
         return sampler
 

@@ -16,7 +16,7 @@ from graders.jobs.dataset import Dataset, Row
 from graders.jobs.hyperparameter import Resolved
 from graders.jobs.ledger import RECORDED, TRAIN, VALID, Graded, Key, Ledger
 from graders.jobs.metric import Counts
-from graders.jobs.rollout import Ask, Rollout, Sampler, prompt_of, seed_of
+from graders.models.rollout import Ask, Rollout, Sampler, prompt_of, seed_of
 
 __all__ = ["Grading", "OutageError"]
 

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 from graders import jsontext
 from graders.files.database import Database
 from graders.jobs.job import RUNNABLE, encoded
-from graders.jobs.rollout import Rollout
 from graders.jobs.validation import JobFile
+from graders.models.rollout import Rollout
 
 __all__ = ["RECORDED", "TRAIN", "VALID", "Graded", "Key", "Ledger", "StoppedError"]
 

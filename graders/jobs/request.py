@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graders.choices import Choices
+from graders.api import Grader
 from graders.config import Loaded, dump, json_path, load_source
 from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
 from graders.inspection.lint import Subject
 from graders.inspection.lint import job as rules
-from graders.plan import build
 from graders.wire.error import ApiError, bare, refused
 
 __all__ = ["JobRequest"]
@@ -272,7 +271,7 @@ def _hyperparameter_faults(given: Any, place: Location, kind: str) -> Iterator[F
 
 def _job_faults(loaded: Loaded) -> Iterator[Fault]:
     """Yield what the linter knows that the service refuses in method.reinforcement."""
-    plan = build(loaded.config, Choices())
+    plan = Grader(loaded).plan
     hosted = Subject(loaded=loaded, plan=plan, target="openai")
     azure = Subject(loaded=loaded, plan=plan, target="azure")
     for rule in rules.RULES:

@@ -89,7 +89,7 @@ def _run(
             loaded = load_source(ledger.request["body"])
             try:
                 grader = Grader(
-                    loaded, choices=options.choices, python=options.python, judge=options.judge
+                    loaded, reading=options.reading, python=options.python, judge=options.judge
                 )
                 stack.callback(grader.close)
                 run = DryRun(store, ledger, grader, options, on_progress=on_progress, stack=stack)

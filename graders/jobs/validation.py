@@ -230,7 +230,7 @@ def _read(
 ) -> TrainingFile:
     found = read_training(
         str(file.path), _use(use), grader.plan.paths, other=other, apart=OWN_FIELDS,
-        look=_rollout_problems(asks=options.rollout_url is not None),
+        look=_rollout_problems(asks=options.rollout.url is not None),
     )  # fmt: skip
     found.path = file.called  # The name its owner knows; where it stands is the store's business.
     return found

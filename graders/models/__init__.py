@@ -1,20 +1,33 @@
-"""Judges, embeddings and endpoints: the performers that ask servers, or a model of ours; usable alone.
+"""Asking models: judges, embeddings, rollouts, and servers that grade rows; usable alone.
 
 `graders.models.client.ChatClient` speaks to any OpenAI-compatible server; `JudgeOptions` says which one
 and how. The client is not imported here: a run without judges should not pay for asyncio and SQLite.
 """
 
 from graders.models.known import RETIRED, retirement
-from graders.models.option import CACHE_MODES, FORMS, CacheMode, JudgeOptions, ReplyForm
+from graders.models.local import WARNING, missing_models
+from graders.models.option import (
+    CACHE_MODES,
+    FORMS,
+    CacheMode,
+    JudgeOptions,
+    ReplyForm,
+    RolloutOptions,
+    default_cache_file,
+)
 from graders.wire.stats import JudgeStats
 
 __all__ = [
     "CACHE_MODES",
     "FORMS",
     "RETIRED",
+    "WARNING",
     "CacheMode",
     "JudgeOptions",
     "JudgeStats",
     "ReplyForm",
+    "RolloutOptions",
+    "default_cache_file",
+    "missing_models",
     "retirement",
 ]

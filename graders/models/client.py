@@ -105,7 +105,7 @@ class ChatClient:
         mode = self.options.cache
         self._endpoint = resolve(
             self.options.base_url,
-            self.options.key_file,
+            self.options.api_key_file,
             self.options.auth,
             offline=mode == "offline",
         )

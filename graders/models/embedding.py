@@ -54,7 +54,7 @@ class EmbedClient:
         offline = self.options.cache == "offline"
         self._endpoint = resolve(
             self.options.embedding_url or self.options.base_url,
-            self.options.key_file,
+            self.options.api_key_file,
             self.options.auth,
             offline=offline,
         )

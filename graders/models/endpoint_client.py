@@ -157,7 +157,7 @@ class EndpointClient:
         parts = urlsplit(call.url)
         host, port = (parts.hostname or "").lower(), parts.port
         named = f"{host}:{port}" if port else host
-        allowed = self.options.endpoints.get(named, self.options.endpoints.get(host))
+        allowed = self.options.allow_endpoint.get(named, self.options.allow_endpoint.get(host))
         if allowed is None:
             raise UnavailableError(
                 f"an endpoint grader would send rows to {shown(named)}; if that is right, allow it "

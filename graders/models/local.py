@@ -5,13 +5,14 @@ It shows that everything works, and nothing more: it cannot tell a good answer f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from graders.errors import UnavailableError
 
-__all__ = ["WARNING", "LocalServer", "check", "model_file"]
+__all__ = ["WARNING", "LocalServer", "check", "missing_models", "model_file"]
 
 WARNING: Final = (
     "the local judge is SmolLM2-135M: it shows that everything works, and is far too small to "
@@ -47,6 +48,24 @@ def check() -> None:
     model_file()
     if find_spec("xllamacpp") is None:
         raise UnavailableError(_MISSING)
+
+
+def missing_models() -> dict[str, str]:
+    """Return what each model of extra `models` lacks here, "" where it would run."""
+    from graders.models import minilm  # noqa: PLC0415  (numpy)
+
+    checks: dict[str, Callable[[], object]] = {
+        "judge of --base-url local": check,
+        "cosine of --embedding-url local": minilm.model_file,
+    }
+    found = {}
+    for name, tried in checks.items():
+        try:
+            tried()
+            found[name] = ""
+        except UnavailableError as error:
+            found[name] = str(error)
+    return found
 
 
 class LocalServer:

@@ -1,14 +1,16 @@
-"""How judges are asked: which server, how many at once, what is kept."""
+"""How models are asked: which server, how many requests at once, what is kept."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
 from graders.errors import OptionError
+from graders.option import check, option
+from graders.wire.endpoint import LOCAL
 
 __all__ = [
     "CACHE_MODES",
@@ -17,6 +19,7 @@ __all__ = [
     "CacheMode",
     "JudgeOptions",
     "ReplyForm",
+    "RolloutOptions",
     "default_cache_file",
 ]
 
@@ -42,7 +45,7 @@ class JudgeOptions:
     Attributes:
         base_url: the server, such as `http://127.0.0.1:8080/v1`; `local` for the small judge of
             extra `models` and its embedding model; None for `OPENAI_BASE_URL`, else OpenAI.
-        key_file: a file that holds the key; None for `OPENAI_API_KEY_FILE`, else the key in
+        api_key_file: a file that holds the key; None for `OPENAI_API_KEY_FILE`, else the key in
             `OPENAI_API_KEY` (for Azure `AZURE_OPENAI_API_KEY` first).
         auth: the header the key goes into; `auto` is `api-key` for Azure, else `bearer`.
         model_map: models to ask in place of the config's.
@@ -62,34 +65,108 @@ class JudgeOptions:
             the one that `local` has.
         embedding_url: the server of the embeddings where it is not the judges'; `local` for the
             embedded model of extra `models`.
-        endpoints: the hosts (`example.com`, or `example.com:8443`) that endpoint graders may send
+        allow_endpoint: the hosts (`example.com`, or `example.com:8443`) that endpoint graders may send
             rows to, each with the variables of the environment that may go into headers there.
     """
 
-    base_url: str | None = None
-    key_file: Path | None = None
-    auth: Literal["auto", "bearer", "api-key"] = "auto"
-    model_map: Mapping[str, str] = field(default_factory=dict)
-    concurrency: int = 32
-    deadline: float = 300.0
-    attempts: int = 8
-    pay_once: bool = False
-    max_reply: int = 1 << 20
-    reply_form: ReplyForm = "auto"
-    cache: CacheMode = "auto"
-    cache_file: Path | None = None
-    repeats: int = 1
-    embedding_model: str | None = None
-    embedding_url: str | None = None
-    endpoints: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    base_url: str | None = option(
+        None, "Server of the judges, or local.  [default: $OPENAI_BASE_URL, else OpenAI]",
+        metavar="URL", suite=True, kept=True,
+    )  # fmt: skip
+    api_key_file: Path | None = option(
+        None, "File with the key.  [default: $OPENAI_API_KEY]", metavar="PATH"
+    )
+    auth: Literal["auto", "bearer", "api-key"] = option("auto", "Header the key goes into.")
+    model_map: Mapping[str, str] = option(
+        dict, "Ask model OTHER where the grader names NAME; may be given several times.",
+        metavar="NAME=OTHER", suite=True, kept=True,
+    )  # fmt: skip
+    concurrency: int = option(32, "Requests to judges at once.", metavar="N", least=1, suite=True)
+    deadline: float = option(
+        300.0, "Time for one call of a judge, retries included.",
+        metavar="SECONDS", unit="seconds", above=0, suite=True,
+    )  # fmt: skip
+    attempts: int = option(8, "Tries at a server that cannot be reached.", metavar="N", least=1)
+    pay_once: bool = option(
+        False, "Fail a row rather than ask again what a server may bill unanswered."
+    )
+    max_reply: int = option(
+        1 << 20,
+        "Longest reply that is read, decompressed.",
+        unit="bytes",
+        least=1,
+        flag=False,
+        kept=True,
+    )
+    reply_form: ReplyForm = option(
+        "auto", "How the shape of a judge's reply is asked for.", suite=True, kept=True
+    )
+    repeats: int = option(
+        1, "Times a judge is asked for each row.", metavar="N", least=1, suite=True, kept=True
+    )
+    # Three flags of a command are one mode.
+    cache: CacheMode = option(
+        "auto", "Which replies are kept, and which are asked for.", flag=False
+    )
+    cache_file: Path | None = option(None, "Where replies are kept.", metavar="PATH", suite=True)
+    embedding_model: str | None = option(
+        None, f"Model that cosine embeds with.  [default: {DEFAULT_EMBEDDING}]",
+        metavar="NAME", suite=True, kept=True,
+    )  # fmt: skip
+    embedding_url: str | None = option(
+        None, "Server of the embeddings, or local.  [default: the judges']",
+        metavar="URL", suite=True, kept=True,
+    )  # fmt: skip
+    allow_endpoint: Mapping[str, Sequence[str]] = option(
+        dict, "Host that endpoint graders may send rows to, and the variables of the environment "
+        "that may go into headers there; may be given several times.",
+        metavar="HOST[=VARIABLE,...]",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "attempts", "max_reply", "repeats"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} is at least 1, got {getattr(self, name)}")
-        if not self.deadline > 0:
-            raise OptionError(f"deadline is more than 0 seconds, got {self.deadline}")
-        if self.cache not in CACHE_MODES:
-            raise OptionError(f"cache is one of {', '.join(CACHE_MODES)}, got {self.cache!r}")
-        if self.reply_form not in FORMS:
-            raise OptionError(f"reply_form is one of {', '.join(FORMS)}, got {self.reply_form!r}")
+        check(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutOptions:
+    """Where rollouts come from: the answers that rows do not record, from a model.
+
+    Attributes:
+        url: the OpenAI-compatible server that answers the prompts of rows without recorded
+            samples; None where all rows have some.
+        model: the model asked there; None for the job's own.
+        api_key_file: a file with its key; None for the environment's, as for judges.
+        auth: the header the key goes into.
+        samples: how many samples of one prompt are drawn where `compute_multiplier` is auto; with a
+            number, so many times that number.
+        concurrency: at most so many prompts asked at once.
+        deadline: seconds one prompt may take, its tries and waits included.
+        attempts: how often a prompt is sent at most after connection faults and 5xx.
+        max_reply: bytes of the longest answer that is read.
+    """
+
+    url: str | None = option(
+        None, "OpenAI-compatible server that gives samples where rows record none.",
+        name="rollout_url", metavar="URL",
+    )  # fmt: skip
+    model: str | None = option(
+        None, "Model to ask for samples that rows do not record.  [default: the job's]",
+        name="rollout_model", metavar="NAME",
+    )  # fmt: skip
+    samples: int = option(
+        4, "Samples of each training prompt that a model is asked for.",
+        name="rollout_samples", metavar="N", least=1,
+    )  # fmt: skip
+    api_key_file: Path | None = option(None, name="rollout_api_key_file", flag=False)
+    auth: Literal["auto", "bearer", "api-key"] = option("auto", name="rollout_auth", flag=False)
+    concurrency: int = option(16, name="rollout_concurrency", least=1, flag=False)
+    deadline: float = option(300.0, name="rollout_deadline", unit="seconds", above=0, flag=False)
+    attempts: int = option(8, name="rollout_attempts", least=1, flag=False)
+    max_reply: int = option(8 << 20, name="rollout_max_reply", unit="bytes", least=1, flag=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.url == LOCAL:
+            raise OptionError(
+                "rollout_url is http://… or https://…; the small judge answers no rows"
+            )

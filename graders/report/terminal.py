@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from graders import jsontext
-from graders.api import Explanation
+from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
-from graders.batch.run import Run
 from graders.batch.tally import QUANTILES, Figures, Tally
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport

@@ -13,6 +13,7 @@ from graders.rows.block import (
     window,
 )
 from graders.rows.decode import Chunk, Layout, add_row, decode_block
+from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
 from graders.rows.source import Source, find_source
 
@@ -25,11 +26,13 @@ __all__ = [
     "Source",
     "add_row",
     "blank_others",
+    "blocks_of",
     "count_rows",
     "cut",
     "cut_small",
     "decode_block",
     "find_source",
+    "portions",
     "read_blocks",
     "window",
 ]

@@ -5,6 +5,7 @@ Usable alone: `with PythonSandbox() as sandbox: sandbox.perform(PythonCall(...))
 
 from __future__ import annotations
 
+from graders.sandbox.image import IMAGES
 from graders.sandbox.level import MachineReport, Promises, probe, promises
 from graders.sandbox.limits import ISOLATIONS, LEVELS, Isolation, Level, Limits
 from graders.sandbox.option import PythonOptions
@@ -13,6 +14,7 @@ from graders.sandbox.source import MissingImport, imports_missing, isolation_of
 from graders.sandbox.tally import SlowCall, Stats, total
 
 __all__ = [
+    "IMAGES",
     "ISOLATIONS",
     "LEVELS",
     "Isolation",

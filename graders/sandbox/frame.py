@@ -21,6 +21,7 @@ __all__ = [
     "load_fault",
     "reply_of",
     "row_bytes",
+    "scanned",
 ]
 
 LINGERS: Final = ["lingers"]
@@ -29,7 +30,7 @@ LINGERS: Final = ["lingers"]
 _ROW: Final = struct.Struct("<IB")
 _LENGTH: Final = struct.Struct("<I")
 _KINDS: Final = frozenset({"runtime", "load", "returned", "timeout", "memory", "protocol"})
-_MESSAGE, _DETAILS = 3000, 12_000
+_MESSAGE, _DETAILS, _NAME = 3000, 12_000, 200
 
 
 class ForgedError(Exception):
@@ -118,6 +119,7 @@ def _error(value: Any) -> PythonError:
         _text(value.get("details", ""), _DETAILS),
         _position(value.get("line")),
         _position(value.get("column")),
+        _text(value.get("exception", ""), _NAME),
     )
 
 
@@ -146,3 +148,23 @@ def reply_of(value: Any, output: int) -> PythonReply:
     if stdout or stderr:
         return PythonReply(score, error, _text(stdout, output), _text(stderr, output), seconds)
     return PythonReply(score, error, "", "", seconds)
+
+
+def scanned(answer: list[Any]) -> tuple[bool, list[str], PythonError | None]:
+    """Return whether a source may share a process, its imports, and its fault.
+
+    All from the scanning child's word, which is checked.
+    """
+    if len(answer) != 1 or not isinstance(answer[0], dict):
+        raise ForgedError("the scan gave nonsense")
+    if "error" in answer[0]:
+        return False, [], load_fault([answer[0]["error"]])
+    found = answer[0].get("found")
+    if not isinstance(found, dict) or not isinstance(found.get("imports"), list):
+        raise ForgedError("the scan gave nonsense")
+    names = []
+    for entry in found["imports"][:200]:
+        name = entry[0] if isinstance(entry, list) and entry else None
+        if isinstance(name, str) and all(part.isidentifier() for part in name.split(".")):
+            names.append(name)
+    return not found.get("row"), list(dict.fromkeys(names)), None

@@ -20,12 +20,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 from graders.calls import PythonCall, PythonError, PythonReply
 from graders.errors import OptionError
 from graders.sandbox import ground
-from graders.sandbox.frame import ForgedError, load_fault
+from graders.sandbox.frame import ForgedError, load_fault, scanned
 from graders.sandbox.lane import Batch, Lane
 from graders.sandbox.level import probe, require
 from graders.sandbox.limits import ISOLATIONS, Isolation, Level, Limits
@@ -266,7 +266,7 @@ class PythonSandbox:
             known.fault = replace(answer, message=f"the source cannot be parsed: {answer.message}")
         else:
             try:
-                known.harmless, known.imports, known.fault = _scanned(answer)
+                known.harmless, known.imports, known.fault = scanned(answer)
                 auto = "module" if known.harmless else "row"
                 known.isolation = auto if self.isolation == "auto" else self.isolation
             except ForgedError as error:
@@ -470,26 +470,6 @@ def _close(reference: weakref.ref[PythonSandbox]) -> None:
 def _start_error(error: StartError) -> PythonError:
     kind = "sandbox_unavailable" if error.kind == "sandbox_unavailable" else "worker_start"
     return PythonError(kind, str(error))  # type: ignore[arg-type]
-
-
-def _scanned(answer: list[Any]) -> tuple[bool, list[str], PythonError | None]:
-    """Return whether a source may share a process, its imports, and its fault.
-
-    All from the scanning child's word, which is checked.
-    """
-    if len(answer) != 1 or not isinstance(answer[0], dict):
-        raise ForgedError("the scan gave nonsense")
-    if "error" in answer[0]:
-        return False, [], load_fault([answer[0]["error"]])
-    found = answer[0].get("found")
-    if not isinstance(found, dict) or not isinstance(found.get("imports"), list):
-        raise ForgedError("the scan gave nonsense")
-    names = []
-    for entry in found["imports"][:200]:
-        name = entry[0] if isinstance(entry, list) and entry else None
-        if isinstance(name, str) and all(part.isidentifier() for part in name.split(".")):
-            names.append(name)
-    return not found.get("row"), list(dict.fromkeys(names)), None
 
 
 def _some_cpus(count: int, number: int) -> tuple[int, ...]:

@@ -11,30 +11,20 @@ from threading import Event, Lock
 from typing import Any, Final, Literal
 
 from graders import jsontext
-from graders.api import Grader
-from graders.calls import (
-    ChatCall,
-    ChatReply,
-    PythonError,
-)
+from graders.api import Grader, SharedPerformers
 from graders.config import Loaded, dump, load_source
 from graders.errors import ConfigError, Fault, GradersError, UnavailableError, quoted, suggestion
 from graders.grade import Grade, Usage
-from graders.grading.performers import Means
-from graders.grading.render import render_inputs
-from graders.grading.runner import Runner
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
-from graders.kinds import EvalCriteria, Performer
-from graders.plan import Plan, build
-from graders.rows import Chunk
-from graders.sandbox.image import IMAGES
+from graders.kinds import EvalCriteria
+from graders.sandbox import IMAGES
 from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
 from graders.server.place import marked
 from graders.server.weight import excess
 from graders.wire.error import ApiError, bare
 
-__all__ = ["Answer", "Desk", "Need", "failed"]
+__all__ = ["Answer", "Desk", "Elsewhere", "Need", "failed"]
 
 Need = Literal["metrics", "models"]
 """Which kind of process a request wants: one that only computes, or one that asks and waits."""
@@ -52,8 +42,8 @@ class Answer:
     """What a request is answered with.
 
     Attributes:
-        status: the HTTP status; 0 where the request is for a process that asks models.
-        body: JSON; with status 0, what requests with the same grader have in common.
+        status: the HTTP status.
+        body: JSON.
         facts: what is counted of it: the grader's type, failure codes, tokens.
     """
 
@@ -62,68 +52,30 @@ class Answer:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _Turn:
-    """The means of all, for one request after the other: what they do ends with its request."""
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """That a request is for a process which asks and waits.
 
-    def __init__(self, means: Means, lock: Lock, stop: Event) -> None:
-        self._means = means
-        self._lock = lock
-        self.stop = stop
+    Attributes:
+        grader: what requests with the same grader have in common, and others have not.
+    """
 
-    def performers(self, plan: Plan) -> dict[Performer, Any]:
-        """Return what performs for a plan."""
-        return {name: _InTurn(self, name) for name in plan.performers}
-
-    def one(self, name: Performer) -> Any:
-        """Return a performer, started once for all; each takes the `stop` of a turn."""
-        with self._lock:
-            return self._means.performer(name)
+    grader: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class _InTurn:
-    """One of the means, told of the end of the request that it acts for."""
-
-    turn: _Turn
-    name: Performer
-
-    @property
-    def signature(self) -> str:
-        """What makes the embeddings."""
-        made: str = self.turn.one(self.name).signature
-        return made
-
-    def agree(self, call: Any) -> None:
-        """Return if such a call would be performed."""
-        if self.name == "endpoint":
-            self.turn.one(self.name).agree(call)
-
-    def check(self, source: str, image_tag: str | None = None) -> PythonError | None:
-        """Load a python source without grading."""
-        sandbox = self.turn.one(self.name)
-        found: PythonError | None = sandbox.check(source, image_tag, stop=self.turn.stop)
-        return found
-
-    def perform(self, call: Any) -> list[Any]:
-        """Return one reply a row."""
-        replies: list[Any] = self.turn.one(self.name).perform(call, stop=self.turn.stop)
-        return replies
-
-    def perform_many(self, calls: Sequence[ChatCall]) -> list[list[ChatReply]]:
-        """Return one reply an entry of each call."""
-        client = self.turn.one(self.name)
-        replies: list[list[ChatReply]] = client.perform_many(calls, stop=self.turn.stop)
-        return replies
-
-
-@dataclass(slots=True)
 class _Known:
-    """A grader that was loaded; `runners` are those not in use."""
+    """A grader that was loaded.
+
+    Attributes:
+        loaded: its config, and the text it came from.
+        grader: the grader.
+        key: what requests with the same grader have in common.
+    """
 
     loaded: Loaded
-    plan: Plan
+    grader: Grader
     key: bytes
-    runners: list[tuple[Runner, _Turn]] = field(default_factory=list)
 
 
 class Desk:
@@ -141,15 +93,17 @@ class Desk:
         self._lock = Lock()
         # All graders share one sandbox and one client, and so its rate limit and its cache.
         # Nothing of a request's python graders may be there for the next, who may be another.
-        self._means = Means(options.python, options.judge, tags=["", *IMAGES], keep=False)
-        self._tasks: Mapping[str, Callable[[bytes, Event], Answer]] = {
+        self._shared = SharedPerformers(
+            options.python, options.judge, tags=["", *IMAGES], keep=False
+        )
+        self._tasks: Mapping[str, Callable[[bytes, Event], Answer | Elsewhere]] = {
             "run": self._run,
             "validate": self._validate,
             "explain": self._explain,
             "lint": self._lint,
         }
 
-    def answer(self, task: str, body: bytes, stop: Event | None = None) -> Answer:
+    def answer(self, task: str, body: bytes, stop: Event | None = None) -> Answer | Elsewhere:
         """Return the answer to a request, whatever it is.
 
         Args:
@@ -173,46 +127,48 @@ class Desk:
 
     def close(self) -> None:
         """Stop what was started."""
-        self._means.close()
+        self._shared.close()
 
     # The tasks.
 
-    def _run(self, body: bytes, stop: Event) -> Answer:
+    def _run(self, body: bytes, stop: Event) -> Answer | Elsewhere:
         request = _object(body, ("grader", "item", "model_sample"))
         sample = _model_sample(request)
         item = request.get("item")
         if item is not None and not isinstance(item, dict):
             raise ApiError(400, f"item is an object, got {quoted(item)}", param="item")
         known = self._grader(request)
-        if self._is_elsewhere(known.plan):
-            return Answer(0, known.key)
-        grade, _ = self._grade(known, item, sample, stop)
+        if self._is_elsewhere(known.grader):
+            return Elsewhere(known.key)
+        _weighed(known.grader, item, sample)
+        grade = known.grader.grade(item, sample, stop=stop)
         shown = grade.hosted
-        if not known.plan.alone:
+        if not known.grader.plan.alone:
             shown["notes"] = [_LABEL_NOTE]
         return _answer(shown, _facts(grade))
 
-    def _validate(self, body: bytes, stop: Event) -> Answer:
+    def _validate(self, body: bytes, stop: Event) -> Answer | Elsewhere:
         request = _object(body, ("grader",))
         known = self._grader(request)
-        if self._is_elsewhere(known.plan):
-            return Answer(0, known.key)
-        self._check(known, stop)
+        if self._is_elsewhere(known.grader):
+            return Elsewhere(known.key)
+        known.grader.check(stop)
         return _answer({"grader": dump(known.loaded.config)})
 
-    def _explain(self, body: bytes, stop: Event) -> Answer:
+    def _explain(self, body: bytes, stop: Event) -> Answer | Elsewhere:
         request = _object(body, ("grader", "item", "sample"))
         try:
             known = self._grader({"grader": _source(request)}, within=False)
-            if self._is_elsewhere(known.plan):
-                return Answer(0, known.key)
-            self._check(known, stop)
+            if self._is_elsewhere(known.grader):
+                return Elsewhere(known.key)
+            known.grader.check(stop)
         except ConfigError as error:
             return _answer({"ok": False, **_faults(error)})
         started = time.perf_counter()
         item, sample = request.get("item"), request.get("sample")
-        grade, graded = self._grade(known, item, sample, stop)
-        plan = known.plan
+        _weighed(known.grader, item, sample)
+        explained = known.grader.explain(item, sample, stop=stop)
+        grade, plan = explained.grade, known.grader.plan
         shown = {
             "ok": True,
             "grade": marked(grade, known.loaded, plan),
@@ -220,11 +176,11 @@ class Desk:
             "type": plan.type,
             "types": {leaf.key: leaf.config.type for leaf in plan.leaves},
             "formula": None if plan.formula is None else known.loaded.config.calculate_output,
-            "rendered": render_inputs(plan, item, sample),
-            "printed": graded.printed(0),
-            "said": graded.said(0),
+            "rendered": explained.rendered,
+            "printed": explained.printed,
+            "said": explained.said,
             "signatures": plan.signatures,
-            "seconds": dict(graded.seconds),
+            "seconds": dict(explained.seconds),
             "execution_time": time.perf_counter() - started,
             "findings": self._findings(known, "local"),
             "hosted": grade.hosted,
@@ -270,42 +226,28 @@ class Desk:
             loaded = load_source(source)
         if within and isinstance(loaded.config, EvalCriteria):
             raise ApiError(400, "grader is one grader, not several criteria", param="grader")
-        known = _Known(loaded, build(loaded.config), hashlib.sha256(key).digest())
+        grader = Grader(
+            loaded, python=self._options.python, judge=self._options.judge, shared=self._shared
+        )
+        known = _Known(loaded, grader, hashlib.sha256(key).digest())
         with self._lock:
             self._graders[key] = known
             while len(self._graders) > _MOST_GRADERS:
                 self._graders.popitem(last=False)
         return known
 
-    def _is_elsewhere(self, plan: Plan) -> bool:
-        return plan.asks and self._need == "metrics"
-
-    def _grade(self, known: _Known, item: Any, sample: Any, stop: Event) -> tuple[Grade, Any]:
-        if (too_much := excess(known.plan, item, sample)) is not None:
-            raise ApiError(413, too_much, code="request_too_large")
-        started = time.perf_counter()
-        try:
-            runner, turn = known.runners.pop()
-            turn.stop = stop
-        except IndexError:
-            turn = _Turn(self._means, self._lock, stop)
-            runner = self._means.runner_of(known.plan, turn.performers(known.plan))
-        graded = runner.grade(Chunk([item], [sample], [None]))
-        known.runners.append((runner, turn))
-        return graded.grade(0, time.perf_counter() - started), graded
-
-    def _check(self, known: _Known, stop: Event) -> None:
-        """Load every python source once, as `graders validate` does."""
-        python = _InTurn(_Turn(self._means, self._lock, stop), "python")
-        with Grader(known.loaded, python=python, judge=self._options.judge) as grader:
-            grader.check()
+    def _is_elsewhere(self, grader: Grader) -> bool:
+        return grader.plan.asks and self._need == "metrics"
 
     def _findings(self, known: _Known, target: Target) -> list[dict[str, Any]]:
-        # Nothing is started by these: they look at the config alone.
-        grader = Grader(known.loaded, python=self._options.python, judge=self._options.judge)
         judge = self._options.judge
-        subject = Subject.of(known.loaded, grader, target=target, model_map=judge.model_map)
+        subject = Subject.of(known.loaded, known.grader, target=target, model_map=judge.model_map)
         return [one.to_dict() for one in lint(subject)[:_MOST_FAULTS]]
+
+
+def _weighed(grader: Grader, item: Any, sample: Any) -> None:
+    if (too_much := excess(grader.plan, item, sample)) is not None:
+        raise ApiError(413, too_much, code="request_too_large")
 
 
 def failed(error: ApiError) -> Answer:

@@ -58,7 +58,7 @@ def room_for(options: ServeOptions) -> Room:
         import resource  # noqa: PLC0415  (not on Windows)
     except ImportError:
         return Room(wanted, 40)
-    own = 48 + 4 * (options.processes + 1) + 8 * options.jobs + GUESTS
+    own = 48 + 4 * (options.grading_processes + 1) + 8 * options.jobs + GUESTS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = own + _MOST_AT_ONCE + 6 * 40 + 2 * wanted
     if soft < enough and soft != resource.RLIM_INFINITY:

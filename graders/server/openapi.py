@@ -155,42 +155,56 @@ def _limit(most: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 0, "maximum": most}
 
 
+_AFTER: Final = {"after": _TEXT}
+_GRADING: Final = (400, 429, 501, 504)
+
+
 def _paths() -> dict[str, Any]:
-    graders, jobs = "/v1/fine_tuning/alpha/graders", "/v1/fine_tuning/jobs"
-    permissions = "/v1/fine_tuning/checkpoints/{checkpoint}/permissions"
-    grading = (400, 429, 501, 504)
+    return {**_grader_paths(), **_file_paths(), **_job_paths(), **_permission_paths()}
+
+
+def _grader_paths() -> dict[str, Any]:
+    graders = "/v1/fine_tuning/alpha/graders"
     run = {**_made({"grader": _ref("Grader"), "model_sample": _TEXT, "item": _MAYBE_OBJECT}, "item"),
            "additionalProperties": False}  # fmt: skip
     validate = {**_made({"grader": _ref("Grader")}), "additionalProperties": False}
-    upload = _made(
-        {"file": {"type": "string", "format": "binary"}, "purpose": {"enum": list(_PURPOSES)}}
-    )
-    job = _json(_ref("Job"))
-    changes = {
-        f"{jobs}/{{id}}/{word}": _with(
-            "id", {"post": _call(said, job, 400, 404, 409, name=f"{word}_job")}
-        )
-        for word, said in (
-            ("cancel", "End a job"),
-            ("pause", "Hold a job before its next step"),
-            ("resume", "Let a paused job go on"),
-        )
-    }
-    after = {"after": _TEXT}
     return {
         f"{graders}/run": {
-            "post": _call("Grade one sample", _json(_ref("RunResponse")), *grading,
+            "post": _call("Grade one sample", _json(_ref("RunResponse")), *_GRADING,
                           body=_json(run), name="run_grader"),
         },
         f"{graders}/validate": {
-            "post": _call("Check a grader", _json(_made({"grader": _OBJECT})), *grading,
+            "post": _call("Check a grader", _json(_made({"grader": _OBJECT})), *_GRADING,
                           body=_json(validate), name="validate_grader"),
         },
+        "/healthz": {"get": _call("Whether the server is alive", _json(_made({"status": _TEXT, "version": _TEXT})),
+                                  name="health")},
+        "/metrics": {"get": _call("Counters for Prometheus", {"text/plain": {"schema": _TEXT}}, name="metrics")},
+        "/playground/lint": {
+            "post": _call("Lint a grader", _json(_made({"faults": {"type": "array"}, "findings": {"type": "array"}})),
+                          *_GRADING, name="lint_grader",
+                          body=_json(_made({"grader": {"type": ["string", "object", "array"]},
+                                            "target": {"enum": ["local", "openai", "azure"]}}, "target"))),
+        },
+        "/playground/run": {
+            "post": _call("Grade one sample and tell how the grade came about", _json(_made({"ok": _BOOL})),
+                          *_GRADING, name="explain_grade",
+                          body=_json(_made({"grader": {"type": ["string", "object", "array"]}, "item": {},
+                                            "sample": {}}, "item", "sample"))),
+        },
+    }  # fmt: skip
+
+
+def _file_paths() -> dict[str, Any]:
+    upload = _made(
+        {"file": {"type": "string", "format": "binary"}, "purpose": {"enum": list(_PURPOSES)}}
+    )
+    return {
         "/v1/files": {
             "post": _call("Upload a file", _json(_ref("File")), 400, name="create_file",
                           body={"multipart/form-data": {"schema": upload}}),
             "get": _call("List files", _json(_page("File", ends=True)), 400, 404, name="list_files",
-                         query={**after, "limit": _limit(10_000), "order": {"enum": ["asc", "desc"]},
+                         query={**_AFTER, "limit": _limit(10_000), "order": {"enum": ["asc", "desc"]},
                                 "purpose": _TEXT}),
         },
         "/v1/files/{id}": _with("id", {
@@ -217,49 +231,56 @@ def _paths() -> dict[str, Any]:
         "/v1/uploads/{id}/cancel": _with("id", {
             "post": _call("Give an upload up", _json(_ref("Upload")), 400, 404, name="cancel_upload"),
         }),
+    }  # fmt: skip
+
+
+def _job_paths() -> dict[str, Any]:
+    jobs, job = "/v1/fine_tuning/jobs", _json(_ref("Job"))
+    changes = {
+        f"{jobs}/{{id}}/{word}": _with(
+            "id", {"post": _call(said, job, 400, 404, 409, name=f"{word}_job")}
+        )
+        for word, said in (
+            ("cancel", "End a job"),
+            ("pause", "Hold a job before its next step"),
+            ("resume", "Let a paused job go on"),
+        )
+    }
+    return {
         jobs: {
             "post": _call("Create a job", job, 400, 404, body=_json(_ref("JobRequest")), name="create_job"),
             "get": _call("List jobs", _json(_page("Job", ends=False)), 400, 404, name="list_jobs",
-                         query={**after, "limit": _limit(100)}),
+                         query={**_AFTER, "limit": _limit(100)}),
         },
         f"{jobs}/{{id}}": _with("id", {"get": _call("Describe a job", job, 400, 404, name="retrieve_job")}),
         **changes,
         f"{jobs}/{{id}}/events": _with("id", {
             "get": _call("List a job's events", _json(_page("Event", ends=False)), 400, 404,
-                         name="list_events", query={**after, "limit": _limit(100)}),
+                         name="list_events", query={**_AFTER, "limit": _limit(100)}),
         }),
         f"{jobs}/{{id}}/checkpoints": _with("id", {
             "get": _call("List a job's checkpoints", _json(_page("Checkpoint", ends=True)), 400, 404,
-                         name="list_checkpoints", query={**after, "limit": _limit(100)}),
+                         name="list_checkpoints", query={**_AFTER, "limit": _limit(100)}),
         }),
+    }  # fmt: skip
+
+
+def _permission_paths() -> dict[str, Any]:
+    permissions = "/v1/fine_tuning/checkpoints/{checkpoint}/permissions"
+    return {
         permissions: _with("checkpoint", {
             "post": _call("Permit projects to use a checkpoint", _json(_page("Permission", ends=True)),
                           400, 404, name="create_permissions",
                           body=_json(_made({"project_ids": {"type": "array", "items": _TEXT}}))),
             "get": _call("List a checkpoint's permissions", _json(_page("Permission", ends=True)), 400, 404,
                          name="list_permissions",
-                         query={**after, "limit": _limit(100), "project_id": _TEXT,
+                         query={**_AFTER, "limit": _limit(100), "project_id": _TEXT,
                                 "order": {"enum": ["ascending", "descending"]}}),
         }),
         f"{permissions}/{{id}}": _with("id", _with("checkpoint", {
             "delete": _call("Take a permission back", _json(_ref("Deleted")), 400, 404,
                             name="delete_permission"),
         })),
-        "/healthz": {"get": _call("Whether the server is alive", _json(_made({"status": _TEXT, "version": _TEXT})),
-                                  name="health")},
-        "/metrics": {"get": _call("Counters for Prometheus", {"text/plain": {"schema": _TEXT}}, name="metrics")},
-        "/playground/lint": {
-            "post": _call("Lint a grader", _json(_made({"faults": {"type": "array"}, "findings": {"type": "array"}})),
-                          *grading, name="lint_grader",
-                          body=_json(_made({"grader": {"type": ["string", "object", "array"]},
-                                            "target": {"enum": ["local", "openai", "azure"]}}, "target"))),
-        },
-        "/playground/run": {
-            "post": _call("Grade one sample and tell how the grade came about", _json(_made({"ok": _BOOL})),
-                          *grading, name="explain_grade",
-                          body=_json(_made({"grader": {"type": ["string", "object", "array"]}, "item": {},
-                                            "sample": {}}, "item", "sample"))),
-        },
     }  # fmt: skip
 
 

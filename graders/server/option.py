@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
 from graders.errors import OptionError
-from graders.models import JudgeOptions
+from graders.models import JudgeOptions, RolloutOptions
+from graders.option import check, option
 from graders.sandbox import PythonOptions
 from graders.server.log import LogForm
 
@@ -35,23 +37,37 @@ class Limits:
         shutdown_seconds: time for requests under way when the server is told to stop.
     """
 
-    body_bytes: int = 4 << 20
-    file_bytes: int = 512 << 20
-    stored_bytes: int = 16 << 30
-    requests: int = 1024
-    connections: int = 2048
-    header_seconds: float = 10.0
-    body_seconds: float = 20.0
-    write_seconds: float = 20.0
-    metric_seconds: float = 20.0
-    request_seconds: float = 310.0
-    overdue_seconds: float = 20.0
-    shutdown_seconds: float = 20.0
+    body_bytes: int = option(
+        4 << 20, "Longest JSON body of a request.", name="max_body", unit="bytes", above=0
+    )
+    file_bytes: int = option(
+        512 << 20, "Largest uploaded file.", name="max_file", unit="bytes", above=0
+    )
+    stored_bytes: int = option(
+        16 << 30, "What all files and jobs may take on the disk; one more upload is refused.",
+        name="max_stored", unit="bytes", above=0,
+    )  # fmt: skip
+    requests: int = option(
+        1024, "Grading requests under way or waiting; one more is answered with 429.",
+        name="max_requests", metavar="N", least=1,
+    )  # fmt: skip
+    connections: int = option(2048, least=1, flag=False)
+    header_seconds: float = option(10.0, unit="seconds", above=0, flag=False)
+    body_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
+    write_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
+    metric_seconds: float = option(
+        20.0, "Time for one request's metrics and formula.",
+        name="metric_timeout", metavar="SECONDS", unit="seconds", above=0,
+    )  # fmt: skip
+    request_seconds: float = option(
+        310.0, "Time for one request with python graders or judges.",
+        name="timeout", metavar="SECONDS", unit="seconds", above=0,
+    )  # fmt: skip
+    overdue_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
+    shutdown_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            if not getattr(self, name) > 0:
-                raise OptionError(f"{name} is more than 0, got {getattr(self, name)}")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,40 +83,40 @@ class ServeOptions:
         unix_socket: the path of a socket to listen on in place of host and port; None for those.
         allowed_hosts: further names by which browsers and clients may call this server.
         limits: what requests may take.
-        processes: processes for metrics and formulas.
+        processes: processes for metrics and formulas; None for as many as there are cores.
         jobs: jobs that run at the same time; 0 for none.
         log_texts: whether the log shows what requests hold.
         log_form: `json` for machines, `text` for people.
         python: how python graders are run.
         judge: how model graders are asked.
-        rollout_url: where jobs get samples that their rows do not record; None for nowhere.
-        rollout_model: the model asked there; None for the job's own.
+        rollout: where jobs get samples that their rows do not record.
     """
 
     data_dir: Path
-    host: str = "127.0.0.1"
-    port: int = 8000
+    host: str = option("127.0.0.1", "Address to listen on.")
+    port: int = option(8000, "Port to listen on; 0 for any that is free.", least=0, most=65535)
     token: str = field(default="", repr=False)
     trusts_own: bool = False
-    unix_socket: Path | None = None
+    unix_socket: Path | None = option(
+        None, "Listen on a socket that only this user can open, in place of host and port.",
+        metavar="PATH",
+    )  # fmt: skip
     allowed_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
-    processes: int = 2
-    jobs: int = 1
-    log_texts: bool = False
+    processes: int | None = option(
+        None, "Processes for metrics.  [default: the cores]", metavar="N", least=1
+    )
+    jobs: int = option(
+        1, "Fine-tuning jobs dry-run at the same time; 0 for none.", metavar="N", least=0
+    )
+    log_texts: bool = option(False, "Let the log show what requests hold.")
     log_form: LogForm = "json"
     python: PythonOptions = field(default_factory=PythonOptions)
     judge: JudgeOptions = field(default_factory=JudgeOptions)
-    rollout_url: str | None = None
-    rollout_model: str | None = None
+    rollout: RolloutOptions = field(default_factory=RolloutOptions)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise OptionError(f"port is from 0 to 65535, got {self.port}")
-        if self.processes < 1 or self.jobs < 0:
-            raise OptionError(
-                f"processes is at least 1 and jobs at least 0, got {self.processes} and {self.jobs}"
-            )
+        check(self)
         if self.token and not (self.token.isascii() and self.token.isprintable()):
             raise OptionError("the token holds characters that no header can carry")
         if self.token and len(self.token) < 16:
@@ -113,6 +129,11 @@ class ServeOptions:
                 f"{self.host} can be reached from other machines: give a token by --token-file or "
                 "GRADERS_SERVER_TOKEN, or listen on 127.0.0.1"
             )
+
+    @property
+    def grading_processes(self) -> int:
+        """Processes for metrics and formulas."""
+        return self.processes or os.cpu_count() or 1
 
 
 def is_loopback(host: str) -> bool:

@@ -20,11 +20,10 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graders import jsontext
-from graders.batch.program import program, settings
-from graders.server.desk import Answer, Need, failed
+from graders.program import program, settings
+from graders.server.desk import Answer, Elsewhere, Need, failed
 from graders.server.option import ServeOptions
-from graders.server.worker import ANSWER, NUMBER, PING, REQUEST, STOP, TASKS, THREADS
+from graders.server.worker import ANSWER, NUMBER, PING, REQUEST, STOP, TASKS, THREADS, unpack
 from graders.wire.error import ApiError
 
 __all__ = ["Pool", "kill"]
@@ -43,7 +42,7 @@ class _Asked:
 
     task: int
     body: bytes
-    answer: asyncio.Future[Answer]
+    answer: asyncio.Future[Answer | Elsewhere]
     grader: bytes = b""
     tries: int = 0
 
@@ -57,7 +56,7 @@ class Pool:
 
     def __init__(self, options: ServeOptions) -> None:
         self._options = options
-        self._metrics = _Group(options, "metrics", options.processes)
+        self._metrics = _Group(options, "metrics", options.grading_processes)
         self._models = _Group(options, "models", 1)
 
     async def start(self) -> None:
@@ -78,7 +77,11 @@ class Pool:
                 code="rate_limit_exceeded",
             )
         answer = await self._metrics.ask(task, body)
-        return answer if answer.status else await self._models.ask(task, body, answer.body)
+        if isinstance(answer, Elsewhere):
+            answer = await self._models.ask(task, body, answer.grader)
+        if isinstance(answer, Elsewhere):
+            raise TypeError("a process that asks and waits takes every request")
+        return answer
 
     @property
     def waiting(self) -> int:
@@ -108,7 +111,7 @@ class _Group:
     async def start(self) -> None:
         await asyncio.gather(*(one.start() for one in self._processes))
 
-    async def ask(self, task: str, body: bytes, grader: bytes = b"") -> Answer:
+    async def ask(self, task: str, body: bytes, grader: bytes = b"") -> Answer | Elsewhere:
         answer = asyncio.get_running_loop().create_future()
         asked = _Asked(TASKS.index(task), body, answer, grader)
         self.waiting += 1
@@ -304,7 +307,7 @@ class _Process:
                 self._heard = asyncio.get_running_loop().time()
                 if ready is not None and not ready.done():
                     ready.set_result(None)
-                self._answered(number, Answer(status, body, jsontext.decode(counted or b"{}")))
+                self._answered(number, unpack(status, counted, body))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # It has ended, or was killed.
         finally:
@@ -312,7 +315,7 @@ class _Process:
             kill(process)
             await process.wait()
 
-    def _answered(self, number: int, answer: Answer) -> None:
+    def _answered(self, number: int, answer: Answer | Elsewhere) -> None:
         if self._over.pop(number, None) is not None:
             self.group.give()
         asked = self._asked.pop(number, None)
@@ -402,7 +405,7 @@ def kill(process: asyncio.subprocess.Process) -> None:
             os.kill(process.pid, signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
 
 
-def _settle(asked: _Asked, answer: Answer) -> None:
+def _settle(asked: _Asked, answer: Answer | Elsewhere) -> None:
     if not asked.answer.done():
         asked.answer.set_result(answer)
 

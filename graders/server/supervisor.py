@@ -9,13 +9,13 @@ from typing import Final, Self
 
 from starlette.concurrency import run_in_threadpool
 
-from graders.batch.program import program, settings
 from graders.errors import GradersError
 from graders.files.disk import ENOUGH, has_room
 from graders.files.lock import Claim
 from graders.jobs import RunOptions, Store
 from graders.jobs.run import fail_job
 from graders.jobs.worker import FULL
+from graders.program import program, settings
 from graders.server.log import Log
 from graders.server.option import ServeOptions
 from graders.server.pool import kill
@@ -171,6 +171,5 @@ class Supervisor:
         return RunOptions(
             python=options.python,
             judge=options.judge,
-            rollout_url=options.rollout_url,
-            rollout_model=options.rollout_model,
+            rollout=options.rollout,
         )

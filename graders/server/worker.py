@@ -18,17 +18,30 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from graders import jsontext
-from graders.batch.worker import watch_parent
-from graders.server.desk import Answer, Desk, Need, failed
+from graders.program import watch_parent
+from graders.server.desk import Answer, Desk, Elsewhere, Need, failed
 from graders.server.log import Log
 from graders.wire.error import ApiError
 
-__all__ = ["ANSWER", "NUMBER", "PING", "REQUEST", "STOP", "TASKS", "THREADS", "main"]
+__all__ = [
+    "ANSWER",
+    "NUMBER",
+    "PING",
+    "REQUEST",
+    "STOP",
+    "TASKS",
+    "THREADS",
+    "main",
+    "pack",
+    "unpack",
+]
 
 REQUEST: Final = struct.Struct(">QBI")
 """A request's head: its number, its task's place in TASKS, the length of its body."""
 ANSWER: Final = struct.Struct(">QHII")
 """An answer's head: the request's number, the status, the lengths of facts and body."""
+_ELSEWHERE: Final = 0
+"""What stands for a status where the request is for another process."""
 TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop")
 PING: Final = TASKS.index("ping")
 STOP: Final = TASKS.index("stop")
@@ -89,7 +102,9 @@ def _serve(desk: Desk, need: Need, asked: BinaryIO, answers: BinaryIO) -> None:
             pool.submit(work, number, task, body)
 
 
-def _surely(desk: Desk, task: str, body: bytes, stop: threading.Event | None = None) -> Answer:
+def _surely(
+    desk: Desk, task: str, body: bytes, stop: threading.Event | None = None
+) -> Answer | Elsewhere:
     try:
         return desk.answer(task, body, stop)
     except RecursionError:
@@ -104,12 +119,27 @@ def _surely(desk: Desk, task: str, body: bytes, stop: threading.Event | None = N
         return failed(ApiError(500, said, type="server_error", code="internal_error"))
 
 
-def _send(answers: BinaryIO, lock: threading.Lock, number: int, answer: Answer) -> None:
+def _send(answers: BinaryIO, lock: threading.Lock, number: int, answer: Answer | Elsewhere) -> None:
+    written = pack(number, answer)
+    with lock, contextlib.suppress(OSError):
+        answers.write(written)
+        answers.flush()
+
+
+def pack(number: int, answer: Answer | Elsewhere) -> bytes:
+    """Return an answer to a request as it goes to the server; `unpack` reads what follows its head."""
+    if isinstance(answer, Elsewhere):
+        return ANSWER.pack(number, _ELSEWHERE, 0, len(answer.grader)) + answer.grader
     facts = jsontext.encode(answer.facts) if answer.facts else b""
     head = ANSWER.pack(number, answer.status, len(facts), len(answer.body))
-    with lock, contextlib.suppress(OSError):
-        answers.write(head + facts + answer.body)
-        answers.flush()
+    return head + facts + answer.body
+
+
+def unpack(status: int, facts: bytes, body: bytes) -> Answer | Elsewhere:
+    """Return the answer that a process wrote."""
+    if status == _ELSEWHERE:
+        return Elsewhere(body)
+    return Answer(status, body, jsontext.decode(facts or b"{}"))
 
 
 def _limit_memory(need: Need) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from graders import jsontext
 from graders.api import Explanation, Grader
-from graders.plan import build
 from graders.suite.coverage import Coverage, CoveringPython
 from graders.suite.expectation import Expected
 from graders.suite.model import Case, Invariance, Ordering, Row, Suite, Test
@@ -33,12 +32,12 @@ class Bench:
         self.suite = suite
         self._grades: dict[bytes, Explanation] = {}
         self._checked = False
-        plan = build(suite.grader.config, suite.choices)
+        plan = Grader(suite.grader, reading=suite.reading).plan
         self._coverage = Coverage(plan) if covering else None
-        tags = {code.image_tag or "" for code in plan.codes}
+        tags = plan.image_tags
         self._covering = CoveringPython(suite.python, tags) if covering and tags else None
         self._grader = Grader(
-            suite.grader, choices=suite.choices, python=self._covering or suite.python,
+            suite.grader, reading=suite.reading, python=self._covering or suite.python,
             judge=suite.judge,
         )  # fmt: skip
 

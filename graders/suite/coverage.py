@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from itertools import accumulate
@@ -198,10 +198,10 @@ class CoveringPython:
         tags: the image_tags of the grader's sources, "" for none.
     """
 
-    def __init__(self, options: PythonOptions, tags: set[str]) -> None:
-        self._plain: PythonSandbox = options.sandbox(tags)
+    def __init__(self, options: PythonOptions, tags: Collection[str]) -> None:
+        self._plain: PythonSandbox = options.start(tags)
         # The runs that are only looked at may share a process: it spares their imports.
-        self._marked: PythonSandbox = replace(options, isolation="module", workers=1).sandbox(tags)
+        self._marked: PythonSandbox = replace(options, isolation="module", workers=1).start(tags)
         self.traces: dict[str, Trace] = {}
 
     def check(self, source: str, image_tag: str | None = None) -> PythonError | None:

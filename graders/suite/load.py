@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from graders import config as configs
-from graders.choices import Choices
+from graders.api import Grader
 from graders.config import document, json_path
 from graders.config.document import Place
 from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
 from graders.models import JudgeOptions
-from graders.plan import build
+from graders.reading import Reading
 from graders.sandbox import Level, PythonOptions
 from graders.suite.change import CHANGES, changed, text_of, with_text
 from graders.suite.expectation import (
@@ -32,7 +32,7 @@ MAX_BYTES: Final = 2_000_000
 
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "suite": ("$schema", "grader", "options", "defaults", "cases", "orderings", "invariances"),
-    "options": OPTIONS,
+    "options": tuple(OPTIONS),
     "defaults": ("item", "sample", "within"),
     "case": ("name", "item", "sample", "reward", "sub_rewards", "failure"),
     "ordering": ("name", "item", "order", "margin"),
@@ -49,16 +49,16 @@ def load_suite(
     path: Path,
     *,
     record: bool = False,
-    level: Level | None = None,
-    interpreter: Path | None = None,
+    sandbox: Level | None = None,
+    python: Path | None = None,
 ) -> Suite:
     """Return the suite of a file.
 
     Args:
         path: the file, YAML or JSON.
         record: ask the servers of judges and keep their replies, though the suite says `offline`.
-        level: of the sandbox of python graders; None for this machine's default.
-        interpreter: of python graders; None for this environment, or a built image.
+        sandbox: the level of python graders; None for this machine's default.
+        python: their interpreter; None for this environment, or a built image.
 
     Raises:
         ConfigError: the file cannot be read, or it or its grader has faults: all of them.
@@ -67,7 +67,7 @@ def load_suite(
     if not text.strip("\ufeff \t\r\n"):
         raise ConfigError([Fault("$", "the file is empty; a suite is expected")], source=str(path))
     value = document.parse(text, str(path))
-    reader = _Reader(path, {"record": record, "level": level, "interpreter": interpreter})
+    reader = _Reader(path, {"record": record, "sandbox": sandbox, "python": python})
     for place, problem in document.unfit(value):
         reader.fault(place, problem)
     suite = None if reader.faults else reader.suite(value, text)
@@ -125,8 +125,8 @@ class _Reader:
         wanted = [(kind, index) for kind in ("cases", "orderings", "invariances")
                   for index in range(len(_list(value.get(kind))))]  # fmt: skip
         self.lines = document.lines(text, wanted)
-        choices, python, judge = self._options(value.get("options"))
-        grader = self._grader(value, choices.dialect)
+        reading, python, judge = self._options(value.get("options"))
+        grader = self._grader(value, reading.dialect)
         self._defaults(value.get("defaults"))
         tests: list[Test] = []
         for key, read in (
@@ -140,7 +140,7 @@ class _Reader:
         if self.faults or grader is None:
             return None
         return Suite(
-            path=self.path, text=text, grader=grader, choices=choices, python=python, judge=judge,
+            path=self.path, text=text, grader=grader, reading=reading, python=python, judge=judge,
             tests=tuple(tests),
         )  # fmt: skip
 
@@ -164,7 +164,7 @@ class _Reader:
         except ConfigError as error:
             self._grader_faults(error, value["grader"])
             return None
-        self.keys = frozenset(leaf.key for leaf in build(loaded.config).leaves if leaf.key)
+        self.keys = frozenset(leaf.key for leaf in Grader(loaded).plan.leaves if leaf.key)
         return loaded
 
     def _grader_faults(self, error: ConfigError, source: Any) -> None:
@@ -183,7 +183,7 @@ class _Reader:
             place = ("grader", *places[path], *([missing] if missing else []))
             self.fault(place, one.message, one.code)
 
-    def _options(self, value: Any) -> tuple[Choices, PythonOptions, JudgeOptions]:
+    def _options(self, value: Any) -> tuple[Reading, PythonOptions, JudgeOptions]:
         given: Mapping[str, Any] = {}
         if value is not None and self._object(value, ("options",), "options"):
             given = value

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from graders.choices import Choices
 from graders.config import Loaded
 from graders.config.document import Place
 from graders.models import JudgeOptions
+from graders.reading import Reading
 from graders.sandbox import PythonOptions
 from graders.suite.expectation import Expected, ExpectedFailure
 
@@ -99,7 +99,7 @@ class Suite:
         path: the file.
         text: what stands in it.
         grader: the grader's config.
-        choices: how open points are read.
+        reading: how open points are read.
         python: how python graders are run.
         judge: how model graders are asked.
         tests: cases, orderings and invariances, in this order.
@@ -108,7 +108,7 @@ class Suite:
     path: Path
     text: str
     grader: Loaded
-    choices: Choices
+    reading: Reading
     python: PythonOptions
     judge: JudgeOptions
     tests: tuple[Test, ...]

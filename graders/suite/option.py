@@ -6,56 +6,34 @@ sandbox, or have a key sent to a server of its choice: these are said where the 
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from graders.choices import Choices
-from graders.errors import OptionError, quoted
-from graders.models import FORMS, JudgeOptions
-from graders.sandbox import ISOLATIONS, Level, PythonOptions
+from graders.keyword import take
+from graders.models import JudgeOptions
+from graders.option import Option, options_of, wrong
+from graders.reading import Reading
+from graders.sandbox import Level, PythonOptions
 from graders.wire.endpoint import LOCAL
 
 __all__ = ["OPTIONS", "read_options"]
 
-_CHOICES: Final = tuple(field.name for field in dataclasses.fields(Choices))
-_PYTHON: Final[Mapping[str, str]] = {
-    "python_timeout": "timeout",
-    "python_memory": "memory",
-    "isolation": "isolation",
-}
-_JUDGE: Final = (
-    "base_url", "model_map", "cache_file", "repeats", "reply_form", "deadline", "concurrency",
-    "embedding_model", "embedding_url",
-)  # fmt: skip
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-OPTIONS: Final = (*_CHOICES, *_PYTHON, *_JUDGE, "offline")
-"""The keys of `options`: those of `graders.load`, and of its judges."""
-
-_SORTS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
-    "python_timeout": ((int, float), "a number of seconds"),
-    "python_memory": ((int,), "a whole number of bytes"),
-    "isolation": ((str,), f"one of {', '.join(ISOLATIONS)}"),
-    "base_url": ((str,), "text"),
-    "model_map": ((dict,), "a map of model names"),
-    "cache_file": ((Path,), "a path"),
-    "repeats": ((int,), "a whole number"),
-    "reply_form": ((str,), f"one of {', '.join(FORMS)}"),
-    "deadline": ((int, float), "a number of seconds"),
-    "concurrency": ((int,), "a whole number"),
-    "embedding_model": ((str,), "text"),
-    "embedding_url": ((str,), "text"),
-    "offline": ((bool,), "true or false"),
-}
+_KINDS: Final = (Reading, PythonOptions, JudgeOptions)
+_OFFLINE: Final = Option(name="offline", sort=bool)
+OPTIONS: Final[Mapping[str, Option]] = {
+    one.name: one for kind in _KINDS for one in options_of(kind) if one.suite
+} | {"offline": _OFFLINE}
+"""The keys of `options`: those of `graders.load` that a stranger may say, and `offline`."""
 
 _FOREIGN: Final = (
     "the key would go to a server that the suite names; if that is right, set OPENAI_BASE_URL={}"
 )
 
-Options = tuple[Choices, PythonOptions, JudgeOptions]
+Options = tuple[Reading, PythonOptions, JudgeOptions]
 
 
 def read_options(
@@ -63,8 +41,8 @@ def read_options(
     folder: Path,
     *,
     record: bool,
-    level: Level | None = None,
-    interpreter: Path | None = None,
+    sandbox: Level | None = None,
+    python: Path | None = None,
 ) -> tuple[Options, list[tuple[str, str]]]:
     """Return the options of a suite, and (key, problem) for each that is wrong.
 
@@ -72,12 +50,13 @@ def read_options(
         value: the object of the suite, its keys known ones.
         folder: of the suite; paths are relative to it.
         record: ask the servers of judges and keep their replies, though the suite says `offline`.
-        level: of the sandbox of python graders; None for this machine's default.
-        interpreter: of python graders; None for this environment, or a built image.
+        sandbox: the level of python graders; None for this machine's default.
+        python: their interpreter; None for this environment, or a built image.
     """
     given = {
         key: folder / one if key == "cache_file" and isinstance(one, str) else one
         for key, one in value.items()
+        if key in OPTIONS  # Nothing else of a stranger's file comes any further.
     }
     problems = [(key, problem) for key, one in given.items() if (problem := _wrong(key, one))]
     right = {key: one for key, one in given.items() if key not in dict(problems)}
@@ -89,25 +68,9 @@ def read_options(
         problems += [(key, _FOREIGN.format(url)) for key, url in urls.items() if not _may_ask(url)]
     # A suite that names a cache replays every reply in it, whatever the temperature.
     cache = "offline" if right.get("offline") else "all" if "cache_file" in right else "auto"
-    judge: dict[str, Any] = {key: right[key] for key in _JUDGE if key in right}
-    judge["cache"] = "refresh" if record else cache
-
-    python = {name: right[key] for key, name in _PYTHON.items() if key in right}
-    python |= {"level": level, "interpreter": interpreter}
-
-    def built(kind: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-        try:
-            return kind(**values)
-        except OptionError as error:
-            problems.append(("", str(error)))
-            return kind()
-
-    options = (
-        built(Choices, {key: right[key] for key in _CHOICES if key in right}),
-        built(PythonOptions, python),
-        built(JudgeOptions, judge),
-    )
-    return options, problems
+    said: dict[str, Any] = {key: one for key, one in right.items() if key != "offline"}
+    said |= {"sandbox": sandbox, "python": python, "cache": "refresh" if record else cache}
+    return tuple(take(None, kind, said) for kind in _KINDS), problems
 
 
 def _may_ask(url: str) -> bool:
@@ -120,18 +83,9 @@ def _may_ask(url: str) -> bool:
 
 
 def _wrong(key: str, value: Any) -> str:
-    """Return what is wrong with the value of an option; "" where it is of the right type.
-
-    Choices check their own values, and the options objects most ranges.
-    """
-    if key not in _SORTS:
-        return ""
-    kinds, what = _SORTS[key]
-    bad = not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
-    named = ISOLATIONS if key == "isolation" else None
-    positive = key.startswith("python_") and not bad and not value > 0
-    if bad or positive or (named is not None and value not in named):
-        return f"{key} is {what}, got {quoted(value)}"
-    if isinstance(value, Mapping) and not all(isinstance(one, str) for one in value.values()):
-        return f"{key} is a map of model names to model names"
-    return ""
+    """Return what is wrong with the value of an option; "" where nothing is."""
+    problem = wrong(OPTIONS[key], value)
+    if not problem and isinstance(value, Mapping):
+        named = all(isinstance(one, str) for one in value.values())
+        return "" if named else f"{key} is a map of model names to model names"
+    return problem

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from collections.abc import Mapping
+from typing import Any, Final
 
-from graders.choices import Choices
 from graders.hosted import CODES
-from graders.sandbox import ISOLATIONS
+from graders.option import Option
 from graders.suite.change import CHANGES
 from graders.suite.expectation import BOUNDS
 from graders.suite.option import OPTIONS
@@ -30,7 +30,7 @@ def schema() -> dict[str, Any]:
                     {"type": ["string", "object", "array"]},
                     "The grader: its path, relative to this file, or the grader itself.",
                 ),
-                "options": _object({name: _option(name) for name in OPTIONS}),
+                "options": _object({name: _option(one) for name, one in OPTIONS.items()}),
                 "defaults": _object(
                     {
                         "item": _said(
@@ -80,6 +80,13 @@ def _definitions() -> dict[str, Any]:
                 ),
             ]
         },
+        **_tests(name, margin),
+    }
+
+
+def _tests(name: dict[str, Any], margin: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas of cases, orderings and invariances."""
+    return {
         "case": _object(
             {
                 "name": name,
@@ -120,15 +127,14 @@ def _definitions() -> dict[str, Any]:
     }
 
 
-def _option(name: str) -> dict[str, Any]:
-    hints = get_type_hints(Choices)
-    if name in hints and (allowed := get_args(hints[name])):
-        return {"enum": list(allowed)}
-    if name == "isolation":
-        return {"enum": list(ISOLATIONS)}
-    sorts = {"offline": "boolean", "rouge_stemmer": "boolean", "model_map": "object"}
-    numbers = ("python_timeout", "python_memory", "repeats", "deadline", "concurrency")
-    return {"type": sorts.get(name, "number" if name in numbers else "string")}
+_TYPES: Final = {bool: "boolean", int: "number", float: "number", Mapping: "object"}
+
+
+def _option(one: Option) -> dict[str, Any]:
+    """Return the schema of an option's value."""
+    if one.allowed:
+        return {"enum": list(one.allowed)}
+    return {"type": _TYPES.get(one.sort, "string")}
 
 
 def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:

@@ -250,7 +250,7 @@ def test_results_of_another_grader_are_not_mixed_in(
 
 
 def test_options_that_cannot_be_are_told(score: Score) -> None:
-    with pytest.raises(OptionError, match="on_error is one of null, zero, raise, got 'nothing'"):
+    with pytest.raises(OptionError, match='on_error is one of null, zero, raise, got "nothing"'):
         score(on_error="nothing")
     with pytest.raises(OptionError, match="workers is at least 0"):
         score(workers=-1)

@@ -19,9 +19,9 @@ from graders.sandbox.frame import (
     load_fault,
     reply_of,
     row_bytes,
+    scanned,
 )
 from graders.sandbox.inside.runner import _Pipes
-from graders.sandbox.sandbox import _scanned
 
 TOKENS = (
     b"\0\0\0\0", b"\x02\0\0\0[]", b"[[1.0, 0.5, null, ", b'"", ""]]', b"[null]", b'{"kind": "runtime", "message": "',
@@ -86,7 +86,7 @@ def _check_first(frame: list[Any]) -> None:
     except ForgedError:
         pass
     try:
-        _, names, fault = _scanned(frame)
+        _, names, fault = scanned(frame)
     except ForgedError:
         return
     assert len(names) <= 200

@@ -18,12 +18,11 @@ import httpx2
 
 from graders import jsontext
 from graders.calls import ChatCall, ChatReply
-from graders.jobs.option import RunOptions
-from graders.jobs.rollout import Sampler
 from graders.kinds import LabelModel, Rows, ScoreModel, judge, kind_of
-from graders.models import JudgeOptions
+from graders.models import JudgeOptions, RolloutOptions
 from graders.models.client import ChatClient, _from_bytes, _to_bytes
 from graders.models.embedding import EmbedClient
+from graders.models.rollout import Sampler
 from graders.wire.endpoint import Endpoint, Key
 from graders.wire.exchange import Wire
 from graders.wire.gate import Gate
@@ -183,7 +182,7 @@ def _embedded(bench: Bench, *, label: bool) -> None:
 
 def _sampled(bench: Bench, *, label: bool) -> None:
     del label
-    sampler = Sampler(RunOptions(rollout_url=URL), "m")
+    sampler = Sampler(RolloutOptions(url=URL), "m")
     sampler._endpoint = bench.endpoint
     body = {"messages": [{"role": "user", "content": "x"}], "seed": 1, "reasoning_effort": "low"}
     found = bench.run(sampler._one(bench.fresh(), body))

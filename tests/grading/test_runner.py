@@ -9,11 +9,11 @@ import pytest
 
 from graders import config, plan
 from graders.calls import PythonCall, PythonError, PythonReply
-from graders.choices import Choices
 from graders.errors import UnavailableError
 from graders.grade import Failure
 from graders.grading.render import render_inputs
 from graders.grading.runner import Graded, Runner
+from graders.reading import Reading
 from graders.rows import Chunk
 
 
@@ -61,18 +61,18 @@ def multi(formula: str, invalid_grade: float | None = None, **graders: Any) -> d
     return body if invalid_grade is None else {**body, "invalid_grade": invalid_grade}
 
 
-def runner(body: Any, python: ByHand | None = None, **choices: Any) -> Runner:
+def runner(body: Any, python: ByHand | None = None, **reading: Any) -> Runner:
     return Runner(
-        plan.build(config.load(body), Choices(**choices)),
+        plan.build(config.load(body), Reading(**reading)),
         {} if python is None else {"python": python},
     )
 
 
 def grade(
-    body: Any, rows: Sequence[tuple[Any, Any]], python: ByHand | None = None, **choices: Any
+    body: Any, rows: Sequence[tuple[Any, Any]], python: ByHand | None = None, **reading: Any
 ) -> Graded:
     chunk = Chunk([item for item, _ in rows], [sample for _, sample in rows], [None] * len(rows))
-    return runner(body, python, **choices).grade(chunk)
+    return runner(body, python, **reading).grade(chunk)
 
 
 def codes(graded: Graded, row: int = 0) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from typing import Any
 
 from graders.files.database import Database
 from graders.jobs import RunOptions, Store, run_job
+from graders.models import RolloutOptions
 
 PHASES = ("before", "begun", "commit")
 
@@ -114,7 +115,7 @@ def main() -> None:
     And of how many transactions one is died at, another one in each phase.
     """
     source, work, url, stride = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    options = RunOptions(rollout_url=None if url == "-" else url, rollout_concurrency=1)
+    options = RunOptions(rollout=RolloutOptions(url=None if url == "-" else url, concurrency=1))
     said = work / "said.json"
     folder = work / "data"
 

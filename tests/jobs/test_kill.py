@@ -15,7 +15,7 @@ import pytest
 
 from graders.jobs import ApiError, RunOptions, Store, run_job
 from graders.jobs.worker import ELSEWHERE
-from graders.models import JudgeOptions
+from graders.models import JudgeOptions, RolloutOptions
 from tests.jobs.conftest import row
 from tests.jobs.test_worker import begin
 from tests.models.server import completion
@@ -249,7 +249,7 @@ def test_a_server_that_ends_waits_for_what_is_on_its_way(
         return told
 
     server = serve(script)
-    options = RunOptions(rollout_url=server.url)
+    options = RunOptions(rollout=RolloutOptions(url=server.url))
     made = body([row(f"q{n}") for n in range(3)], [row("v")], hyperparameters={"batch_size": 1})
     name = store.jobs.create(made)["id"]
     with begin(store, name, options) as worker:

@@ -9,7 +9,8 @@ import pytest
 
 from graders.jobs import ApiError, RunOptions, Store, run_job
 from graders.jobs.dataset import LONGEST_LINE
-from graders.models import JudgeOptions
+from graders.keyword import take
+from graders.models import JudgeOptions, RolloutOptions
 from tests.jobs.conftest import CHECK, lines, row, rows
 from tests.models.server import Told, completion, error
 
@@ -57,7 +58,9 @@ def verdict(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(store: Store, body: dict[str, Any], **options: Any) -> dict[str, Any]:
-    return run_job(store, store.jobs.create(body)["id"], RunOptions(**options))
+    rollout = {name: options.pop(name) for name in list(options) if name.startswith("rollout_")}
+    made = take(None, RolloutOptions, rollout)
+    return run_job(store, store.jobs.create(body)["id"], RunOptions(rollout=made, **options))
 
 
 def reasons(job: dict[str, Any]) -> set[str]:
@@ -514,7 +517,7 @@ def test_a_model_that_is_gone_pauses_the_job_which_later_goes_on(
     store: Store, body: Any, serve: Any
 ) -> None:
     server = serve(lambda asked, _: completion("2"))
-    options = RunOptions(rollout_url=server.url, rollout_attempts=1)
+    options = RunOptions(rollout=RolloutOptions(url=server.url, attempts=1))
     name = store.jobs.create(body(prompts(4), rows(1), hyperparameters={"batch_size": 1}))["id"]
 
     def act(progress: Any) -> None:
@@ -527,7 +530,7 @@ def test_a_model_that_is_gone_pauses_the_job_which_later_goes_on(
     assert job["dry_run"]["step"] == 2
     other = serve(lambda asked, _: completion("2"))
     store.jobs.resume(name)
-    job = run_job(store, name, RunOptions(rollout_url=other.url))
+    job = run_job(store, name, RunOptions(rollout=RolloutOptions(url=other.url)))
     assert verdict(job)["failures"] == []
     assert (len(server.asked), len(other.asked)) == (8, 8)
 
@@ -639,12 +642,15 @@ def test_a_job_with_a_model_is_not_run_without_one(store: Store, body: Any, serv
         if progress.step == 1:
             store.jobs.pause(name)
 
-    run_job(store, name, RunOptions(rollout_url=server.url), act)
+    run_job(store, name, RunOptions(rollout=RolloutOptions(url=server.url)), act)
     store.jobs.resume(name)
     with pytest.raises(ApiError, match="name the server that answers them"):
         run_job(store, name)
     assert store.jobs.get(name)["status"] == "queued"
-    assert run_job(store, name, RunOptions(rollout_url=server.url))["status"] == "succeeded"
+    assert (
+        run_job(store, name, RunOptions(rollout=RolloutOptions(url=server.url)))["status"]
+        == "succeeded"
+    )
     assert len(server.asked) == 12
 
 

@@ -6,9 +6,10 @@ import pickle
 import subprocess
 from typing import Any
 
-from graders.batch.program import program
 from graders.jobs import RunOptions, Store
 from graders.jobs.worker import ELSEWHERE
+from graders.models import RolloutOptions
+from graders.program import program
 from tests.models.server import Told
 from tests.waiting import PATIENCE, until
 
@@ -36,7 +37,7 @@ def test_a_worker_is_gone_with_its_server(store: Store, body: Any, serve: Any) -
     server = serve(lambda *_: Told(held=lambda: True))
     plain = [{"messages": [{"role": "user", "content": "?"}], "answer": "2"}]
     name = store.jobs.create(body(plain, plain))["id"]
-    with begin(store, name, RunOptions(rollout_url=server.url)) as worker:
+    with begin(store, name, RunOptions(rollout=RolloutOptions(url=server.url))) as worker:
         until(lambda: server.asked)
         assert worker.stdin is not None
         worker.stdin.close()

@@ -27,7 +27,7 @@ def grader(server: Any, **fields: Any) -> dict[str, Any]:
 
 
 def options(**more: Any) -> JudgeOptions:
-    return JudgeOptions(endpoints={"127.0.0.1": ("GRADER_KEY",)}, **more)
+    return JudgeOptions(allow_endpoint={"127.0.0.1": ("GRADER_KEY",)}, **more)
 
 
 def scores(value: Any) -> Told:
@@ -66,7 +66,7 @@ def test_nothing_is_sent_to_a_host_that_was_not_named(serve):
         pytest.raises(UnavailableError, match=r"would send rows to 127\.0\.0\.1:\d+; if that"),
     ):
         ready.grade({}, "x")
-    other = JudgeOptions(endpoints={"example.com": ()})
+    other = JudgeOptions(allow_endpoint={"example.com": ()})
     with graders.load(grader(server), judge=other) as ready, pytest.raises(UnavailableError):
         ready.grade({}, "x")
     assert server.asked == []
@@ -170,7 +170,7 @@ def test_rows_go_out_no_faster_than_the_rate_allows(serve):
     before = time.monotonic()  # The clock of the client's loop.
     with graders.load(grader(server, rate_limit=20), judge=options()) as ready:
         grades = list(ready.grade_many(rows))
-        client = ready._live.performers.performer("endpoint")
+        client = ready._live.performers.shared.performer("endpoint")
         (only,) = client._servers.values()
     assert [one.reward for one in grades] == [1.0] * 10
     assert len(server.asked) == 10
@@ -212,7 +212,7 @@ def test_closing_while_rows_are_under_way_fails_them_with_a_sentence(serve):
     thread.start()
     try:
         until(lambda: bool(server.asked))
-        ready._live.performers.performer("endpoint").close()
+        ready._live.performers.shared.performer("endpoint").close()
         thread.join(60)
         assert "was closed before it came" in found[0].failures[0].message
     finally:

@@ -160,7 +160,7 @@ def test_a_key_that_no_header_carries_is_not_shown_either(tmp_path: Path, text: 
     with pytest.raises(graders.GradersError) as caught:
         graders.load(
             {"type": "score_model", "name": "j", "model": "m", "input": [{"role": "user", "content": "x"}]},
-            judge=graders.JudgeOptions(base_url="http://127.0.0.1:1/v1", key_file=tmp_path / "key"),
+            judge=graders.JudgeOptions(base_url="http://127.0.0.1:1/v1", api_key_file=tmp_path / "key"),
         ).grade(sample="x")  # fmt: skip
     assert "secret" not in str(caught.value)
 

@@ -88,14 +88,14 @@ JSON = st.recursive(
 
 @given(JSON, JSON)
 def test_no_forgery_raises_anything_else(value: Any, other: Any) -> None:
-    from graders.sandbox.sandbox import _scanned
+    from graders.sandbox.frame import scanned
 
     for act in (
         lambda: reply_of(value, 10),
         lambda: reply_of([None, 0.1, value, other, ""], 10),
         lambda: load_fault([value]),
-        lambda: _scanned([value]),
-        lambda: _scanned([{"found": {"imports": [value, other], "row": other}}]),
+        lambda: scanned([value]),
+        lambda: scanned([{"found": {"imports": [value, other], "row": other}}]),
     ):
         with contextlib.suppress(ForgedError):
             act()

@@ -134,7 +134,7 @@ def test_options_are_checked(tmp_path: Any) -> None:
         ServeOptions(data_dir=tmp_path, token="short")
     with pytest.raises(OptionError, match="no header can carry"):
         ServeOptions(data_dir=tmp_path, token="a-token-with-a-line\nend-0123456789")
-    with pytest.raises(OptionError, match="requests is more than 0"):
+    with pytest.raises(OptionError, match="max_requests is at least 1, got 0"):
         Limits(requests=0)
     assert TOKEN not in repr(ServeOptions(data_dir=tmp_path, token=TOKEN))
 

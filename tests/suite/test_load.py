@@ -109,7 +109,7 @@ def test_every_fault_is_listed_with_its_line_and_the_nearest_right_key(write: Wr
         ("grader: grader.json\noptions: {dialct: x}", "did you mean dialect?"),
         ("grader: grader.json\noptions: {dialect: jinja}", "did you mean jinja2?"),
         ("grader: grader.json\noptions: {offline: 1}", "offline is true or false"),
-        ("grader: grader.json\noptions: {python_timeout: -1}", "a number of seconds"),
+        ("grader: grader.json\noptions: {python_timeout: -1}", "more than 0 seconds"),
         ("grader: grader.json\noptions: {repeats: 0}", "repeats is at least 1"),
         ("grader: grader.json\noptions: {isolation: none}", "isolation is one of"),
         ("grader: grader.json\noptions: {sandbox: limits}", 'unknown key "sandbox"'),

@@ -28,7 +28,7 @@ def test_the_schema_has_the_readers_keys() -> None:
     body = schema()
     jsonschema.Draft202012Validator.check_schema(body)
     assert tuple(body["properties"]) == KEYS["suite"]
-    assert tuple(body["properties"]["options"]["properties"]) == OPTIONS
+    assert tuple(body["properties"]["options"]["properties"]) == tuple(OPTIONS)
     assert tuple(body["properties"]["defaults"]["properties"]) == KEYS["defaults"]
     for name in ("case", "ordering", "invariance"):
         assert set(body["$defs"][name]["properties"]) == set(KEYS[name])

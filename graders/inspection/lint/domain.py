@@ -12,8 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from graders.formula import Formula
-from graders.formula.program import NAME, NUMBER
+from graders.formula import NAME, NUMBER, Formula
 from graders.inspection.lint.source import Source
 from graders.kinds import Scores
 from graders.plan import Leaf

@@ -141,7 +141,7 @@ def _score_references(grader: Grader, rows: Sequence[Mapping[str, Any]], found: 
         )
         new = [text for text in texts if text not in known][:_REFERENCES]
         request = Request(metric, new, new)
-        known.update(zip(new, Scorer(plan.choices.metric_options).score([request])[0], strict=True))
+        known.update(zip(new, Scorer(plan.reading.metric_options).score([request])[0], strict=True))
 
 
 def _add(found: Measured, grade: Grade, index: int) -> None:

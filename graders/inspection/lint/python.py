@@ -18,7 +18,7 @@ from graders.inspection.lint.subject import Subject
 from graders.inspection.lint.template import meant_key
 from graders.kinds import Python
 from graders.plan import Leaf
-from graders.sandbox.image import IMAGES
+from graders.sandbox import IMAGES
 
 __all__ = ["RULES"]
 

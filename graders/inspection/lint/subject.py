@@ -74,7 +74,7 @@ class Subject:
     @property
     def dialect(self) -> Dialect:
         """The dialect of the templates."""
-        return self.plan.choices.dialect
+        return self.plan.reading.dialect
 
     @property
     def form(self) -> Form:

@@ -102,7 +102,7 @@ def hold(grader: Grader, unasked: Sequence[str]) -> Held:
         )
     else:
         raise TypeError("only a multi and criteria have several sub-graders")
-    rest = Grader(part, choices=setup.choices, python=setup.python, judge=setup.judge)
+    rest = Grader(part, reading=setup.reading, python=setup.python, judge=setup.judge)
     at = {leaf.key: _ends(leaf)[0] for leaf in plan.leaves if leaf.key in unasked}
     return Held(rest, plan, keys, at if plan.kind == "formula" else {})
 

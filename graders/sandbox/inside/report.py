@@ -108,6 +108,7 @@ def of_exception(kind: str, error: BaseException, lines: list[str]) -> dict[str,
         "details": "\n".join(body),
         "line": line,
         "column": column,
+        "exception": name,
     }
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from graders.api import Grader
 from graders.calls import PythonError
-from graders.choices import Choices
 from graders.config import load_source
 from graders.errors import ConfigError
 from graders.inspection.lint import (
@@ -26,6 +25,7 @@ from graders.inspection.lint import (
     read_training,
 )
 from graders.inspection.lint.finding import Example
+from graders.reading import Reading
 from graders.rows import Block, Layout, decode_block
 from graders.sandbox import PythonSandbox
 
@@ -81,7 +81,7 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
             # Where no source is run, there need not be a sandbox on this machine.
             runs = '"python"' in json.dumps(example.grader)
             python = request.getfixturevalue("quick") if runs else None
-            with Grader(loaded, python=python, choices=Choices(dialect=example.dialect)) as ready:
+            with Grader(loaded, python=python, reading=Reading(dialect=example.dialect)) as ready:
                 ready.check()
                 measured = None
                 if example.rows is not None:

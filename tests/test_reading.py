@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from graders.choices import Choices
 from graders.errors import OptionError
+from graders.reading import Reading
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
-    choices = Choices()
-    assert (choices.dialect, choices.rendering, choices.tool_arguments) == (
+    reading = Reading()
+    assert (reading.dialect, reading.rendering, reading.tool_arguments) == (
         "hosted",
         "json",
         "parsed",
     )
-    assert (choices.rouge_backend, choices.rouge_measure, choices.rouge_stemmer) == (
+    assert (reading.rouge_backend, reading.rouge_measure, reading.rouge_stemmer) == (
         "rouge_score",
         "fmeasure",
         False,
@@ -32,17 +32,17 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("tool_arguments", "raw", 'tool_arguments is one of parsed, text, got "raw"'),
         ("rouge_backend", "rouge-score", "did you mean rouge_score?"),
         ("rouge_measure", "f1", "rouge_measure is one of fmeasure, recall"),
-        ("rouge_stemmer", "yes", "rouge_stemmer is one of True, False"),
+        ("rouge_stemmer", "yes", 'rouge_stemmer is true or false, got "yes"'),
         ("dialect", None, "dialect is one of hosted, jinja2, got null"),
         ("dialect", ["hosted"], "dialect is one of hosted, jinja2"),
     ],
 )
 def test_another_value_is_refused_with_the_ones_there_are(name: str, value: Any, says: str) -> None:
     with pytest.raises(OptionError) as caught:
-        Choices(**{name: value})
+        Reading(**{name: value})
     assert says in str(caught.value)
 
 
 def test_the_metrics_get_their_part() -> None:
-    options = Choices(rouge_measure="recall", rouge_stemmer=True).metric_options
+    options = Reading(rouge_measure="recall", rouge_stemmer=True).metric_options
     assert (options.rouge_measure, options.rouge_stemmer) == ("recall", True)

@@ -1,12 +1,13 @@
-"""Starting processes of our own, which import just what this one would."""
+"""Starting processes of our own, which import just what this one would, and end with it."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Any, cast
 
-__all__ = ["program", "settings"]
+__all__ = ["program", "settings", "watch_parent"]
 
 
 def program(module: str, *arguments: str) -> list[str]:
@@ -32,3 +33,10 @@ def settings() -> dict[str, Any]:
         # Ctrl-C is for this process, which decides what becomes of its workers.
         "process_group": None if os.name == "nt" else 0,
     }
+
+
+def watch_parent(parent: int) -> None:
+    """End this process once the one that started it is gone: nobody waits for what it does."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

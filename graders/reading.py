@@ -5,18 +5,20 @@ docs/reference/choices.md lists every point, what is known, and why we chose as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from graders.errors import OptionError, nearest, quoted
 from graders.metrics import MetricOptions
+from graders.option import check, option
 from graders.template import Dialect, Rendering, ToolArguments
 
-__all__ = ["Choices"]
+__all__ = ["Reading"]
+
+_EACH: Final[dict[str, Any]] = {"suite": True, "kept": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class Reading:
     """How to read a config where the hosted service's documents leave it open.
 
     Attributes:
@@ -28,25 +30,21 @@ class Choices:
         rouge_stemmer: whether `rouge_score` stems words first.
     """
 
-    dialect: Dialect = "hosted"
-    rendering: Rendering = "json"
-    tool_arguments: ToolArguments = "parsed"
-    rouge_backend: Literal["rouge_score", "rouge"] = "rouge_score"
-    rouge_measure: Literal["fmeasure", "recall"] = "fmeasure"
-    rouge_stemmer: bool = False
+    dialect: Dialect = option("hosted", "Template language.", **_EACH)
+    rendering: Rendering = option("json", "How templates show values that are not text.", **_EACH)
+    tool_arguments: ToolArguments = option(
+        "parsed", "Whether paths go into a tool call's arguments.", **_EACH
+    )
+    rouge_backend: Literal["rouge_score", "rouge"] = option(
+        "rouge_score", "Which package defines ROUGE.", **_EACH
+    )
+    rouge_measure: Literal["fmeasure", "recall"] = option(
+        "fmeasure", "Which ROUGE figure is the score.", **_EACH
+    )
+    rouge_stemmer: bool = option(False, "Stem words before ROUGE compares them.", **_EACH)
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for choice in fields(self):
-            value = getattr(self, choice.name)
-            allowed: tuple[Any, ...] = get_args(hints[choice.name]) or (True, False)
-            if value not in allowed:
-                near = nearest(str(value), [str(one) for one in allowed])
-                hint = f"; did you mean {near}?" if near else ""
-                raise OptionError(
-                    f"{choice.name} is one of {', '.join(map(str, allowed))}, "
-                    f"got {quoted(value)}{hint}"
-                )
+        check(self)
 
     @property
     def metric_options(self) -> MetricOptions:

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any, Final, Self
 
 from graders import jsontext
-from graders.jobs.option import RunOptions
+from graders.models import RolloutOptions
 from graders.models.completion import bad_field
 from graders.models.request import spoken, words
 from graders.wire.answer import Answer
@@ -109,12 +109,10 @@ class Sampler:
         UnavailableError: the server needs a key and there is none.
     """
 
-    def __init__(self, options: RunOptions, model: str) -> None:
+    def __init__(self, options: RolloutOptions, model: str) -> None:
         self._options = options
-        self._model = options.rollout_model or model
-        self._endpoint = resolve(
-            options.rollout_url, options.rollout_key_file, options.rollout_auth
-        )
+        self._model = options.model or model
+        self._endpoint = resolve(options.url, options.api_key_file, options.auth)
         self.stats = JudgeStats(server=self._endpoint.url)
         self._refused: frozenset[str] = frozenset()
         self._loop: Loop | None = None
@@ -134,10 +132,10 @@ class Sampler:
         if self._wire is None:
             self._wire = Wire(
                 self._endpoint,
-                concurrency=options.rollout_concurrency,
-                deadline=options.rollout_deadline,
-                attempts=options.rollout_attempts,
-                max_reply=options.rollout_max_reply,
+                concurrency=options.concurrency,
+                deadline=options.deadline,
+                attempts=options.attempts,
+                max_reply=options.max_reply,
                 pay_once=False,
                 stats=self.stats,
             )
@@ -148,7 +146,7 @@ class Sampler:
                 ask = waiting.popleft()
                 keep(ask.key, await self._one(wire, ask.body))
 
-        width = min(len(asks), options.rollout_concurrency)
+        width = min(len(asks), options.concurrency)
         await all_or_none([asyncio.create_task(work()) for _ in range(width)])
 
     async def _one(self, wire: Wire, body: Mapping[str, Any]) -> Rollout:

@@ -1,0 +1,100 @@
+"""Files of rows scored into a file of result lines: source, lanes, output and manifest put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from graders.batch.crew import Crew
+from graders.batch.earlier import Earlier
+from graders.batch.lane import Job
+from graders.batch.manifest import describe
+from graders.batch.option import ScoreOptions
+from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direct
+from graders.batch.run import Limit, MaxFailures, Progress, Run, run
+from graders.batch.score import OnError
+from graders.errors import OptionError
+from graders.grading.performers import Performers, Setup
+from graders.rows import Source
+
+__all__ = ["score_source"]
+
+
+def score_source(
+    source: Source,
+    target: Path,
+    performers: Performers,
+    setup: Setup | None,
+    options: ScoreOptions,
+    *,
+    signatures: Callable[[], Mapping[str, str]],
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Score every row of a source to an output.
+
+    Args:
+        source: the rows.
+        target: the file of results, or `-`.
+        performers: of this process.
+        setup: what other processes make theirs from; None where none can.
+        options: how rows are scored.
+        signatures: tells how each metric is made; asked where a manifest is written.
+        on_progress: told how far the run is.
+
+    Raises:
+        RowsError, OptionError, StoppedError: as `graders.score_file`.
+    """
+    check_apart(source.paths, target)
+    written: OnError = "zero" if options.on_error == "zero" else "null"
+    job = Job(setup, options.layout, written)
+    marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
+    with ExitStack() as stack:
+        crew = Crew(
+            performers, job, options.workers, source.size, options.engine, options.ray_address
+        )
+        begun = crew.begun()
+        for lane in begun:
+            stack.callback(lane.close)
+        earlier = None
+        if options.only_failed is not None:
+            earlier = Earlier(options.only_failed, marks)
+            if not earlier.stands_at(target):  # In place is what many want.
+                check_apart([earlier.path], target)
+        inputs: list[dict[str, Any]] = []
+        if is_direct(target):
+            if options.resume:
+                raise OptionError(f"{target} is a stream; only results in a file can be resumed")
+            place: FileOutput | StreamOutput = StreamOutput(target)
+        else:
+            inputs = source.identity()
+            manifest = _manifest(performers, job, options, signatures(), inputs, earlier)
+            place = FileOutput(
+                target, manifest, resume=options.resume, restart=options.restart, marks=marks,
+                first=options.rows.start if earlier is None else None,
+            )  # fmt: skip
+        with place:
+            return run(
+                source, place, crew, lambda: begun or crew.lanes(), rows=options.rows,
+                earlier=earlier, limit=_limit(options, inputs), on_progress=on_progress,
+            )  # fmt: skip
+
+
+def _limit(options: ScoreOptions, inputs: Sequence[Mapping[str, Any]]) -> Limit:
+    most = options.rows.most(inputs)
+    return Limit(options.max_failures or MaxFailures(), most, options.on_error == "raise")
+
+
+def _manifest(  # noqa: PLR0917
+    performers: Performers, job: Job, options: ScoreOptions, signatures: Mapping[str, str],
+    inputs: Sequence[Mapping[str, Any]], earlier: Earlier | None,
+) -> dict[str, Any]:  # fmt: skip
+    manifest = describe(
+        performers.plan, setup=job.setup, signatures=signatures, layout=job.layout,
+        rows=options.rows, on_error=job.on_error, inputs=inputs,
+    )  # fmt: skip
+    if earlier is not None:
+        earlier.check(manifest)
+        manifest["only_failed"] = earlier.identity()
+    return manifest

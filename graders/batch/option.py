@@ -1,0 +1,82 @@
+"""How files of rows are scored, as callers say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from graders.batch.crew import Engine
+from graders.batch.run import MaxFailures
+from graders.batch.score import OnError
+from graders.option import check, option
+from graders.rows import Layout, RowRange
+
+__all__ = ["ScoreOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOptions:
+    """How files of rows are scored.
+
+    Attributes:
+        item_path: where in a row the item stands; `.` for the whole row.
+        sample_path: the same for the sample.
+        workers: worker processes; None for as many as cores where the input is not small, 0 for
+            none. Models are always asked from this process.
+        engine: `local` for processes of this machine, `ray` for Ray actors (extra `ray`).
+        ray_address: of the Ray cluster; None for this machine.
+        resume: go on where an earlier run was interrupted; it must have been of the same grader,
+            rows and options.
+        restart: drop what an interrupted run has finished.
+        where: the rows to score, by index; None for all.
+        limit: score at most so many rows.
+        only_failed: results of an earlier run: its failed rows are scored again, the others kept.
+        on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
+            failures are named either way); `raise` stops the run at the first one.
+        max_failures: stop when more rows than this have failed.
+    """
+
+    item_path: str = option(
+        "item", "Where in a row the item stands; . is the whole row.", metavar="PATH"
+    )
+    sample_path: str = option(
+        "sample", "Where in a row the sample stands, such as choices[0].message.content.",
+        metavar="PATH",
+    )  # fmt: skip
+    workers: int | None = option(
+        None, "Worker processes; 0 for none.  [default: the cores, 0 where there is little to do]",
+        metavar="N", least=0,
+    )  # fmt: skip
+    engine: Engine = option("local", "Where workers run: processes of this machine, or Ray actors.")
+    ray_address: str | None = option(
+        None, "Ray cluster.  [default: this machine]", metavar="ADDRESS"
+    )
+    resume: bool = option(False, "Go on where an interrupted run of the same was stopped.")
+    restart: bool = option(False, "Drop what an interrupted run has finished.")
+    where: RowRange | None = option(None, "Score the rows with these indexes only.")
+    limit: int | None = option(None, "Score the first N rows only.", metavar="N", least=0)
+    only_failed: Path | None = option(
+        None,
+        "Score the failed rows of these results again; keep the others.",
+        metavar="EARLIER",
+        exists=True,
+    )
+    max_failures: MaxFailures | None = option(
+        None, "Stop, and exit with 1, when more rows than this fail."
+    )
+    on_error: OnError = option(
+        "null", "A failed row's reward: null, or zero for 0.0; raise stops at the first."
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def layout(self) -> Layout:
+        """Where in a row item and sample stand; OptionError for what is no path."""
+        return Layout.parse(self.item_path, self.sample_path)
+
+    @property
+    def rows(self) -> RowRange:
+        """Which rows are scored."""
+        return (self.where or RowRange()).first(self.limit)
