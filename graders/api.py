@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from graders import config as configs
-from graders.batch.crew import Crew
+from graders.batch.executor import Job
 from graders.batch.file import score_source
 from graders.batch.flow import in_order
-from graders.batch.lane import Job
 from graders.batch.option import ScoreOptions
 from graders.batch.output import check_apart, kept_note, partial_of
+from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
 from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer, Stop
@@ -306,9 +306,9 @@ class Grader:
         if workers:
             live = self._live
             with live.lock:
-                crew = Crew(live.performers, Job(self.setup, Layout()), workers)
-                lanes = crew.lanes()
-            with closing(in_order(blocks_of(portions(rows, chunk)), lanes, held=0)) as flow:
+                parallelism = Parallelism(live.performers, Job(self.setup, Layout()), workers)
+                executors = parallelism.executors()
+            with closing(in_order(blocks_of(portions(rows, chunk)), executors, held=0)) as flow:
                 for _, scored in flow:
                     for results in read_results(BytesIO(scored.lines)):
                         yield from (one.grade(self.name, self.type) for one in results)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypedDict
 
-from graders.batch.crew import Engine
+from graders.batch.parallelism import Engine
 from graders.batch.run import MaxFailures
 from graders.batch.score import OnError
 from graders.errors import OptionError, nearest

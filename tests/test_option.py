@@ -18,7 +18,7 @@ from graders.keyword import LoadKeywords, ScoreKeywords
 from graders.models import RolloutOptions
 from graders.option import check, option, options_of, wrong
 from graders.rows import Layout, RowRange
-from graders.server.option import Limits, ServeOptions
+from graders.server.option import RequestLimits, ServeOptions
 from graders.suite.option import OPTIONS
 
 CHECK = {
@@ -26,7 +26,7 @@ CHECK = {
     "input": "{{item.a}}", "reference": "x",
 }  # fmt: skip
 LOADED = (graders.Reading, graders.PythonOptions, graders.JudgeOptions)
-EVERY = (*LOADED, graders.ScoreOptions, RolloutOptions, Limits, ServeOptions)
+EVERY = (*LOADED, graders.ScoreOptions, RolloutOptions, RequestLimits, ServeOptions)
 
 
 def declared(*kinds: type) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def test_an_option_of_what_performs_by_itself_is_refused() -> None:
         (lambda: _GRADERS.ScoreOptions(where=3), "where is a RowRange, got 3"),
         (lambda: _GRADERS.ScoreOptions(limit=-1), "limit is at least 0, got -1"),
         (lambda: RolloutOptions(samples=0), "rollout_samples is at least 1, got 0"),
-        (lambda: Limits(requests=0), "max_requests is at least 1, got 0"),
+        (lambda: RequestLimits(requests=0), "max_requests is at least 1, got 0"),
         (lambda: ServeOptions(data_dir=Path(), port=70000), "port is from 0 to 65535, got 70000"),
     ],
 )

@@ -1,1 +1,1 @@
-"""From blocks of lines to result lines: lanes and workers, outputs that survive, figures that merge."""
+"""From blocks of lines to result lines: executors and workers, outputs that survive, figures that merge."""

@@ -1,4 +1,4 @@
-"""Files of rows scored into a file of result lines: source, lanes, output and manifest put together."""
+"""Files of rows scored into a file of result lines: source, executors, output and manifest put together."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from graders.batch.crew import Crew
 from graders.batch.earlier import Earlier
-from graders.batch.lane import Job
+from graders.batch.executor import Job
 from graders.batch.manifest import describe
 from graders.batch.option import ScoreOptions
 from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direct
+from graders.batch.parallelism import Parallelism
 from graders.batch.run import Limit, MaxFailures, Progress, Run, run
 from graders.batch.score import OnError
 from graders.errors import OptionError
@@ -51,12 +51,12 @@ def score_source(
     job = Job(setup, options.layout, written)
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
     with ExitStack() as stack:
-        crew = Crew(
+        parallelism = Parallelism(
             performers, job, options.workers, source.size, options.engine, options.ray_address
         )
-        begun = crew.begun()
-        for lane in begun:
-            stack.callback(lane.close)
+        begun = parallelism.begun()
+        for executor in begun:
+            stack.callback(executor.close)
         earlier = None
         if options.only_failed is not None:
             earlier = Earlier(options.only_failed, marks)
@@ -76,7 +76,7 @@ def score_source(
             )  # fmt: skip
         with place:
             return run(
-                source, place, crew, lambda: begun or crew.lanes(), rows=options.rows,
+                source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
                 earlier=earlier, limit=_limit(options, inputs), on_progress=on_progress,
             )  # fmt: skip
 

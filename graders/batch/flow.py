@@ -1,4 +1,4 @@
-"""Many lanes, one order: blocks go out as they are read, results come back in the rows' order.
+"""Many executors, one order: blocks go out as they are read, results come back in the rows' order.
 
 Only a few blocks are on their way at once, whatever the input's size, so memory stays flat.
 """
@@ -12,14 +12,14 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final
 
-from graders.batch.lane import Lane
+from graders.batch.executor import Executor
 from graders.batch.score import Scored
 from graders.rows import Block
 
 __all__ = ["in_order", "read_ahead"]
 
 _AHEAD: Final = 2
-"""Blocks that wait for a lane, so that none waits for a block."""
+"""Blocks that wait for an executor, so that none waits for a block."""
 _HELD: Final = 512
 _HELD_BYTES: Final = 16 << 20
 """Finished blocks that may wait for a slow one before them, and the bytes of input on their way."""
@@ -27,43 +27,43 @@ _TICK: Final = 0.05
 
 
 def in_order(
-    blocks: Iterable[Block | None], lanes: Sequence[Lane], *, held: int = _HELD
+    blocks: Iterable[Block | None], executors: Sequence[Executor], *, held: int = _HELD
 ) -> Generator[tuple[Block, Scored], None, None]:
-    """Yield each block and its results, in order; closes the lanes.
+    """Yield each block and its results, in order; closes the executors.
 
     Args:
         blocks: what to score; None while there is nothing yet, so that what is ready goes out.
-        lanes: where to score it. A single one works in the caller's thread.
+        executors: where to score it. A single one works in the caller's thread.
         held: finished blocks that may wait for a slow one before them; 0 reads less ahead.
     """
     try:
-        if len(lanes) == 1:
+        if len(executors) == 1:
             for block in blocks:
                 if block is not None:
-                    yield block, lanes[0].score(block)
+                    yield block, executors[0].score(block)
         else:
-            yield from _side_by_side(blocks, lanes, held)
+            yield from _side_by_side(blocks, executors, held)
     finally:
-        for lane in lanes:
-            lane.close()
+        for executor in executors:
+            executor.close()
 
 
 def _side_by_side(
-    blocks: Iterable[Block | None], lanes: Sequence[Lane], held: int
+    blocks: Iterable[Block | None], executors: Sequence[Executor], held: int
 ) -> Generator[tuple[Block, Scored], None, None]:
-    free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-    for lane in lanes:
-        free.put(lane)
+    free: queue.SimpleQueue[Executor] = queue.SimpleQueue()
+    for executor in executors:
+        free.put(executor)
 
     def score(block: Block) -> Scored:
-        lane = free.get()
+        executor = free.get()
         try:
-            return lane.score(block)
+            return executor.score(block)
         finally:
-            free.put(lane)
+            free.put(executor)
 
     pending: deque[tuple[Block, Future[Scored]]] = deque()
-    pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="graders-lane")
+    pool = ThreadPoolExecutor(len(executors), thread_name_prefix="graders-executor")
     unread: Exception | None = None
     waiting = iter(blocks)
     try:
@@ -78,7 +78,7 @@ def _side_by_side(
             if block is not None:
                 pending.append((block, pool.submit(score, block)))
             yield from _finished(pending)
-            while before := _to_wait_for(pending, len(lanes), held):
+            while before := _to_wait_for(pending, len(executors), held):
                 wait(before, return_when=FIRST_COMPLETED)
                 yield from _finished(pending)
         while pending:
@@ -100,14 +100,14 @@ def _finished(
 
 
 def _to_wait_for(
-    pending: deque[tuple[Block, Future[Scored]]], lanes: int, held: int
+    pending: deque[tuple[Block, Future[Scored]]], executors: int, held: int
 ) -> list[Future[Scored]]:
     """Return what is to be scored before more blocks are read: one of these, none where there is room.
 
     While a slow block is waited for, others overtake it and wait behind it: so many as can be held.
     Each is looked at once: what is finished a moment later ends the waiting at once.
     """
-    most = lanes + _AHEAD
+    most = executors + _AHEAD
     scored_now = [one for _, one in pending if not one.done()]
     if len(scored_now) >= most:
         return scored_now

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from graders.batch.crew import Engine
+from graders.batch.parallelism import Engine
 from graders.batch.run import MaxFailures
 from graders.batch.score import OnError
 from graders.option import check, option

@@ -1,4 +1,4 @@
-"""A run: every row of a source scored to an output, in order, by one lane or many."""
+"""A run: every row of a source scored to an output, in order, by one executor or many."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from itertools import chain
 from typing import Any, Final
 
 from graders.batch.cost import Cost, peak_memory
-from graders.batch.crew import Crew
 from graders.batch.earlier import Earlier
+from graders.batch.executor import Executor
 from graders.batch.flow import in_order, read_ahead
-from graders.batch.lane import Lane
 from graders.batch.output import FileOutput, StreamOutput
+from graders.batch.parallelism import Parallelism
 from graders.batch.score import Scored
 from graders.batch.tally import Tally
 from graders.errors import RowsError, StoppedError
@@ -189,8 +189,8 @@ def _shown(value: float | None) -> str:
 def run(
     source: Source,
     output: FileOutput | StreamOutput,
-    crew: Crew,
-    lanes: Callable[[], Sequence[Lane]],
+    parallelism: Parallelism,
+    executors: Callable[[], Sequence[Executor]],
     *,
     rows: RowRange,
     earlier: Earlier | None = None,
@@ -202,8 +202,8 @@ def run(
     Args:
         source: the rows.
         output: where results go; may hold what an earlier run finished.
-        crew: says how large blocks are.
-        lanes: gives what scores them; not called before there is something to score.
+        parallelism: says how large blocks are.
+        executors: gives what scores them; not called before there is something to score.
         rows: which rows.
         earlier: results of which only the failed are scored again.
         limit: says when too many rows have failed; None for never.
@@ -219,16 +219,16 @@ def run(
     if isinstance(output, FileOutput) and source.is_stream:
         notes = _StreamNotes(output)
     if done.complete:
-        _check_complete(source, crew, rows, notes)
+        _check_complete(source, parallelism, rows, notes)
         return result
     start = rows.start if done.next_index is None else done.next_index
     if earlier is not None:
         earlier.skip(done.rows)
-    feed = _feed(source, crew, RowRange(start, rows.stop), earlier, notes)
+    feed = _feed(source, parallelism, RowRange(start, rows.stop), earlier, notes)
     limit = limit or Limit()
     limit.check(result)
     now, size = 0, source.size
-    with _noted(output, notes), closing(_lazily(feed, lanes)) as flow:
+    with _noted(output, notes), closing(_lazily(feed, executors)) as flow:
         for block, scored in flow:
             for lines, kept in _with_kept(scored, earlier):
                 output.write(lines)
@@ -263,14 +263,16 @@ def _rest(earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
     return () if earlier is None else earlier.rest()
 
 
-def _check_complete(source: Source, crew: Crew, rows: RowRange, notes: _StreamNotes | None) -> None:
+def _check_complete(
+    source: Source, parallelism: Parallelism, rows: RowRange, notes: _StreamNotes | None
+) -> None:
     """See whether a stream is the one that complete results were made from; a file was compared.
 
     Raises:
         RowsError: it is not.
     """
     if notes is not None:
-        notes.check_whole(source.blocks(crew.block_bytes), bounded=rows.stop is not None)
+        notes.check_whole(source.blocks(parallelism.block_bytes), bounded=rows.stop is not None)
 
 
 @contextmanager
@@ -293,31 +295,31 @@ def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes,
 
 def _feed(
     source: Source,
-    crew: Crew,
+    parallelism: Parallelism,
     rows: RowRange,
     earlier: Earlier | None,
     notes: _StreamNotes | None,
 ) -> Iterable[Block | None]:
     """Return the blocks to be scored; None now and then while a stream gives nothing."""
-    blocks: Iterable[Block] = source.blocks(crew.block_bytes)
+    blocks: Iterable[Block] = source.blocks(parallelism.block_bytes)
     if notes is not None:
         blocks = notes.watch(blocks)
     blocks = window(blocks, rows.start, rows.stop)
     if earlier is not None:
         blocks = earlier.only_failed(blocks)
-    if crew.block_rows is not None:
-        blocks = cut_small(blocks, crew.block_rows)
+    if parallelism.block_rows is not None:
+        blocks = cut_small(blocks, parallelism.block_rows)
     return read_ahead(blocks) if source.is_stream else blocks
 
 
 def _lazily(
-    blocks: Iterable[Block | None], lanes: Callable[[], Sequence[Lane]]
+    blocks: Iterable[Block | None], executors: Callable[[], Sequence[Executor]]
 ) -> Generator[tuple[Block, Scored], None, None]:
-    """Yield blocks and their results, in order; without a block no lane is made."""
+    """Yield blocks and their results, in order; without a block no executor is made."""
     waiting = iter(blocks)
     for first in waiting:
         if first is not None:
-            yield from in_order(chain([first], waiting), lanes())
+            yield from in_order(chain([first], waiting), executors())
             return
 
 

@@ -15,7 +15,7 @@ import threading
 from typing import Any, BinaryIO
 
 from graders.batch.cost import peak_memory
-from graders.batch.lane import Job, LostError, try_block
+from graders.batch.executor import Job, LostError, try_block
 from graders.batch.score import Scored
 from graders.errors import GradersError
 from graders.grading.performers import Performers

@@ -24,7 +24,7 @@ from graders.report.terminal import console, number
 from graders.rows import Chunk, Layout, decode_block, find_source
 
 if TYPE_CHECKING:
-    from graders.inspection.diff import DiffReport, Kept, Matched
+    from graders.inspection.diff import DiffReport, KeptRows, Matched
 
 __all__ = ["diff"]
 
@@ -156,12 +156,12 @@ def _are_results(a: str, b: str, rows: Sequence[str]) -> bool:
 
 def _read(
     a: str, b: str, rows: Sequence[str], layout: Layout, threshold: float | None
-) -> tuple[Matched, Kept]:
+) -> tuple[Matched, KeptRows]:
     """Return two files of results, with the answers to read first where the rows are given."""
-    from graders.inspection.diff import Kept, match, read_side  # noqa: PLC0415
+    from graders.inspection.diff import KeptRows, match, read_side  # noqa: PLC0415
 
     mark = 0.5 if threshold is None else threshold
-    matched, kept = match(read_side(a, mark), read_side(b, mark)), Kept()
+    matched, kept = match(read_side(a, mark), read_side(b, mark)), KeptRows()
     if rows:
         kept.collect(_chunks(rows, layout), {one.index for one in matched.first()})
     return matched, kept
@@ -169,7 +169,7 @@ def _read(
 
 def _graded(
     sides: Sequence[api.Grader], rows: Sequence[str], layout: Layout, threshold: float | None
-) -> tuple[Matched, Kept, tuple[str, str] | None]:
+) -> tuple[Matched, KeptRows, tuple[str, str] | None]:
     """Return what two graders give the rows, and both formulas."""
     from graders.inspection.diff import formulas_of, grade_both, pass_mark  # noqa: PLC0415
 

@@ -21,7 +21,7 @@ from graders.errors import OptionError, nearest
 from graders.report.terminal import console, number
 
 if TYPE_CHECKING:
-    from graders.jobs import Progress, RunOptions, Store
+    from graders.jobs import JobProgress, RunOptions, Store
 
 __all__ = ["job"]
 
@@ -218,16 +218,16 @@ def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, fo
 
 
 def _followed(
-    store: Store, name: str, on_progress: Callable[[Progress], None] | None
+    store: Store, name: str, on_progress: Callable[[JobProgress], None] | None
 ) -> dict[str, Any]:
     """Return a job that another process runs, once it goes on no more."""
-    from graders.jobs import Progress  # noqa: PLC0415
+    from graders.jobs import JobProgress  # noqa: PLC0415
 
     while True:
         found = store.jobs.get(name)
         run_ = found["dry_run"]
         if on_progress is not None:
-            on_progress(Progress(found["status"], run_["step"], run_["total_steps"] or 0))
+            on_progress(JobProgress(found["status"], run_["step"], run_["total_steps"] or 0))
         if found["finished_at"] is not None or found["status"] == "paused":
             return found
         time.sleep(_POLL_SECONDS)
@@ -244,7 +244,7 @@ def _show(store: Store, found: dict[str, Any], *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Progress], None] | None]:
+def _progress() -> Iterator[Callable[[JobProgress], None] | None]:
     """Show progress on standard error while a job runs; nothing where nobody looks."""
     if not sys.stderr.isatty():
         yield None
@@ -259,7 +259,7 @@ def _progress() -> Iterator[Callable[[Progress], None] | None]:
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task("starting", total=None)
 
-        def on_progress(now: Progress) -> None:
+        def on_progress(now: JobProgress) -> None:
             text = now.status.replace("_", " ")
             if now.total_steps:
                 text += f" · step {now.step:,}/{now.total_steps:,}"

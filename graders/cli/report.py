@@ -16,7 +16,7 @@ from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import OptionError
 from graders.reading import Reading
-from graders.report.finding import Finding, read_finding, read_json
+from graders.report.finding import Notice, read_finding, read_json
 from graders.report.html import build
 from graders.report.terminal import console, finding_view
 from graders.rows import Layout, find_source
@@ -119,7 +119,7 @@ def _grader(source: str, results: Path) -> Grader:
     return Grader(load_source(source, dialect=reading.dialect), reading=reading)
 
 
-def _layout(finding: Finding, item_path: str | None, sample_path: str | None) -> Layout:
+def _layout(finding: Notice, item_path: str | None, sample_path: str | None) -> Layout:
     """Return where item and sample stand: as is said, else as they were scored."""
     options = finding.manifest.get("options", {})
     said = Layout.parse(item_path or "item", sample_path or "sample")

@@ -16,7 +16,7 @@ from graders.cli.option import data_dir_option, flags, flags_of, python_options,
 from graders.cli.output import say
 from graders.errors import OptionError, UnavailableError
 from graders.privacy import close_to_others, private_file, private_folder
-from graders.server.option import Limits, ServeOptions, is_loopback
+from graders.server.option import RequestLimits, ServeOptions, is_loopback
 from graders.wire.endpoint import secret_of
 
 __all__ = ["serve"]
@@ -55,7 +55,7 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     metavar="NAME",
     help="Another name by which this server is called; may be given several times.",
 )
-@flags_of("limits", Limits)
+@flags_of("limits", RequestLimits)
 @flags(ServeOptions, "processes", "jobs")
 @click.option(
     "--log-format",

@@ -2,14 +2,14 @@
 
 from graders.jobs.option import RunOptions
 from graders.jobs.request import JobRequest
-from graders.jobs.run import Progress, run_job
+from graders.jobs.run import JobProgress, run_job
 from graders.jobs.store import Store, default_data_dir
 from graders.wire.error import ApiError
 
 __all__ = [
     "ApiError",
+    "JobProgress",
     "JobRequest",
-    "Progress",
     "RunOptions",
     "Store",
     "default_data_dir",

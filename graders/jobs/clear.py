@@ -15,7 +15,7 @@ from graders.jobs.job import FINISHED
 from graders.jobs.store import Store
 from graders.wire.error import ApiError
 
-__all__ = ["KINDS", "Kept", "Kind", "kept", "remove"]
+__all__ = ["KINDS", "KeptItem", "Kind", "kept", "remove"]
 
 Kind = Literal["files", "results", "jobs"]
 KINDS: Final[tuple[Kind, ...]] = ("files", "results", "jobs")
@@ -24,7 +24,7 @@ _IDLE: Final = 2 * 3600.0  # Seconds after which parts of an upload cannot be co
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptItem:
     """One thing that a store keeps.
 
     Attributes:
@@ -44,26 +44,28 @@ class Kept:
     needed: bool
 
 
-def kept(store: Store) -> Iterator[Kept]:
+def kept(store: Store) -> Iterator[KeptItem]:
     """Yield everything a store keeps, the oldest of each kind first."""
     with store.database.reading() as base:
         for row in base.execute("SELECT * FROM file WHERE NOT gone ORDER BY place").fetchall():
             kind: Kind = "results" if row["purpose"] == RESULTS else "files"
             needed = user_of(base, row["id"]) is not None
-            yield Kept(kind, row["id"], row["filename"], row["bytes"], row["created_at"], needed)
+            yield KeptItem(
+                kind, row["id"], row["filename"], row["bytes"], row["created_at"], needed
+            )
         for row in base.execute("SELECT * FROM job ORDER BY place").fetchall():
             at = row["finished_at"] or row["created_at"]
-            yield Kept("jobs", row["id"], row["status"], 0, at, row["status"] not in FINISHED)
+            yield KeptItem("jobs", row["id"], row["status"], 0, at, row["status"] not in FINISHED)
     with contextlib.suppress(OSError):
         for place in sorted((store.folder / "uploads").iterdir()):
             with contextlib.suppress(OSError):
                 at = place.stat().st_mtime
                 size = sum(part.stat().st_size for part in place.iterdir())
                 needed = time.time() - at < _IDLE
-                yield Kept("files", place.name, "(an upload in parts)", size, int(at), needed)
+                yield KeptItem("files", place.name, "(an upload in parts)", size, int(at), needed)
 
 
-def remove(store: Store, things: Sequence[Kept]) -> list[Kept]:
+def remove(store: Store, things: Sequence[KeptItem]) -> list[KeptItem]:
     """Take these away and return those that are gone; what is needed meanwhile stays."""
     gone = [one for one in things if not one.needed and _remove(store, one)]
     if any(one.kind == "jobs" for one in gone):
@@ -72,7 +74,7 @@ def remove(store: Store, things: Sequence[Kept]) -> list[Kept]:
     return gone
 
 
-def _remove(store: Store, one: Kept) -> bool:
+def _remove(store: Store, one: KeptItem) -> bool:
     try:
         if one.kind == "jobs":
             return _remove_job(store, one.id)

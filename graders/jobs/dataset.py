@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Self
 from graders import jsontext
 from graders.files.disk import unusable
 
-__all__ = ["OWN_FIELDS", "ChangedError", "Dataset", "LineError", "Row"]
+__all__ = ["OWN_FIELDS", "ChangedError", "Dataset", "JobRow", "LineError"]
 
 OWN_FIELDS: Final = ("sample", "samples")
 """Fields in which a row records rollouts. No grader sees them as part of `item`."""
@@ -37,7 +37,7 @@ class LineError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JobRow:
     """One row.
 
     Attributes:
@@ -132,7 +132,7 @@ class Dataset:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def row(self, index: int) -> Row:
+    def row(self, index: int) -> JobRow:
         """Return a row.
 
         Raises:
@@ -147,7 +147,7 @@ class Dataset:
         if _digest(line) != self._digests[at : at + _DIGEST]:
             raise ChangedError(f"the content of {self.name} was changed while the job ran")
         value = jsontext.decode(line.strip().removeprefix(b"\xef\xbb\xbf"))
-        return Row(self._lines[index], *_parts(value))
+        return JobRow(self._lines[index], *_parts(value))
 
     def line(self, index: int) -> int:
         """Return the 1-based line of a row."""

@@ -18,23 +18,23 @@ from graders.jobs.dataset import ChangedError
 from graders.jobs.grading import Grading
 from graders.jobs.hyperparameter import Resolved, resolve
 from graders.jobs.job import encoded, say
-from graders.jobs.ledger import TRAIN, VALID, Ledger
+from graders.jobs.journal import TRAIN, VALID, Journal
 from graders.jobs.metric import Counts, metrics, sentence, sub_graders
 from graders.jobs.option import RunOptions
 from graders.jobs.result import FILENAME, result_lines
 from graders.jobs.store import Store
 from graders.jobs.validation import Checked, RefusedError, check_files
-from graders.jobs.verdict import Measured, verdict
+from graders.jobs.verdict import MeasuredSteps, verdict
 from graders.models.rollout import Sampler
 from graders.wire.error import refused
 
-__all__ = ["DryRun", "Progress"]
+__all__ = ["DryRun", "JobProgress"]
 
 _KEPT_CHECKPOINTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class JobProgress:
     """How far a run is.
 
     Attributes:
@@ -59,7 +59,7 @@ class DryRun:
 
     Args:
         store: where the job is.
-        ledger: what is written down of it.
+        journal: what is written down of it.
         grader: its grader.
         options: how it is run.
         on_progress: told how far it is.
@@ -69,20 +69,20 @@ class DryRun:
     def __init__(
         self,
         store: Store,
-        ledger: Ledger,
+        journal: Journal,
         grader: Grader,
         options: RunOptions,
         *,
-        on_progress: Callable[[Progress], None],
+        on_progress: Callable[[JobProgress], None],
         stack: ExitStack,
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._journal = journal
         self._grader = grader
         self._options = options
         self._on_progress = on_progress
         self._stack = stack
-        self._method = ledger.request["method"]["reinforcement"]
+        self._method = journal.request["method"]["reinforcement"]
         self._graders = sub_graders(grader.plan)
         self._means: tuple[float | None, float | None] = (None, None)
         self._grading: Grading | None = None
@@ -102,13 +102,13 @@ class DryRun:
             raise RefusedError("file_changed", f"{error}; upload it again") from None
 
     def _run(self) -> None:
-        data = self._opened() if self._ledger.row()["validated"] else self._validate()
+        data = self._opened() if self._journal.row()["validated"] else self._validate()
         self._training, self._validation = data.training, data.validation
-        row = self._ledger.row()
+        row = self._journal.row()
         self._findings = [Finding(**one) for one in jsontext.decode(row["findings"])]
         self._resolved = Resolved(**jsontext.decode(row["resolved"]))
         both = (data.training, data.validation)
-        grading = Grading(self._ledger, self._grader, both, self._resolved, self._sampler())
+        grading = Grading(self._journal, self._grader, both, self._resolved, self._sampler())
         self._grading = grading
         self._begin()
         self._grade_steps(grading, row["step"])
@@ -116,7 +116,7 @@ class DryRun:
 
     def _opened(self) -> Checked:
         """Return the rows of a job that was validated by an earlier run."""
-        training, validation = self._ledger.files().values()
+        training, validation = self._journal.files().values()
         if training is None or validation is None:
             raise ChangedError("a file of the job is not in the store any more")
         data = Checked.opened(training, validation)
@@ -126,31 +126,31 @@ class DryRun:
         return data
 
     def _validate(self) -> Checked:
-        with self._ledger.change() as base:
+        with self._journal.change() as base:
             base.execute(
-                "UPDATE job SET status='validating_files' WHERE place=?", (self._ledger.place,)
+                "UPDATE job SET status='validating_files' WHERE place=?", (self._journal.place,)
             )
         self._tell("validating_files", 0)
-        loaded = load_source(self._ledger.request["body"])
-        files_ = self._ledger.files()
+        loaded = load_source(self._journal.request["body"])
+        files_ = self._journal.files()
         checked = check_files(files_, loaded, self._grader, self._options)
         self._stack.callback(checked.close)
         resolved = resolve(
             self._method["hyperparameters"], len(checked.training), self._options.rollout.samples,
             max(checked.validation.recorded, default=0),
         )  # fmt: skip
-        with self._ledger.change() as base:
+        with self._journal.change() as base:
             for remark in checked.remarks:
-                say(base, self._ledger.place, remark.message, level=remark.level, data=remark.data)
+                say(base, self._journal.place, remark.message, level=remark.level, data=remark.data)
             base.execute(
                 "UPDATE job SET status='queued', validated=1, hyperparameters=?, resolved=?,"
                 " total_steps=?, findings=? WHERE place=?",
                 (
                     encoded(resolved.shown), encoded(asdict(resolved)), resolved.total_steps,
-                    encoded([asdict(one) for one in checked.findings]), self._ledger.place,
+                    encoded([asdict(one) for one in checked.findings]), self._journal.place,
                 ),
             )  # fmt: skip
-            say(base, self._ledger.place, "Files validated, moving job to queued state")
+            say(base, self._journal.place, "Files validated, moving job to queued state")
         return checked
 
     def _sampler(self) -> Sampler | None:
@@ -159,24 +159,24 @@ class DryRun:
             return None
         if self._options.rollout.url is None:
             raise refused(
-                f"rows of the job {self._ledger.name} record no rollouts: name the server that "
+                f"rows of the job {self._journal.name} record no rollouts: name the server that "
                 "answers them (--rollout-url)",
                 code="missing_rollouts",
             )
-        sampler = Sampler(self._options.rollout, self._ledger.request["model"])
+        sampler = Sampler(self._options.rollout, self._journal.request["model"])
         self._stack.callback(sampler.close)
         return sampler
 
     def _begin(self) -> None:
-        with self._ledger.change() as base:
+        with self._journal.change() as base:
             row = base.execute(
-                "SELECT begun_at FROM job WHERE place=?", (self._ledger.place,)
+                "SELECT begun_at FROM job WHERE place=?", (self._journal.place,)
             ).fetchone()
             if row["begun_at"] is None:
-                say(base, self._ledger.place, "Fine-tuning job started")
+                say(base, self._journal.place, "Fine-tuning job started")
             base.execute(
                 "UPDATE job SET status='running', begun_at=coalesce(begun_at, ?) WHERE place=?",
-                (int(time.time()), self._ledger.place),
+                (int(time.time()), self._journal.place),
             )
 
     # Steps.
@@ -219,7 +219,7 @@ class DryRun:
             )
 
     def _first_message(self, code: str) -> str:
-        for one in self._ledger.every():
+        for one in self._journal.every():
             for failure in one.body["failures"]:
                 if failure["code"] == code:
                     return str(failure["message"])
@@ -231,8 +231,8 @@ class DryRun:
         """Write a step down with its event and, after an evaluation, its checkpoint."""
         total, (train, valid) = self._resolved.total_steps, sides
         says = sentence(step, total, train, valid)
-        with self._ledger.change() as base:
-            place = self._ledger.place
+        with self._journal.change() as base:
+            place = self._journal.place
             base.execute(
                 "INSERT INTO step VALUES (?, ?, ?, ?)",
                 (place, step, train.mean, None if valid is None else valid.mean),
@@ -247,7 +247,7 @@ class DryRun:
 
     def _check_in(self, base: Any, step: int, train: Counts, valid: Counts) -> None:
         """Enter a checkpoint, and keep the best three by their evaluations."""
-        place = self._ledger.place
+        place = self._journal.place
         figures = {
             "step": step,
             "train_mean_reward": train.mean,
@@ -279,32 +279,32 @@ class DryRun:
         say(base, place, says, data={"step": step})
 
     def _checkpoint(self, step: int) -> str:
-        request = self._ledger.request
+        request = self._journal.request
         model, suffix = (
             "".join(
                 one if one.isascii() and (one.isalnum() or one in "._:-") else "-" for one in text
             )
             for text in (request["model"].removeprefix("ft:"), request["suffix"] or "none")
         )
-        own = self._ledger.name.removeprefix("ftjob-")
+        own = self._journal.name.removeprefix("ftjob-")
         return f"ft:{model}:dry-run:{suffix}:no-weights-{own}:ckpt-step-{step}"
 
     # The end.
 
     def _finish(self) -> None:
         """Write the results file and let the job succeed, with its verdict."""
-        self._ledger.check()
-        measured = Measured.of(self._ledger.every())
+        self._journal.check()
+        measured = MeasuredSteps.of(self._journal.every())
         data = (self._training, self._validation)
         judged = verdict(
-            measured, self._ledger.steps(), self._resolved, findings=self._findings,
+            measured, self._journal.steps(), self._resolved, findings=self._findings,
             models=self._models(), rows=(len(data[0]), len(data[1])),
         )  # fmt: skip
-        pieces = result_lines(self._ledger, self._shown(), judged, data)
-        place = self._ledger.place
+        pieces = result_lines(self._journal, self._shown(), judged, data)
+        place = self._journal.place
         with (
             self._store.files.written(pieces) as (name, size, digest),
-            self._ledger.change() as base,
+            self._journal.change() as base,
         ):
             files.insert(
                 base, name, filename=FILENAME, purpose=files.RESULTS, size=size, digest=digest
@@ -331,16 +331,17 @@ class DryRun:
         judges = {
             f"judge of {one.name}": one.model for one in self._graders if one.model is not None
         }
-        return {"base model": self._ledger.request["model"], **judges}
+        return {"base model": self._journal.request["model"], **judges}
 
     def _shown(self) -> dict[str, Any]:
         """Return what the first line of the results file says of the job."""
         digests = {
-            use: None if file is None else file.sha256 for use, file in self._ledger.files().items()
+            use: None if file is None else file.sha256
+            for use, file in self._journal.files().items()
         }
         method = {**self._method, "hyperparameters": self._resolved.shown}
         return {
-            "model": self._ledger.request["model"],
+            "model": self._journal.request["model"],
             "method": {"type": "reinforcement", "reinforcement": method},
             "sha256": digests,
             "weights_trained": False,
@@ -350,4 +351,4 @@ class DryRun:
         grading = self._grading
         done = 0 if grading is None else grading.done
         total = 0 if grading is None else self._resolved.total_steps
-        self._on_progress(Progress(status, step, total, done, *self._means))
+        self._on_progress(JobProgress(status, step, total, done, *self._means))

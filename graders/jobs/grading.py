@@ -1,6 +1,6 @@
 """Grading some rows of a job: which samples are wanted, what a model answers, what graders say.
 
-Whatever was graded or answered before is taken from the ledger.
+Whatever was graded or answered before is taken from the journal.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from graders.api import Grader
 from graders.grade import Grade
-from graders.jobs.dataset import Dataset, Row
+from graders.jobs.dataset import Dataset, JobRow
 from graders.jobs.hyperparameter import Resolved
-from graders.jobs.ledger import RECORDED, TRAIN, VALID, Graded, Key, Ledger
+from graders.jobs.journal import RECORDED, TRAIN, VALID, Journal, SampleKey, StoredGrade
 from graders.jobs.metric import Counts
 from graders.models.rollout import Ask, Rollout, Sampler, prompt_of, seed_of
 
@@ -32,7 +32,7 @@ class Grading:
     """Grades rows of one job.
 
     Args:
-        ledger: where grades and answers are kept.
+        journal: where grades and answers are kept.
         grader: grades.
         data: the training and the validation rows.
         resolved: how many samples a row has.
@@ -45,19 +45,19 @@ class Grading:
 
     def __init__(
         self,
-        ledger: Ledger,
+        journal: Journal,
         grader: Grader,
         data: tuple[Dataset, Dataset],
         resolved: Resolved,
         sampler: Sampler | None,
     ) -> None:
-        self._ledger = ledger
+        self._journal = journal
         self._grader = grader
         self._data = data
         self._resolved = resolved
         self._sampler = sampler
-        self._method = ledger.request["method"]["reinforcement"]
-        self._answered = ledger.row()["step"] > 0
+        self._method = journal.request["method"]["reinforcement"]
+        self._answered = journal.row()["step"] > 0
         self._recorded_valid: Counts | None = None
         self.done = 0
         self.sampling = 0.0
@@ -78,17 +78,17 @@ class Grading:
         if split == VALID and self._recorded_valid is not None:
             return self._recorded_valid
         wanted, draws = self._wanted(split, draw, rows), (RECORDED, draw)
-        known = self._ledger.keys(split, draws, rows)
+        known = self._journal.keys(split, draws, rows)
         missing = [key for key in wanted if key not in known]
         for at in range(0, len(missing), _CHUNK):
-            self._ledger.check()
+            self._journal.check()
             self._grade(missing[at : at + _CHUNK])
-        counts = Counts.of(self._ledger.graded(split, draws, rows))
+        counts = Counts.of(self._journal.graded(split, draws, rows))
         if split == VALID and all(key.draw == RECORDED for key in wanted):
             self._recorded_valid = counts  # Every evaluation gives the same.
         return counts
 
-    def _wanted(self, split: int, draw: int, rows: range) -> list[Key]:
+    def _wanted(self, split: int, draw: int, rows: range) -> list[SampleKey]:
         """Return the samples of some rows: those that are recorded, or so many of a model."""
         data = self._data[split]
         wanted = []
@@ -101,16 +101,16 @@ class Grading:
             else:
                 count = self._resolved.asked_of_a_validation_row
             of = RECORDED if recorded else draw
-            wanted += [Key(split, of, line, sample) for sample in range(count)]
+            wanted += [SampleKey(split, of, line, sample) for sample in range(count)]
         return wanted
 
-    def _grade(self, keys: Sequence[Key]) -> None:
+    def _grade(self, keys: Sequence[SampleKey]) -> None:
         """Grade a few samples and write the grades down."""
         data = self._data[keys[0].split]
         rows = {line: data.row(line) for line in {key.line for key in keys}}
         answers = self._answers(keys, rows)
-        ready: list[tuple[Key, Any]] = []
-        grades: list[Graded] = []
+        ready: list[tuple[SampleKey, Any]] = []
+        grades: list[StoredGrade] = []
         for key in keys:
             row = rows[key.line]
             if key.draw == RECORDED:
@@ -118,7 +118,7 @@ class Grading:
             elif answers[key].sample is not None:
                 ready.append((key, answers[key].sample))
             else:
-                grades.append(Graded(key, None, _unanswered(row, answers[key]), 0.0))
+                grades.append(StoredGrade(key, None, _unanswered(row, answers[key]), 0.0))
         self._keep(grades)
         if self._grader.plan.asks_servers:
             self._grade_each(ready, rows, answers)
@@ -127,17 +127,17 @@ class Grading:
 
     def _grade_each(
         self,
-        ready: Sequence[tuple[Key, Any]],
-        rows: Mapping[int, Row],
-        answers: Mapping[Key, Rollout],
+        ready: Sequence[tuple[SampleKey, Any]],
+        rows: Mapping[int, JobRow],
+        answers: Mapping[SampleKey, Rollout],
     ) -> None:
         """Grade side by side, and write each grade down as it comes: judges are paid for."""
 
-        def grade(key: Key, sample: Any) -> Graded:
+        def grade(key: SampleKey, sample: Any) -> StoredGrade:
             row = rows[key.line]
             found = self._grader.grade(row.item, sample)
             body = _body(row, found, answers.get(key))
-            return Graded(key, found.reward, body, found.execution_time)
+            return StoredGrade(key, found.reward, body, found.execution_time)
 
         with ThreadPoolExecutor(_CHUNK, "graders-job") as threads:
             waiting = [threads.submit(grade, *one) for one in ready]
@@ -152,9 +152,9 @@ class Grading:
 
     def _grade_together(
         self,
-        ready: Sequence[tuple[Key, Any]],
-        rows: Mapping[int, Row],
-        answers: Mapping[Key, Rollout],
+        ready: Sequence[tuple[SampleKey, Any]],
+        rows: Mapping[int, JobRow],
+        answers: Mapping[SampleKey, Rollout],
     ) -> None:
         began = time.perf_counter()
         pairs = [{"item": rows[key.line].item, "sample": sample} for key, sample in ready]
@@ -162,48 +162,50 @@ class Grading:
         each = (time.perf_counter() - began) / len(ready)
         self._keep(
             [
-                Graded(key, one.reward, _body(rows[key.line], one, answers.get(key)), each)
+                StoredGrade(key, one.reward, _body(rows[key.line], one, answers.get(key)), each)
                 for (key, _), one in zip(ready, found, strict=True)
             ]
         )
 
-    def _keep(self, grades: Sequence[Graded]) -> None:
-        self._ledger.keep_grades(grades)
+    def _keep(self, grades: Sequence[StoredGrade]) -> None:
+        self._journal.keep_grades(grades)
         self.done += len(grades)
 
-    def _answers(self, keys: Sequence[Key], rows: Mapping[int, Row]) -> dict[Key, Rollout]:
+    def _answers(
+        self, keys: Sequence[SampleKey], rows: Mapping[int, JobRow]
+    ) -> dict[SampleKey, Rollout]:
         """Return a model's answers; those that are not there yet are asked for."""
         asked = [key for key in keys if key.draw != RECORDED]
         if not asked or self._sampler is None:
             return {}
-        known = self._ledger.rollouts(asked)
+        known = self._journal.rollouts(asked)
         began = time.monotonic()
-        seed = self._ledger.request["seed"]
+        seed = self._journal.request["seed"]
         asks = [
             Ask(key, prompt_of(rows[key.line].item, self._method, seed_of(seed, key)))
             for key in asked
             if key not in known
         ]
-        lost: dict[Key, Rollout] = {}
+        lost: dict[SampleKey, Rollout] = {}
 
         def keep(key: tuple[int, ...], one: Rollout) -> None:
             if one.lost:
-                lost[Key(*key)] = one
+                lost[SampleKey(*key)] = one
             else:
-                self._ledger.keep_rollout(Key(*key), one)
+                self._journal.keep_rollout(SampleKey(*key), one)
 
         self._sampler.sample(asks, keep)
         if lost and len(lost) == len(asks) and self._answered:
             # It did answer before: whoever brings it up again need not begin anew.
             raise OutageError(next(iter(lost.values())).message)
         for key, one in lost.items():
-            self._ledger.keep_rollout(key, one)
+            self._journal.keep_rollout(key, one)
         self._answered = self._answered or len(lost) < len(asks)
         self.sampling += time.monotonic() - began
-        return self._ledger.rollouts(asked)
+        return self._journal.rollouts(asked)
 
 
-def _body(row: Row, grade: Grade, rollout: Rollout | None) -> dict[str, Any]:
+def _body(row: JobRow, grade: Grade, rollout: Rollout | None) -> dict[str, Any]:
     """Return what is kept of a grade beside its reward."""
     body = {name: value for name, value in grade.to_dict().items() if name != "reward"}
     body["line"] = row.line
@@ -212,7 +214,7 @@ def _body(row: Row, grade: Grade, rollout: Rollout | None) -> dict[str, Any]:
     return body
 
 
-def _unanswered(row: Row, rollout: Rollout) -> dict[str, Any]:
+def _unanswered(row: JobRow, rollout: Rollout) -> dict[str, Any]:
     """Return what is kept of a prompt that got no answer."""
     failure = {"code": rollout.code, "message": rollout.message, "where": ""}
     body: dict[str, Any] = {

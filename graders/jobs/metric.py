@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graders.hosted import FLAG_OF_CODE
-from graders.jobs.ledger import Graded
+from graders.jobs.journal import StoredGrade
 from graders.plan import Plan
 
 __all__ = ["Counts", "SubGrader", "metrics", "sentence", "sub_graders"]
@@ -78,7 +78,7 @@ class Counts:
     sampled: dict[str, list[int]] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def add(self, one: Graded) -> None:
+    def add(self, one: StoredGrade) -> None:
         """Add a grade."""
         self.rollouts += 1
         self.seconds += one.seconds
@@ -103,7 +103,7 @@ class Counts:
             tokens.update({kind: usage.get(kind, 0) for kind in _TOKENS})
 
     @classmethod
-    def of(cls, grades: Iterable[Graded]) -> Counts:
+    def of(cls, grades: Iterable[StoredGrade]) -> Counts:
         """Return the sums over grades."""
         counts = cls()
         for one in grades:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from graders import jsontext
 from graders.jobs.dataset import Dataset
-from graders.jobs.ledger import RECORDED, TRAIN, Graded, Ledger
+from graders.jobs.journal import RECORDED, TRAIN, Journal, StoredGrade
 
 __all__ = ["FILENAME", "result_lines"]
 
@@ -20,7 +20,7 @@ _PIECE: Final = 1 << 20
 
 
 def result_lines(
-    ledger: Ledger,
+    journal: Journal,
     shown: Mapping[str, Any],
     verdict: Mapping[str, Any],
     data: tuple[Dataset, Dataset],
@@ -28,14 +28,14 @@ def result_lines(
     """Yield the file in pieces.
 
     Args:
-        ledger: what was graded.
+        journal: what was graded.
         shown: what stands in the first line.
         verdict: what stands in the last.
         data: the training and the validation rows.
     """
     piece: list[bytes] = []
     size = 0
-    for entry in _entries(ledger, shown, verdict, data):
+    for entry in _entries(journal, shown, verdict, data):
         line = jsontext.encode(entry) + b"\n"
         piece.append(line)
         size += len(line)
@@ -46,23 +46,23 @@ def result_lines(
 
 
 def _entries(
-    ledger: Ledger,
+    journal: Journal,
     shown: Mapping[str, Any],
     verdict: Mapping[str, Any],
     data: tuple[Dataset, Dataset],
 ) -> Iterator[dict[str, Any]]:
     yield {"kind": "job", **shown}
-    for step, train, valid in ledger.steps():
+    for step, train, valid in journal.steps():
         yield {
             "kind": "step", "step": step, "train_mean_reward": train,
             "full_valid_mean_reward": valid,
         }  # fmt: skip
-    for one in ledger.every():
-        yield _rollout(ledger, one, data)
+    for one in journal.every():
+        yield _rollout(journal, one, data)
     yield {"kind": "verdict", **verdict}
 
 
-def _rollout(ledger: Ledger, one: Graded, data: tuple[Dataset, Dataset]) -> dict[str, Any]:
+def _rollout(journal: Journal, one: StoredGrade, data: tuple[Dataset, Dataset]) -> dict[str, Any]:
     key = one.key
     training = key.split == TRAIN
     found: dict[str, Any] = {
@@ -79,6 +79,6 @@ def _rollout(ledger: Ledger, one: Graded, data: tuple[Dataset, Dataset]) -> dict
         for name in ("sub_rewards", "failures", "replaced", "usage", "rollout_usage")
         if name in one.body
     }
-    if key.draw != RECORDED and (rollout := ledger.rollouts([key]).get(key)) is not None:
+    if key.draw != RECORDED and (rollout := journal.rollouts([key]).get(key)) is not None:
         found["output"] = rollout.sample
     return found

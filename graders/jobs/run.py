@@ -17,17 +17,17 @@ from graders.api import Grader
 from graders.config import load_source
 from graders.errors import GradersError
 from graders.files.disk import ENOUGH, has_room, unusable
-from graders.jobs.dry_run import DryRun, Progress
+from graders.jobs.dry_run import DryRun, JobProgress
 from graders.jobs.grading import OutageError
 from graders.jobs.job import FINISHED, encoded, say
-from graders.jobs.ledger import Ledger, StoppedError
+from graders.jobs.journal import JobStoppedError, Journal
 from graders.jobs.option import RunOptions
 from graders.jobs.store import Store
 from graders.jobs.validation import RefusedError, check_examples, findings_of
 from graders.jobs.verdict import refusal
 from graders.wire.error import ApiError, conflict
 
-__all__ = ["Progress", "fail_job", "run_job"]
+__all__ = ["JobProgress", "fail_job", "run_job"]
 
 _WAITS: Final = "The job waits for room on the disk"
 
@@ -36,7 +36,7 @@ def run_job(
     store: Store,
     name: str,
     options: RunOptions | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[JobProgress], None] | None = None,
     *,
     stopping: Callable[[], bool] = lambda: False,
     claimed: int | None = None,
@@ -61,9 +61,9 @@ def run_job(
             raise conflict(f"the job {name} is run by another process", code="job_is_run")
         status = store.jobs.get(name)["status"]
         if status not in FINISHED and status != "paused":
-            ledger = Ledger(store.database, name, store.folder / "files", stopping)
-            with _room(store, ledger):
-                _run(store, ledger, options or RunOptions(), on_progress or (lambda _: None))
+            journal = Journal(store.database, name, store.folder / "files", stopping)
+            with _room(store, journal):
+                _run(store, journal, options or RunOptions(), on_progress or (lambda _: None))
         job = store.jobs.get(name)
         claim.release(finished=job["status"] in FINISHED)
     return job
@@ -73,26 +73,26 @@ def fail_job(store: Store, name: str, code: str, message: str) -> None:
     """Let a job fail that cannot be run the way this process runs jobs."""
     with store.jobs.claim(name) as claim:
         if claim.held:
-            ledger = Ledger(store.database, name, store.folder / "files")
-            _failed(ledger, RefusedError(code, message))
+            journal = Journal(store.database, name, store.folder / "files")
+            _failed(journal, RefusedError(code, message))
 
 
 def _run(
-    store: Store, ledger: Ledger, options: RunOptions, on_progress: Callable[[Progress], None]
+    store: Store, journal: Journal, options: RunOptions, on_progress: Callable[[JobProgress], None]
 ) -> None:
     try:
-        if ledger.request["kind"] != "reinforcement":
-            on_progress(Progress("validating_files"))
-            _refuse_kind(ledger)
+        if journal.request["kind"] != "reinforcement":
+            on_progress(JobProgress("validating_files"))
+            _refuse_kind(journal)
             return
         with ExitStack() as stack:
-            loaded = load_source(ledger.request["body"])
+            loaded = load_source(journal.request["body"])
             try:
                 grader = Grader(
                     loaded, reading=options.reading, python=options.python, judge=options.judge
                 )
                 stack.callback(grader.close)
-                run = DryRun(store, ledger, grader, options, on_progress=on_progress, stack=stack)
+                run = DryRun(store, journal, grader, options, on_progress=on_progress, stack=stack)
                 try:
                     run.run()
                 except RefusedError as error:
@@ -103,66 +103,66 @@ def _run(
             except GradersError as error:
                 # The machine or the options lack what the grader needs: another try would, too.
                 raise RefusedError("grader_unavailable", str(error)) from None
-    except StoppedError:
+    except JobStoppedError:
         return
     except OutageError as error:
-        _paused(ledger, str(error))
+        _paused(journal, str(error))
     except RefusedError as error:
-        _failed(ledger, error)
+        _failed(journal, error)
 
 
 @contextlib.contextmanager
-def _room(store: Store, ledger: Ledger) -> Iterator[None]:
+def _room(store: Store, journal: Journal) -> Iterator[None]:
     """Say among the job's events that it waits for room on the disk, and that it goes on."""
-    if store.jobs.last_event(ledger.name).startswith(_WAITS):
+    if store.jobs.last_event(journal.name).startswith(_WAITS):
         if not has_room(store.folder, ENOUGH):
             raise unusable(store.folder, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        with ledger.change() as base:
-            say(base, ledger.place, "There is room on the disk again: the job goes on")
+        with journal.change() as base:
+            say(base, journal.place, "There is room on the disk again: the job goes on")
     try:
         yield
     except ApiError as error:
         if error.status == 507:
             store.ballast.give_up()
-            with contextlib.suppress(ApiError, StoppedError), ledger.change() as base:
-                say(base, ledger.place, f"{_WAITS}: {error}", level="warn")
+            with contextlib.suppress(ApiError, JobStoppedError), journal.change() as base:
+                say(base, journal.place, f"{_WAITS}: {error}", level="warn")
         raise
 
 
-def _failed(ledger: Ledger, error: RefusedError) -> None:
+def _failed(journal: Journal, error: RefusedError) -> None:
     """Let the job fail, unless somebody was faster to pause or cancel it."""
     told = {"code": error.code, "message": str(error), "param": error.param}
     judged = refusal(error.code, str(error), error.findings)
-    with contextlib.suppress(StoppedError), ledger.change() as base:
+    with contextlib.suppress(JobStoppedError), journal.change() as base:
         for remark in error.remarks:
-            say(base, ledger.place, remark.message, level=remark.level, data=remark.data)
+            say(base, journal.place, remark.message, level=remark.level, data=remark.data)
         base.execute(
             "UPDATE job SET status='failed', finished_at=?, estimated_finish=NULL, error=?,"
             " verdict=? WHERE place=?",
-            (int(time.time()), encoded(told), encoded(judged), ledger.place),
+            (int(time.time()), encoded(told), encoded(judged), journal.place),
         )
         says = f"The job failed ({error.code}): {error}"
-        say(base, ledger.place, says, level="error", data={"error": told, "verdict": judged})
+        say(base, journal.place, says, level="error", data={"error": told, "verdict": judged})
 
 
-def _paused(ledger: Ledger, reason: str) -> None:
+def _paused(journal: Journal, reason: str) -> None:
     """Pause the job, unless somebody was faster to pause or cancel it."""
-    with contextlib.suppress(StoppedError), ledger.change() as base:
+    with contextlib.suppress(JobStoppedError), journal.change() as base:
         base.execute(
-            "UPDATE job SET status='paused', estimated_finish=NULL WHERE place=?", (ledger.place,)
+            "UPDATE job SET status='paused', estimated_finish=NULL WHERE place=?", (journal.place,)
         )
         says = f"The job was paused, for prompts get no answers any more ({reason}); resume it"
-        say(base, ledger.place, says, level="warn")
+        say(base, journal.place, says, level="warn")
 
 
-def _refuse_kind(ledger: Ledger) -> None:
+def _refuse_kind(journal: Journal) -> None:
     """Check the rows of a job that trains on answers, and say that it goes no further here.
 
     Raises:
         RefusedError: always.
     """
-    kind = ledger.request["kind"]
-    remarks = check_examples(ledger.files(), kind)
+    kind = journal.request["kind"]
+    remarks = check_examples(journal.files(), kind)
     raise RefusedError(
         "unsupported_method",
         f"the files are good for a {kind} job; only reinforcement jobs can be dry-run, for a {kind} "

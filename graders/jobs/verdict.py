@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from graders.inspection.lint import Finding
 from graders.jobs.hyperparameter import Resolved
-from graders.jobs.ledger import RECORDED, TRAIN, VALID, Graded
+from graders.jobs.journal import RECORDED, TRAIN, VALID, StoredGrade
 from graders.jobs.metric import Counts, token_usage
 from graders.models import retirement
 
-__all__ = ["MOST_PYTHON_ERRORS", "Measured", "refusal", "verdict"]
+__all__ = ["MOST_PYTHON_ERRORS", "MeasuredSteps", "refusal", "verdict"]
 
 MOST_PYTHON_ERRORS: Final = 0.1
 """The share of grades that may end in a python error before a job counts as failed. The service
@@ -26,7 +26,7 @@ _SHOWN_FINDINGS: Final = 100
 
 
 @dataclass(slots=True)
-class Measured:
+class MeasuredSteps:
     """Everything that was graded, summed up.
 
     Attributes:
@@ -51,14 +51,14 @@ class Measured:
     examples: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, grades: Iterable[Graded]) -> Measured:
+    def of(cls, grades: Iterable[StoredGrade]) -> MeasuredSteps:
         """Return the sums over all grades, which come in the order of their keys."""
         found = cls()
         for (split, _, _), group in groupby(grades, lambda one: one.key[:3]):
             found._add(split, list(group))
         return found
 
-    def _add(self, split: int, group: Sequence[Graded]) -> None:
+    def _add(self, split: int, group: Sequence[StoredGrade]) -> None:
         """Add the samples of one prompt."""
         side = self.train if split == TRAIN else self.valid
         for one in group:
@@ -116,7 +116,7 @@ def refusal(code: str, message: str, findings: Sequence[Finding] = ()) -> dict[s
 
 
 def verdict(
-    measured: Measured,
+    measured: MeasuredSteps,
     steps: Iterable[tuple[int, float | None, float | None]],
     resolved: Resolved,
     *,
@@ -177,7 +177,7 @@ def verdict(
     }
 
 
-def _reasons(measured: Measured, findings: Sequence[Finding]) -> Iterator[_Reason]:
+def _reasons(measured: MeasuredSteps, findings: Sequence[Finding]) -> Iterator[_Reason]:
     train, valid = measured.train, measured.valid
     graded, scored = train.graded + valid.graded, train.scored + valid.scored
     for one in findings:
@@ -209,7 +209,7 @@ def _reasons(measured: Measured, findings: Sequence[Finding]) -> Iterator[_Reaso
     yield from _signal_reasons(measured)
 
 
-def _signal_reasons(measured: Measured) -> Iterator[_Reason]:
+def _signal_reasons(measured: MeasuredSteps) -> Iterator[_Reason]:
     count = measured.train.scored
     if count > 1 and measured.lowest == measured.highest:
         yield _Reason(
@@ -237,7 +237,7 @@ def _signal_reasons(measured: Measured) -> Iterator[_Reason]:
         )  # fmt: skip
 
 
-def _failures(measured: Measured) -> list[dict[str, Any]]:
+def _failures(measured: MeasuredSteps) -> list[dict[str, Any]]:
     """Return how often what failed where, the most frequent first, each with the first such row."""
     both = measured.train.failures + measured.valid.failures
     return [
@@ -264,7 +264,7 @@ def curve(
     ]
 
 
-def _whole(measured: Measured, resolved: Resolved) -> dict[str, dict[str, int]]:
+def _whole(measured: MeasuredSteps, resolved: Resolved) -> dict[str, dict[str, int]]:
     """Return the judges' tokens of a whole job, where each epoch and evaluation grades anew."""
     more = {TRAIN: resolved.n_epochs - 1, VALID: resolved.evaluations - 1}
     found = token_usage(measured.train, measured.valid)

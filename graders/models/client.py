@@ -19,7 +19,7 @@ from graders.models.cache import ReplyCache, open_cache
 from graders.models.completion import read_completion
 from graders.models.local import LocalServer
 from graders.models.option import JudgeOptions
-from graders.wire.endpoint import Endpoint, resolve
+from graders.wire.endpoint import ServerAddress, resolve
 from graders.wire.exchange import Wire, WireError
 from graders.wire.fault import error_of_status, refused_in, refuses_form
 from graders.wire.loop import GivenUpError, Loop, all_or_none
@@ -263,7 +263,7 @@ class ChatClient:
             endpoint = (
                 self._endpoint
                 if local is None
-                else Endpoint(local.url, "", "local", self._endpoint.key, "bearer")
+                else ServerAddress(local.url, "", "local", self._endpoint.key, "bearer")
             )
             self._wire = Wire(
                 endpoint,

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from graders.calls import ChatError, ChatReply
 from graders.errors import shown
-from graders.wire.answer import Answer
-from graders.wire.endpoint import Key
+from graders.wire.answer import HttpAnswer
+from graders.wire.endpoint import ApiKey
 from graders.wire.fault import error_of_status
 from graders.wire.field import FieldError, message_of, refusal_of, text_of, typed, usage_of
 
@@ -19,7 +19,7 @@ _REASONING: Final = ("reasoning_content", "reasoning")
 """Where servers put what a model thought: not its answer."""
 
 
-def read_completion(answer: Answer, key: Key, longest: int, *, enforced: bool) -> ChatReply:
+def read_completion(answer: HttpAnswer, key: ApiKey, longest: int, *, enforced: bool) -> ChatReply:
     """Return the reply in an answer of status 200; its text has at most `longest` characters.
 
     An answer that has a field which is not what it has to be is an error, whatever else it says.
@@ -56,14 +56,14 @@ def read_completion(answer: Answer, key: Key, longest: int, *, enforced: bool) -
     return ChatReply(text, error, usage, model, enforced=enforced, seconds=answer.seconds)
 
 
-def bad_field(fault: FieldError, key: Key, details: str) -> ChatError:
+def bad_field(fault: FieldError, key: ApiKey, details: str) -> ChatError:
     """Return the error of an answer that has a field which is not what it has to be."""
     return ChatError(
         "server", f"the server's answer is not usable: {key.redact(str(fault))}", details
     )
 
 
-def _name(model: str, key: Key) -> str:
+def _name(model: str, key: ApiKey) -> str:
     name = shown(key.redact(model), 200)
     if name.startswith("/"):  # Some servers name the file, which is nobody else's business.
         name = name.rsplit("/", 1)[-1].removesuffix(".gguf")
@@ -71,7 +71,7 @@ def _name(model: str, key: Key) -> str:
 
 
 def _error(
-    choice: Mapping[str, Any], message: Mapping[str, Any], text: str, key: Key, details: str
+    choice: Mapping[str, Any], message: Mapping[str, Any], text: str, key: ApiKey, details: str
 ) -> ChatError | None:
     """Return why a choice is no answer, None where it is one."""
     finish = choice.get("finish_reason")

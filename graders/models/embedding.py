@@ -20,8 +20,8 @@ from graders.models import minilm, request
 from graders.models.cache import ReplyCache, open_cache
 from graders.models.completion import bad_field
 from graders.models.option import DEFAULT_EMBEDDING, JudgeOptions
-from graders.wire.answer import Answer
-from graders.wire.endpoint import Key, resolve
+from graders.wire.answer import HttpAnswer
+from graders.wire.endpoint import ApiKey, resolve
 from graders.wire.exchange import Wire, WireError
 from graders.wire.fault import error_of_status
 from graders.wire.field import FieldError, bad, typed, usage_of
@@ -239,7 +239,7 @@ class EmbedClient:
             self._keep(text, vector, found)
 
 
-def _details(answer: Answer, key: Key) -> str:
+def _details(answer: HttpAnswer, key: ApiKey) -> str:
     return key.redact(answer.body[:2000].decode(errors="replace"))
 
 

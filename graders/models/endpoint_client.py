@@ -23,8 +23,8 @@ from graders.calls import ChatError, EndpointCall, EndpointReply
 from graders.errors import UnavailableError, quoted, shown
 from graders.models.completion import bad_field
 from graders.models.option import JudgeOptions
-from graders.wire.answer import Answer
-from graders.wire.endpoint import Endpoint, Key
+from graders.wire.answer import HttpAnswer
+from graders.wire.endpoint import ApiKey, ServerAddress
 from graders.wire.exchange import Wire, WireError
 from graders.wire.fault import error_of_status
 from graders.wire.field import FieldError
@@ -42,7 +42,7 @@ _MOST_SERVERS: Final = 16
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
 
-class _Headers(Key):
+class _Headers(ApiKey):
     """The headers of one grader, never shown; whole values and variables in them are redacted."""
 
     __slots__ = ("_headers", "_secrets")
@@ -50,7 +50,7 @@ class _Headers(Key):
     def __init__(self, headers: Mapping[str, str], secrets: Mapping[str, str]) -> None:
         super().__init__("")
         self._headers = dict(headers)
-        self._secrets = [Key(value) for value in {*headers.values(), *secrets.values()}]
+        self._secrets = [ApiKey(value) for value in {*headers.values(), *secrets.values()}]
 
     def header(self, auth: object) -> dict[str, str]:  # noqa: ARG002
         """Return the headers."""
@@ -208,7 +208,7 @@ class EndpointClient:
             query = f"?{parts.query}" if parts.query else ""
             url = parts._replace(query="", fragment="").geturl()
             wire = Wire(
-                Endpoint(url, query, "other", headers, "bearer"),
+                ServerAddress(url, query, "other", headers, "bearer"),
                 concurrency=self.options.concurrency, deadline=self.options.deadline,
                 attempts=min(self.options.attempts, _TRIES), max_reply=_LONGEST,
                 pay_once=self.options.pay_once, stats=self.stats,
@@ -246,7 +246,7 @@ class EndpointClient:
         return _read(answer, server.key)
 
 
-def _read(answer: Answer, key: Key) -> EndpointReply:
+def _read(answer: HttpAnswer, key: ApiKey) -> EndpointReply:
     """Return what an answer says: `{"score": number}`, with whatever else beside it."""
     if answer.status >= 300:
         return EndpointReply(None, replace(error_of_status(answer, key), kind="server"))

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from graders.calls import ChatCall
 from graders.models.known import is_reasoning, refuses_effort
 from graders.models.option import ReplyForm
-from graders.wire.endpoint import Endpoint
+from graders.wire.endpoint import ServerAddress
 from graders.wire.refusal import CAPS
 
 __all__ = [
@@ -42,7 +42,7 @@ DEFAULT_TOKENS: Final = 4096
 _TOKENS: Final = "max_completions_tokens"
 
 
-def forms(endpoint: Endpoint, chosen: ReplyForm) -> tuple[Form, ...]:
+def forms(endpoint: ServerAddress, chosen: ReplyForm) -> tuple[Form, ...]:
     """Return the forms to try, best first."""
     if chosen != "auto":
         return (chosen,)
@@ -54,7 +54,7 @@ def forms(endpoint: Endpoint, chosen: ReplyForm) -> tuple[Form, ...]:
 
 
 def sampling(
-    endpoint: Endpoint, model: str, params: Mapping[str, Any]
+    endpoint: ServerAddress, model: str, params: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return sampling parameters under the API's names, and notes on what is left out.
 
@@ -101,7 +101,7 @@ def left_out(params: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
 
 
 def body(  # noqa: PLR0917
-    endpoint: Endpoint,
+    endpoint: ServerAddress,
     model: str,
     messages: Sequence[Mapping[str, Any]],
     schema_name: str,
@@ -128,7 +128,9 @@ def body(  # noqa: PLR0917
     return sent
 
 
-def spoken(endpoint: Endpoint, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def spoken(
+    endpoint: ServerAddress, messages: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
     """Return messages in roles the server knows: `developer` is a first-party word."""
     if endpoint.first_party:
         return list(messages)

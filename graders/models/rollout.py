@@ -17,8 +17,8 @@ from graders import jsontext
 from graders.models import RolloutOptions
 from graders.models.completion import bad_field
 from graders.models.request import spoken, words
-from graders.wire.answer import Answer
-from graders.wire.endpoint import Key, resolve
+from graders.wire.answer import HttpAnswer
+from graders.wire.endpoint import ApiKey, resolve
 from graders.wire.exchange import Wire, WireError
 from graders.wire.fault import error_of_status, refused_in
 from graders.wire.field import FieldError, message_of, text_of, tokens, typed, usage_of
@@ -174,7 +174,7 @@ class Sampler:
             self._loop, self._wire = None, None
 
 
-def read_rollout(answer: Answer, key: Key) -> Rollout:
+def read_rollout(answer: HttpAnswer, key: ApiKey) -> Rollout:
     """Return the sample in an answer of status 200.
 
     A refusal is what the model said. An answer cut off at its limit of tokens is none, nor is one

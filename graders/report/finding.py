@@ -17,11 +17,11 @@ from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.report.share import Moments, Shares
 
-__all__ = ["Finding", "read_finding", "read_json", "results_of"]
+__all__ = ["Notice", "read_finding", "read_json", "results_of"]
 
 
 @dataclass(slots=True)
-class Finding:
+class Notice:
     """What a file of results says.
 
     Attributes:
@@ -112,7 +112,7 @@ def read_finding(
     *,
     marks: Mapping[str, float | None] | None = None,
     summary: Mapping[str, Any] | None = None,
-) -> Finding:
+) -> Notice:
     """Return what a file of results says.
 
     Args:
@@ -123,7 +123,7 @@ def read_finding(
     Raises:
         RowsError: it cannot be read, or holds no results.
     """
-    found = Finding(path, summary=summary or {}, judged_flips=marks is not None)
+    found = Notice(path, summary=summary or {}, judged_flips=marks is not None)
     beside = path.resolve()
     beside = beside.with_name(beside.name.removesuffix(".partial"))
     found.manifest = read_manifest(manifest_of(beside)) or {}
@@ -161,7 +161,7 @@ def results_of(path: Path) -> Iterator[list[Result]]:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _check(found: Finding, path: Path, read: int) -> None:
+def _check(found: Notice, path: Path, read: int) -> None:
     """Say where a file breaks off: its figures are of the rows before that."""
     size = path.stat().st_size
     rows = found.tally.rows
@@ -189,7 +189,7 @@ def _columns(results: Sequence[Result], keys: Sequence[str]) -> list[list[float]
     return rows
 
 
-def _place(found: Finding, results: Sequence[Result]) -> None:
+def _place(found: Notice, results: Sequence[Result]) -> None:
     names = {code: place for place, code in enumerate(found.code_names)}
     for one in results:
         failures = one.body["failures"] or one.body.get("replaced", ())

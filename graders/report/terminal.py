@@ -15,7 +15,7 @@ from graders.batch.cost import Cost, SlowRow
 from graders.batch.tally import QUANTILES, Figures, Tally
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
-from graders.report.finding import Finding
+from graders.report.finding import Notice
 from graders.report.text import clean
 from graders.sandbox import LEVELS, MachineReport, promises
 
@@ -206,7 +206,7 @@ def _tally(
     return parts
 
 
-def finding_view(finding: Finding) -> RenderableType:
+def finding_view(finding: Notice) -> RenderableType:
     """Show what a file of results says."""
     kind = f" ({clean(finding.type)})" if finding.type else ""
     rows, shares = _rows(finding.tally.rows), finding.shares

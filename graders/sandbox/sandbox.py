@@ -25,19 +25,19 @@ from typing import Self
 from graders.calls import PythonCall, PythonError, PythonReply
 from graders.errors import OptionError
 from graders.sandbox import ground
+from graders.sandbox.driver import CallBatch, Driver
 from graders.sandbox.frame import ForgedError, load_fault, scanned
-from graders.sandbox.lane import Batch, Lane
 from graders.sandbox.level import probe, require
 from graders.sandbox.limits import ISOLATIONS, Isolation, Level, Limits
 from graders.sandbox.scratch import Scratch, sweep
 from graders.sandbox.source import unfit
 from graders.sandbox.stream import ask
-from graders.sandbox.tally import SlowCall, Stats, Tally
+from graders.sandbox.tally import CallTally, SlowCall, Stats
 from graders.sandbox.worker import (
     TURN_SECONDS,
     StartError,
-    Worker,
     WorkerLostError,
+    WorkerProcess,
     WorkerSettings,
 )
 
@@ -59,7 +59,7 @@ class _Source:
     checked: bool = False
     rows: int = 0
     out: int = 0
-    idle: list[Worker] = field(default_factory=list)
+    idle: list[WorkerProcess] = field(default_factory=list)
 
     @property
     def unchecked(self) -> bool:
@@ -119,7 +119,7 @@ class PythonSandbox:
         self._scratch: Scratch | None = None
         self._tasks = 0
         self._started = 0
-        self._tally = Tally()
+        self._tally = CallTally()
         self._closed = False
         self._owner = os.getpid()
         self._inherited: object = None
@@ -174,7 +174,7 @@ class PythonSandbox:
         if len(call.samples) != len(call.items):
             raise ValueError("samples and items must have the same length")
         known = self._source(call.source, call.image_tag)
-        batch = Batch(call, stop)
+        batch = CallBatch(call, stop)
         if call.samples:
             batch.stop = known.fault
             if batch.stop is None:
@@ -259,7 +259,7 @@ class PythonSandbox:
             if not known.out and not known.idle:
                 del self._sources[key]
 
-    def _examine(self, known: _Source, worker: Worker) -> None:
+    def _examine(self, known: _Source, worker: WorkerProcess) -> None:
         """Scan the source in the worker, once; leaves `known.fault` on a bad one."""
         answer = ask(worker, b"s", self.limits)
         if isinstance(answer, PythonError):
@@ -273,7 +273,7 @@ class PythonSandbox:
                 known.fault = PythonError("load", f"the source cannot be parsed: {error}")
         known.scanned = True
 
-    def _check(self, known: _Source, worker: Worker) -> None:
+    def _check(self, known: _Source, worker: WorkerProcess) -> None:
         answer = ask(worker, b"c", self.limits)
         if isinstance(answer, PythonError):
             known.fault = answer
@@ -288,7 +288,7 @@ class PythonSandbox:
 
     def _acquire(
         self, known: _Source, stop: threading.Event | None = None, *, wait: bool = True
-    ) -> Worker:
+    ) -> WorkerProcess:
         """Return an idle or a new worker for the source, who works until `stop` is set."""
         with self._change:
             while True:
@@ -315,7 +315,7 @@ class PythonSandbox:
                 self._change.notify_all()
             raise
 
-    def _begin(self, known: _Source, stop: threading.Event | None) -> Worker:
+    def _begin(self, known: _Source, stop: threading.Event | None) -> WorkerProcess:
         """Start, scan and prepare a worker. A load fault is left in `known.fault`."""
         with self._change:
             if self._scratch is None:
@@ -325,7 +325,7 @@ class PythonSandbox:
             scratch = self._scratch
             self._started += 1
             number = self._started
-        worker = Worker(self._settings(known, number), scratch, stop)
+        worker = WorkerProcess(self._settings(known, number), scratch, stop)
         try:
             if not known.scanned:
                 self._examine(known, worker)
@@ -359,9 +359,9 @@ class PythonSandbox:
             wrapper=probe().bubblewrap if self.level == "strong" else None,
         )
 
-    def _release(self, known: _Source, worker: Worker | None) -> None:
+    def _release(self, known: _Source, worker: WorkerProcess | None) -> None:
         """Take a worker back; keep it warm if there is room."""
-        extra: list[Worker] = []
+        extra: list[WorkerProcess] = []
         with self._change:
             known.out -= 1
             if worker is not None:
@@ -387,7 +387,7 @@ class PythonSandbox:
 
     # -- performing ------------------------------------------------------------------------
 
-    def _perform(self, known: _Source, batch: Batch) -> None:
+    def _perform(self, known: _Source, batch: CallBatch) -> None:
         helpers: list[threading.Thread] = []
         try:
             try:
@@ -395,7 +395,7 @@ class PythonSandbox:
             except StartError as error:
                 batch.stop = _start_error(error)
                 return
-            lane = self._lane(known, batch, worker)
+            driver = self._driver(known, batch, worker)
             try:
                 if known.unchecked and known.isolation == "row":
                     self._check(known, worker)
@@ -410,11 +410,11 @@ class PythonSandbox:
                     batch.stop = known.fault
                     return
                 helpers = self._helpers(known, batch)
-                lane.run()
+                driver.run()
                 if batch.unloadable:
                     known.fault = batch.stop
             finally:
-                self._release(known, lane.worker)
+                self._release(known, driver.worker)
         except BaseException:
             batch.cancel()
             raise
@@ -422,20 +422,20 @@ class PythonSandbox:
             for helper in helpers:
                 helper.join()
 
-    def _lane(self, known: _Source, batch: Batch, worker: Worker) -> Lane:
+    def _driver(self, known: _Source, batch: CallBatch, worker: WorkerProcess) -> Driver:
         def part() -> bool:
             """Give each row of this source a process from now on, unless `shared` was asked for."""
             if known.isolation != "shared":
                 known.isolation = "row"
             return known.isolation == "row"
 
-        def start() -> Worker:
+        def start() -> WorkerProcess:
             return self._begin(known, batch.stopped)
 
-        return Lane(batch, self.limits, start, worker, part, keep=self._keep)
+        return Driver(batch, self.limits, start, worker, part, keep=self._keep)
 
-    def _helpers(self, known: _Source, batch: Batch) -> list[threading.Thread]:
-        """Start more lanes where there are rows and workers for them."""
+    def _helpers(self, known: _Source, batch: CallBatch) -> list[threading.Thread]:
+        """Start more drivers where there are rows and workers for them."""
         rows = len(batch.replies)
         few = 16 if known.isolation == "row" else 64
         count = min(self.workers, (rows + few - 1) // few) - 1
@@ -447,17 +447,17 @@ class PythonSandbox:
             helper.start()
         return helpers
 
-    def _help(self, known: _Source, batch: Batch) -> None:
+    def _help(self, known: _Source, batch: CallBatch) -> None:
         try:
             worker = self._acquire(known, batch.stopped, wait=False)
         except (StartError, WorkerLostError):
-            return  # the first lane goes on alone, and meets the same error if it lasts
-        lane = self._lane(known, batch, worker)
+            return  # the first driver goes on alone, and meets the same error if it lasts
+        driver = self._driver(known, batch, worker)
         try:
             if known.fault is None:
-                lane.run()
+                driver.run()
         finally:
-            self._release(known, lane.worker)
+            self._release(known, driver.worker)
 
 
 def _close(reference: weakref.ref[PythonSandbox]) -> None:

@@ -1,6 +1,6 @@
 """A runner's two pipes as the engine uses them: rows going out, frames coming in, and a clock.
 
-Does: never blocks longer than it is told, whatever is at the other end. Does not: judge (see `lane`).
+Does: never blocks longer than it is told, whatever is at the other end. Does not: judge (see `driver`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from graders.calls import PythonError
 from graders.sandbox.blame import KILLED, death, hard_timeout
 from graders.sandbox.frame import ForgedError, Frames
 from graders.sandbox.limits import Limits
-from graders.sandbox.worker import TURN_SECONDS, Runner, Worker
+from graders.sandbox.worker import TURN_SECONDS, RunnerProcess, WorkerProcess
 
 __all__ = ["Stream", "ask", "frame_limit"]
 
@@ -26,7 +26,7 @@ _BYTES_A_SECOND: Final = 4e6
 class Stream:
     """A runner's two pipes, what is on its way in them, and its clock."""
 
-    def __init__(self, runner: Runner, frame_limit: int) -> None:
+    def __init__(self, runner: RunnerProcess, frame_limit: int) -> None:
         self.runner = runner
         self.frames = Frames(frame_limit)
         self.out = bytearray()
@@ -91,7 +91,7 @@ def frame_limit(limits: Limits) -> int:
     return (2 << 20) + 16 * limits.output_bytes
 
 
-def ask(worker: Worker, kind: bytes, limits: Limits) -> list[Any] | PythonError:
+def ask(worker: WorkerProcess, kind: bytes, limits: Limits) -> list[Any] | PythonError:
     """Return the one frame of a runner that is asked for a scan (`s`) or a check (`c`)."""
     stream = Stream(worker.fork(kind), frame_limit(limits))
     deadline = time.monotonic() + limits.load_seconds + limits.grace_seconds

@@ -11,7 +11,7 @@ from typing import Final
 from graders.calls import PythonReply
 from graders.sandbox.limits import Level
 
-__all__ = ["SlowCall", "Stats", "Tally", "total"]
+__all__ = ["CallTally", "SlowCall", "Stats", "total"]
 
 _SLOWEST: Final = 10
 
@@ -67,7 +67,7 @@ def total(found: Iterable[Stats]) -> Stats | None:
     )
 
 
-class Tally:
+class CallTally:
     """Counts replies; its owner keeps threads apart."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """One worker process as the engine sees it: start it, prepare it, fork runners, bury them, kill.
 
 Does: gives the worker an empty environment, no descriptors but one socket, and a session of its
-own; everything it says has a deadline. Does not: interpret rows or replies (see `lane`).
+own; everything it says has a deadline. Does not: interpret rows or replies (see `driver`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ from graders.sandbox.boot import command, environment
 from graders.sandbox.limits import Level, Limits
 from graders.sandbox.scratch import Scratch
 
-__all__ = ["TURN_SECONDS", "Runner", "StartError", "Worker", "WorkerLostError", "WorkerSettings"]
+__all__ = [
+    "TURN_SECONDS",
+    "RunnerProcess",
+    "StartError",
+    "WorkerLostError",
+    "WorkerProcess",
+    "WorkerSettings",
+]
 
 TURN_SECONDS: Final = 0.25
 """Whoever waits looks so often whether anybody still wants what it waits for."""
@@ -68,7 +75,7 @@ class WorkerSettings:
     wrapper: str | None
 
 
-class Runner:
+class RunnerProcess:
     """A child of the worker and our ends of its two pipes."""
 
     def __init__(self, number: int, data: int, reply: int) -> None:
@@ -84,7 +91,7 @@ class Runner:
         self.data = self.reply = -1
 
 
-class Worker:
+class WorkerProcess:
     """A keeper process that is started, locked down and has the source."""
 
     def __init__(
@@ -101,7 +108,7 @@ class Worker:
         self.stop = stop
         """Set when whoever this works for has gone; each batch brings its own."""
         self.kept: Any = None
-        """A runner that waits for the next batch; the lane's business but for its pipes."""
+        """A runner that waits for the next batch; the driver's business but for its pipes."""
         ours, theirs = socket.socketpair()
         self._socket = ours
         try:
@@ -223,7 +230,7 @@ class Worker:
         if self.stop is not None and self.stop.is_set():
             raise WorkerLostError("nobody waits for it any more")
 
-    # -- what a lane asks for --------------------------------------------------------------
+    # -- what a driver asks for --------------------------------------------------------------
 
     def prepare(self, isolation: str, imports: list[str], *, harmless: bool) -> None:
         """Compile the source and import what it imports; may take `load_seconds`.
@@ -242,12 +249,12 @@ class Worker:
         while self._hear(deadline)[0] != b"p":
             pass
 
-    def fork(self, kind: bytes) -> Runner:
+    def fork(self, kind: bytes) -> RunnerProcess:
         """Have a runner forked (c check, s scan, r run) and return our ends of its pipes."""
         self._count += 1
         theirs_data, ours_data = os.pipe()
         ours_reply, theirs_reply = os.pipe()
-        runner = Runner(self._count, ours_data, ours_reply)
+        runner = RunnerProcess(self._count, ours_data, ours_reply)
         try:
             payload = kind + struct.pack("<I", self._count)
             self._say(b"F", payload, (theirs_data, theirs_reply))
@@ -265,7 +272,7 @@ class Worker:
                 fcntl.fcntl(ours_data, fcntl.F_SETPIPE_SZ, 1 << 18)
         return runner
 
-    def discard(self, runner: Runner) -> None:
+    def discard(self, runner: RunnerProcess) -> None:
         """Have a runner killed and buried, without waiting for it."""
         runner.close()
         self._say(b"K", struct.pack("<I", runner.number) + b"k")
@@ -273,11 +280,11 @@ class Worker:
             self._hear(time.monotonic() + 5.0)
         self._ended.clear()
 
-    def hold(self, runner: Runner, *, held: bool) -> None:
+    def hold(self, runner: RunnerProcess, *, held: bool) -> None:
         """Have a runner stopped as long as it has nothing to do, or go on."""
         self._say(b"H", struct.pack("<I", runner.number) + (b"h" if held else b"g"))
 
-    def bury(self, runner: Runner, *, patient: bool) -> tuple[int, int]:
+    def bury(self, runner: RunnerProcess, *, patient: bool) -> tuple[int, int]:
         """Have a runner killed; return its exit status and what it had too much of, 0 for nothing.
 
         With `patient`, its pipe has ended and it gets a moment to die of what it dies of.

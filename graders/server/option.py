@@ -13,11 +13,11 @@ from graders.option import check, option
 from graders.sandbox import PythonOptions
 from graders.server.log import LogForm
 
-__all__ = ["Limits", "ServeOptions", "is_loopback"]
+__all__ = ["RequestLimits", "ServeOptions", "is_loopback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RequestLimits:
     """What one request, and all of them together, may take.
 
     Attributes:
@@ -102,7 +102,7 @@ class ServeOptions:
         metavar="PATH",
     )  # fmt: skip
     allowed_hosts: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
     processes: int | None = option(
         None, "Processes for metrics.  [default: the cores]", metavar="N", least=1
     )

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graders.program import program, settings
-from graders.server.desk import Answer, Elsewhere, Need, failed
+from graders.server.handler import Answer, Elsewhere, Need, failed
 from graders.server.option import ServeOptions
 from graders.server.worker import ANSWER, NUMBER, PING, REQUEST, STOP, TASKS, THREADS, unpack
 from graders.wire.error import ApiError

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from graders import jsontext
-from graders.server.option import Limits
+from graders.server.option import RequestLimits
 from graders.server.places import Places
 from graders.wire.error import ApiError
 
@@ -43,7 +43,7 @@ class Guarded(H11Protocol):
     """
 
     def __init__(
-        self, *, limits: Limits, places: Places, peer: str, trusted: bool, **settings: Any
+        self, *, limits: RequestLimits, places: Places, peer: str, trusted: bool, **settings: Any
     ) -> None:
         super().__init__(**settings)
         self.limits = limits

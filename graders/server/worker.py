@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 from graders import jsontext
 from graders.program import watch_parent
-from graders.server.desk import Answer, Desk, Elsewhere, Need, failed
+from graders.server.handler import Answer, Elsewhere, Handler, Need, failed
 from graders.server.log import Log
 from graders.wire.error import ApiError
 
@@ -62,19 +62,19 @@ def main() -> None:
     threading.Thread(target=watch_parent, args=(os.getppid(),), daemon=True).start()
     options, need = pickle.load(sys.stdin.buffer)  # noqa: S301  (from the process that started this one)
     _limit_memory(need)
-    desk = Desk(options, need)
+    handler = Handler(options, need)
     gc.freeze()
     try:
         with contextlib.suppress(BrokenPipeError):
-            _serve(desk, need, sys.stdin.buffer, answers)
+            _serve(handler, need, sys.stdin.buffer, answers)
     finally:
-        desk.close()
+        handler.close()
         with contextlib.suppress(OSError):
             answers.flush()
         os._exit(0)  # Nobody waits for threads that still ask a model.
 
 
-def _serve(desk: Desk, need: Need, asked: BinaryIO, answers: BinaryIO) -> None:
+def _serve(handler: Handler, need: Need, asked: BinaryIO, answers: BinaryIO) -> None:
     send = partial(_send, answers, threading.Lock())
     threading.stack_size(_STACK)
     pool = ThreadPoolExecutor(THREADS) if need == "models" else None
@@ -83,7 +83,7 @@ def _serve(desk: Desk, need: Need, asked: BinaryIO, answers: BinaryIO) -> None:
     def work(number: int, task: int, body: bytes) -> None:
         stop = stops[number]
         # Nobody reads the answer to a request that was over before its turn came.
-        answer = Answer(503) if stop.is_set() else _surely(desk, TASKS[task], body, stop)
+        answer = Answer(503) if stop.is_set() else _surely(handler, TASKS[task], body, stop)
         del stops[number]
         send(number, answer)
 
@@ -96,17 +96,17 @@ def _serve(desk: Desk, need: Need, asked: BinaryIO, answers: BinaryIO) -> None:
             if (stop := stops.get(*NUMBER.unpack(body))) is not None:
                 stop.set()
         elif pool is None:
-            send(number, _surely(desk, TASKS[task], body))
+            send(number, _surely(handler, TASKS[task], body))
         else:
             stops[number] = threading.Event()
             pool.submit(work, number, task, body)
 
 
 def _surely(
-    desk: Desk, task: str, body: bytes, stop: threading.Event | None = None
+    handler: Handler, task: str, body: bytes, stop: threading.Event | None = None
 ) -> Answer | Elsewhere:
     try:
-        return desk.answer(task, body, stop)
+        return handler.answer(task, body, stop)
     except RecursionError:
         return failed(ApiError(400, "something in the request nests too deeply"))
     except Exception as error:  # noqa: BLE001  (a fault of ours must not be every later request's)

@@ -10,7 +10,7 @@ from graders.api import Explanation, Grader, load
 from graders.plan import Plan
 from graders.suite.expectation import Expected, read_expected, read_failure
 from graders.suite.explain import explain_row
-from graders.suite.model import Row
+from graders.suite.model import SuiteRow
 from graders.suite.outcome import Shown
 
 __all__ = ["assert_reward"]
@@ -62,7 +62,9 @@ def assert_reward(
         problems.append(f"the row fails: {grade.failures[0]}")
     if problems:
         shown = Shown(
-            Row("the row", item, sample), explained, {key: str(one) for key, one in parts.items()}
+            SuiteRow("the row", item, sample),
+            explained,
+            {key: str(one) for key, one in parts.items()},
         )
         raise AssertionError("\n".join([*problems, "", *explain_row(plan, shown)]))
     return explained

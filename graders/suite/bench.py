@@ -11,7 +11,7 @@ from graders import jsontext
 from graders.api import Explanation, Grader
 from graders.suite.coverage import Coverage, CoveringPython
 from graders.suite.expectation import Expected
-from graders.suite.model import Case, Invariance, Ordering, Row, Suite, Test
+from graders.suite.model import Case, Invariance, Ordering, Suite, SuiteRow, Test
 from graders.suite.outcome import Outcome, Shown
 
 __all__ = ["Bench"]
@@ -74,7 +74,7 @@ class Bench:
             plan=self.grader.plan, seconds=time.perf_counter() - started, wrong=wrong,
         )  # fmt: skip
 
-    def grade(self, row: Row) -> Explanation:
+    def grade(self, row: SuiteRow) -> Explanation:
         """Return a row's grade and how it came about; equal rows are graded once."""
         key = jsontext.encode([row.item, row.sample])
         if key not in self._grades:

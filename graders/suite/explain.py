@@ -10,7 +10,7 @@ from graders.errors import quoted
 from graders.formula import Formula
 from graders.grade import Grade
 from graders.plan import Plan
-from graders.suite.model import Row
+from graders.suite.model import SuiteRow
 from graders.suite.outcome import Outcome, Shown
 
 __all__ = ["explain_outcome", "explain_row"]
@@ -74,7 +74,7 @@ def _sub_rewards(plan: Plan | None, shown: Shown) -> Iterator[str]:
     yield from _table([list(columns), *rows])
 
 
-def _inputs(plan: Plan, row: Row) -> Iterator[list[str]]:
+def _inputs(plan: Plan, row: SuiteRow) -> Iterator[list[str]]:
     """Yield what python graders see, which no template shows."""
     if any(leaf.sees_all for leaf in plan.leaves):
         for name, value in (("item", row.item), ("sample", row.sample)):

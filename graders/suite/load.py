@@ -22,7 +22,7 @@ from graders.suite.expectation import (
     read_expected,
     read_failure,
 )
-from graders.suite.model import Case, Invariance, Ordering, Row, Suite, Test
+from graders.suite.model import Case, Invariance, Ordering, Suite, SuiteRow, Test
 from graders.suite.option import OPTIONS, read_options
 
 __all__ = ["KEYS", "MAX_BYTES", "load_suite"]
@@ -109,7 +109,7 @@ class _Reader:
         self.default_item: Any = None
         self.default_sample: Any = None
         self.within = 0.0
-        self.cases: dict[str, Row] = {}
+        self.cases: dict[str, SuiteRow] = {}
 
     def fault(self, place: Place, message: str, code: str = "config_error") -> None:
         """Note a fault."""
@@ -273,7 +273,7 @@ class _Reader:
             margin=self._distance(value, "margin", place, 0.0),
         )  # fmt: skip
 
-    def _entry(self, value: Any, place: Place, item: Any = None) -> Row | None:
+    def _entry(self, value: Any, place: Place, item: Any = None) -> SuiteRow | None:
         """Return the row of a case by its name, or one written out."""
         if isinstance(value, Mapping):
             if not self._object(value, place, "row"):
@@ -309,11 +309,11 @@ class _Reader:
                 self.fault(place, f"{row.label}: the sample has no text that could be changed")
                 continue
             variants = [
-                Row(f"{row.label}, {what}", row.item, with_text(row.sample, other))
+                SuiteRow(f"{row.label}, {what}", row.item, with_text(row.sample, other))
                 for name in changes
                 for what, other in changed(text, name)
             ] + [
-                Row(f"{row.label}, paraphrase {index}", row.item, with_text(row.sample, other))
+                SuiteRow(f"{row.label}, paraphrase {index}", row.item, with_text(row.sample, other))
                 for index, other in enumerate(paraphrases, 1)
             ]
             pairs.append((row, tuple(variants)))
@@ -325,7 +325,7 @@ class _Reader:
             within=self._distance(value, "within", place, self.within),
         )  # fmt: skip
 
-    def _bases(self, value: Mapping[str, Any], place: Place) -> list[Row]:
+    def _bases(self, value: Mapping[str, Any], place: Place) -> list[SuiteRow]:
         of = value.get("of")
         if of is None:
             if "sample" not in value:
@@ -384,13 +384,13 @@ class _Reader:
 
     def _row(
         self, value: Mapping[str, Any], place: Place, label: str, shared: Any = _ABSENT
-    ) -> Row:
+    ) -> SuiteRow:
         base = self.default_item if shared is _ABSENT else shared
         item = self._merged(base, self._json(value.get("item"), (*place, "item")))
         sample = self.default_sample
         if "sample" in value:
             sample = self._sample(value["sample"], (*place, "sample"))
-        return Row(label, item, sample)
+        return SuiteRow(label, item, sample)
 
     @staticmethod
     def _merged(base: Any, item: Any) -> Any:

@@ -14,11 +14,11 @@ from graders.reading import Reading
 from graders.sandbox import PythonOptions
 from graders.suite.expectation import Expected, ExpectedFailure
 
-__all__ = ["Case", "Invariance", "Ordering", "Row", "Suite", "Test"]
+__all__ = ["Case", "Invariance", "Ordering", "Suite", "SuiteRow", "Test"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SuiteRow:
     """What is graded: an item and a sample, and what to call it."""
 
     label: str
@@ -44,7 +44,7 @@ class Case:
     name: str
     place: Place
     line: int
-    row: Row
+    row: SuiteRow
     reward: Expected | None = None
     sub_rewards: Mapping[str, Expected] = field(default_factory=dict)
     failure: ExpectedFailure | None = None
@@ -68,7 +68,7 @@ class Ordering:
     name: str
     place: Place
     line: int
-    rows: tuple[Row, ...]
+    rows: tuple[SuiteRow, ...]
     margin: float = 0.0
 
 
@@ -84,7 +84,7 @@ class Invariance:
     name: str
     place: Place
     line: int
-    pairs: tuple[tuple[Row, tuple[Row, ...]], ...]
+    pairs: tuple[tuple[SuiteRow, tuple[SuiteRow, ...]], ...]
     within: float = 0.0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from graders.api import Explanation
 from graders.plan import Plan
-from graders.suite.model import Case, Row, Test
+from graders.suite.model import Case, SuiteRow, Test
 
 __all__ = ["Outcome", "Shown"]
 
@@ -23,7 +23,7 @@ class Shown:
         expected: what was expected of each sub-reward, as text.
     """
 
-    row: Row
+    row: SuiteRow
     explained: Explanation
     expected: Mapping[str, str]
 

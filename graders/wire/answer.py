@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from graders.wire.endpoint import Key
+from graders.wire.endpoint import ApiKey
 from graders.wire.field import strict_json
 
-__all__ = ["Answer"]
+__all__ = ["HttpAnswer"]
 
 _KEPT = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer, whole.
 
     Attributes:
@@ -32,7 +32,7 @@ class Answer:
     location: str = ""
     seconds: float = 0.0
 
-    def text(self, key: Key, limit: int = _KEPT) -> str:
+    def text(self, key: ApiKey, limit: int = _KEPT) -> str:
         """Return the start of the body as text, without the key."""
         encoding = json.detect_encoding(self.body)
         return key.redact(self.body.decode(encoding, errors="replace"))[:limit]

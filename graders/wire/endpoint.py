@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from graders import jsontext
 from graders.errors import OptionError, UnavailableError, shown
 
-__all__ = ["LOCAL", "OPENAI_URL", "Endpoint", "Key", "base_url", "resolve", "secret_of"]
+__all__ = ["LOCAL", "OPENAI_URL", "ApiKey", "ServerAddress", "base_url", "resolve", "secret_of"]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 LOCAL: Final = "local"
@@ -23,7 +23,7 @@ _AZURE: Final = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservi
 _SHORTEST: Final = 6  # A shorter key is a word such as `none`, which texts may well hold.
 
 
-class Key:
+class ApiKey:
     """A key that is never shown: not by repr, not by str, not in a pickle."""
 
     __slots__ = ("_value",)
@@ -32,7 +32,7 @@ class Key:
         self._value = value
 
     def __repr__(self) -> str:
-        return "<Key>"
+        return "<ApiKey>"
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -59,7 +59,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ServerAddress:
     """A server, ready to be spoken to.
 
     Attributes:
@@ -73,7 +73,7 @@ class Endpoint:
     url: str
     query: str
     kind: Literal["openai", "azure", "local", "other"]
-    key: Key
+    key: ApiKey
     auth: Literal["bearer", "api-key"]
 
     @property
@@ -93,7 +93,7 @@ def resolve(
     auth: Literal["auto", "bearer", "api-key"] = "auto",
     *,
     offline: bool = False,
-) -> Endpoint:
+) -> ServerAddress:
     """Return the endpoint for an address.
 
     Args:
@@ -108,7 +108,7 @@ def resolve(
     """
     address = base_url(given)
     if address == LOCAL:
-        return Endpoint(LOCAL, "", "local", Key(""), "bearer")
+        return ServerAddress(LOCAL, "", "local", ApiKey(""), "bearer")
     try:
         parts = urlsplit(address)
         _ = parts.port
@@ -133,7 +133,7 @@ def resolve(
     kind: Literal["openai", "azure", "other"] = (
         "azure" if azure else "openai" if openai else "other"
     )
-    key = Key("") if offline else _key(key_file, azure=azure)
+    key = ApiKey("") if offline else _key(key_file, azure=azure)
     if not key and kind != "other" and not offline:
         name = "AZURE_OPENAI_API_KEY" if azure else "OPENAI_API_KEY"
         raise UnavailableError(
@@ -144,7 +144,7 @@ def resolve(
         ("api-key" if azure else "bearer") if auth == "auto" else auth
     )
     url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-    return Endpoint(url, f"?{parts.query}" if parts.query else "", kind, key, header)
+    return ServerAddress(url, f"?{parts.query}" if parts.query else "", kind, key, header)
 
 
 def secret_of(path: Path, called: str) -> str:
@@ -166,7 +166,7 @@ def secret_of(path: Path, called: str) -> str:
     return text
 
 
-def _key(key_file: Path | None, *, azure: bool) -> Key:
+def _key(key_file: Path | None, *, azure: bool) -> ApiKey:
     named = key_file or os.environ.get("OPENAI_API_KEY_FILE")
     if named:
         text = secret_of(Path(named), "key file")
@@ -178,4 +178,4 @@ def _key(key_file: Path | None, *, azure: bool) -> Key:
     if not text.isascii() or not (text.isprintable() and " " not in text):
         # The value itself must not stand in the message.
         raise OptionError("the key holds characters that no header can carry")
-    return Key(text)
+    return ApiKey(text)

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 from graders.calls import ChatError
 from graders.errors import UnavailableError, shown
 from graders.version import __version__
-from graders.wire.answer import Answer
-from graders.wire.endpoint import Endpoint
+from graders.wire.answer import HttpAnswer
+from graders.wire.endpoint import ServerAddress
 from graders.wire.fault import error_of_status, is_loading, is_out_of_money, refuses_form
 from graders.wire.gate import Gate
 from graders.wire.health import Health
@@ -93,7 +93,7 @@ class Wire:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: ServerAddress,
         *,
         concurrency: int,
         deadline: float,
@@ -119,7 +119,7 @@ class Wire:
         for pool in self._pools:
             await pool.aclose()
 
-    async def post(self, path: str, content: bytes) -> Answer:
+    async def post(self, path: str, content: bytes) -> HttpAnswer:
         """Return the answer to a request: of a success or of a 4xx, whole.
 
         Raises:
@@ -141,7 +141,7 @@ class Wire:
             finally:
                 # The place is free for others while this call waits.
                 self._gate.leave()
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, HttpAnswer):
                 return outcome
             wait, error = outcome.wait, outcome.error
             last = error
@@ -164,7 +164,7 @@ class Wire:
 
     async def _permitted(
         self, path: str, content: bytes, deadline: float, failed: int
-    ) -> Answer | _Again:
+    ) -> HttpAnswer | _Again:
         """Try, unless the server has been silent for so long that there is no point."""
         if failed and self._health.silent:
             raise WireError(self._health.error)
@@ -182,7 +182,7 @@ class Wire:
         finally:
             self._health.leave()
 
-    async def _try(self, path: str, content: bytes, deadline: float) -> Answer | _Again:
+    async def _try(self, path: str, content: bytes, deadline: float) -> HttpAnswer | _Again:
         """Return an answer, or after what to try again."""
         import httpx2  # noqa: PLC0415  (a third of a second that other graders need not pay)
 
@@ -206,7 +206,7 @@ class Wire:
                 self._health.heard(well=response.status_code < 500)
                 headers = response.headers
                 body = await self._read(response, whole=billed)
-                answer = Answer(
+                answer = HttpAnswer(
                     response.status_code, headers.get("content-type", ""), body,
                     headers.get("location", ""), time.monotonic() - started,
                 )  # fmt: skip
@@ -244,7 +244,7 @@ class Wire:
         message = f"the server cannot be reached ({reason})"
         return _Again(ChatError("unreachable", message), silent=not heard)
 
-    def _judged(self, answer: Answer, headers: Any) -> Answer | _Again:
+    def _judged(self, answer: HttpAnswer, headers: Any) -> HttpAnswer | _Again:
         """Return an answer to give to the caller, or after what to try again."""
         if answer.status == 429 and not is_out_of_money(answer):
             self._stats.limited += 1
@@ -327,7 +327,7 @@ async def _pieces(
             yield piece
 
 
-def _pools(endpoint: Endpoint, count: int) -> list[httpx2.AsyncClient]:
+def _pools(endpoint: ServerAddress, count: int) -> list[httpx2.AsyncClient]:
     try:
         import httpx2  # noqa: PLC0415
     except ImportError:
@@ -344,7 +344,7 @@ def _pools(endpoint: Endpoint, count: int) -> list[httpx2.AsyncClient]:
     return [_pool(endpoint, trusted) for _ in range(count)]
 
 
-def _pool(endpoint: Endpoint, trusted: ssl.SSLContext) -> httpx2.AsyncClient:
+def _pool(endpoint: ServerAddress, trusted: ssl.SSLContext) -> httpx2.AsyncClient:
     import httpx2  # noqa: PLC0415
 
     return httpx2.AsyncClient(

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from graders.calls import ChatError
 from graders.errors import shown
-from graders.wire.answer import Answer
-from graders.wire.endpoint import Key
+from graders.wire.answer import HttpAnswer
+from graders.wire.endpoint import ApiKey
 from graders.wire.refusal import Refusal, refusal_in
 
 __all__ = ["error_of_status", "is_loading", "is_out_of_money", "refused_in", "refuses_form"]
@@ -24,7 +24,7 @@ _HEAD: Final = 4000
 _TITLE: Final = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-def error_of_status(answer: Answer, key: Key) -> ChatError:
+def error_of_status(answer: HttpAnswer, key: ApiKey) -> ChatError:
     """Return the error of an answer that is no success."""
     details = answer.text(key)
     reason = shown(key.redact(" ".join(_said(answer, key).split())), 300)
@@ -36,7 +36,7 @@ def error_of_status(answer: Answer, key: Key) -> ChatError:
     return ChatError("server" if temporary else "request", says, details)
 
 
-def _fault(answer: Answer) -> Any:
+def _fault(answer: HttpAnswer) -> Any:
     """Return the part of an error's body that speaks of the error."""
     value = answer.json()
     if isinstance(value, list) and value:
@@ -44,7 +44,7 @@ def _fault(answer: Answer) -> Any:
     return value.get("error", value) if isinstance(value, dict) else value
 
 
-def _said(answer: Answer, key: Key) -> str:
+def _said(answer: HttpAnswer, key: ApiKey) -> str:
     fault = _fault(answer)
     if isinstance(fault, str):
         return fault
@@ -79,7 +79,7 @@ def _is_filtered(fault: Any) -> bool:
     return any(code in _FILTERS for code in codes)
 
 
-def _hint(answer: Answer, key: Key) -> str:
+def _hint(answer: HttpAnswer, key: ApiKey) -> str:
     if 300 <= answer.status < 400:
         place = f" to {shown(key.redact(answer.location), 200)}" if answer.location else ""
         return (
@@ -93,7 +93,7 @@ def _hint(answer: Answer, key: Key) -> str:
     return ""
 
 
-def refused_in(answer: Answer, sent: Mapping[str, Any], spoken: str) -> Refusal:
+def refused_in(answer: HttpAnswer, sent: Mapping[str, Any], spoken: str) -> Refusal:
     """Return which of the optional parameters sent an answer refuses; arguments as `refusal_in`."""
     fault = _fault(answer)
     if fault is None:
@@ -101,7 +101,7 @@ def refused_in(answer: Answer, sent: Mapping[str, Any], spoken: str) -> Refusal:
     return refusal_in(fault, sent, spoken)
 
 
-def refuses_form(answer: Answer) -> bool:
+def refuses_form(answer: HttpAnswer) -> bool:
     """Whether a server may take the same request with the reply's shape asked for otherwise."""
     if answer.status in (400, 422, 501):
         return True
@@ -109,11 +109,11 @@ def refuses_form(answer: Answer) -> bool:
     return answer.status == 500 and _OF_FORM.search(str(_fault(answer))[:_HEAD]) is not None
 
 
-def is_loading(answer: Answer) -> bool:
+def is_loading(answer: HttpAnswer) -> bool:
     """Whether a server says that its model is not up yet."""
     return answer.status == 503 and b"loading" in answer.body[:_HEAD].lower()
 
 
-def is_out_of_money(answer: Answer) -> bool:
+def is_out_of_money(answer: HttpAnswer) -> bool:
     """Whether a 429 is one that no waiting ends."""
     return b"insufficient_quota" in answer.body or b"billing_hard_limit" in answer.body

@@ -1,4 +1,4 @@
-"""Many lanes, one order: nothing waits for a slow block but what is written after it."""
+"""Many executors, one order: nothing waits for a slow block but what is written after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graders.rows import Block
 from tests.waiting import PATIENCE, until
 
 
-class Lane:
+class Executor:
     """Scores blocks as told; remembers what it did."""
 
     def __init__(self, log: list[int], slow: dict[int, threading.Event] | None = None) -> None:
@@ -43,20 +43,20 @@ def blocks(count: int, taken: list[int] | None = None) -> Iterator[Block]:
         yield Block(b"x", index)
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 5])
-def test_results_come_in_order(lanes: int) -> None:
+@pytest.mark.parametrize("executors", [1, 2, 5])
+def test_results_come_in_order(executors: int) -> None:
     log: list[int] = []
-    made = [Lane(log) for _ in range(lanes)]
+    made = [Executor(log) for _ in range(executors)]
     found = [block.index for block, _ in in_order(blocks(50), made)]
     assert found == list(range(50))
     assert sorted(log) == found
-    assert all(lane.closed for lane in made)
+    assert all(executor.closed for executor in made)
 
 
 def test_others_overtake_a_slow_block_and_wait_behind_it() -> None:
     log: list[int] = []
     slow = {0: threading.Event()}
-    flow = in_order(blocks(100), [Lane(log, slow), Lane(log, slow)])
+    flow = in_order(blocks(100), [Executor(log, slow), Executor(log, slow)])
     got: list[int] = []
     reader = threading.Thread(target=lambda: got.extend(block.index for block, _ in flow))
     reader.start()
@@ -85,7 +85,7 @@ def test_what_is_finished_meanwhile_is_not_taken_for_the_slow_block() -> None:
     quick = [Finishing() for _ in range(3)]
     pending = deque((Block(b"x", index), one) for index, one in enumerate([slow, *quick]))
     # Waiting for the slow one alone would hold up all that comes behind it.
-    assert _to_wait_for(pending, lanes=2, held=20) == [slow, *quick]
+    assert _to_wait_for(pending, executors=2, held=20) == [slow, *quick]
 
 
 def test_what_waits_behind_a_slow_block_is_bounded() -> None:
@@ -98,7 +98,7 @@ def test_what_waits_behind_a_slow_block_is_bounded() -> None:
             yield block
 
     slow = {0: threading.Event()}
-    flow = in_order(counted(), [Lane([], slow), Lane([], slow)], held=20)
+    flow = in_order(counted(), [Executor([], slow), Executor([], slow)], held=20)
     reader = threading.Thread(target=lambda: out.extend(block.index for block, _ in flow))
     reader.start()
     until(lambda: len(waiting) >= 20)
@@ -110,22 +110,22 @@ def test_what_waits_behind_a_slow_block_is_bounded() -> None:
 
 def test_only_a_little_is_read_ahead() -> None:
     taken: list[int] = []
-    flow = in_order(blocks(1000, taken), [Lane([]) for _ in range(3)], held=3)
+    flow = in_order(blocks(1000, taken), [Executor([]) for _ in range(3)], held=3)
     for _ in range(10):
         next(flow)
     flow.close()
-    # Given out, in the lanes, waiting for a lane, and finished behind a slow one.
+    # Given out, in the executors, waiting for an executor, and finished behind a slow one.
     assert len(taken) <= 10 + 3 + 2 + 3
 
 
 def test_what_a_lane_raises_is_raised_in_its_turn_and_lanes_are_closed() -> None:
-    made = [Lane([]), Lane([])]
+    made = [Executor([]), Executor([])]
     source = [Block(b"x", 0), Block(b"bad", 1), Block(b"x", 2)]
     flow = in_order(iter(source), made)
     assert next(flow)[0].index == 0
     with pytest.raises(RuntimeError, match="bad"):
         next(flow)
-    assert all(lane.closed for lane in made)
+    assert all(executor.closed for executor in made)
 
 
 def test_a_stream_that_gives_nothing_lets_finished_blocks_out() -> None:
@@ -136,7 +136,7 @@ def test_a_stream_that_gives_nothing_lets_finished_blocks_out() -> None:
         assert more.wait(PATIENCE)
         yield Block(b"x", 1)
 
-    flow = in_order(read_ahead(trickle()), [Lane([]), Lane([])])
+    flow = in_order(read_ahead(trickle()), [Executor([]), Executor([])])
     assert next(flow)[0].index == 0  # Though the next block is not there.
     more.set()
     assert [block.index for block, _ in flow] == [1]
@@ -147,7 +147,7 @@ def test_a_stream_that_breaks_is_told_after_what_came_before() -> None:
         yield Block(b"x", 0)
         raise OSError("gone")
 
-    flow = in_order(read_ahead(breaks()), [Lane([])])
+    flow = in_order(read_ahead(breaks()), [Executor([])])
     assert next(flow)[0].index == 0
     with pytest.raises(OSError, match="gone"):
         next(flow)

@@ -275,8 +275,8 @@ def test_the_manifest_says_what_the_results_are_made_from(score: Score, tmp_path
 PROGRAM = """
 import os, signal, sys
 from io import FileIO
-from graders.batch import crew, output
-crew._PURE_BLOCK = 1 << 13
+from graders.batch import output, parallelism
+parallelism._PURE_BLOCK = 1 << 13
 place, number = map(int, os.environ.get("DIES", "-1 0").split())
 class Mortal(FileIO):
     def write(self, data):
@@ -312,7 +312,7 @@ def here(
 
     def command(rows: str, *more: str) -> tuple[int, str]:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("graders.batch.crew._PURE_BLOCK", 1 << 13)
+        monkeypatch.setattr("graders.batch.parallelism._PURE_BLOCK", 1 << 13)
         code = _main(["score", "grader.json", rows, *more, "--workers", "0", "-o", "out.jsonl"])
         return code, capfd.readouterr().err
 

@@ -29,7 +29,7 @@ def results(path: Path) -> list[Any]:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so small that a few thousand rows make many."""
-    monkeypatch.setattr("graders.batch.crew._PURE_BLOCK", 1 << 12)
+    monkeypatch.setattr("graders.batch.parallelism._PURE_BLOCK", 1 << 12)
 
 
 @pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 8))])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from graders.server.desk import Answer, Desk, Elsewhere
+from graders.server.handler import Answer, Elsewhere, Handler
 from graders.server.option import ServeOptions
 from tests.fuzz import row, target_config
 
@@ -24,13 +24,13 @@ _REFUSED = (400, 413)
 
 
 @functools.cache
-def _desk() -> Desk:
-    return Desk(ServeOptions(data_dir=Path("/nowhere")), "metrics")
+def _handler() -> Handler:
+    return Handler(ServeOptions(data_dir=Path("/nowhere")), "metrics")
 
 
 def target(data: bytes) -> None:
     task, body = _TASKS[(data[:1] or b"\0")[0] % len(_TASKS)], data[1:]
-    answer = _desk().answer(task, body)
+    answer = _handler().answer(task, body)
     if isinstance(answer, Elsewhere):
         return  # For a process that asks models.
     said: Any = json.loads(answer.body.decode())
@@ -49,7 +49,7 @@ def _check_run(said: Mapping[str, Any]) -> None:
 
 def _check_validate(said: Mapping[str, Any]) -> None:
     # What is given back is valid itself.
-    again = _desk().answer("validate", json.dumps(said).encode())
+    again = _handler().answer("validate", json.dumps(said).encode())
     assert isinstance(again, Answer)
     assert again.status == 200
     assert json.loads(again.body) == said

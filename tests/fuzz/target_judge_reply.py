@@ -23,7 +23,7 @@ from graders.models import JudgeOptions, RolloutOptions
 from graders.models.client import ChatClient, _from_bytes, _to_bytes
 from graders.models.embedding import EmbedClient
 from graders.models.rollout import Sampler
-from graders.wire.endpoint import Endpoint, Key
+from graders.wire.endpoint import ApiKey, ServerAddress
 from graders.wire.exchange import Wire
 from graders.wire.gate import Gate
 from graders.wire.health import Health
@@ -68,7 +68,7 @@ class Bench:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.answer: Any = None
-        endpoint = Endpoint(URL, "", "other", Key(KEY), "bearer")
+        endpoint = ServerAddress(URL, "", "other", ApiKey(KEY), "bearer")
         self.wire = Wire(
             endpoint, concurrency=4, deadline=0.1, attempts=1, max_reply=1 << 16, pay_once=False,
             stats=JudgeStats(),

@@ -22,7 +22,7 @@ from graders import cli
 from graders.config import load_source
 from graders.errors import ConfigError, FormulaError, TemplateError
 from graders.formula import compile_formula
-from graders.server.desk import Answer, Desk
+from graders.server.handler import Answer, Handler
 from graders.server.option import ServeOptions
 from graders.suite.load import load_suite
 from graders.template import compile_template
@@ -94,8 +94,8 @@ def of_suite(given: str) -> str:
 
 
 def of_request(given: Case) -> str:
-    desk = Desk(ServeOptions(data_dir=Path("store")), "metrics")
-    answer = desk.answer(given["task"], given["body"].encode())
+    handler = Handler(ServeOptions(data_dir=Path("store")), "metrics")
+    answer = handler.answer(given["task"], given["body"].encode())
     assert isinstance(answer, Answer)
     return f"{answer.status} {answer.body.decode()}"
 

@@ -14,7 +14,7 @@ import graders
 from graders import __version__, jsontext
 from graders.calls import ChatCall, ChatReply
 from graders.models import request
-from graders.server.desk import Answer, Desk
+from graders.server.handler import Answer, Handler
 from graders.server.option import ServeOptions
 from graders.wire.endpoint import resolve
 from tests.golden import kept
@@ -58,8 +58,8 @@ def of_judge(given: dict[str, Any]) -> list[str]:
 
 
 def of_server(given: dict[str, Any]) -> str:
-    desk = Desk(ServeOptions(data_dir=Path("store")), "metrics")
-    answer = desk.answer(given["task"], json.dumps(given["body"]).encode())
+    handler = Handler(ServeOptions(data_dir=Path("store")), "metrics")
+    answer = handler.answer(given["task"], json.dumps(given["body"]).encode())
     assert isinstance(answer, Answer)
     said = _TIMES.sub(r'"\1":…', answer.body.decode()).replace(__version__, "VERSION")
     return f"{answer.status} {said}"

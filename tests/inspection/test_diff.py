@@ -14,7 +14,7 @@ from graders.errors import RowsError
 from graders.grade import Failure, Grade
 from graders.inspection.diff import (
     DiffReport,
-    Kept,
+    KeptRows,
     Side,
     compare,
     formulas_of,
@@ -195,7 +195,7 @@ def test_two_graders_are_compared_in_one_pass_with_what_they_saw() -> None:
 
 
 def test_rows_at_hand_show_the_answers_of_results() -> None:
-    kept = Kept()
+    kept = KeptRows()
     data = b'{"item": {}, "sample": "seen"}\n'
     kept.collect([decode_block(Block(data), Layout())], {0})
     report = compare(match(side(0.0), side(1.0, name="b")), look=kept.look)

@@ -14,7 +14,7 @@ import pytest
 
 import graders
 from graders.sandbox import probe
-from graders.wire.endpoint import Key
+from graders.wire.endpoint import ApiKey
 from tests.models.server import Asked, Told, completion, error
 
 KEY = "sk-very/secret+key==0123456789"
@@ -149,7 +149,7 @@ client.close()
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=True
     )
-    assert "<Key>" in done.stdout
+    assert "<ApiKey>" in done.stdout
     assert "a key is not pickled" in done.stderr
     assert "secret" not in done.stdout + done.stderr
 
@@ -169,4 +169,4 @@ def test_a_key_that_no_header_carries_is_not_shown_either(tmp_path: Path, text: 
     "said", [KEY, KEY.replace("/", "\\/"), "sk-very%2Fsecret%2Bkey%3D%3D0123456789", f"{KEY}{KEY}"]
 )
 def test_each_way_to_write_a_key_is_redacted(said: Any):
-    assert set(Key(KEY).redact(f"a {said} b").split()) <= {"a", "b", "[key]", "[key][key]"}
+    assert set(ApiKey(KEY).redact(f"a {said} b").split()) <= {"a", "b", "[key]", "[key][key]"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graders.wire.answer import Answer
+from graders.wire.answer import HttpAnswer
 from graders.wire.fault import refused_in
 
 SENT = {"max_completion_tokens": 50, "max_tokens": 50, "seed": 1, "temperature": 0, "top_p": 1}
@@ -141,7 +141,7 @@ NEITHER: list[Any] = [
 
 def said(body: Any, spoken: str = "") -> tuple[set[str], set[str]]:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    found = refused_in(Answer(400, "application/json", raw), SENT, spoken)
+    found = refused_in(HttpAnswer(400, "application/json", raw), SENT, spoken)
     return set(found.unknown), set(found.values)
 
 

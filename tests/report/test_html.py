@@ -18,7 +18,7 @@ import graders
 from graders.batch.manifest import manifest_of
 from graders.batch.tally import Figures
 from graders.htmltext import element, script_json, shortened, visible
-from graders.report.finding import Finding, read_finding
+from graders.report.finding import Notice, read_finding
 from graders.report.html import build
 from graders.report.html.appendix import appendix, named_rows
 from graders.report.html.chart import bars_of, columns, histogram, meter
@@ -460,12 +460,12 @@ def test_json_in_a_script_cannot_end_it(text: str) -> None:
 
 
 def test_a_finding_without_anything_known_is_named_by_its_file() -> None:
-    finding = Finding(Path("out.jsonl"))
+    finding = Notice(Path("out.jsonl"))
     assert (finding.name, finding.type, finding.signatures) == ("out.jsonl", "", {})
     made: Sequence[str] = build_empty(finding)
     assert any("No row failed." in text for text in made)
 
 
-def build_empty(finding: Finding) -> list[str]:
+def build_empty(finding: Notice) -> list[str]:
     finding.path = Path("/dev/null")
     return Reader(build(finding)[0]).texts["p"]

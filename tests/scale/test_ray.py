@@ -32,7 +32,7 @@ def ray() -> Iterator[Any]:
 
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("graders.batch.crew._PURE_BLOCK", 1 << 14)
+    monkeypatch.setattr("graders.batch.parallelism._PURE_BLOCK", 1 << 14)
     path = tmp_path / "rows.jsonl"
     path.write_bytes(lines(20_000))
     graders.score_file(graders.load(GRADER), path, tmp_path / "expected.jsonl", workers=0)

@@ -12,7 +12,7 @@ import pytest
 from graders.errors import OptionError
 from graders.server.app import _API, _OWN, PREFIXES
 from graders.server.openapi import document
-from graders.server.option import Limits, ServeOptions, is_loopback
+from graders.server.option import RequestLimits, ServeOptions, is_loopback
 from tests.server.process import BEARER, TOKEN, Serving
 from tests.server.test_grader import CHECK, ITEM
 from tests.waiting import PATIENCE, until
@@ -135,7 +135,7 @@ def test_options_are_checked(tmp_path: Any) -> None:
     with pytest.raises(OptionError, match="no header can carry"):
         ServeOptions(data_dir=tmp_path, token="a-token-with-a-line\nend-0123456789")
     with pytest.raises(OptionError, match="max_requests is at least 1, got 0"):
-        Limits(requests=0)
+        RequestLimits(requests=0)
     assert TOKEN not in repr(ServeOptions(data_dir=tmp_path, token=TOKEN))
 
 

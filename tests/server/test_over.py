@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from graders.models import JudgeOptions
-from graders.server.option import Limits, ServeOptions
+from graders.server.option import RequestLimits, ServeOptions
 from graders.server.pool import Pool, _Asked
 from graders.server.worker import THREADS
 from tests.attacking import TOOLS
@@ -207,7 +207,7 @@ def test_a_process_whose_work_is_overdue_is_replaced_and_loses_nobody(
         judge = JudgeOptions(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
         options = ServeOptions(
             data_dir=tmp_path, jobs=0, processes=1, judge=judge,
-            limits=Limits(request_seconds=200, overdue_seconds=1),
+            limits=RequestLimits(request_seconds=200, overdue_seconds=1),
         )  # fmt: skip
         asyncio.run(_overdue(options))
 

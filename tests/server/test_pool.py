@@ -16,8 +16,8 @@ import pytest
 
 import graders
 from graders.plan import build
-from graders.server import desk
-from graders.server.option import Limits, ServeOptions
+from graders.server import handler
+from graders.server.option import RequestLimits, ServeOptions
 from graders.server.pool import Pool
 from graders.server.weight import excess
 from tests.server.process import BEARER, Answer, Serving
@@ -105,8 +105,8 @@ def test_metrics_that_take_too_long_are_given_up(tmp_path: Path) -> None:
     slow = {**SIMILAR, "evaluation_metric": "meteor"}
     body = {"grader": slow, "model_sample": words, "item": {"answer": words[::-1]}}
 
-    async def asked() -> desk.Answer:
-        limits = Limits(metric_seconds=0.05)
+    async def asked() -> handler.Answer:
+        limits = RequestLimits(metric_seconds=0.05)
         pool = Pool(ServeOptions(data_dir=tmp_path, jobs=0, processes=1, limits=limits))
         await pool.start()
         try:

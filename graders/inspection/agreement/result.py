@@ -11,9 +11,9 @@ import numpy as np
 from graders.errors import RowsError, quoted
 from graders.inspection.agreement.calibration import Calibration, calibrate
 from graders.inspection.agreement.confusion import Confusion, confusion
-from graders.inspection.agreement.cut import BestCut, area, best_cuts
 from graders.inspection.agreement.label import Labels
 from graders.inspection.agreement.repeat import Variance, variance_of
+from graders.inspection.agreement.threshold import BestCut, area, best_cuts
 from graders.inspection.column import Column
 from graders.inspection.diff import Side
 from graders.inspection.rank import kendall, spearman

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from graders.inspection.diff.compare import Matched, compare, match
-from graders.inspection.diff.grading import Kept, formulas_of, grade_both, pass_mark
+from graders.inspection.diff.grading import KeptRows, formulas_of, grade_both, pass_mark
 from graders.inspection.diff.result import DiffReport, Flip, Moved, RowDelta, SideFigures
 from graders.inspection.diff.side import Side, is_results, read_side
 
 __all__ = [
-    "DiffReport", "Flip", "Kept", "Matched", "Moved", "RowDelta", "Side", "SideFigures",
+    "DiffReport", "Flip", "KeptRows", "Matched", "Moved", "RowDelta", "Side", "SideFigures",
     "compare", "formulas_of", "grade_both", "is_results", "match", "pass_mark", "read_side",
 ]  # fmt: skip

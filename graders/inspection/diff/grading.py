@@ -16,7 +16,7 @@ from graders.inspection.excerpt import excerpt_of, shown_answer
 from graders.kinds import Multi, ScoreModel
 from graders.rows import Chunk
 
-__all__ = ["Kept", "formulas_of", "grade_both", "pass_mark"]
+__all__ = ["KeptRows", "formulas_of", "grade_both", "pass_mark"]
 
 _CHUNK = 512
 
@@ -39,7 +39,7 @@ def formulas_of(a: Grader, b: Grader) -> tuple[str, str] | None:
 
 
 @dataclass(slots=True)
-class Kept:
+class KeptRows:
     """The rows to read first, kept while all rows pass by; no more of them than are shown."""
 
     a: Grader | None = None
@@ -77,7 +77,7 @@ class Kept:
 
 def grade_both(
     a: Grader, b: Grader, chunks: Iterable[Chunk], marks: tuple[float, float]
-) -> tuple[Matched, Kept]:
+) -> tuple[Matched, KeptRows]:
     """Return two graders' rewards of the same rows, and the rows to read first.
 
     Args:
@@ -87,7 +87,7 @@ def grade_both(
         marks: the rewards from which a row passes, for each grader.
     """
     one, other = Side(a.name, marks[0]), Side(b.name, marks[1])
-    matched, kept = Matched(one, other), Kept(a, b)
+    matched, kept = Matched(one, other), KeptRows(a, b)
     for chunk in chunks:
         places = [at for at in range(len(chunk.items)) if at not in chunk.failures]
         matched.unreadable += len(chunk.failures)

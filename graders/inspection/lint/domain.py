@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from graders.formula import NAME, NUMBER, Formula
-from graders.inspection.lint.source import Source
+from graders.inspection.lint.source import PythonSource
 from graders.kinds import Scores
 from graders.plan import Leaf
 
@@ -24,7 +24,7 @@ _RANDOM: Final = 64
 _FAR: Final = (-1e6, -1.0, 0.0, 0.5, 1.0, 2.0, 10.0, 1e6)
 
 
-def domain_of(leaf: Leaf, source: Source | None) -> Scores:
+def domain_of(leaf: Leaf, source: PythonSource | None) -> Scores:
     """Return the scores a leaf can give; a python source is asked for what it returns."""
     if leaf.code is None or source is None or (found := source.scores) is None:
         return leaf.kind.scores(leaf.config)

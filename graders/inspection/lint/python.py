@@ -13,7 +13,7 @@ from graders.inspection.lint.example import python
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.flow import falls_through
 from graders.inspection.lint.rule import Rule, never
-from graders.inspection.lint.source import Function, Source, own_nodes
+from graders.inspection.lint.source import Function, PythonSource, own_nodes
 from graders.inspection.lint.subject import Subject
 from graders.inspection.lint.template import meant_key
 from graders.kinds import Python
@@ -56,7 +56,7 @@ _NETWORK: Final = frozenset(
 )
 
 
-def _hit(subject: Subject, leaf: Leaf, source: Source, node: ast.AST, message: str) -> Hit:
+def _hit(subject: Subject, leaf: Leaf, source: PythonSource, node: ast.AST, message: str) -> Hit:
     line = getattr(node, "lineno", 1)
     return Hit(
         place=subject.place(leaf, "source"),
@@ -74,7 +74,7 @@ def _state(subject: Subject) -> Iterator[Hit]:
             )  # fmt: skip
 
 
-def _traces(source: Source) -> Iterator[tuple[ast.AST, str]]:
+def _traces(source: PythonSource) -> Iterator[tuple[ast.AST, str]]:
     """Yield each node that changes what outlives a call, with its name; each name once."""
     module = _module_containers(source)
     classes = (node for node in source.nodes if isinstance(node, ast.ClassDef))
@@ -95,7 +95,7 @@ def _traces(source: Source) -> Iterator[tuple[ast.AST, str]]:
                 yield node, name
 
 
-def _module_containers(source: Source) -> set[str]:
+def _module_containers(source: PythonSource) -> set[str]:
     found = set()
     for node in source.tree.body:
         value = getattr(node, "value", None)
@@ -105,7 +105,7 @@ def _module_containers(source: Source) -> set[str]:
     return found
 
 
-def _is_container(source: Source, value: ast.AST | None) -> bool:
+def _is_container(source: PythonSource, value: ast.AST | None) -> bool:
     if isinstance(value, ast.Call):
         return source.dotted(value.func) in _CONTAINERS
     return isinstance(
@@ -218,7 +218,7 @@ def _by_chance(name: str, call: ast.Call, *, seeded: bool) -> bool:
     return name in _CLOCKS and not (name in ("hash", "id") and not call.args)
 
 
-def _lists_of_sets(source: Source) -> set[str]:
+def _lists_of_sets(source: PythonSource) -> set[str]:
     """Return the names that only ever stand for `list(set(…))`."""
     given: dict[str, list[bool]] = {}
     for node in source.nodes:
@@ -261,7 +261,7 @@ def _is_set(node: ast.AST) -> bool:
     return isinstance(node, ast.Set | ast.SetComp)
 
 
-def _scorers(subject: Subject) -> Iterator[tuple[Leaf, Source, Function]]:
+def _scorers(subject: Subject) -> Iterator[tuple[Leaf, PythonSource, Function]]:
     """Yield `grade`, and each function whose value it returns, of each source."""
     for leaf, source in subject.pythons():
         for function in source.scorers:

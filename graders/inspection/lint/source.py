@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from graders.inspection.lint.flow import falls_through
 
-__all__ = ["Function", "Scores", "Source", "own_nodes"]
+__all__ = ["Function", "PythonSource", "ReturnedScores", "own_nodes"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _DEEPEST: Final = 120
@@ -34,7 +34,7 @@ def _nests_deeper(tree: ast.AST, levels: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ReturnedScores:
     """The scores a source's returns spell out: single values, or an interval when clipped."""
 
     values: frozenset[float] = frozenset()
@@ -42,7 +42,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Source:
+class PythonSource:
     """A parsed source."""
 
     text: str
@@ -180,11 +180,11 @@ class Source:
         )
 
     @cached_property
-    def scores(self) -> Scores | None:
+    def scores(self) -> ReturnedScores | None:
         """The scores that `grade` can return; None unless every return spells them out."""
         if self.grade is None or falls_through(self.grade.body):
             return None
-        found: list[Scores | None] = [
+        found: list[ReturnedScores | None] = [
             _scores_of(node.value) for node in own_nodes(self.grade) if isinstance(node, ast.Return)
         ]
         known = [one for one in found if one is not None]
@@ -192,7 +192,7 @@ class Source:
             return None
         ends = frozenset().union(*(one.ends or one.values for one in known))
         exact = all(not one.ends for one in known)
-        return Scores(ends if exact else frozenset(), ends)
+        return ReturnedScores(ends if exact else frozenset(), ends)
 
 
 def own_nodes(function: Function) -> Iterator[ast.AST]:
@@ -205,17 +205,17 @@ def own_nodes(function: Function) -> Iterator[ast.AST]:
             pending.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
-_TRUTHS: Final = Scores(frozenset({0.0, 1.0}))
+_TRUTHS: Final = ReturnedScores(frozenset({0.0, 1.0}))
 
 
-def _scores_of(node: ast.expr | None) -> Scores | None:
+def _scores_of(node: ast.expr | None) -> ReturnedScores | None:
     match node:
         case ast.Constant(value=bool() | int() | float() as value):
             number = _finite(value)
-            return None if number is None else Scores(frozenset({number}))
+            return None if number is None else ReturnedScores(frozenset({number}))
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             number = _finite(value)
-            return None if number is None else Scores(frozenset({-number}))
+            return None if number is None else ReturnedScores(frozenset({-number}))
         case ast.Compare() | ast.UnaryOp(op=ast.Not()):
             # `==` of arrays would give an array, which is no score anyway.
             return _TRUTHS
@@ -251,15 +251,15 @@ def _finite(value: Any) -> float | None:
     return number if abs(number) < float("inf") else None
 
 
-def _both(first: Scores | None, second: Scores | None) -> Scores | None:
+def _both(first: ReturnedScores | None, second: ReturnedScores | None) -> ReturnedScores | None:
     if first is None or second is None:
         return None
     if first.ends or second.ends:
-        return Scores(ends=(first.ends or first.values) | (second.ends or second.values))
-    return Scores(first.values | second.values)
+        return ReturnedScores(ends=(first.ends or first.values) | (second.ends or second.values))
+    return ReturnedScores(first.values | second.values)
 
 
-def _clipped(kind: str, first: ast.expr, second: ast.expr) -> Scores | None:
+def _clipped(kind: str, first: ast.expr, second: ast.expr) -> ReturnedScores | None:
     """Return the interval of `min(1.0, max(0.0, x))` and its three turns."""
     for outer, inner in ((first, second), (second, first)):
         bound = _scores_of(outer)
@@ -271,5 +271,5 @@ def _clipped(kind: str, first: ast.expr, second: ast.expr) -> Scores | None:
             continue
         other = next((one for one in map(_scores_of, inner.args) if one is not None), None)
         if other is not None and len(bound.values) == len(other.values) == 1:
-            return Scores(ends=bound.values | other.values)
+            return ReturnedScores(ends=bound.values | other.values)
     return None

@@ -13,7 +13,7 @@ from graders.config import Loaded, place_of
 from graders.inspection.lint.domain import domain_of, points
 from graders.inspection.lint.finding import Place, Target
 from graders.inspection.lint.measure import Measured
-from graders.inspection.lint.source import Source
+from graders.inspection.lint.source import PythonSource
 from graders.inspection.lint.training import TrainingFile
 from graders.kinds import EvalCriteria, LabelModel, ScoreModel, Scores, TextField
 from graders.plan import Leaf, Plan
@@ -118,11 +118,11 @@ class Subject:
         """Return the paths in a leaf's templates."""
         return [path for one in self.fields(leaf) for path in paths_in(one.text, self.dialect)]
 
-    def source(self, leaf: Leaf) -> Source | None:
+    def source(self, leaf: Leaf) -> PythonSource | None:
         """Return a python leaf's parsed source, None where it is none or does not parse."""
         return self._sources.get(leaf.key)
 
-    def pythons(self) -> Iterator[tuple[Leaf, Source]]:
+    def pythons(self) -> Iterator[tuple[Leaf, PythonSource]]:
         """Yield each python leaf with its parsed source."""
         for leaf in self.leaves:
             if (source := self.source(leaf)) is not None:
@@ -159,9 +159,9 @@ class Subject:
         return {leaf.key: list(leaf.kind.texts(leaf.config)) for leaf in self.leaves}
 
     @cached_property
-    def _sources(self) -> dict[str, Source]:
+    def _sources(self) -> dict[str, PythonSource]:
         parsed = (
-            (leaf.key, Source.parse(code.source))
+            (leaf.key, PythonSource.parse(code.source))
             for leaf in self.leaves
             if (code := leaf.code) is not None
         )

@@ -16,13 +16,13 @@ from graders.inspection.probe.payment import Combine, combiner
 from graders.kinds import EvalCriteria, Multi
 from graders.plan import Leaf, Plan
 
-__all__ = ["Graded", "Held", "grade_answers", "hold"]
+__all__ = ["AnswerGrades", "Held", "grade_answers", "hold"]
 
 _CHUNK = 512
 
 
 @dataclass(slots=True)
-class Graded:
+class AnswerGrades:
     """Answers with their rewards, in columns; nan where there is none.
 
     Attributes:
@@ -35,9 +35,9 @@ class Graded:
     subs: dict[str, Column]
     failures: dict[int, Failure] = field(default_factory=dict)
 
-    def part(self, start: int, stop: int) -> Graded:
+    def part(self, start: int, stop: int) -> AnswerGrades:
         """Return some of the answers."""
-        return Graded(
+        return AnswerGrades(
             self.rewards[start:stop],
             {key: column[start:stop] for key, column in self.subs.items()},
             {at - start: one for at, one in self.failures.items() if start <= at < stop},
@@ -107,7 +107,7 @@ def hold(grader: Grader, unasked: Sequence[str]) -> Held:
     return Held(rest, plan, keys, at if plan.kind == "formula" else {})
 
 
-def grade_answers(held: Held, rows: Iterable[tuple[Any, Any]]) -> Graded:
+def grade_answers(held: Held, rows: Iterable[tuple[Any, Any]]) -> AnswerGrades:
     """Return the rewards of (item, sample) pairs, in columns."""
     rewards: list[float] = []
     subs: dict[str, list[float]] = {key: [] for key in held.keys}
@@ -121,10 +121,10 @@ def grade_answers(held: Held, rows: Iterable[tuple[Any, Any]]) -> Graded:
             score = grade.sub_rewards.get(key) if key else grade.reward
             column.append(np.nan if score is None else score)
     columns = {key: bounded(column) for key, column in subs.items()}
-    return recombined(held, Graded(bounded(rewards), columns, failures))
+    return recombined(held, AnswerGrades(bounded(rewards), columns, failures))
 
 
-def recombined(held: Held, graded: Graded) -> Graded:
+def recombined(held: Held, graded: AnswerGrades) -> AnswerGrades:
     """Return the rewards with the sub-graders that are not asked at the scores they are held at."""
     if not held.at:
         return graded
@@ -136,7 +136,7 @@ def recombined(held: Held, graded: Graded) -> Graded:
     if scored.any():
         part = {key: column[scored] for key, column in subs.items()}
         rewards[scored] = held.combine(part, int(scored.sum()))
-    return Graded(rewards, dict(subs), graded.failures)
+    return AnswerGrades(rewards, dict(subs), graded.failures)
 
 
 def _sum(plan: Plan, keys: Sequence[str]) -> str:

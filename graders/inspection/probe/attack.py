@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from graders.inspection.probe import disguise, judge_attack, shape_attack
-from graders.inspection.probe.material import Material, Pool
+from graders.inspection.probe.material import AnswerPool, Material
 
 __all__ = ["ATTACKS", "Attack", "Given"]
 
@@ -33,14 +33,14 @@ class Attack:
     title: str
     given: Given
     needs: str
-    make: Callable[[Material, Pool], Answers]
+    make: Callable[[Material, AnswerPool], Answers]
 
 
-def _always(text: str) -> Callable[[Material, Pool], Answers]:
+def _always(text: str) -> Callable[[Material, AnswerPool], Answers]:
     return lambda row, _: row.saying(text)
 
 
-def _all_references(row: Material, pool: Pool) -> Answers:
+def _all_references(row: Material, pool: AnswerPool) -> Answers:
     own = [text for text in row.references.values() if text]
     if not own or len(pool.references) < 2:
         return {}
@@ -48,19 +48,19 @@ def _all_references(row: Material, pool: Pool) -> Answers:
     return row.saying(pool.joined(sorted(listed)))
 
 
-def _whole_item(row: Material, pool: Pool) -> Answers:
+def _whole_item(row: Material, pool: AnswerPool) -> Answers:
     texts = [*row.prompts.values(), *row.others.values(), *row.references.values()]
     return row.saying(pool.joined(texts)) if any(texts) else {}
 
 
-def _labels(row: Material, pool: Pool) -> Answers:
+def _labels(row: Material, pool: AnswerPool) -> Answers:
     if not pool.labels:
         return {}
     every = {"all labels": " ".join(pool.labels)} if len(pool.labels) > 1 else {}
     return row.saying_each({**{f"always {label}": label for label in pool.labels}, **every})
 
 
-def _repeated(row: Material, pool: Pool) -> Answers:
+def _repeated(row: Material, pool: AnswerPool) -> Answers:
     words = (row.text or "").split()
     texts = {"the": " ".join(["the"] * 200)}
     if words:
@@ -78,33 +78,33 @@ _FILLER: Final = (
 )
 
 
-def _filler(row: Material, pool: Pool) -> Answers:
+def _filler(row: Material, pool: AnswerPool) -> Answers:
     return row.saying((_FILLER * (pool.size // len(_FILLER) + 1))[: pool.size])
 
 
-def _negated(row: Material, _: Pool) -> Answers:
+def _negated(row: Material, _: AnswerPool) -> Answers:
     texts = {name: text for name, text in row.references.items() if text}
     said = {name: disguise.negated(text) for name, text in texts.items()}
     marked = {f"not: {name}": f"It is not true that {text}" for name, text in texts.items()}
     return row.saying_each({**said, **marked})
 
 
-def _other_row(row: Material, pool: Pool) -> Answers:
+def _other_row(row: Material, pool: AnswerPool) -> Answers:
     other = pool.other(row)
     return {"": other.sample} if other is not None else {}
 
 
-def _reference(row: Material, _: Pool) -> Answers:
+def _reference(row: Material, _: AnswerPool) -> Answers:
     found = row.saying_each({name: text for name, text in row.references.items() if text})
     filled = shape_attack.filled(row)
     return {**found, **({} if filled is None else {"each at its place": filled})}
 
 
-def _altered(change: Callable[[str], str]) -> Callable[[Material, Pool], Answers]:
+def _altered(change: Callable[[str], str]) -> Callable[[Material, AnswerPool], Answers]:
     return lambda row, _: row.reshaped(change, keep=True) if row.honest else {}
 
 
-def _long(row: Material, pool: Pool) -> Answers:
+def _long(row: Material, pool: AnswerPool) -> Answers:
     if not row.honest:
         return {}
     return row.reshaped(

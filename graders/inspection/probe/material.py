@@ -19,7 +19,7 @@ from graders.inspection.probe.surface import (
 from graders.inspection.sampling import SampledRow
 from graders.sample import Absent, Unparsed, prepare
 
-__all__ = ["Material", "Pool", "map_leaves", "material_of", "pool_of"]
+__all__ = ["AnswerPool", "Material", "map_leaves", "material_of", "pool_of"]
 
 _MOST_TEXTS: Final = 24
 _DEEPEST: Final = 6
@@ -116,7 +116,7 @@ class Material:
 
 
 @dataclass(slots=True)
-class Pool:
+class AnswerPool:
     """What all rows together offer.
 
     Attributes:
@@ -150,7 +150,7 @@ class Pool:
         return "\n".join(texts)[:_JOINED]
 
 
-def pool_of(rows: Sequence[Material], surface: Surface, size: int) -> Pool:
+def pool_of(rows: Sequence[Material], surface: Surface, size: int) -> AnswerPool:
     """Return what rows together offer."""
     # Not a set: of equally common ones the first comes first, on every run.
     counted = Counter(
@@ -162,7 +162,7 @@ def pool_of(rows: Sequence[Material], surface: Surface, size: int) -> Pool:
         if len(text) <= _LABEL_LENGTH and "\n" not in text and counted[text] > 1
     ]  # fmt: skip
     places = {row.index: place for place, row in enumerate(rows)}
-    return Pool(rows, surface, common, labels[:_MOST_LABELS], size, places)
+    return AnswerPool(rows, surface, common, labels[:_MOST_LABELS], size, places)
 
 
 def material_of(

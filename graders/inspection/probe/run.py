@@ -15,9 +15,9 @@ from graders.errors import OptionError, shown, suggestion
 from graders.grade import Failure
 from graders.inspection.column import Column
 from graders.inspection.excerpt import excerpt_of, shown_answer
-from graders.inspection.probe.answer import Graded, Held, grade_answers, hold, recombined
+from graders.inspection.probe.answer import AnswerGrades, Held, grade_answers, hold, recombined
 from graders.inspection.probe.attack import ATTACKS, Attack
-from graders.inspection.probe.material import Pool, material_of, pool_of
+from graders.inspection.probe.material import AnswerPool, material_of, pool_of
 from graders.inspection.probe.payment import payments
 from graders.inspection.probe.result import AttackResult, Paid, ProbeReport, Rewards, Variant
 from graders.inspection.probe.surface import surface_of, unasked_leaves
@@ -111,11 +111,11 @@ class _Tried:
 
     attack: Attack
     places: dict[str, list[int]]
-    graded: dict[str, Graded]
+    graded: dict[str, AnswerGrades]
 
 
 def _attempt(
-    held: Held, attack: Attack, pool: Pool, on_attack: Callable[[str], None] | None
+    held: Held, attack: Attack, pool: AnswerPool, on_attack: Callable[[str], None] | None
 ) -> _Tried:
     samples: dict[str, list[Any]] = {}
     places: dict[str, list[int]] = {}
@@ -139,7 +139,7 @@ def _attempt(
     return _Tried(attack, places, graded)
 
 
-def _lift(held: Held, honest: Graded, tries: Iterable[_Tried]) -> None:
+def _lift(held: Held, honest: AnswerGrades, tries: Iterable[_Tried]) -> None:
     """Hold models that are not asked at the top where at the bottom nothing else counts.
 
     Raises:
@@ -160,13 +160,13 @@ def _lift(held: Held, honest: Graded, tries: Iterable[_Tried]) -> None:
         )
 
 
-def _varies(every: Iterable[Graded]) -> bool:
+def _varies(every: Iterable[AnswerGrades]) -> bool:
     found = np.concatenate([one.rewards for one in every])
     found = found[~np.isnan(found)]
     return bool(found.size and found.min() != found.max())
 
 
-def _lowest(held: Held, honest: Graded, tries: Iterable[_Tried]) -> dict[str, float]:
+def _lowest(held: Held, honest: AnswerGrades, tries: Iterable[_Tried]) -> dict[str, float]:
     """Return the lowest score that each sub-grader can give, or gave where that is lower."""
     every = [honest, *(one for tried in tries for one in tried.graded.values())]
     lowest = {}
@@ -182,8 +182,8 @@ class _Judged:
     """What turns tries into results."""
 
     held: Held
-    pool: Pool
-    honest: Graded
+    pool: AnswerPool
+    honest: AnswerGrades
     lowest: Mapping[str, float]
 
     def result(self, tried: _Tried) -> AttackResult:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from graders.inspection.probe.material import Material, Pool, map_leaves
+from graders.inspection.probe.material import AnswerPool, Material, map_leaves
 
 __all__ = ["extra_tools", "filled", "format_only", "wrong_arguments", "wrong_values"]
 
@@ -25,7 +25,7 @@ _EXTRA: Final = {
 }  # fmt: skip
 
 
-def format_only(row: Material, _: Pool) -> Mapping[str, Any]:
+def format_only(row: Material, _: AnswerPool) -> Mapping[str, Any]:
     """Return forms without content: of the honest answer's own JSON, and the usual ones."""
     found: dict[str, Any] = {
         name: {"output_text": text} for name, text in _SKELETONS.items()
@@ -37,7 +37,7 @@ def format_only(row: Material, _: Pool) -> Mapping[str, Any]:
     return found
 
 
-def wrong_values(row: Material, _: Pool) -> Mapping[str, Any]:
+def wrong_values(row: Material, _: AnswerPool) -> Mapping[str, Any]:
     """Return the honest answer's JSON with every value another one."""
     if row.form is None:
         return {}
@@ -45,7 +45,7 @@ def wrong_values(row: Material, _: Pool) -> Mapping[str, Any]:
     return {"": {"output_text": json.dumps(value), "output_json": value}}
 
 
-def wrong_arguments(row: Material, _: Pool) -> Mapping[str, Any]:
+def wrong_arguments(row: Material, _: AnswerPool) -> Mapping[str, Any]:
     """Return the honest tool calls with other arguments, and with none."""
     changed = row.reshaped(lambda _: _WRONG, number=_other).get("in each argument")
     if changed is None:
@@ -54,7 +54,7 @@ def wrong_arguments(row: Material, _: Pool) -> Mapping[str, Any]:
     return {"other arguments": changed, "no arguments": {**changed, "output_tools": bare}}
 
 
-def extra_tools(row: Material, _: Pool) -> Mapping[str, Any]:
+def extra_tools(row: Material, _: AnswerPool) -> Mapping[str, Any]:
     """Return the honest answer with tool calls too many, after and before its own."""
     if not row.tools or not isinstance(row.sample, dict):
         return {}

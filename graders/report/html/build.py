@@ -7,7 +7,7 @@ from typing import Any
 
 from graders.api import Grader
 from graders.batch.manifest import grader_digest
-from graders.report.finding import Finding
+from graders.report.finding import Notice
 from graders.report.html.appendix import named_rows
 from graders.report.html.page import Page, page
 from graders.report.html.row import add_texts, read_rows
@@ -18,7 +18,7 @@ __all__ = ["build"]
 
 
 def build(
-    finding: Finding,
+    finding: Notice,
     *,
     source: Source | None = None,
     layout: Layout | None = None,
@@ -59,14 +59,14 @@ def build(
     return page(made_from), notes
 
 
-def _grader_doubts(finding: Finding, grader: Grader) -> list[str]:
+def _grader_doubts(finding: Notice, grader: Grader) -> list[str]:
     then = finding.manifest.get("grader")
     if not isinstance(then, Mapping) or then.get("sha256") == grader_digest(grader.config):
         return []
     return ["The grader has changed since these results; rendered inputs are those of today."]
 
 
-def _row_doubts(finding: Finding, source: Source) -> list[str]:
+def _row_doubts(finding: Notice, source: Source) -> list[str]:
     """Say where the rows are not those that were scored, which digests can tell."""
     then = finding.manifest.get("inputs")
     if source.is_stream or not isinstance(then, list):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from graders.htmltext import Html, element, joined, shortened
-from graders.report.finding import Finding
+from graders.report.finding import Notice
 from graders.report.html.appendix import appendix
 from graders.report.html.part import (
     MOST_CODES,
@@ -22,7 +22,7 @@ from graders.report.html.part import (
     parts,
     slowest,
 )
-from graders.report.html.row import MOST_PARTS, Explorer, Row, explorer
+from graders.report.html.row import MOST_PARTS, Explorer, ReportRow, explorer
 from graders.report.html.table import section
 from graders.version import __version__
 
@@ -47,8 +47,8 @@ class Page:
         notes: what a reader must know.
     """
 
-    finding: Finding
-    rows: Sequence[Row]
+    finding: Notice
+    rows: Sequence[ReportRow]
     said: str
     title: str | None = None
     appendices: Sequence[tuple[str, str, Mapping[str, Any]]] = ()
@@ -132,7 +132,7 @@ def _digest(text: str) -> str:
     return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _header(title: str, finding: Finding) -> Html:
+def _header(title: str, finding: Notice) -> Html:
     kind = f"{finding.type} · " if finding.type else ""
     names = (
         ("headline", "Figures"), ("rewards", "Rewards"), ("failures", "Failures"), ("rows", "Rows"),

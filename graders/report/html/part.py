@@ -9,7 +9,7 @@ from typing import Any, Final
 from graders import jsontext
 from graders.batch.tally import QUANTILES, Figures, Tally
 from graders.htmltext import Html, element, shortened
-from graders.report.finding import Finding
+from graders.report.finding import Notice
 from graders.report.html.chart import histogram, meter, spark
 from graders.report.html.row import MOST_PARTS
 from graders.report.html.table import Column, facts, row_link, section, table
@@ -32,7 +32,7 @@ _MOST_FACTS: Final = 60
 MOST_CODES: Final = 20
 
 
-def headline(finding: Finding) -> Html:
+def headline(finding: Notice) -> Html:
     """Return the figures to read first."""
     tally = finding.tally
     figures = tally.rewards
@@ -112,7 +112,7 @@ def _saturation(figures: Figures) -> str:
     )
 
 
-def distribution(finding: Finding) -> Html:
+def distribution(finding: Notice) -> Html:
     """Return the distribution of the rewards."""
     figures = finding.tally.rewards
     if not figures.count:
@@ -129,7 +129,7 @@ def distribution(finding: Finding) -> Html:
     return section("rewards", "Rewards", histogram(figures), told)
 
 
-def parts(finding: Finding) -> Html | None:
+def parts(finding: Notice) -> Html | None:
     """Return what each sub-grader gave, and its share of the variance; None without any."""
     tally = finding.tally
     if not tally.sub_rewards:
@@ -169,14 +169,14 @@ def parts(finding: Finding) -> Html | None:
     )
 
 
-def _share(finding: Finding, key: str) -> Html:
+def _share(finding: Notice, key: str) -> Html:
     if finding.shares is None:
         return element("span", "–")
     share = finding.shares.parts.get(key, 0.0)
     return element("span", meter(share), f" {share:.1%}", class_="share")
 
 
-def _shares_said(finding: Finding) -> str:
+def _shares_said(finding: Notice) -> str:
     shares = finding.shares
     if shares is None:
         return "The rewards do not vary, so no part has a share of their variance."
@@ -191,7 +191,7 @@ def _shares_said(finding: Finding) -> str:
     )
 
 
-def failures(finding: Finding, shown: frozenset[int]) -> Html:
+def failures(finding: Notice, shown: frozenset[int]) -> Html:
     """Return the failures by code, with the first rows of each."""
     tally = finding.tally
     if not tally.codes:
@@ -233,7 +233,7 @@ def failures(finding: Finding, shown: frozenset[int]) -> Html:
     )
 
 
-def slowest(finding: Finding, shown: frozenset[int]) -> Html | None:
+def slowest(finding: Notice, shown: frozenset[int]) -> Html | None:
     """Return the slowest calls; None where nobody knows them."""
     calls = finding.cost.slowest
     if not calls:
@@ -250,7 +250,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:,.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
-def judges(finding: Finding) -> Html | None:
+def judges(finding: Notice) -> Html | None:
     """Return what judges used and how steady they are; None where there are none."""
     tally = finding.tally
     if not tally.usage and not tally.repeats:
@@ -289,7 +289,7 @@ def judges(finding: Finding) -> Html | None:
     )
 
 
-def made(finding: Finding) -> Html:
+def made(finding: Notice) -> Html:
     """Return what the results were made from."""
     pairs = [("Results", shortened(finding.path.name, _MESSAGE))]
     grader = finding.manifest.get("grader")

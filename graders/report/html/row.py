@@ -10,11 +10,11 @@ from graders import jsontext
 from graders.api import Grader
 from graders.batch.result import Result
 from graders.htmltext import Html, script_json, shortened, visible
-from graders.report.finding import Finding, results_of
+from graders.report.finding import Notice, results_of
 from graders.rows import Layout, Source, blank_others, decode_block
 from graders.sample import Absent
 
-__all__ = ["MOST_PARTS", "Explorer", "Row", "Text", "add_texts", "explorer", "read_rows"]
+__all__ = ["MOST_PARTS", "Explorer", "ReportRow", "Text", "add_texts", "explorer", "read_rows"]
 
 _KEPT: Final = 8000
 """Characters that are kept of a text at the most."""
@@ -40,7 +40,7 @@ class Text:
 
 
 @dataclass(slots=True)
-class Row:
+class ReportRow:
     """A row that is shown.
 
     Attributes:
@@ -58,18 +58,20 @@ class Row:
         return index
 
 
-def read_rows(finding: Finding, places: Sequence[int]) -> list[Row]:
+def read_rows(finding: Notice, places: Sequence[int]) -> list[ReportRow]:
     """Return the rows at these places of the results."""
     wanted = set(places)
-    return [Row(one.body) for place, one in enumerate(_lines(finding)) if place in wanted]
+    return [ReportRow(one.body) for place, one in enumerate(_lines(finding)) if place in wanted]
 
 
-def _lines(finding: Finding) -> Iterator[Result]:
+def _lines(finding: Notice) -> Iterator[Result]:
     for results in results_of(finding.path):
         yield from results
 
 
-def add_texts(rows: Sequence[Row], source: Source, layout: Layout, grader: Grader | None) -> int:
+def add_texts(
+    rows: Sequence[ReportRow], source: Source, layout: Layout, grader: Grader | None
+) -> int:
     """Give rows their texts; return how many rows have another id than their result.
 
     Args:
@@ -138,7 +140,7 @@ class Explorer:
     is_cut: bool
 
 
-def explorer(rows: Sequence[Row], keys: Sequence[str], budget: int) -> Explorer:
+def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int) -> Explorer:
     """Return what the explorer shows.
 
     Args:
@@ -161,7 +163,7 @@ def explorer(rows: Sequence[Row], keys: Sequence[str], budget: int) -> Explorer:
         shown = shown[::2] if len(shown) > 1 else []
 
 
-def _record(row: Row, keys: Sequence[str], limit: int) -> list[Any]:
+def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
     """Return a row as the page's script reads it: index, id, reward, parts, failures, texts."""
     body = row.body
     failures, replaced = body["failures"], body.get("replaced", [])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Final
 
-from graders.report.finding import Finding
+from graders.report.finding import Notice
 
 __all__ = ["MOST_ROWS", "Pick", "pick"]
 
@@ -28,7 +28,7 @@ class Pick:
     said: str
 
 
-def pick(finding: Finding, named: Iterable[int] = (), most: int = MOST_ROWS) -> Pick:
+def pick(finding: Notice, named: Iterable[int] = (), most: int = MOST_ROWS) -> Pick:
     """Return the rows to show: the same for the same results.
 
     Args:
@@ -75,7 +75,7 @@ def pick(finding: Finding, named: Iterable[int] = (), most: int = MOST_ROWS) -> 
     )
 
 
-def _failed(finding: Finding, most: int) -> list[int]:
+def _failed(finding: Notice, most: int) -> list[int]:
     """Return the places of rows with failures, the first of each code first."""
     by_code: defaultdict[int, list[int]] = defaultdict(list)
     for place, code in enumerate(finding.codes):

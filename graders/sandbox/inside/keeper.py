@@ -57,7 +57,7 @@ class _Keeper:
         self.slots = False
         """Whether each runner's scratch is a file system of its own, so needs no watching."""
         self.settings: dict[str, Any] = {}
-        self.grader: runner.Grader | None = None
+        self.grader: runner.LoadedSource | None = None
         self.ground: lockdown.Ground | None = None
 
     # -- talking to the engine -------------------------------------------------------------
@@ -141,7 +141,7 @@ class _Keeper:
         except Exception as error:  # noqa: BLE001  (told to the engine, which refuses to go on)
             self._say(b"e", report.clip(f"{type(error).__name__}: {error}", 500).encode())
             os._exit(1)
-        self.grader = runner.Grader(settings)
+        self.grader = runner.LoadedSource(settings)
         facts = {"version": list(sys.version_info[:3]), "path": sys.path}
         self._say(b"r", json.dumps(facts).encode())
 
@@ -305,7 +305,7 @@ class _Keeper:
                     os.kill(child.pid, signal.SIGKILL)
 
 
-def _scan(grader: runner.Grader, reply: int) -> None:
+def _scan(grader: runner.LoadedSource, reply: int) -> None:
     """Parse and compile where a crash of the parser kills nobody else."""
     try:
         found = scan.scan(grader.source)

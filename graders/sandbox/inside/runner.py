@@ -31,7 +31,7 @@ from typing import Any, cast
 from . import report
 from .scan import FILENAME
 
-__all__ = ["LINGERS", "Grader", "run"]
+__all__ = ["LINGERS", "LoadedSource", "run"]
 
 LINGERS = "lingers"
 
@@ -81,7 +81,7 @@ def _usable(text: Any) -> bool:
         return False
 
 
-class Grader:
+class LoadedSource:
     """One grader's source and how to run it; made by the keeper, used in its children."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -175,7 +175,7 @@ def number(value: Any) -> float:
 class _Row:
     """The state of the row that runs now: its clock and its output."""
 
-    def __init__(self, grader: Grader) -> None:
+    def __init__(self, grader: LoadedSource) -> None:
         self.grader = grader
         self.armed = False
         self.out = _stream(grader.output)
@@ -222,7 +222,7 @@ def _late_report(what: str, seconds: float) -> dict[str, Any]:
     return {"kind": "timeout", "message": message, "details": "", "line": None, "column": None}
 
 
-def _fault(error: BaseException, kind: str, grader: Grader) -> dict[str, Any]:
+def _fault(error: BaseException, kind: str, grader: LoadedSource) -> dict[str, Any]:
     """Return the report of whatever came out of user code."""
     if isinstance(error, Late):
         if kind == "load":
@@ -411,7 +411,7 @@ class _Pipes:
             view = view[os.write(self.reply, view) :]
 
 
-def run(grader: Grader, data: int, reply: int) -> None:
+def run(grader: LoadedSource, data: int, reply: int) -> None:
     """Load the source, then answer rows until the pipe ends."""
     pipes = _Pipes(data, reply)
     row = _Row(grader)
@@ -476,7 +476,7 @@ class _Replies:
         self.waiting, self.size, self.sent = [], 0, now
 
 
-def check(grader: Grader, reply: int) -> None:
+def check(grader: LoadedSource, reply: int) -> None:
     """Load the source once and say how that went."""
     _Pipes(-1, reply).send([_load_once(_Row(grader))])
 

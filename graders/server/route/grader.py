@@ -9,8 +9,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graders.server.desk import Answer
 from graders.server.guard import retry_headers
+from graders.server.handler import Answer
 from graders.server.state import body_of, state_of
 
 __all__ = ["explain", "lint", "run", "validate"]

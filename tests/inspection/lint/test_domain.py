@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graders.formula import compile_formula
 from graders.inspection.lint.domain import interval, points
-from graders.inspection.lint.source import Source
+from graders.inspection.lint.source import PythonSource
 from graders.kinds import Scores
 from graders.kinds.kind import ANY_SCORE
 
@@ -117,7 +117,7 @@ def test_an_unknown_domain_is_tried_far_out() -> None:
 def test_a_source_that_spells_out_its_scores(
     returns: str, values: set[float], ends: set[float]
 ) -> None:
-    source = Source.parse(f"def grade(sample, item):\n    {returns}\n")
+    source = PythonSource.parse(f"def grade(sample, item):\n    {returns}\n")
     assert source is not None
     assert source.scores is not None
     assert source.scores.values == frozenset(values)
@@ -130,7 +130,7 @@ def test_a_source_that_spells_out_its_scores(
      "return min(1, len(sample))", "return int(3.5)"],
 )  # fmt: skip
 def test_a_source_whose_scores_are_not_known(returns: str) -> None:
-    source = Source.parse(f"def grade(sample, item):\n    {returns}\n")
+    source = PythonSource.parse(f"def grade(sample, item):\n    {returns}\n")
     assert source is not None
     assert source.scores is None
 
@@ -141,4 +141,4 @@ def test_a_source_whose_scores_are_not_known(returns: str) -> None:
      "-" * 100_000 + "1", "x" + ".a" * 100_000, "@cache\ndef grade(s, i): return 1.0"],
 )  # fmt: skip
 def test_what_is_no_plain_grade_is_not_looked_at(text: str) -> None:
-    assert Source.parse(text) is None
+    assert PythonSource.parse(text) is None

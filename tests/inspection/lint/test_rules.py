@@ -19,7 +19,7 @@ from graders.inspection.lint.example import (
     similar,
 )
 from graders.inspection.lint.finding import Example
-from graders.inspection.lint.source import Source
+from graders.inspection.lint.source import PythonSource
 from tests.inspection.lint.conftest import Run
 
 TWO: dict[str, Any] = {"exact": check(), "near": similar()}
@@ -293,9 +293,11 @@ def test_a_rule_bound_to_a_target_is_silent_for_others(run: Run) -> None:
     ],
 )
 def test_a_source_of_endless_levels_is_not_looked_at(body: str) -> None:
-    assert Source.parse("def grade(sample, item):\n" + body) is None
+    assert PythonSource.parse("def grade(sample, item):\n" + body) is None
 
 
 def test_what_python_thinks_of_an_escape_is_not_printed(recwarn: pytest.WarningsRecorder) -> None:
-    assert Source.parse("def grade(sample, item):\n    return 1 if '\\d' else 0\n") is not None
+    assert (
+        PythonSource.parse("def grade(sample, item):\n    return 1 if '\\d' else 0\n") is not None
+    )
     assert not recwarn

@@ -1,4 +1,4 @@
-"""Lanes: blocks that end their process are narrowed to the row that does it; no row is lost."""
+"""Executors: blocks that end their process are narrowed to the row that does it; no row is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 import graders
 from graders import config, plan
-from graders.batch.lane import Job, LostError, OwnLane, ProcessLane, score_surely
+from graders.batch.executor import Job, LocalExecutor, LostError, ProcessExecutor, score_surely
 from graders.batch.run import Progress
 from graders.batch.score import Scored, score_block
 from graders.calls import PythonCall, PythonReply
@@ -71,15 +71,15 @@ def test_finding_one_row_among_a_thousand_takes_few_tries() -> None:
 
 
 def test_a_row_that_breaks_our_own_code_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graders.batch import lane
+    from graders.batch import executor
 
     def breaks(runner: object, block: Block, *rest: object) -> Scored:
         if b"bad" in block.data:
             raise RecursionError("too deep\nand more")
         return score_block(runner, block, Layout())  # type: ignore[arg-type]
 
-    monkeypatch.setattr(lane, "score_block", breaks)
-    own = OwnLane(Performers.of(Setup(config=config.load(GRADER))), Job(None, Layout()))
+    monkeypatch.setattr(executor, "score_block", breaks)
+    own = LocalExecutor(Performers.of(Setup(config=config.load(GRADER))), Job(None, Layout()))
     rows = b'{"item": {"a": "x"}, "sample": "x"}\n' * 5
     scored = own.score(Block(rows + b'{"item": {"a": "x"}, "sample": "bad"}\n' + rows))
     assert scored.tally.failed == 1
@@ -88,36 +88,36 @@ def test_a_row_that_breaks_our_own_code_fails_by_name(monkeypatch: pytest.Monkey
     ]
 
 
-def process_lane() -> ProcessLane:
-    return ProcessLane(Job(Setup(config=config.load(GRADER)), Layout()), PLAN)
+def process_executor() -> ProcessExecutor:
+    return ProcessExecutor(Job(Setup(config=config.load(GRADER)), Layout()), PLAN)
 
 
 def test_a_worker_killed_between_blocks_costs_no_row_and_its_successor_ends_with_the_run() -> None:
-    lane = process_lane()
+    executor = process_executor()
     try:
-        first = lane.score(Block(lines(50)))
+        first = executor.score(Block(lines(50)))
         assert first.peak is not None
         os.kill(first.peak[0], signal.SIGKILL)
-        second = lane.score(Block(lines(50)))
+        second = executor.score(Block(lines(50)))
         assert second.lines == first.lines
         assert second.peak is not None
         assert second.peak[0] != first.peak[0]
     finally:
-        lane.close()
+        executor.close()
     assert is_gone(second.peak[0])
-    lane.close()
+    executor.close()
 
 
 def test_a_worker_may_be_ended_before_it_began() -> None:
-    process_lane().close()
+    process_executor().close()
 
 
 def test_a_worker_that_cannot_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     dead = [sys.executable, "-c", "raise SystemExit(3)"]
-    monkeypatch.setattr("graders.batch.lane.program", lambda _: dead)
-    lane = process_lane()
+    monkeypatch.setattr("graders.batch.executor.program", lambda _: dead)
+    executor = process_executor()
     with pytest.raises(UnavailableError, match="could not be started; it ended with exit code 3"):
-        lane.score(Block(lines(5)))
+        executor.score(Block(lines(5)))
 
 
 def test_a_grader_that_cannot_run_in_a_worker_says_why_as_here(
@@ -130,25 +130,25 @@ def test_a_grader_that_cannot_run_in_a_worker_says_why_as_here(
     )  # fmt: skip
     with pytest.raises(UnavailableError, match="OPENAI_API_KEY") as here:
         graders.load(judge).grade()
-    lane = ProcessLane(Job(Setup(config=judge), Layout()), plan.build(judge))
+    executor = ProcessExecutor(Job(Setup(config=judge), Layout()), plan.build(judge))
     try:
         with pytest.raises(UnavailableError) as there:
-            lane.score(Block(lines(5)))
+            executor.score(Block(lines(5)))
     finally:
-        lane.close()
+        executor.close()
     assert str(there.value) == str(here.value)
 
 
 KILLER = """
 import os, signal, sys
 if "graders.batch.worker" in " ".join(sys.orig_argv):
-    import graders.batch.lane as lane
-    real = lane.score_block
+    import graders.batch.executor as executor
+    real = executor.score_block
     def score_block(runner, block, *rest):
         if b"KILLER" in block.data:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(runner, block, *rest)
-    lane.score_block = score_block
+    executor.score_block = score_block
 """
 
 
@@ -171,9 +171,9 @@ def test_a_row_that_kills_its_worker_fails_by_name_and_the_run_goes_on(
 def test_a_worker_that_is_killed_in_the_middle_changes_no_byte(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr("graders.batch.crew._PURE_BLOCK", 1 << 13)
+    monkeypatch.setattr("graders.batch.parallelism._PURE_BLOCK", 1 << 13)
     monkeypatch.setattr(
-        "graders.batch.crew._SMALL", 0
+        "graders.batch.parallelism._SMALL", 0
     )  # The workers begin while the rest gets ready.
     score(output="expected.jsonl", workers=0)
     killed: set[int] = set()

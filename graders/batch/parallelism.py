@@ -1,4 +1,4 @@
-"""How many lanes a run gets, of which kind, and how large its blocks are."""
+"""How many executors a run gets, of which kind, and how large its blocks are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
-from graders.batch.lane import Job, Lane, OwnLane, ProcessLane
-from graders.batch.ray_lane import ray_lanes
+from graders.batch.executor import Executor, Job, LocalExecutor, ProcessExecutor
+from graders.batch.ray_executor import ray_executors
 from graders.grading.performers import Performers
 
-__all__ = ["ENGINES", "Crew", "Engine", "cores"]
+__all__ = ["ENGINES", "Engine", "Parallelism", "cores"]
 
 Engine = Literal["local", "ray"]
 ENGINES: Final = get_args(Engine)
@@ -38,7 +38,7 @@ def cores() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class Parallelism:
     """What scores a run's blocks.
 
     Attributes:
@@ -102,12 +102,12 @@ class Crew:
             and self.job.setup.judge.cache != "offline"
         )
 
-    def lanes(self) -> Sequence[Lane]:
-        """Return the lanes, which start when they get their first block."""
+    def executors(self) -> Sequence[Executor]:
+        """Return the executors, which start when they get their first block."""
         setup = self.job.setup
         if self.engine == "ray" and setup is not None and not self.performers.plan.asks_servers:
             one = replace(setup, python=replace(setup.python, workers=setup.python.workers or 1))
-            return ray_lanes(
+            return ray_executors(
                 replace(self.job, setup=one), self.performers.plan,
                 address=self.ray_address, workers=self.workers,
             )  # fmt: skip
@@ -115,15 +115,17 @@ class Crew:
             share = max(1, (setup.python.workers or cores()) // self.processes)
             setup = replace(setup, python=replace(setup.python, workers=share))
             job = replace(self.job, setup=setup)
-            return [ProcessLane(job, self.performers.plan) for _ in range(self.processes)]
+            return [ProcessExecutor(job, self.performers.plan) for _ in range(self.processes)]
         count = _OVERLAP if self._overlaps else 1
-        return [OwnLane(self.performers, self.job) for _ in range(count)]
+        return [LocalExecutor(self.performers, self.job) for _ in range(count)]
 
-    def begun(self) -> Sequence[Lane]:
-        """Return lanes of processes that get ready while the rest is; none where few are needed."""
+    def begun(self) -> Sequence[Executor]:
+        """Return executors of processes that get ready while the rest is; none where few are needed."""
         if self.engine == "ray" or not self.processes or (self.size or 0) <= _SMALL:
             return []
-        lanes = [lane for lane in self.lanes() if isinstance(lane, ProcessLane)]
-        for lane in lanes:
-            lane.begin()
-        return lanes
+        executors = [
+            executor for executor in self.executors() if isinstance(executor, ProcessExecutor)
+        ]
+        for executor in executors:
+            executor.begin()
+        return executors

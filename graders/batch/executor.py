@@ -1,4 +1,4 @@
-"""Lanes: places where blocks are scored, each by itself. This thread, others, or processes.
+"""Executors: places where blocks are scored, each by itself. This thread, others, or processes.
 
 A block that ends its process is tried once more in a new one, then in halves, until the row that
 does it is found; that row fails by name, and none is lost.
@@ -20,7 +20,7 @@ from graders.plan import Plan
 from graders.program import program, settings
 from graders.rows import Block, Layout, count_rows, cut
 
-__all__ = ["Job", "Lane", "LostError", "OwnLane", "ProcessLane", "score_surely"]
+__all__ = ["Executor", "Job", "LocalExecutor", "LostError", "ProcessExecutor", "score_surely"]
 
 
 class LostError(Exception):
@@ -36,7 +36,7 @@ class EndedError(GradersError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What lanes do with blocks.
+    """What executors do with blocks.
 
     Attributes:
         setup: what other processes make their performers from; None where none is to.
@@ -49,7 +49,7 @@ class Job:
     on_error: OnError = "null"
 
 
-class Lane(Protocol):
+class Executor(Protocol):
     """A place where blocks are scored, one at a time."""
 
     def score(self, block: Block) -> Scored:
@@ -98,8 +98,8 @@ def _narrowed(
     return join(*parts)
 
 
-class OwnLane:
-    """Scores blocks in the thread that asks. Lanes may share performers, not threads.
+class LocalExecutor:
+    """Scores blocks in the thread that asks. Executors may share performers, not threads.
 
     Args:
         performers: perform what the plan asks.
@@ -154,7 +154,7 @@ def try_block(runner: Any, block: Block, job: Job) -> Scored:
 _PATIENCE: Final = 10.0  # For putting away a sandbox, whose processes may be slow to end.
 
 
-class ProcessLane:
+class ProcessExecutor:
     """Scores blocks in a process of its own, which starts with the first block.
 
     Args:

@@ -1,4 +1,4 @@
-"""Lanes on Ray: the same blocks scored by actors, on this machine or a cluster."""
+"""Executors on Ray: the same blocks scored by actors, on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from graders.batch.lane import EndedError, Job, LostError, score_surely
+from graders.batch.executor import EndedError, Job, LostError, score_surely
 from graders.batch.score import Scored
 from graders.errors import GradersError, UnavailableError
 from graders.plan import Plan
 from graders.rows import Block
 
-__all__ = ["RayLane", "ray_lanes"]
+__all__ = ["RayExecutor", "ray_executors"]
 
 
-def ray_lanes(
+def ray_executors(
     job: Job, plan: Plan, *, address: str | None, workers: int | None
-) -> Sequence[RayLane]:
-    """Return a lane for each actor.
+) -> Sequence[RayExecutor]:
+    """Return an executor for each actor.
 
     Args:
         job: what is to be done.
@@ -41,16 +41,16 @@ def ray_lanes(
     if not ray.is_initialized():
         cluster.start(address, workers)
     count = workers or int(ray.cluster_resources().get("CPU", 1))
-    cluster.lanes = count
-    return [RayLane(cluster, job, plan) for _ in range(count)]
+    cluster.executors = count
+    return [RayExecutor(cluster, job, plan) for _ in range(count)]
 
 
 class _Cluster:
-    """A connection to Ray, left when the last lane is closed, if it was made here."""
+    """A connection to Ray, left when the last executor is closed, if it was made here."""
 
     def __init__(self, ray: Any) -> None:
         self.ray = ray
-        self.lanes = 0
+        self.executors = 0
         self._ours = False
         self._lock = threading.Lock()
 
@@ -71,8 +71,8 @@ class _Cluster:
 
     def leave(self) -> None:
         with self._lock:
-            self.lanes -= 1
-            if self.lanes == 0 and self._ours:
+            self.executors -= 1
+            if self.executors == 0 and self._ours:
                 self.ray.shutdown()
 
 
@@ -92,7 +92,7 @@ def _check_reachable(address: str) -> None:
         raise UnavailableError(f"no Ray cluster at {address}: {reason}") from None
 
 
-class RayLane:
+class RayExecutor:
     """Scores blocks in an actor, which starts with the first block; a lost one is replaced."""
 
     def __init__(self, cluster: _Cluster, job: Job, plan: Plan) -> None:

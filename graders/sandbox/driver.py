@@ -26,9 +26,9 @@ from graders.sandbox.frame import (
 )  # fmt: skip
 from graders.sandbox.limits import Limits
 from graders.sandbox.stream import Stream, frame_limit
-from graders.sandbox.worker import StartError, Worker, WorkerLostError
+from graders.sandbox.worker import StartError, WorkerLostError, WorkerProcess
 
-__all__ = ["Batch", "Lane", "Pace"]
+__all__ = ["CallBatch", "Driver", "Pace"]
 
 _MOST_ROWS: Final = 256
 _MOST_BYTES: Final = 1 << 20
@@ -58,8 +58,8 @@ class Pace:
         return self._seconds
 
 
-class Batch:
-    """The rows of one call, shared by the lanes that work on it."""
+class CallBatch:
+    """The rows of one call, shared by the drivers that work on it."""
 
     def __init__(self, call: PythonCall, stop: threading.Event | None = None) -> None:
         self.call = call
@@ -75,7 +75,7 @@ class Batch:
 
     @property
     def left(self) -> int:
-        """How many rows no lane has taken."""
+        """How many rows no driver has taken."""
         return len(self.replies) - self._next
 
     def cancel(self) -> None:
@@ -105,15 +105,15 @@ class Batch:
         self.replies[row] = PythonReply(None, reply) if isinstance(reply, PythonError) else reply
 
 
-class Lane:
+class Driver:
     """One worker at work on a batch, in the thread that calls `run`."""
 
     def __init__(
         self,
-        batch: Batch,
+        batch: CallBatch,
         limits: Limits,
-        start: Callable[[], Worker],
-        worker: Worker,
+        start: Callable[[], WorkerProcess],
+        worker: WorkerProcess,
         part: Callable[[], bool],
         *,
         keep: bool,
@@ -121,7 +121,7 @@ class Lane:
         self.batch = batch
         self.limits = limits
         self.single = worker.isolation == "row"
-        self.worker: Worker | None = worker
+        self.worker: WorkerProcess | None = worker
         self._start = start
         self._part = part
         self._keeps = keep and not self.single
@@ -394,7 +394,7 @@ class Lane:
             self._abandon(error)
 
     def _abandon(self, error: PythonError) -> None:
-        """Give every row of this lane that has no reply the error."""
+        """Give every row of this driver that has no reply the error."""
         rows = [*self._suspects, *(self._stream.under_way if self._stream else ())]
         self._suspects.clear()
         for row in rows:

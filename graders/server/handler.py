@@ -24,7 +24,7 @@ from graders.server.place import marked
 from graders.server.weight import excess
 from graders.wire.error import ApiError, bare
 
-__all__ = ["Answer", "Desk", "Elsewhere", "Need", "failed"]
+__all__ = ["Answer", "Elsewhere", "Handler", "Need", "failed"]
 
 Need = Literal["metrics", "models"]
 """Which kind of process a request wants: one that only computes, or one that asks and waits."""
@@ -78,7 +78,7 @@ class _Known:
     key: bytes
 
 
-class Desk:
+class Handler:
     """Answers requests by graders it keeps ready. Several threads may use one that asks models.
 
     Args:

@@ -19,7 +19,7 @@ from graders.jobs.job import RUNNABLE, encoded
 from graders.jobs.validation import JobFile
 from graders.models.rollout import Rollout
 
-__all__ = ["RECORDED", "TRAIN", "VALID", "Graded", "Key", "Ledger", "StoppedError"]
+__all__ = ["RECORDED", "TRAIN", "VALID", "JobStoppedError", "Journal", "SampleKey", "StoredGrade"]
 
 TRAIN: Final = 0
 VALID: Final = 1
@@ -29,11 +29,11 @@ RECORDED: Final = 0
 _AT_ONCE: Final = 1000
 
 
-class StoppedError(Exception):
+class JobStoppedError(Exception):
     """Somebody has paused or cancelled the job, or this process is to end."""
 
 
-class Key(NamedTuple):
+class SampleKey(NamedTuple):
     """Which sample: of the training or validation rows, of which epoch or step, row and number."""
 
     split: int
@@ -43,7 +43,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
+class StoredGrade:
     """The grade of one sample.
 
     Attributes:
@@ -53,13 +53,13 @@ class Graded:
         seconds: how long grading took.
     """
 
-    key: Key
+    key: SampleKey
     reward: float | None
     body: Mapping[str, Any]
     seconds: float
 
 
-class Ledger:
+class Journal:
     """The rows of one job.
 
     Args:
@@ -109,7 +109,7 @@ class Ledger:
         """Give a connection on which the job becomes what it is next.
 
         Raises:
-            StoppedError: somebody has paused or cancelled it.
+            JobStoppedError: somebody has paused or cancelled it.
         """
         with self._database.writing() as base:
             self._check(base)
@@ -119,10 +119,10 @@ class Ledger:
         """Look whether a job that is being graded may go on.
 
         Raises:
-            StoppedError: somebody has paused or cancelled it, or this process is to end.
+            JobStoppedError: somebody has paused or cancelled it, or this process is to end.
         """
         if self._stopping():
-            raise StoppedError
+            raise JobStoppedError
         with self._database.reading() as base:
             status = self._check(base)
         if status == "queued":  # It was paused and resumed before anybody looked.
@@ -132,14 +132,14 @@ class Ledger:
     def _check(self, base: sqlite3.Connection) -> str:
         row = base.execute("SELECT status FROM job WHERE place=?", (self.place,)).fetchone()
         if row["status"] not in RUNNABLE:
-            raise StoppedError
+            raise JobStoppedError
         return str(row["status"])
 
-    def keys(self, split: int, draws: Iterable[int], lines: range) -> set[Key]:
+    def keys(self, split: int, draws: Iterable[int], lines: range) -> set[SampleKey]:
         """Return which samples of some rows are graded."""
         with self._database.reading() as base:
             return {
-                Key(split, draw, row["line"], row["sample"])
+                SampleKey(split, draw, row["line"], row["sample"])
                 for draw in set(draws)
                 for row in base.execute(
                     "SELECT line, sample FROM grade"
@@ -148,7 +148,7 @@ class Ledger:
                 )
             }
 
-    def graded(self, split: int, draws: Iterable[int], lines: range) -> Iterator[Graded]:
+    def graded(self, split: int, draws: Iterable[int], lines: range) -> Iterator[StoredGrade]:
         """Yield the grades of some rows, in the order of their keys."""
         with self._database.reading() as base:
             for draw in sorted(set(draws)):
@@ -159,7 +159,7 @@ class Ledger:
                 ):
                     yield _graded(row)
 
-    def every(self) -> Iterator[Graded]:
+    def every(self) -> Iterator[StoredGrade]:
         """Yield every grade of the job, in the order of its keys."""
         last: tuple[int, ...] = (-1, -1, -1, -1)
         while True:
@@ -190,7 +190,7 @@ class Ledger:
                 return
             last = rows[-1]["step"]
 
-    def keep_grades(self, grades: Iterable[Graded]) -> None:
+    def keep_grades(self, grades: Iterable[StoredGrade]) -> None:
         """Write grades down; one that is there stays."""
         with self._database.writing() as base:
             base.executemany(
@@ -201,9 +201,9 @@ class Ledger:
                 ],
             )
 
-    def rollouts(self, keys: Iterable[Key]) -> dict[Key, Rollout]:
+    def rollouts(self, keys: Iterable[SampleKey]) -> dict[SampleKey, Rollout]:
         """Return those of these samples that a model has given."""
-        found: dict[Key, Rollout] = {}
+        found: dict[SampleKey, Rollout] = {}
         with self._database.reading() as base:
             for key in keys:
                 row = base.execute(
@@ -215,7 +215,7 @@ class Ledger:
                     found[key] = Rollout.from_dict(jsontext.decode(row["body"]))
         return found
 
-    def keep_rollout(self, key: Key, rollout: Rollout) -> None:
+    def keep_rollout(self, key: SampleKey, rollout: Rollout) -> None:
         """Write a sample down; one that is there stays."""
         with self._database.writing() as base:
             base.execute(
@@ -224,6 +224,6 @@ class Ledger:
             )
 
 
-def _graded(row: sqlite3.Row) -> Graded:
-    key = Key(row["split"], row["draw"], row["line"], row["sample"])
-    return Graded(key, row["reward"], jsontext.decode(row["body"]), row["seconds"])
+def _graded(row: sqlite3.Row) -> StoredGrade:
+    key = SampleKey(row["split"], row["draw"], row["line"], row["sample"])
+    return StoredGrade(key, row["reward"], jsontext.decode(row["body"]), row["seconds"])
