@@ -14,6 +14,7 @@ from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.flow import falls_through
 from graders.inspection.lint.rule import Rule, never
 from graders.inspection.lint.source import Function, PythonSource, own_nodes
+from graders.inspection.lint.state import assigned, traces
 from graders.inspection.lint.subject import Subject
 from graders.inspection.lint.template import meant_key
 from graders.kinds import Python
@@ -21,15 +22,6 @@ from graders.plan import Leaf
 from graders.sandbox import IMAGES
 
 __all__ = ["RULES"]
-
-_MUTATORS: Final = frozenset(
-    {"append", "add", "update", "extend", "insert", "pop", "popitem", "remove", "discard", "clear",
-     "setdefault", "appendleft", "popleft", "sort", "reverse", "write"}
-)  # fmt: skip
-_CONTAINERS: Final = frozenset(
-    {"list", "dict", "set", "collections.defaultdict", "collections.Counter", "collections.deque",
-     "collections.OrderedDict", "itertools.count", "bytearray"}
-)  # fmt: skip
 
 _MODULE_OF: Final = {
     "scikit-learn": "sklearn", "rouge-score": "rouge_score", "pyyaml": "yaml", "scikit-bio": "skbio",
@@ -67,91 +59,11 @@ def _hit(subject: Subject, leaf: Leaf, source: PythonSource, node: ast.AST, mess
 
 def _state(subject: Subject) -> Iterator[Hit]:
     for leaf, source in subject.pythons():
-        for node, what in _traces(source):
+        for node, what in traces(source):
             yield _hit(
                 subject, leaf, source, node,
                 f"{what} is kept between rows: the score depends on the rows before",
             )  # fmt: skip
-
-
-def _traces(source: PythonSource) -> Iterator[tuple[ast.AST, str]]:
-    """Yield each node that changes what outlives a call, with its name; each name once."""
-    module = _module_containers(source)
-    classes = (node for node in source.nodes if isinstance(node, ast.ClassDef))
-    names = {one.name for one in (*source.functions, *classes)}
-    seen: set[str] = set()
-    for function in source.functions:
-        declared = {
-            name
-            for node in own_nodes(function)
-            if isinstance(node, ast.Global)
-            for name in node.names
-        }
-        kept = (module - _local_names(function)) | declared | _mutable_defaults(function)
-        for node in own_nodes(function):
-            name = _changed(node, kept, declared, names)
-            if name and name not in seen:
-                seen.add(name)
-                yield node, name
-
-
-def _module_containers(source: PythonSource) -> set[str]:
-    found = set()
-    for node in source.tree.body:
-        value = getattr(node, "value", None)
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if _is_container(source, value):
-            found |= {one.id for one in targets if isinstance(one, ast.Name)}
-    return found
-
-
-def _is_container(source: PythonSource, value: ast.AST | None) -> bool:
-    if isinstance(value, ast.Call):
-        return source.dotted(value.func) in _CONTAINERS
-    return isinstance(
-        value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
-    )
-
-
-def _local_names(function: Function) -> set[str]:
-    arguments = function.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return {one.arg for one in every} | _assigned(function)
-
-
-def _assigned(function: Function) -> set[str]:
-    return {
-        node.id
-        for node in own_nodes(function)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-
-
-def _mutable_defaults(function: Function) -> set[str]:
-    arguments = [*function.args.posonlyargs, *function.args.args]
-    given = function.args.defaults
-    pairs = zip(arguments[len(arguments) - len(given) :], given, strict=True)
-    return {one.arg for one, value in pairs if isinstance(value, ast.List | ast.Dict | ast.Set)}
-
-
-def _changed(node: ast.AST, kept: set[str], declared: set[str], functions: set[str]) -> str:
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name in declared:
-            return name
-        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()) if name in kept:
-            return name
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=verb)) if (
-            name in kept and verb in _MUTATORS
-        ):
-            return name
-        case ast.Call(func=ast.Name(id="next"), args=[ast.Name(id=name), *_]) if name in kept:
-            return name
-        case ast.Attribute(value=ast.Name(id=name), attr=field, ctx=ast.Store()) if (
-            name in functions
-        ):
-            return f"{name}.{field}"
-        case _:
-            return ""
 
 
 def _outside_image(subject: Subject) -> Iterator[Hit]:
@@ -377,7 +289,7 @@ def _unknown_key(subject: Subject) -> Iterator[Hit]:
         if source.grade is None:
             continue
         name = source.parameters_of(source.grade)[0]
-        if name in _assigned(source.grade):
+        if name in assigned(source.grade):
             continue
         for node in own_nodes(source.grade):
             key = _key_of(node, name)

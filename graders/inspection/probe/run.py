@@ -95,13 +95,11 @@ def probe(
         if held.grader is not grader:
             held.grader.close()
     there = np.array([row.honest for row in rows], dtype=bool)
-    scores = {key: held.at.get(key) for key in unasked}
+    failures = [one for at, one in honest.failures.items() if there[at]]
     return ProbeReport(
         grader.name, grader.type, sampled.seen, sampled.unreadable, len(rows),
-        _rewards(
-            honest.rewards[there], [one for at, one in honest.failures.items() if there[at]]
-        ),
-        results, scores,
+        _rewards(honest.rewards[there], failures), results,
+        {key: held.at.get(key) for key in unasked},
     )  # fmt: skip
 
 
