@@ -66,6 +66,7 @@ def _local_names(function: Function) -> set[str]:
 
 
 def assigned(function: Function) -> set[str]:
+    """Return the names that a function assigns to."""
     return {
         node.id
         for node in own_nodes(function)
