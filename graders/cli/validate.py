@@ -213,7 +213,7 @@ def _measured(
     loaded: Loaded, ready: Grader, options: _Options, python: PythonOptions, judge: JudgeOptions
 ) -> Measured:
     ask = bool(judge.base_url or judge.embedding_url) or judge.cache == "offline"
-    part, skipped = askable(loaded, ready.plan, ask=ask)
+    part, skipped = askable(loaded, ready.plan, models=ask, endpoints=bool(judge.allow_endpoint))
     blocks = find_source([options.rows or ""]).blocks(1 << 18)
     chunks = (decode_block(block, options.layout) for block in blocks)
     name = "standard input" if options.rows == "-" else str(options.rows)

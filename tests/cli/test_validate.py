@@ -211,11 +211,32 @@ def test_a_judge_is_not_asked_unless_told_where(command: Command, folder: Path) 
     (folder / "j.json").write_text(json.dumps(multi))
     done = command("validate", "j.json", "--rows", "rows.jsonl")
     assert done.code == 0
-    assert "info G612 not asked, for it asks a model: j" in done.out
+    assert "info G612 not asked, for it asks a server: j" in done.out
     nowhere = ("--base-url", "http://127.0.0.1:9/v1", "--attempts", "1")
     asked = command("validate", "j.json", "--rows", "rows.jsonl", *nowhere)
     assert asked.code == 1
     assert "error G605 j fails in all 3 graded rows with model_grader_server_error" in asked.out
+
+
+def test_an_endpoint_is_not_asked_unless_its_host_is_allowed(
+    command: Command, folder: Path
+) -> None:
+    multi = {
+        "type": "multi",
+        "graders": {
+            "e": {"type": "endpoint", "url": "http://127.0.0.1:9/grade"},
+            "c": json.loads((folder / "check.json").read_text()),
+        },
+        "calculate_output": "(e + c) / 2",
+    }
+    (folder / "e.json").write_text(json.dumps(multi))
+    done = command("validate", "e.json", "--rows", "rows.jsonl", "--base-url", "http://127.0.0.1:9")
+    assert done.code == 0
+    assert "info G612 not asked, for it asks a server: e" in done.out
+    allowed = ("--allow-endpoint", "127.0.0.1", "--attempts", "1")
+    asked = command("validate", "e.json", "--rows", "rows.jsonl", *allowed)
+    assert asked.code == 1
+    assert "error G605 e fails in all 3 graded rows with endpoint_grader_server" in asked.out
 
 
 def test_a_job_and_its_files(command: Command, folder: Path) -> None:

@@ -65,9 +65,15 @@ class Measured:
     self_scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def askable(loaded: Loaded, plan: Plan, *, ask: bool) -> tuple[Loaded | None, tuple[str, ...]]:
-    """Return what of a grader may be run, and the keys of what asks a model and may not."""
-    skipped = () if ask else tuple(leaf.key for leaf in plan.leaves if leaf.asks_server)
+def askable(
+    loaded: Loaded, plan: Plan, *, models: bool, endpoints: bool
+) -> tuple[Loaded | None, tuple[str, ...]]:
+    """Return what of a grader may be run, and the keys of what asks a server and may not."""
+    skipped = tuple(
+        leaf.key
+        for leaf in plan.leaves
+        if leaf.asks_server and not (endpoints if leaf.performer == "endpoint" else models)
+    )
     if not skipped:
         return loaded, ()
     kept = {leaf.key: leaf.config for leaf in plan.leaves if leaf.key not in skipped}

@@ -286,8 +286,9 @@ def _not_all_asked(subject: Subject) -> Iterator[Hit]:
         names = ", ".join(name or "the grader" for name in measured.skipped)
         yield Hit(
             place=subject.loaded.place,
-            message=f"not asked, for it asks a model: {names}; rewards were not looked at",
-            fix="Give --base-url URL to ask it, or --offline to take the cache's replies.",
+            message=f"not asked, for it asks a server: {names}; rewards were not looked at",
+            fix="Give --base-url URL to ask models, --offline for the cache's replies, "
+            "--allow-endpoint HOST to send rows to an endpoint.",
         )
     if measured.more:
         yield Hit(

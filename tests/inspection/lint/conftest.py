@@ -85,7 +85,7 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
                 ready.check()
                 measured = None
                 if example.rows is not None:
-                    part, skipped = askable(loaded, ready.plan, ask=False)
+                    part, skipped = askable(loaded, ready.plan, models=False, endpoints=False)
                     chunks = [decode_block(Block(lines(example.rows)), Layout())]
                     grader = None if part is None else Grader(part, python=python)
                     measured = measure(
