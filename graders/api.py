@@ -36,6 +36,7 @@ from graders.rows import Chunk, Layout, RowRange, add_row, blocks_of, find_sourc
 from graders.sandbox import MissingImport, PythonOptions, Stats, imports_missing
 from graders.sandbox.image import IMAGES
 from graders.sandbox.image import interpreter as image_interpreter
+from graders.shape import name_of_shape
 
 __all__ = [
     "Explanation", "Grader", "JudgeOptions", "MaxFailures", "Progress", "PythonOptions", "Reading",
@@ -54,6 +55,7 @@ class Explanation:
         printed: what python graders printed, by key.
         said: what judges answered, by key: one text for each time they were asked.
         seconds: how long each sub-grader took, by key.
+        shape: what the sample was read as, such as `chat completion`; `none` without one.
     """
 
     grade: Grade
@@ -61,6 +63,7 @@ class Explanation:
     printed: Mapping[str, str]
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    shape: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +330,14 @@ class Grader:
         """Return the grade of one row and how it came about; arguments as for `grade`."""
         grade, graded = self._one(item, sample, stop)
         rendered = self.render(item, sample)
-        return Explanation(grade, rendered, graded.printed(0), graded.said(0), graded.seconds)
+        return Explanation(
+            grade,
+            rendered,
+            graded.printed(0),
+            graded.said(0),
+            graded.seconds,
+            name_of_shape(sample),
+        )
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""

@@ -18,6 +18,7 @@ import orjson
 __all__ = [
     "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode",
     "fault_of", "has_long_number", "nests_deeper", "read_whole", "too_deep",
+    "without_thoughts",
 ]  # fmt: skip
 
 # Every digit becomes "0", so one fast substring search finds any run of 19 digits: the shortest
@@ -35,7 +36,8 @@ _STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS: Final = re.compile(r"[\[\]{}]")
 
 _FENCED: Final = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\r?\n```", re.DOTALL | re.IGNORECASE)
-_THOUGHTS: Final = ("<think>", "</think>")
+_THINKS: Final = re.compile(r"\s*<(?:think|thinking|thought|thoughts|reasoning)>", re.IGNORECASE)
+_THOUGHT: Final = re.compile(r"</(?:think|thinking|thought|thoughts|reasoning)>", re.IGNORECASE)
 
 
 _GAP: Final = re.compile(r"[ \t\n\r]*+")
@@ -274,14 +276,27 @@ def _encode_slowly(value: Any, *, indent: bool, default: Callable[[Any], Any] | 
     return text.encode(errors="backslashreplace")
 
 
+def without_thoughts(text: str) -> str:
+    """Return a model's text without the thoughts before its answer.
+
+    Thoughts end with the last closing tag, such as `</think>`. Templates of some models write the
+    opening tag into the prompt, so that only the closing one is in the text. A text that begins to
+    think and never ends holds no answer.
+    """
+    begin = _THINKS.match(text)
+    ends = [match.end() for match in _THOUGHT.finditer(text)]
+    if ends:
+        return text[ends[-1] :].strip()
+    return "" if begin else text
+
+
 def bare(text: str) -> str:
-    """Return a model's text without a leading block of thoughts and a code fence around the rest.
+    """Return a model's text without the thoughts before it and a code fence around the rest.
 
     What is left is all of the rest: nothing is looked for inside it.
     """
     text = text.removeprefix("\ufeff").strip()
-    begin, end = _THOUGHTS
-    if text.startswith(begin) and end in text:
-        text = text.partition(end)[2].strip()
+    # A tag inside the object itself is a text of the model's, and ends nothing.
+    text = text if text.startswith("{") else without_thoughts(text).strip()
     fenced = _FENCED.fullmatch(text)
     return fenced[1].strip() if fenced else text

@@ -31,6 +31,7 @@ class LoadKeywords(TypedDict, total=False):
     dialect: Dialect
     rendering: Rendering
     tool_arguments: ToolArguments
+    thinking: Literal["keep", "strip"]
     rouge_backend: Literal["rouge_score", "rouge"]
     rouge_measure: Literal["fmeasure", "recall"]
     rouge_stemmer: bool

@@ -21,6 +21,7 @@ from graders.kinds import (
 )
 from graders.metrics import signature
 from graders.reading import Reading
+from graders.sample import Wanted
 from graders.template import (
     JinjaTemplate,
     Path,
@@ -98,7 +99,7 @@ class Plan:
         templates: every distinct template once.
         formula: a multi's formula.
         invalid_grade: what a multi's invalid grade is replaced by.
-        want_json: whether anything asks for the sample's `output_json`.
+        wanted: what is asked for of samples beside their text.
         reading: how open points are read.
     """
 
@@ -110,7 +111,7 @@ class Plan:
     templates: tuple[Template | JinjaTemplate, ...]
     formula: Formula | None
     invalid_grade: float | None
-    want_json: bool
+    wanted: Wanted
     reading: Reading
 
     @property
@@ -206,7 +207,7 @@ def build(config: Any, reading: Reading | None = None) -> Plan:
         templates=templates,
         formula=formula,
         invalid_grade=invalid_grade,
-        want_json=_wants_json(leaves, templates),
+        wanted=_wanted(leaves, templates, reading),
         reading=reading,
     )
 
@@ -217,9 +218,18 @@ def _leaf(key: str, config: GraderConfig, texts: dict[str, int]) -> Leaf:
     return Leaf(key, config, kind, kind.performer(config), fields, kind.passes_at(config))
 
 
-def _wants_json(leaves: tuple[Leaf, ...], templates: tuple[Template | JinjaTemplate, ...]) -> bool:
-    return any(leaf.sees_all for leaf in leaves) or any(
-        path.namespace == "sample" and path.steps[:1] == ("output_json",)
+def _wanted(
+    leaves: tuple[Leaf, ...], templates: tuple[Template | JinjaTemplate, ...], reading: Reading
+) -> Wanted:
+    named = {
+        path.steps[0]
         for template in templates
         for path in template.paths
+        if path.namespace == "sample" and path.steps
+    }
+    whole = any(leaf.sees_all for leaf in leaves)
+    return Wanted(
+        output_json=whole or "output_json" in named,
+        choices=whole or "choices" in named,
+        answer_only=reading.thinking == "strip",
     )

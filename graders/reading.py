@@ -25,6 +25,9 @@ class Reading:
         dialect: `hosted` templates are paths and nothing else; `jinja2` is full Jinja, sandboxed.
         rendering: how a template shows a value that is not text: as JSON, or as Python's `str()`.
         tool_arguments: whether a path may go on into the JSON text of a tool call's `arguments`.
+        thinking: whether the thoughts that a reasoning model writes before its answer are part of
+            output_text, or cut off before grading: all up to the last `</think>` (also thinking,
+            thought, thoughts and reasoning).
         rouge_backend: which package defines ROUGE: `rouge_score` or `rouge` (an extra).
         rouge_measure: which of ROUGE's figures is the score.
         rouge_stemmer: whether `rouge_score` stems words first.
@@ -34,6 +37,9 @@ class Reading:
     rendering: Rendering = option("json", "How templates show values that are not text.", **_EACH)
     tool_arguments: ToolArguments = option(
         "parsed", "Whether paths go into a tool call's arguments.", **_EACH
+    )
+    thinking: Literal["keep", "strip"] = option(
+        "keep", "Whether a model's thoughts before its answer are graded.", **_EACH
     )
     rouge_backend: Literal["rouge_score", "rouge"] = option(
         "rouge_score", "Which package defines ROUGE.", **_EACH

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from graders import jsontext
 from graders.errors import quoted
+from graders.shape import kind_of, read_shape
 
-__all__ = ["Absent", "Unparsed", "item_of", "prepare", "prepared", "sample_of"]
+__all__ = ["Absent", "Unparsed", "Wanted", "item_of", "prepare", "prepared", "sample_of"]
 
 _ABSENT: Final = object()
 
@@ -30,46 +32,74 @@ class Unparsed:
         self.reason = reason
 
 
-def prepare(raw: Any, *, want_json: bool) -> str | dict[str, Any] | Absent:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for of samples beside their text.
+
+    Attributes:
+        output_json: whether anything asks for `output_json`; when it does and the sample brings
+            none, it is parsed from output_text, or is an `Unparsed` saying why it could not be.
+        choices: whether anything may ask for the `choices` of a sample that is a text.
+        answer_only: whether a model's thoughts before its answer are cut off.
+    """
+
+    output_json: bool = False
+    choices: bool = False
+    answer_only: bool = False
+
+
+def prepare(raw: Any, wanted: Wanted = Wanted()) -> str | dict[str, Any] | Absent:
     """Return a row's sample as templates and python graders see it.
 
     Args:
-        raw: text, an object with any of the documented keys, a chat completion (its first
-            choice gives output_text and output_tools), or None or an `Absent` for a row
-            without a sample.
-        want_json: whether anything asks for `output_json`; when it does and the sample brings
-            none, it is parsed from output_text, or is an `Unparsed` saying why it could not be.
+        raw: text, or an answer in one of the shapes that `graders.shape` reads; None or an `Absent`
+            for a row without a sample.
+        wanted: what is asked for of it.
 
     Returns:
         The text itself where that is all anybody asks for; else a dict that leaves `raw` as it is.
 
     Raises:
-        ValueError: `raw` is neither text nor an object, or its output_text is not text.
+        ValueError: `raw` is in no shape that holds an answer, or its output_text is not text.
     """
     if raw is None:
         return Absent("the row has no sample")
     if isinstance(raw, str):
-        return _with_json({"output_text": raw}) if want_json else raw
+        text = jsontext.without_thoughts(raw) if wanted.answer_only else raw
+        if not (wanted.output_json or wanted.choices):
+            return text
+        sample: dict[str, Any] = {"output_text": text}
+        if wanted.choices:
+            sample["choices"] = [{"index": 0, "message": {"role": "assistant", "content": text}}]
+        return _with_json(sample) if wanted.output_json else sample
     if isinstance(raw, Absent):
         return raw
-    if not isinstance(raw, dict):
-        raise ValueError(f"a sample is text or an object, not {_kind(raw)}")
-    sample = dict(raw)
-    if "output_text" not in sample and "choices" in sample:
-        _adopt_first_choice(sample)
-    text = sample.get("output_text", _ABSENT)
-    if text is None:
+    sample = read_shape(raw)[1]
+    text_or_none = sample.get("output_text", _ABSENT)
+    if text_or_none is None:
         # A reply that only calls tools has no text; "null" would be a text nobody wrote.
         del sample["output_text"]
-    elif text is not _ABSENT and not isinstance(text, str):
-        raise ValueError(f"sample.output_text is text, not {_kind(text)}")
-    return _with_json(sample) if want_json else sample
+    elif text_or_none is not _ABSENT and not isinstance(text_or_none, str):
+        raise ValueError(f"sample.output_text is text, not {kind_of(text_or_none)}")
+    elif wanted.answer_only and text_or_none is not _ABSENT:
+        _cut_thoughts(sample)
+    return _with_json(sample) if wanted.output_json else sample
 
 
-def prepared(raw: Any, *, want_json: bool) -> str | dict[str, Any] | Absent:
+def _cut_thoughts(sample: dict[str, Any]) -> None:
+    """Leave of a sample's text the answer, also in the first of its choices."""
+    whole = sample["output_text"]
+    answer = sample["output_text"] = jsontext.without_thoughts(whole)
+    match sample.get("choices"):
+        case [{"message": {"content": content} as message} as first, *others] if content == whole:
+            first = {**first, "message": {**message, "content": answer}}
+            sample["choices"] = [first, *others]
+
+
+def prepared(raw: Any, wanted: Wanted = Wanted()) -> str | dict[str, Any] | Absent:
     """Return a sample as `prepare` does; what is none is absent, with the reason."""
     try:
-        return prepare(raw, want_json=want_json)
+        return prepare(raw, wanted)
     except ValueError as error:
         return Absent(str(error))
 
@@ -109,30 +139,3 @@ def _with_json(sample: dict[str, Any]) -> dict[str, Any]:
             else "the output text is empty, not JSON"
         )
     return sample
-
-
-def _adopt_first_choice(sample: dict[str, Any]) -> None:
-    """Fill output_text and output_tools from a chat completion's first choice."""
-    choices = sample["choices"]
-    first = choices[0] if isinstance(choices, list) and choices else None
-    message = first.get("message") if isinstance(first, dict) else None
-    if not isinstance(message, dict):
-        return
-    sample["output_text"] = message.get("content")
-    tools = message.get("tool_calls")
-    if tools is not None and "output_tools" not in sample:
-        sample["output_tools"] = tools
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, int | float):
-        return "a number"
-    return type(value).__name__

@@ -88,7 +88,7 @@ def test_paths_are_distinct_and_in_order_of_appearance() -> None:
     ],
 )
 def test_output_json_is_parsed_only_where_something_asks_for_it(body: Any, wants: bool) -> None:
-    assert plan(body).want_json is wants
+    assert plan(body).wanted.output_json is wants
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from graders.errors import TemplateError
 from graders.grade import Failure
-from graders.sample import Absent, prepare
+from graders.sample import Absent, Wanted, prepare
 from graders.template import (
     Dialect,
     MissingVariableError,
@@ -42,7 +42,7 @@ def rendered(
     **options: Any,
 ) -> str:
     template = compile_template(text, dialect, rendering)
-    row = [prepare(sample, want_json=True)]
+    row = [prepare(sample, Wanted(output_json=True))]
     column = render_column(template, [item], row, rendering=rendering, **options)
     assert column.failures == {}
     return column.texts[0]
@@ -52,7 +52,7 @@ def failure(
     text: str, item: Any = None, sample: Any = "", *, dialect: Dialect = "hosted", **options: Any
 ) -> Failure:
     template = compile_template(text, dialect)
-    column = render_column(template, [item], [prepare(sample, want_json=True)], **options)
+    column = render_column(template, [item], [prepare(sample, Wanted(output_json=True))], **options)
     assert column.texts == [""]
     return column.failures[0]
 
@@ -371,7 +371,7 @@ def test_resolve_tells_its_two_reasons_apart():
     with pytest.raises(MissingVariableError):
         resolve(Path("item", ("x",)), {}, "")
     with pytest.raises(SampleParseError):
-        resolve(Path("sample", ("output_json",)), {}, prepare("x", want_json=True))
+        resolve(Path("sample", ("output_json",)), {}, prepare("x", Wanted(output_json=True)))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,8 +141,21 @@ def _size(count: int) -> str:
 layout_options = flags(ScoreOptions, "item_path", "sample_path")
 """Adds where in a row item and sample stand."""
 
-reading_options = flags_of("reading", Reading)
-"""Adds the switches for points that the hosted documents leave open."""
+
+def reading_options(function: Function) -> Function:
+    """Add the switches for points that the hosted documents leave open, as one `reading` argument."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, reading: Reading, strip_think: bool, **kwargs: Any) -> Any:
+        if strip_think:
+            reading = replace(reading, thinking="strip")
+        return function(*args, reading=reading, **kwargs)
+
+    wrapped = click.option("--strip-think", is_flag=True, help="Short for --thinking strip.")(
+        wrapped
+    )
+    return flags_of("reading", Reading)(wrapped)  # type: ignore[return-value]
+
 
 python_options = flags_of("python", PythonOptions)
 """Adds how python graders are run."""

@@ -85,6 +85,7 @@ def run(
                 **grade.to_dict(),
                 "name": grade.name,
                 "type": grade.type,
+                "sample_shape": explained.shape,
                 "rendered": explained.rendered,
                 "printed": explained.printed,
                 "said": explained.said,

@@ -12,7 +12,7 @@ __all__ = ["render_inputs"]
 
 def render_inputs(plan: Plan, item: Any, sample: Any) -> dict[str, dict[str, str]]:
     """Return one row's rendered text fields by leaf key; a field that fails is left out."""
-    samples = [prepared(sample, want_json=plan.want_json)]
+    samples = [prepared(sample, plan.wanted)]
     shown: dict[str, dict[str, str]] = {}
     for leaf in plan.leaves:
         for name, index in leaf.fields.items():

@@ -192,7 +192,7 @@ class Runner:
         samples: list[Any] = []
         for row, raw in enumerate(chunk.samples):
             try:
-                samples.append(prepare(raw, want_json=self.plan.want_json))
+                samples.append(prepare(raw, self.plan.wanted))
             except ValueError as error:
                 samples.append(Absent(str(error)))
                 failures.setdefault(row, (Failure("sample_parse_error", str(error)),))

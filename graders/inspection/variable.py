@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from graders.plan import Plan
 from graders.rows import Chunk
-from graders.sample import prepare
+from graders.sample import Absent, prepare
+from graders.shape import name_of_shape
 from graders.template import JinjaTemplate, MissingVariableError, Path, SampleParseError, resolve
 
 __all__ = ["Presence", "VariableReport", "check_variables"]
@@ -45,12 +47,14 @@ class VariableReport:
         variables: each variable of the grader's templates.
         unreadable: the first lines that are not rows, as (row index, why).
         unreadable_count: how many there are.
+        shapes: how many samples were read as what, such as `chat completion`.
     """
 
     variables: list[Presence]
     rows: int = 0
     unreadable: list[tuple[int, str]] = field(default_factory=list)
     unreadable_count: int = 0
+    shapes: Counter[str] = field(default_factory=Counter)
 
     @property
     def complete(self) -> bool:
@@ -62,6 +66,7 @@ class VariableReport:
         return {
             "rows": self.rows,
             "unreadable": self.unreadable_count,
+            "sample_shapes": dict(self.shapes),
             "variables": [
                 {
                     "variable": one.name,
@@ -85,8 +90,9 @@ def check_variables(plan: Plan, chunks: Iterable[Chunk]) -> VariableReport:
                 _note(report.unreadable, index, failure.message)
                 continue
             report.rows += 1
+            report.shapes[name_of_shape(None if isinstance(raw, Absent) else raw)] += 1
             try:
-                sample = prepare(raw, want_json=plan.want_json)
+                sample = prepare(raw, plan.wanted)
             except ValueError as error:
                 report.unreadable_count += 1
                 _note(report.unreadable, index, str(error))

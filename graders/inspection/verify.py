@@ -122,7 +122,7 @@ def verify(
 
 def _texts(plan: Plan, leaf: Leaf, rows: Sequence[SampledRow]) -> list[tuple[int, str, str]]:
     """Return (index, candidate, reference) of the rows in which both texts are there."""
-    samples = [prepared(row.sample, want_json=plan.want_json) for row in rows]
+    samples = [prepared(row.sample, plan.wanted) for row in rows]
     items = [row.item for row in rows]
     inputs, references = (
         plan.render(leaf.fields[name], items, samples) for name in ("input", "reference")

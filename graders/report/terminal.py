@@ -80,6 +80,8 @@ def grade_view(
         for key, texts in explained.rendered.items()
         for name, text in texts.items()
     ]
+    if explained.shape not in {"none", "text", "sample", "unread"}:
+        parts += ["", Text(f"sample read as: {explained.shape}", "dim")]
     if fields:
         table = Table("rendered input", "text", box=None, padding=(0, 3, 0, 0))
         for name, text in fields:
@@ -346,6 +348,9 @@ def variable_view(report: VariableReport) -> RenderableType:
                 _shortened(one.name, 60), missing, _shortened(first, 2000) if first else ""
             )
         parts.append(table)
+    if report.shapes.keys() - {"none", "text", "sample"}:
+        counts = ", ".join(f"{name} ({count:,})" for name, count in report.shapes.most_common())
+        parts.append(Text(f"samples read as: {counts}"))
     if report.unreadable_count:
         first = _first(report.unreadable)
         text = f"{_rows(report.unreadable_count)} cannot be read\n{clean(first)}"

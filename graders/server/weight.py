@@ -30,7 +30,7 @@ MOST_PAIRS: Final = 40_000_000_000
 
 def excess(plan: Plan, item: Any, sample: Any) -> str | None:
     """Return what is too much about a row, in one sentence; None where nothing is."""
-    seen = prepared(sample, want_json=plan.want_json)
+    seen = prepared(sample, plan.wanted)
     lengths: dict[Path, int] = {}
     sizes = []
     for template in plan.templates:

@@ -37,6 +37,7 @@ def test_json_holds_the_grade_and_how_it_came_about(command: Command) -> None:
         "failures": [],
         "name": "both",
         "type": "multi",
+        "sample_shape": "text",
         "rendered": {
             "check": {"input": '{"k": "x"}', "reference": "x"},
             "near": {"input": "x", "reference": "x"},

@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from graders.errors import TemplateError
 from graders.jsontext import DEEPEST, nests_deeper
-from graders.sample import prepare
+from graders.sample import Wanted, prepare
 from graders.template import Path, Template, compile_template, render_column
 from tests.fuzz import row
 
@@ -39,7 +39,7 @@ def target(data: bytes) -> None:
     assert isinstance(template, Template)
     item, raw = row.row_of(rest)
     try:
-        sample = prepare(raw, want_json=True)
+        sample = prepare(raw, Wanted(output_json=True))
     except ValueError:
         sample = None
     for rendering in ("json", "python"):

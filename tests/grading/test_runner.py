@@ -116,8 +116,8 @@ def test_a_reward_is_none_exactly_where_there_is_a_failure() -> None:
             check(left="sample.output_tools[0].function.name"), {"a": "x"},
             {"output_tools": []}, "invalid_variable_error", "a list of 0 elements",
         ),
-        (check(), {"a": "x"}, 5, "sample_parse_error", "a sample is text or an object, not"),
-        (check(), {"a": "x"}, ["x"], "sample_parse_error", "not a list"),
+        (check(), {"a": "x"}, 5, "sample_parse_error", "a sample is text, an object or a list, not"),
+        (check(), {"a": "x"}, ["x"], "sample_parse_error", "a sample that is a list holds messages"),
         (check(), {"a": "x"}, {"output_text": 1}, "sample_parse_error", "output_text is text"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from graders.calls import PythonCall, PythonError, PythonReply
 from graders.hosted import FLAG_OF_CODE
 from graders.kinds import Python, Rows, python
-from graders.sample import Absent, prepare
+from graders.sample import Absent, Wanted, prepare
 
 CONFIG = Python(
     type="python", name="p", source="def grade(sample, item): return 1", image_tag="2025-05-08"
@@ -34,7 +34,7 @@ def asked(samples: list[Any], items: list[Any]) -> PythonCall:
 def test_a_sample_is_a_dict_with_output_json_only_where_the_text_is_json(
     raw: Any, seen: dict[str, Any]
 ) -> None:
-    assert asked([prepare(raw, want_json=True)], [{}]).samples == [seen]
+    assert asked([prepare(raw, Wanted(output_json=True))], [{}]).samples == [seen]
 
 
 def test_a_plain_text_becomes_output_text() -> None:
@@ -55,7 +55,7 @@ def test_a_call_carries_source_and_image_tag() -> None:
 
 def test_asking_leaves_the_row_as_it_is() -> None:
     raw = {"output_text": "prose"}
-    asked([prepare(raw, want_json=True)], [{}])
+    asked([prepare(raw, Wanted(output_json=True))], [{}])
     assert raw == {"output_text": "prose"}
 
 

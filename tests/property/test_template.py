@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graders.errors import TemplateError
-from graders.sample import prepare
+from graders.sample import Wanted, prepare
 from graders.template import JinjaTemplate, Template, compile_template, render_column
 from tests.examples import examples
 
@@ -76,7 +76,7 @@ def test_a_template_equals_a_plain_substitution(template, rows):
     column = render_column(
         compile_template(text),
         [item for item, _ in rows],
-        [prepare(sample, want_json=False) for _, sample in rows],
+        [prepare(sample) for _, sample in rows],
     )
     for index, (item, sample) in enumerate(rows):
         try:
@@ -94,7 +94,7 @@ def test_a_template_equals_a_plain_substitution(template, rows):
 def test_a_column_equals_its_rows_one_by_one(template, rows):
     compiled = compile_template(template[2])
     items = [item for item, _ in rows]
-    samples = [prepare(sample, want_json=True) for _, sample in rows]
+    samples = [prepare(sample, Wanted(output_json=True)) for _, sample in rows]
     column = render_column(compiled, items, samples)
     # The last row sends every column the careful way.
     careful = render_column(compiled, [*items, None], [*samples, None])

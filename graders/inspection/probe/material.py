@@ -17,7 +17,7 @@ from graders.inspection.probe.surface import (
     Surface,
 )
 from graders.inspection.sampling import SampledRow
-from graders.sample import Absent, Unparsed, prepare
+from graders.sample import Absent, Unparsed, Wanted, prepare
 
 __all__ = ["AnswerPool", "Material", "map_leaves", "material_of", "pool_of"]
 
@@ -223,7 +223,7 @@ def map_leaves(value: Any, change: Callable[[str], str], number: Any = None) -> 
 def _honest(sample: Any) -> tuple[str | None, Any, list[Any]]:
     """Return an answer's text, its JSON where that is an object or a list, and its tool calls."""
     try:
-        prepared = prepare(sample, want_json=True)
+        prepared = prepare(sample, Wanted(output_json=True))
     except ValueError:
         return None, None, []
     if not isinstance(prepared, dict):
