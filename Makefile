@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ENVIRONMENT := $(PYTHON) tools/environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-definition test-hostile test-soak test-large lint types bench bench-smoke bench-peers-setup bench-peers docs check clean
+.PHONY: help demo test test-definition test-hostile test-soak test-more test-large lint types bench bench-smoke bench-peers-setup bench-peers docs check clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test-hostile: $(VENV)/installed-dev ## Run every attack on the sandbox, as root 
 
 test-soak: $(VENV)/installed-dev ## 100,000 calls of python graders, 1 % of them hostile (Linux)
 	@$(BIN)/python tests/hostile/run.py --soak 100000
+
+test-more: $(VENV)/installed-dev ## What repeats other tests: the same attacks at every isolation, the long pages
+	@$(BIN)/python -m pytest -q -n auto -m more
 
 test-large: $(VENV)/installed-dev ## The larger runs of tests that a smaller run covers
 	@$(BIN)/python -m pytest -q -m slow

@@ -8,5 +8,5 @@ __all__ = ["examples"]
 
 
 def examples(count: int) -> int:
-    """Return so many where GRADERS_LARGE is set (`make test-large` does), else a sixth of them."""
-    return count if "GRADERS_LARGE" in os.environ else count // 6
+    """Return so many where GRADERS_LARGE is set (`make test-large` does), else a tenth of them."""
+    return count if "GRADERS_LARGE" in os.environ else max(count // 10, 1)

@@ -108,7 +108,11 @@ def test_a_call_gives_the_reward_or_raises_with_the_grade() -> None:
 
 @pytest.mark.parametrize(
     "again",
-    [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy],
+    [
+        lambda one: pickle.loads(pickle.dumps(one)),
+        pytest.param(copy.copy, marks=pytest.mark.more),
+        pytest.param(copy.deepcopy, marks=pytest.mark.more),
+    ],
     ids=["pickled", "copied", "deeply copied"],
 )
 def test_a_grader_goes_on_as_another_after_use(again: Callable[[Any], Any]) -> None:

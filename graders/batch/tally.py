@@ -148,11 +148,12 @@ class Figures:
         shares = np.array([coarse.bins[place] / self.count for place in places])
         drawn = np.random.default_rng(0).multinomial(self.count, shares, size=draws) / self.count
         shifts = (drawn - shares) @ offsets
-        low, high = np.quantile(shifts, [(1 - confidence) / 2, (1 + confidence) / 2])
+        shifts.sort()
+        low, high = (_quantile(shifts, (1 + side * confidence) / 2) for side in (-1, 1))
         mean, width = Fraction(self.mean), reach * Fraction(2) ** -coarse.shift
         return (
-            self._within(mean + Fraction(float(low)) * width),
-            self._within(mean + Fraction(float(high)) * width),
+            self._within(mean + Fraction(low) * width),
+            self._within(mean + Fraction(high) * width),
         )
 
     def _within(self, value: Fraction) -> float:
@@ -191,6 +192,15 @@ class Figures:
             "at_min": self.at_lowest,
             "at_max": self.at_highest,
         }
+
+
+def _quantile(ascending: Any, share: float) -> float:
+    """Return what `numpy.quantile` does, which loads a module of some 45 ms for it."""
+    place = share * (len(ascending) - 1)
+    below = int(place)
+    low, high = float(ascending[below]), float(ascending[min(below + 1, len(ascending) - 1)])
+    part = place - below
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
 
 
 def _exact_sum(values: Sequence[float]) -> Fraction:

@@ -92,6 +92,7 @@ def process_executor() -> ProcessExecutor:
     return ProcessExecutor(Job(Setup(config=config.load(GRADER)), Layout()), PLAN)
 
 
+@pytest.mark.more
 def test_a_worker_killed_between_blocks_costs_no_row_and_its_successor_ends_with_the_run() -> None:
     executor = process_executor()
     try:

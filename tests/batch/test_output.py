@@ -343,8 +343,8 @@ KILLS = (signal.SIGKILL, signal.SIGINT)
 @pytest.mark.parametrize(
     ("workers", "seed", "kills"),
     [
-        ("0", 0, [signal.SIGKILL]),
         ("2", 0, KILLS),
+        pytest.param("0", 0, [signal.SIGKILL], marks=pytest.mark.more),
         *(
             pytest.param(workers, n, (*KILLS, signal.SIGKILL), marks=pytest.mark.slow)
             for n in range(4)
@@ -381,6 +381,7 @@ def test_killed_again_and_again_the_file_is_the_same_to_the_byte(
     assert not partial.exists()
 
 
+@pytest.mark.more
 def test_standard_input_is_gone_on_with_when_the_same_rows_come(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     data = lines(1500)
@@ -423,6 +424,7 @@ def test_a_full_disk_costs_no_row(tmp_path: Path, here: Here) -> None:
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
+@pytest.mark.more
 def test_two_commands_at_once_on_one_output_the_second_refuses(tmp_path: Path, here: Here) -> None:
     (tmp_path / "grader.json").write_text(json.dumps(GRADER))
     first = start(tmp_path, "-", stdin=subprocess.PIPE)

@@ -8,11 +8,12 @@ import random
 import statistics
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graders.batch.tally import FIRST_ROWS, MAX_BINS, Figures, Tally
+from graders.batch.tally import FIRST_ROWS, MAX_BINS, Figures, Tally, _quantile
 from graders.grade import Failure
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -36,6 +37,14 @@ def test_figures_of_nothing_have_no_mean_and_no_bars() -> None:
     assert empty.to_dict() == {
         "count": 0, "mean": None, "spread": None, "min": None, "max": None, "at_min": 0, "at_max": 0,
     }  # fmt: skip
+
+
+@given(
+    st.lists(st.integers(-4, 4).map(lambda n: n / 7) | st.floats(-1e9, 1e9), min_size=1),
+    st.floats(0, 1),
+)
+def test_quantiles_of_what_is_drawn_are_numpys(values: list[float], share: float) -> None:
+    assert _quantile(np.sort(values), share) == np.quantile(values, share)
 
 
 def test_one_value_has_a_mean_and_no_spread() -> None:

@@ -113,7 +113,7 @@ def process(folder: Path) -> Command:
 
 FORKS = """
 import gc, json, os, sys
-import numpy
+import numpy.ma, numpy.random
 from graders.cli import _main, data, main, run, score, validate
 _main(["validate", os.devnull])  # What the commands load when they need it, here once for all.
 gc.freeze()  # Nor need each look through all of it when it ends.

@@ -109,6 +109,12 @@ def test_nothing_but_plain_text_goes_to_what_is_no_terminal(processes: Command) 
         assert "\x1b" not in done.out, variables
 
 
+def test_what_ascii_lacks_is_no_error_either(process: Command) -> None:
+    run = ["run", "check.json", "--item", '{"a": "é"}', "--sample", "é"]
+    assert process(*run, PYTHONIOENCODING="ascii").code == 0
+
+
+@pytest.mark.more
 def test_a_terminal_that_can_only_write_ascii_is_no_error(processes: Command) -> None:
     commands = [
         ["run", "check.json", "--item", '{"a": "é"}', "--sample", "é"],
@@ -178,6 +184,7 @@ def test_a_closed_pipe_behind_standard_output_ends_the_command_quietly(
         assert done.code in (0, 1), arguments
 
 
+@pytest.mark.more
 def test_a_reader_that_stops_early_ends_the_command_quietly(
     folder: Path, program: list[str]
 ) -> None:
@@ -222,7 +229,10 @@ def test_an_interrupted_run_exits_with_130_and_keeps_what_is_finished(
     assert json.loads(partial.read_bytes())["reward"] == 1.0
 
 
-@pytest.mark.parametrize("descriptor", ["0<&-", "1>&-", "2>&-"])
+@pytest.mark.parametrize(
+    "descriptor",
+    ["1>&-", "0<&- 2>&-", *(pytest.param(one, marks=pytest.mark.more) for one in ("0<&-", "2>&-"))],
+)
 def test_a_closed_standard_stream_is_no_traceback(
     folder: Path, program: list[str], descriptor: str
 ) -> None:

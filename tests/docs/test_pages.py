@@ -35,6 +35,22 @@ PAGES = [
     if not page.read_text().startswith(GENERATED)
 ]  # fmt: skip
 
+LONG = {
+    "docs/explanation/metrics.md",
+    *(
+        f"docs/howto/{one}.md"
+        for one in (
+            "compare", "dry-run-a-job", "judge", "judge-quality", "lint", "probe", "report",
+            "score-at-scale", "serve", "test-a-reward",
+        )
+    ),
+    # Their graders and rows are those of test_samples.py.
+    *(f"samples/{one}/README.md" for one in (
+        "evals-criteria", "judge", "partial-credit", "python-f1", "rft-job", "support-answers",
+    )),
+}  # fmt: skip
+"""Pages whose commands take most of the time, and are those of the README and of the other tests."""
+
 NOT_RUN = 12
 """How many blocks nothing runs here. It may fall; one more wants a better reason than the others."""
 
@@ -69,7 +85,15 @@ def world(
     made.close()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if read_blocks(page)], ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.more] if name(page) in LONG else [])
+        for page in PAGES
+        if read_blocks(page)
+    ],
+    ids=name,
+)
 def test_the_code_of_a_page_runs_as_written(page: Path, world: World) -> None:
     before: Block | None = None
     for block in read_blocks(page):

@@ -38,7 +38,9 @@ with socket.socket(socket.AF_UNIX) as warm:
 """What stands on PATH as graders, pip and python."""
 
 _IMPORTED = (
-    "numpy", "rapidfuzz", "yaml", "httpx2", "rich.progress", "rich.table",
+    "numpy", "numpy.ma", "numpy.random", "numpy.typing", "rapidfuzz", "yaml", "httpx2", "httpcore2",
+    "graders.metrics.band", "graders.metrics.fuzzy", "graders.metrics.rouge",
+    "graders.metrics.translation", "regex", "rich.progress", "rich.table", "xml.etree.ElementTree",
     "graders.api", "graders.jobs", "graders.report", "graders.suite", "graders.inspection.lint",
     "graders.cli.run", "graders.cli.score", "graders.cli.validate", "graders.cli.job",
 )  # fmt: skip

@@ -65,7 +65,10 @@ def test_a_run_killed_at_every_transaction_ends_as_if_nobody_had(
     assert found["kills"] > 60 / stride
 
 
-@pytest.mark.parametrize("stride", [20, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "stride",
+    [pytest.param(20, marks=pytest.mark.more), pytest.param(1, marks=pytest.mark.slow)],
+)
 def test_a_run_with_a_model_killed_at_every_transaction_asks_for_nothing_that_it_has(
     store: Store, body: Any, tmp_path: Path, serve: Any, stride: int
 ) -> None:
@@ -186,6 +189,7 @@ except ApiError as error:
 """
 
 
+@pytest.mark.more
 def test_a_disk_that_takes_no_more_stops_a_run_that_later_goes_on(store: Store, body: Any) -> None:
     settings = {"n_epochs": 5, "batch_size": 1}
     name = store.jobs.create(body(seed=1, hyperparameters=settings))["id"]

@@ -6,6 +6,8 @@ import pickle
 import subprocess
 from typing import Any
 
+import pytest
+
 from graders.jobs import RunOptions, Store
 from graders.jobs.worker import ELSEWHERE
 from graders.models import RolloutOptions
@@ -26,6 +28,7 @@ def begin(store: Store, name: str, options: RunOptions | None = None) -> subproc
     return started
 
 
+@pytest.mark.more
 def test_a_job_is_run_to_its_end(store: Store, body: Any) -> None:
     name = store.jobs.create(body())["id"]
     with begin(store, name) as worker:
@@ -33,6 +36,7 @@ def test_a_job_is_run_to_its_end(store: Store, body: Any) -> None:
     assert store.jobs.get(name)["status"] == "succeeded"
 
 
+@pytest.mark.more
 def test_a_worker_is_gone_with_its_server(store: Store, body: Any, serve: Any) -> None:
     server = serve(lambda *_: Told(held=lambda: True))
     plain = [{"messages": [{"role": "user", "content": "?"}], "answer": "2"}]

@@ -179,7 +179,7 @@ def test_at_the_same_time_from_several_threads_too(serve, mix):
 
 @given(mix=MIXES)
 @SETTINGS
-@pytest.mark.parametrize("cache", ["auto", "all"])
+@pytest.mark.parametrize("cache", ["all", pytest.param("auto", marks=pytest.mark.more)])
 def test_a_shared_cache_gives_no_reply_to_what_was_not_sent(serve, tmp_path_factory, cache, mix):
     alone(serve, set(mix))
     file = tmp_path_factory.mktemp("c") / "c.sqlite"

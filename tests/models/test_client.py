@@ -166,6 +166,7 @@ def test_an_answer_cut_in_the_middle_is_not_paid_for_twice(serve):
     assert len(server.asked) == 1
 
 
+@pytest.mark.more
 def test_thirty_percent_of_calls_failing_costs_no_row_and_pays_once(serve):
     dice = random.Random(7)
 
@@ -353,6 +354,7 @@ def test_a_key_that_a_server_quotes_stands_nowhere(serve, tmp_path):
         assert KEY.encode() not in path.read_bytes()
 
 
+@pytest.mark.more
 def test_no_output_of_a_command_holds_the_key(serve, command, tmp_path):
     server = serve(lambda _, n: error(401, f"bad {KEY}") if n % 2 else completion(f"{KEY}"))
     grader = {

@@ -117,6 +117,7 @@ def test_local_judges_bring_local_embeddings_unless_a_server_of_them_is_named(lo
         assert client.signature == f"model:text-embedding-3-large|server:{server.url}"
 
 
+@pytest.mark.more
 def test_embeddings_of_the_embedded_model_replay_offline(local, tmp_path):
     file = tmp_path / "c.sqlite"
     row = [{"item": {"answer": "a meal"}, "sample": "a dinner"}]

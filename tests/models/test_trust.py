@@ -213,6 +213,7 @@ def test_a_server_that_comes_back_is_asked_again(serve):
         assert {one.error for one in client.perform(calls(50))} == {None}
 
 
+@pytest.mark.more
 def test_a_restart_of_the_server_within_the_tries_costs_no_row(serve):
     server = serve(lambda _, n: Told(body=completion().body, held=lambda: n > 40))
     port = server.port
@@ -290,7 +291,10 @@ def test_replies_of_50_mb_and_bombs_take_little_memory(serve, tmp_path, side_by_
 @LINUX
 @pytest.mark.parametrize(
     ("side_by_side", "few", "many"),
-    [(64, 70, 250), pytest.param(256, 2000, 20_000, marks=pytest.mark.slow)],
+    [
+        pytest.param(64, 70, 250, marks=pytest.mark.more),
+        pytest.param(256, 2000, 20_000, marks=pytest.mark.slow),
+    ],
 )
 def test_rows_are_scored_side_by_side_in_flat_memory(serve, tmp_path, side_by_side, few, many):
     server = serve(lambda *_: completion())

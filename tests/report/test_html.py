@@ -190,6 +190,7 @@ def test_of_few_rows_all_are_shown(tmp_path: Path, results_file: ResultsFile, co
     assert Reader(page_of(tmp_path / "results.jsonl")).open == []
 
 
+@pytest.mark.more
 def test_of_many_rows_the_failed_the_ends_and_every_rank_are_shown(
     tmp_path: Path, results_file: ResultsFile
 ) -> None:

@@ -14,6 +14,12 @@ from graders.sandbox import LEVELS, Limits, PythonSandbox, probe
 from tests.attacking import TOOLS
 from tests.waiting import until
 
+
+def more(*isolations: str) -> list[Any]:
+    """Return levels of isolation that `make test-more` tries."""
+    return [pytest.param(one, marks=pytest.mark.more) for one in isolations]
+
+
 QUICK = Limits(call_seconds=0.5, grace_seconds=0.5, load_seconds=2.0)
 AMPLE = Limits(call_seconds=60.0)
 
@@ -33,7 +39,7 @@ def outcomes(replies: list[PythonReply]) -> list[Any]:
     return [reply.score if reply.error is None else reply.error.kind for reply in replies]
 
 
-@pytest.mark.parametrize("isolation", ["row", "module", "shared"])
+@pytest.mark.parametrize("isolation", ["row", *more("module", "shared")])
 def test_a_call_is_bounded_whatever_it_writes(isolation: Any) -> None:
     source = f"{DRIPS}\ndef grade(sample, item):\n"
     for attack, body in CALLS.items():
@@ -49,8 +55,14 @@ def test_a_call_is_bounded_whatever_it_writes(isolation: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("isolation", ["row", "module"])
-@pytest.mark.parametrize("attack", ["a frame byte by byte", "a frame as fast as the pipe goes"])
+@pytest.mark.parametrize(
+    ("attack", "isolation"),
+    [
+        ("a frame byte by byte", "module"), ("a frame as fast as the pipe goes", "row"),
+        pytest.param("a frame byte by byte", "row", marks=pytest.mark.more),
+        pytest.param("a frame as fast as the pipe goes", "module", marks=pytest.mark.more),
+    ],
+)  # fmt: skip
 def test_loading_is_bounded_whatever_it_writes(attack: str, isolation: Any) -> None:
     source = f"{DRIPS}\n{CALLS[attack]}\ndef grade(sample, item): return 1.0"
     with PythonSandbox(isolation=isolation, limits=QUICK) as sandbox:
@@ -90,7 +102,7 @@ def grade(sample, item):
 """
 
 
-@pytest.mark.parametrize("isolation", ["module", "shared"])
+@pytest.mark.parametrize("isolation", ["module", *more("shared")])
 def test_no_row_runs_beside_a_thread_of_an_earlier_row(isolation: Any) -> None:
     with PythonSandbox(isolation=isolation) as sandbox:
         replies = sandbox.perform(PythonCall(LINGER, [{}] * 8, [0, 0, 1, 0, 0, 1, 1, 0]))
@@ -145,8 +157,15 @@ def grade(sample, item):
 """
 
 
-@pytest.mark.parametrize("keep", [False, True])
-@pytest.mark.parametrize("isolation", ["module", "row", "shared"])
+@pytest.mark.parametrize(
+    ("isolation", "keep"),
+    [
+        pytest.param(isolation, keep, marks=[] if often else [pytest.mark.more])
+        for isolation, kept in (("module", False), ("row", True), ("shared", True))
+        for keep in (False, True)
+        for often in [keep == kept]
+    ],
+)
 def test_after_a_call_nothing_of_it_runs(isolation: Any, keep: bool) -> None:
     with PythonSandbox(isolation=isolation, keep=keep) as sandbox:
         assert outcomes(sandbox.perform(PythonCall(BURN, [{}], [{}]))) == [0.5]
@@ -165,7 +184,7 @@ def grade(sample, item):
 """
 
 
-@pytest.mark.parametrize("isolation", ["auto", "module", "row", "shared"])
+@pytest.mark.parametrize("isolation", ["auto", *more("module", "row", "shared")])
 def test_nothing_of_a_call_is_there_for_the_next(isolation: Any) -> None:
     available = [one for one in LEVELS if one in probe().available]
     for level in available if isolation == "auto" else available[:1]:
@@ -205,7 +224,9 @@ ASLEEP = "import time\ndef grade(sample, item):\n    time.sleep(600)"
 @pytest.mark.parametrize(
     ("source", "isolation"),
     [
-        (IN_A_CALL, "module"), (IN_LOADING, "row"), (ASLEEP, "module"), (ASLEEP, "row"),
+        (IN_LOADING, "row"), (ASLEEP, "row"),
+        pytest.param(IN_A_CALL, "module", marks=pytest.mark.more),
+        pytest.param(ASLEEP, "module", marks=pytest.mark.more),
         pytest.param(IN_A_CALL, "row", marks=pytest.mark.slow),
         pytest.param(IN_LOADING, "module", marks=pytest.mark.slow),
     ],

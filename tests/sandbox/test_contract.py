@@ -140,10 +140,12 @@ def test_a_source_that_does_not_load_fails_check_and_every_row(
 @pytest.mark.parametrize(
     "source",
     [
-        "def grade(sample, item):\n    return 1",
-        "def grade(sample, item, extra=None, *, more=1):\n    return 1",
+        pytest.param("def grade(sample, item):\n    return 1", marks=pytest.mark.more),
+        pytest.param(
+            "def grade(sample, item, extra=None, *, more=1):\n    return 1", marks=pytest.mark.more
+        ),
         "def grade(*args):\n    return 1",
-        "grade = lambda sample, item: 1",
+        pytest.param("grade = lambda sample, item: 1", marks=pytest.mark.more),
         "class G:\n    def __call__(self, sample, item):\n        return 1\ngrade = G()",
         "from functools import lru_cache, partial\ndef g(x, s, i): return 1\ngrade = partial(g, 3)",
     ],

@@ -250,6 +250,7 @@ def test_what_graders_do_shares_a_process(body: str) -> None:
     assert scan("def grade(sample, item):\n" + textwrap.indent(body, "    "))["row"] is None
 
 
+@pytest.mark.more
 def test_what_graders_do_works_in_a_shared_process() -> None:
     # A row each of one source: all of them share a process with each other, too.
     made = [

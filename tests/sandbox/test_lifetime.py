@@ -141,7 +141,7 @@ def marked(mark: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize("isolation", ["module", "row"])
+@pytest.mark.parametrize("isolation", ["row", pytest.param("module", marks=pytest.mark.more)])
 def test_a_killed_engine_leaves_no_worker_and_the_next_sandbox_sweeps(
     isolation: Any, tmp_path: Any
 ) -> None:

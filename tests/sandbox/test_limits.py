@@ -11,6 +11,7 @@ import pytest
 from graders.calls import PythonCall, PythonReply
 from graders.errors import OptionError
 from graders.sandbox import Limits, PythonSandbox, probe
+from tests.sandbox.test_clock import more
 
 ROOMY = Limits(memory_bytes=600 << 20)
 QUICK = replace(ROOMY, call_seconds=0.4, grace_seconds=0.4)
@@ -51,7 +52,7 @@ WAITING = [
 ]
 
 
-@pytest.mark.parametrize("isolation", ["module", "row", "shared"])
+@pytest.mark.parametrize("isolation", ["module", *more("row", "shared")])
 def test_nothing_cancels_the_clock(isolation: Any) -> None:
     for body, reply in zip(
         WAITING, grade_all(WAITING, isolation=isolation, limits=QUICK), strict=True
@@ -64,10 +65,16 @@ def test_nothing_cancels_the_clock(isolation: Any) -> None:
 @pytest.mark.parametrize(
     ("spinning", "isolation"),
     [
-        pytest.param(spinning, isolation, marks=[] if often else [pytest.mark.slow])
+        pytest.param(spinning, isolation, marks=marks)
         for spinning, chosen in zip(SPINNING, ("module", "row", "shared"), strict=True)
         for isolation in ("module", "row", "shared")
-        for often in [isolation == chosen]
+        for marks in [
+            [pytest.mark.slow]
+            if isolation != chosen
+            else [pytest.mark.more]
+            if spinning == "as Python"
+            else []
+        ]
     ],
 )
 def test_nothing_outlasts_the_clock(spinning: str, isolation: Any) -> None:
@@ -76,7 +83,7 @@ def test_nothing_outlasts_the_clock(spinning: str, isolation: Any) -> None:
     assert (reply.error.kind, reply.error.message) == ("timeout", "timed out after 0.4 s")
 
 
-@pytest.mark.parametrize("isolation", ["module", "row", "shared"])
+@pytest.mark.parametrize("isolation", ["shared", *more("module", "row")])
 def test_memory_is_bounded(isolation: Any) -> None:
     reply = grade("x = bytearray(1 << 40)", isolation=isolation)
     assert reply.error is not None
@@ -105,7 +112,7 @@ DEATHS = {
 }
 
 
-@pytest.mark.parametrize("isolation", ["module", "row", "shared"])
+@pytest.mark.parametrize("isolation", ["row", *more("module", "shared")])
 def test_a_death_is_blamed_on_its_row_alone(isolation: Any) -> None:
     replies = grade_all(list(DEATHS), isolation=isolation)
     for (body, (kind, message)), reply in zip(DEATHS.items(), replies, strict=True):

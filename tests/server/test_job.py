@@ -71,6 +71,7 @@ def working(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[
     serving.close()
 
 
+@pytest.mark.more
 def test_job_of_the_command_is_not_the_servers(
     working: Serving,
     tmp_path: Path,
@@ -121,6 +122,7 @@ def test_job_whose_process_is_killed_again_and_again_fails(working: Serving) -> 
     assert "killed 5 times at step 1" in job["error"]["message"]
 
 
+@pytest.mark.more
 def test_faults_of_a_file_name_it_as_its_owner_does(working: Serving) -> None:
     job = _create(working, lines(rows(3)) + b"{not json\n", lines(rows(1, 100)))
     job = _wait(working, job["id"], lambda one: one["status"] == "failed")
@@ -128,6 +130,15 @@ def test_faults_of_a_file_name_it_as_its_owner_does(working: Serving) -> None:
     assert f"train.jsonl ({job['training_file']}), line 4: not JSON" in job["error"]["message"]
 
 
+def test_job_is_paused_resumed_and_cancelled(server: Serving) -> None:
+    job = _create(server, lines([row("a", samples=["2"])]), lines([row("b", samples=["2"])]))
+    path = f"/v1/fine_tuning/jobs/{job['id']}"
+    for action, status in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
+        assert server.ask("POST", f"{path}/{action}").json["status"] == status
+        assert server.ask("GET", path).json["status"] == status
+
+
+@pytest.mark.more
 def test_job_outlives_its_server_and_changes_hands(
     working: Serving, model: Model, start: Callable[..., Serving]
 ) -> None:

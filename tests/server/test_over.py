@@ -27,8 +27,9 @@ from tests.waiting import children_of
 # Ways to stay on: each ends by itself after five minutes, so the tests see it if nobody ends it.
 HOLD = f"""{TOOLS}
 END = time.monotonic() + 300
-def spin():
+def spin(after=0):
     deaf()
+    time.sleep(after)
     while time.monotonic() < END:
         pass
 def sleep():
@@ -113,9 +114,11 @@ def test_a_client_that_leaves_takes_its_work_along(server: Serving) -> None:
     assert server.run(PYTHON, "x", ITEM).status == 200
 
 
+@pytest.mark.more
 def test_a_request_that_is_given_up_takes_its_work_along(start: Callable[..., Serving]) -> None:
     server = start("--timeout", "10", "--jobs", "0")
-    answer = server.run(held("spin()"), "x")
+    # Most of its time it sleeps: at the end it uses the CPU, which is what is looked for.
+    answer = server.run(held("spin(after=9)"), "x")
     assert (answer.status, answer.error["code"]) == (504, "timeout")
     until(lambda: not goes_on(server.process.pid))
     assert server.run(PYTHON, "x", ITEM).json["reward"] > 0
@@ -146,8 +149,9 @@ def storm(server: Serving, count: int) -> None:
     until(lambda: not goes_on(server.process.pid))
 
 
+@pytest.mark.more
 def test_requests_that_stay_leave_room_for_others(start: Callable[..., Serving]) -> None:
-    storm(start("--python-timeout", "2", "--timeout", "60", "--jobs", "0"), 20)
+    storm(start("--python-timeout", "2", "--timeout", "60", "--jobs", "0"), 10)  # Each kind once.
 
 
 @pytest.mark.load

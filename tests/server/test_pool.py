@@ -30,7 +30,9 @@ SLEEPER: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "times", [pytest.param(1, marks=pytest.mark.more), pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_killed_grading_processes_are_replaced(start: Callable[..., Serving], times: int) -> None:
     server = start("--jobs", "0")
     assert server.run(PYTHON, "x", ITEM).json["reward"] > 0
