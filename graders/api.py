@@ -30,6 +30,7 @@ from graders.grading.render import render_inputs
 from graders.grading.runner import Graded, Runner
 from graders.keyword import LoadKeywords, ScoreKeywords, refuse, take
 from graders.models import JudgeOptions, JudgeStats, retirement
+from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
 from graders.rows import Chunk, Layout, RowRange, add_row, blocks_of, find_source, portions
@@ -268,9 +269,9 @@ class Grader:
         """Return the grade of one row.
 
         Args:
-            item: the row's item; templates and python graders see it as `item`.
-            sample: the model's output: a text, or a dict with any of output_text, output_json,
-                output_tools, choices and output_audio, or a whole chat completion.
+            item: the row's item; templates and python graders see it as `item`. Values of numpy,
+                pandas and the like become JSON's (`graders.plain`).
+            sample: the model's output, in any of the shapes that `graders.shape` reads.
             stop: a `threading.Event`, set from another thread once nobody waits for the grade:
                 python graders are killed at once, what is asked of servers is broken off.
 
@@ -341,7 +342,7 @@ class Grader:
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""
-        return render_inputs(self.plan, item, sample)
+        return render_inputs(self.plan, plain(item), plain(sample))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as the JSON object it came from."""
@@ -365,8 +366,9 @@ class Grader:
 
     def _one(self, item: Any, sample: Any, stop: Stop | None) -> tuple[Grade, Graded]:
         started = time.perf_counter()
+        chunk = Chunk([plain(item)], [plain(sample)], [None])
         with self._running() as runner:
-            graded = runner.grade(Chunk([item], [sample], [None]), stop)
+            graded = runner.grade(chunk, stop)
         return graded.grade(0, time.perf_counter() - started), graded
 
     @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from graders import jsontext
 from graders.errors import OptionError
+from graders.plain import plain
 from graders.rows.block import Block
 
 __all__ = ["Portion", "blocks_of", "portions"]
@@ -43,7 +44,8 @@ def _checked(row: Any, index: int) -> Mapping[str, Any]:
             f"row {index} is a {type(row).__name__}; rows are "
             'mappings {"item": ..., "sample": ...}'
         )
-    return row
+    found: Mapping[str, Any] = plain(row)
+    return found
 
 
 def blocks_of(portions: Iterable[Portion]) -> Iterator[Block]:

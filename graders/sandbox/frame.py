@@ -49,7 +49,7 @@ def row_bytes(sample: Any, item: Any, *, flush: bool) -> bytes:
     try:
         line = json.dumps([sample, item], separators=(",", ":")).encode("ascii")
     except TypeError:
-        problem = "it holds a value or a key that JSON has not"
+        problem = _foreign(sample, "sample") or _foreign(item, "item")
         raise UnsendableError(f"the row cannot be sent to the grader: {problem}") from None
     except (ValueError, RecursionError):
         problem = "it nests too deeply, or contains itself"
@@ -57,6 +57,22 @@ def row_bytes(sample: Any, item: Any, *, flush: bool) -> bytes:
     if len(line) > 1 << 30:
         raise UnsendableError("the row is longer than 1 GiB")
     return _ROW.pack(len(line), flush) + line
+
+
+def _foreign(value: Any, path: str) -> str:
+    """Say where in a row stands what JSON has not; "" where nothing does."""
+    waiting = [(path, value)]
+    while waiting:
+        path, one = waiting.pop()
+        if isinstance(one, dict):
+            if any(not isinstance(key, str) for key in one):
+                return f"{path} has a key that is no text"
+            waiting += [(f"{path}.{key}", inner) for key, inner in one.items()]
+        elif isinstance(one, list | tuple):
+            waiting += [(f"{path}[{at}]", inner) for at, inner in enumerate(one)]
+        elif not isinstance(one, str | int | float | None):
+            return f"{path} is of the type {type(one).__name__}, which JSON has not"
+    return ""
 
 
 class Frames:
