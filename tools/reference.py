@@ -180,7 +180,9 @@ def architecture_page() -> str:
         for one in contracts["waist"]["ignore_imports"]
         if one.startswith("graders.** ")
     )
-    text = _between(ARCHITECTURE.read_text(), "floors", f"<!-- not run: a drawing -->\n```text\n{floors}\n```")
+    text = _between(
+        ARCHITECTURE.read_text(), "floors", f"<!-- not run: a drawing -->\n```text\n{floors}\n```"
+    )
     return _between(text, "doors", ", ".join(f"`{one}`" for one in doors))
 
 
