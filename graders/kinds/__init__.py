@@ -3,7 +3,7 @@
 from graders.kinds.endpoint import Endpoint
 from graders.kinds.extended import RESERVED, load_kind
 from graders.kinds.fault import faults_of_made
-from graders.kinds.field import GraderConfig
+from graders.kinds.field import GraderConfig, Number, Str, Text
 from graders.kinds.judge import Judged
 from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
 from graders.kinds.label_model import LabelModel
@@ -28,13 +28,16 @@ __all__ = [
     "Kind",
     "LabelModel",
     "Multi",
+    "Number",
     "Performer",
     "Python",
     "Rows",
     "ScoreModel",
     "Scores",
     "Settled",
+    "Str",
     "StringCheck",
+    "Text",
     "TextField",
     "TextSimilarity",
     "kind_named",

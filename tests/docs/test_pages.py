@@ -1,7 +1,7 @@
 """Every code block of the documentation runs as it is written, in a clone, page by page from its top.
 
-Shell runs in bash, where `make` only says what it would do and `pip install` installs nothing; Python runs in a
-process of its own for each block; JSON and YAML are read, and the graders among them loaded; a text
+Shell runs in bash, where `make` only says what it would do and `pip install` installs nothing but folders; Python runs
+in a process of its own for each block; JSON and YAML are read, and the graders among them loaded; a text
 behind a command is what the command says. What stands above a block as a remark: page.py.
 """
 
@@ -11,6 +11,7 @@ import doctest
 import json
 import re
 import shlex
+import tomllib
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,6 +130,13 @@ def read_data(world: World, block: Block, _: Block | None, place: str) -> None:
             graders.load(value)
 
 
+def read_toml(world: World, block: Block, _: Block | None, place: str) -> None:
+    tomllib.loads(block.body)
+    way, file = block.words.split("=")
+    assert way == "file", place
+    (world.folder / file).write_text(block.body)
+
+
 def interrupt_a_job(world: World) -> None:
     body = json.loads((world.folder / "body.json").read_text())
     with Store(Path(world.environment["GRADERS_DATA_DIR"])) as store:
@@ -155,6 +163,7 @@ DOES: dict[str, Callable[[World, Block, Block | None, str], None]] = {
     "pycon": run_session,
     "text": compare_text,
     "json": read_data,
+    "toml": read_toml,
     "yaml": read_data,
 }
 

@@ -1,0 +1,48 @@
+"""A search path on which packages that extend graders stand while a test runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graders.extension import installed
+from tests.extension.package import write
+
+Extend = Callable[..., None]
+
+
+@pytest.fixture
+def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Extend]:
+    """Install a package for this test: entry points by group, and modules' code by name."""
+    before = set(sys.modules)
+    monkeypatch.delenv("GRADERS_EXTENSIONS", raising=False)
+
+    def call(points: Any, modules: Any, **about: str) -> None:
+        site = tmp_path / f"site-{len(list(tmp_path.iterdir()))}"
+        write(site, points, modules, **about)
+        monkeypatch.syspath_prepend(site)
+        installed.cache_clear()
+
+    yield call
+    installed.cache_clear()
+    forget_loaded()
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def forget_loaded() -> None:
+    """Forget the objects of packages that are there no more."""
+    from graders.inspection.lint import extended as rules
+    from graders.inspection.probe import extended as attacks
+    from graders.kinds import extended as kinds
+    from graders.metrics import checked as metrics
+    from graders.rows import reader as readers
+    from graders.wire import transport as transports
+
+    for one in (rules, attacks, kinds, metrics, readers, transports):
+        one.loaded.cache_clear()
