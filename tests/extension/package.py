@@ -18,7 +18,8 @@ def install(source: Path, site: Path) -> None:
     subprocess.run(
         [
             sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
-            "--no-build-isolation", "--disable-pip-version-check", "--target", str(site), str(source),
+            "--no-build-isolation", "--disable-pip-version-check", "--target", str(site),
+            str(source.absolute()),
         ],
         check=True, env={**os.environ, "PYTHONPATH": ""}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
