@@ -61,14 +61,14 @@ class Extension:
     """One entry point of an installed package.
 
     Attributes:
-        group: what it adds.
+        group: what it adds; perhaps none of `GROUPS`.
         name: the name it is asked for by.
         value: where the object is, `module:object`.
         package: the package that has it.
         version: the package's version.
     """
 
-    group: Group
+    group: str
     name: str
     value: str
     package: str
@@ -115,12 +115,10 @@ def installed() -> tuple[Extension, ...]:
             package, version = one.metadata["Name"], one.metadata["Version"]
         except (OSError, ValueError, KeyError):
             continue  # Whatever is half installed is no reason not to grade.
-        package = package or "of no name"
+        package, version = shown(package or "of no name"), shown(version or "of no version")
         # A folder that stands first on the search path hides others with the same package.
         key = package.lower().replace("-", "_").replace(".", "_")
-        found.setdefault(
-            key, tuple(Extension(*point, package, version or "of no version") for point in points)
-        )
+        found.setdefault(key, tuple(Extension(*point, package, version) for point in points))
     return tuple(sorted((one for some in found.values() for one in some), key=_order))
 
 
@@ -128,17 +126,17 @@ def _order(one: Extension) -> tuple[str, str, str]:
     return one.group, one.name, one.package
 
 
-def _points(text: str) -> Iterator[tuple[Group, str, str]]:
-    """Yield the groups, names and values of our groups in a file of entry points."""
-    group: Group | None = None
-    known = {f"[{_PREFIX}{name}]": name for name in GROUPS}
+def _points(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the groups, names and values of a file of entry points, of groups that begin as ours."""
+    group = ""
     for raw in text.splitlines():
         line = raw.strip()
         if line.startswith("["):
-            group = known.get(line)
-        elif group is not None and line and line[0] not in "#;":
+            group = line.strip("[] ")
+            group = group.removeprefix(_PREFIX) if group.startswith(_PREFIX) else ""
+        elif group and line and line[0] not in "#;":
             name, _, value = line.partition("=")
-            yield group, name.strip(), value.strip()
+            yield group, name.strip(), value.partition("[")[0].strip()  # Extras are an installer's.
 
 
 def names(group: Group) -> list[str]:
@@ -146,7 +144,7 @@ def names(group: Group) -> list[str]:
     return [] if are_off() else sorted({one.name for one in installed() if one.group == group})
 
 
-def find(group: Group, name: str) -> Extension | None:
+def find(group: str, name: str) -> Extension | None:
     """Return the extension that gives a name that is none of ours; None where none does.
 
     Raises:
@@ -285,8 +283,18 @@ def called(extension: Extension, what: str, call: Callable[[], Given]) -> Given:
             return call()
     except (KeyboardInterrupt, ExtensionError):
         raise
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
+        if isinstance(error, SystemExit) and _is_ours(error):
+            raise  # A signal came meanwhile, and ends the process.
         raise ExtensionError(f"{extension.point} failed {what} ({said(error)})") from None
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether graders' own code raised an error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals["__name__"]).startswith(_PREFIX)
 
 
 def said(error: BaseException) -> str:

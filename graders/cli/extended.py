@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from graders.errors import ExtensionError
-from graders.extension import SWITCH, Extension, Group, are_off, find, installed, unlike
+from graders.errors import ExtensionError, suggestion
+from graders.extension import SWITCH, Extension, are_off, find, installed, unlike
 from graders.inspection.lint import RULES
 from graders.inspection.lint.extended import load_rule
 from graders.inspection.probe import ATTACKS
@@ -27,7 +27,7 @@ def extensions() -> list[tuple[Extension, str]]:
 Way = tuple[Callable[[Extension], object], Iterable[str]]
 
 
-def _ways() -> Mapping[Group, Way]:
+def _ways() -> Mapping[str, Way]:
     """Return how what is added to each group is loaded, and which names are taken there."""
     return {
         "metrics": (load_metric, [*METRICS, "cosine"]),
@@ -39,9 +39,12 @@ def _ways() -> Mapping[Group, Way]:
     }
 
 
-def _problem(one: Extension, ways: Mapping[Group, Way]) -> str:
+def _problem(one: Extension, ways: Mapping[str, Way]) -> str:
     if are_off():
         return f"extensions are off (--no-extensions, or {SWITCH}=0)"
+    if one.group not in ways:
+        hint = suggestion(one.group, ways, "there are")
+        return f"{one.point}, which is nothing that can be extended; {hint}"
     load, taken = ways[one.group]
     try:
         unlike(one, taken)

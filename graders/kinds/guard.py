@@ -7,7 +7,7 @@ rows fails the rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any, Final
@@ -146,13 +146,17 @@ class Guarded(Kind[Any]):
         return _all_failed(count, f"{self.extension.point} {problem}")
 
     def settle(self, config: Any, replies: Sequence[Any], repeats: int) -> Settled:
-        count = len(replies) // (repeats if self.performer(config) == "chat" else 1)
+        each = repeats if self.performer(config) == "chat" else 1
+        count = len(replies) // each
         try:
             settled = called(
                 self.extension, "in settle()", lambda: self._kind.settle(config, replies, repeats)
             )
         except ExtensionError as error:
-            return _all_failed(count, str(error))
+            if count <= 1:
+                return _all_failed(count, str(error))
+            parts = (replies[row * each : (row + 1) * each] for row in range(count))
+            return _joined(self.settle(config, one, repeats) for one in parts)
         return self._checked(config, settled, count)
 
     def _of(
@@ -170,16 +174,14 @@ class Guarded(Kind[Any]):
 
     def _one_by_one(self, config: Any, rows: Rows, repeats: int) -> Settled:
         """Return each row's score by itself: one row's fault is no other's."""
-        whole = Settled()
+        found = []
         for row, (item, sample) in enumerate(zip(rows.items, rows.samples, strict=True)):
             texts = {path: [column[row]] for path, column in rows.texts.items()}
             one = self.ask(config, Rows(texts, [item], [sample]), repeats)
             if not isinstance(one, Settled):
                 raise TypeError("who asks nobody settles")
-            whole.scores += one.scores
-            if one.failures:
-                whole.failures[row] = one.failures[0]
-        return whole
+            found.append(one)
+        return _joined(found)
 
     def _checked(self, config: Any, settled: Any, count: int) -> Settled:
         """Return what a kind made of rows, with failures where it gave no score that can be one."""
@@ -217,6 +219,16 @@ class Guarded(Kind[Any]):
         shown = quoted(failure.code) if isinstance(failure, Failure) else named(failure)
         problem = f"gave {shown} as a failure; a Failure with one of the service's codes is needed"
         return Failure("other_error", f"{self.extension.point} {problem}")
+
+
+def _joined(rows: Iterable[Settled]) -> Settled:
+    """Return rows that were settled one by one as a column."""
+    whole = Settled()
+    for row, one in enumerate(rows):
+        whole.scores += one.scores
+        if one.failures:
+            whole.failures[row] = one.failures[0]
+    return whole
 
 
 def _all_failed(count: int, message: str) -> Settled:

@@ -244,6 +244,21 @@ def test_it_may_ask_the_metrics(extend: Extend) -> None:
     )
 
 
+def test_a_reply_that_it_cannot_settle_fails_its_row_alone(extend: Extend) -> None:
+    add(
+        extend,
+        ('return "itself"', 'return "metrics"'),
+        (
+            'return Settled([self.score(one, config.most) for one in rows.texts["input"]])',
+            'return Request("fuzzy_match", rows.texts["input"], ["ab"] * len(rows.items))',
+        ),
+        ("raise NotImplementedError", "return Settled([1 / one / 8 for one in replies])"),
+    )
+    grades = list(graders.load(CONFIG).grade_many([{"sample": "ab"}, {"sample": "x"}]))
+    assert [one.reward for one in grades] == [0.125, None]
+    assert "failed in settle() (ZeroDivisionError" in grades[1].failures[0].message
+
+
 def test_it_may_ask_the_sandbox(extend: Extend) -> None:
     add(
         extend,

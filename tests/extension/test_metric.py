@@ -209,6 +209,11 @@ def test_a_file_of_entry_points_that_is_none_hides_nobody(extend: Extend) -> Non
     assert graders.load(CONFIG)({}, "b") == 1.0
 
 
+def test_extras_are_an_installers(extend: Extend) -> None:
+    add(extend, good(), value="acme_share:SHARE [more]")
+    assert graders.load(CONFIG)({}, "b") == 1.0
+
+
 def test_the_nearest_name_is_known(extend: Extend) -> None:
     add(extend, good())
     assert "did you mean share?" in fault_of("shares")

@@ -333,6 +333,16 @@ def test_no_key_goes_to_a_transport(extend: Extend, tmp_path: Path) -> None:
         resolve("other://judge/v1")
 
 
+def test_an_end_of_our_own_is_no_fault_of_theirs(extend: Extend) -> None:
+    from graders.batch.worker import _end
+    from graders.extension import called, installed
+
+    extend({"rules": {"ACME001": "acme_rule:RULE"}}, {"acme_rule": RULE})
+    (one,) = installed()
+    with pytest.raises(SystemExit):
+        called(one, "in check()", _end)
+
+
 def test_doctor_says_what_is_wrong_with_each(extend: Extend, capsys: Any) -> None:
     extend(
         {
@@ -342,6 +352,7 @@ def test_doctor_says_what_is_wrong_with_each(extend: Extend, capsys: Any) -> Non
             "rules": {"ACME001": "acme_rule:RULE", "G101": "acme_rule:RULE"},
             "attacks": {"empty": "acme_all:X", "shout": "acme_attack:ATTACK"},
             "transports": {"https": "acme_all:X"},
+            "metric": {"share": "acme_all:X"},
         },
         {"acme_all": "X = 1", "acme_rule": RULE, "acme_attack": ATTACK},
     )
@@ -356,6 +367,10 @@ def test_doctor_says_what_is_wrong_with_each(extend: Extend, capsys: Any) -> Non
         name for name, one in problems.items() if "has the name of one of graders' own" in one
     ]
     assert len(others) == 6, problems
+    assert (
+        "in graders.metric, which is nothing that can be extended; did you mean metrics?"
+        in (problems["metric share"])
+    )
     cli._main(["doctor"])
     assert "has the name of one of graders' own metrics" in " ".join(
         capsys.readouterr().out.split()
