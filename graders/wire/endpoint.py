@@ -114,16 +114,7 @@ def resolve(
     address = base_url(given)
     if address == LOCAL:
         return ServerAddress(LOCAL, "", "local", ApiKey(""), "bearer")
-    try:
-        parts = urlsplit(address)
-        _ = parts.port
-    except ValueError:
-        problem = "its host or port is not one"
-        raise OptionError(f"the base URL {shown(address)} cannot be read: {problem}") from None
-    if parts.username or parts.password:
-        raise OptionError(
-            "the base URL holds a user or a password; keys come by key file or environment"
-        )
+    parts = _parts(address)
     if parts.hostname and (carried := transport_of(parts.scheme)) is not None:
         return _transported(parts, carried, key_file)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -152,6 +143,25 @@ def resolve(
     )
     url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
     return ServerAddress(url, f"?{parts.query}" if parts.query else "", kind, key, header)
+
+
+def _parts(address: str) -> SplitResult:
+    """Return the parts of an address.
+
+    Raises:
+        OptionError: it cannot be read, or holds a user.
+    """
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        problem = "its host or port is not one"
+        raise OptionError(f"the base URL {shown(address)} cannot be read: {problem}") from None
+    if parts.username or parts.password:
+        raise OptionError(
+            "the base URL holds a user or a password; keys come by key file or environment"
+        )
+    return parts
 
 
 def _transported(parts: SplitResult, carried: Extension, key_file: Path | None) -> ServerAddress:

@@ -37,12 +37,15 @@ def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Extend]:
 
 def forget_loaded() -> None:
     """Forget the objects of packages that are there no more."""
-    from graders.inspection.lint import extended as rules
-    from graders.inspection.probe import extended as attacks
-    from graders.kinds import extended as kinds
-    from graders.metrics import checked as metrics
-    from graders.rows import reader as readers
-    from graders.wire import transport as transports
+    from graders.inspection.lint.extended import load_rule
+    from graders.inspection.probe.extended import load_attack
+    from graders.kinds import load_kind
+    from graders.metrics import load_metric
+    from graders.rows import load_reader
+    from graders.wire.transport import load_transport
 
-    for one in (rules, attacks, kinds, metrics, readers, transports):
-        one.loaded.cache_clear()
+    loads: tuple[Any, ...] = (
+        load_rule, load_attack, load_kind, load_metric, load_reader, load_transport,
+    )  # fmt: skip
+    for load in loads:
+        load.cache_clear()

@@ -328,7 +328,7 @@ def test_a_broken_transport_is_one_sentence(
 def test_no_key_goes_to_a_transport(extend: Extend, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-secret-of-mine")
     with pytest.raises(OptionError, match="a key file is for HTTP"):
-        judged(extend, "return answer(1)", key_file=tmp_path / "key")
+        judged(extend, "return answer(1)", api_key_file=tmp_path / "key")
     with pytest.raises(OptionError, match=r"the base URL is http://"):
         resolve("other://judge/v1")
 
