@@ -11,7 +11,7 @@ from graders.inspection.lint.extended import load_rule
 from graders.inspection.probe import ATTACKS
 from graders.inspection.probe.extended import load_attack
 from graders.kinds import KINDS, RESERVED, load_kind
-from graders.metrics import METRICS, load_metric
+from graders.metrics import METRICS, metric_of
 from graders.rows import ENDINGS, load_reader
 from graders.wire.transport import SCHEMES, load_transport
 
@@ -30,7 +30,7 @@ Way = tuple[Callable[[Extension], object], Iterable[str]]
 def _ways() -> Mapping[str, Way]:
     """Return how what is added to each group is loaded, and which names are taken there."""
     return {
-        "metrics": (load_metric, [*METRICS, "cosine"]),
+        "metrics": (lambda one: metric_of(one.name), [*METRICS, "cosine"]),
         "kinds": (load_kind, [*KINDS, *RESERVED]),
         "readers": (load_reader, [ending[1:] for ending in ENDINGS]),
         "rules": (load_rule, [rule.code for rule in RULES]),

@@ -87,7 +87,7 @@ def verify(
     """
     options = plan.reading.metric_options
     measuring = [
-        (leaf, metric.name, metric.definition(options))
+        (leaf, metric.name, *metric.definition(options))
         for leaf in plan.leaves
         if leaf.metric is not None
         and leaf.compares
@@ -100,8 +100,8 @@ def verify(
         )
     total = len(measuring) * len(rows)
     found = []
-    for number, (leaf, name, definition) in enumerate(measuring):
-        one = Verified(leaf.key, name, definition.library)
+    for number, (leaf, name, library, defined) in enumerate(measuring):
+        one = Verified(leaf.key, name, library)
         texts = _texts(plan, leaf, rows)
         one.skipped = len(rows) - len(texts)
         request = Request(one.metric, [pair[1] for pair in texts], [pair[2] for pair in texts])
@@ -112,7 +112,7 @@ def verify(
             if on_progress is not None:
                 on_progress(number * len(rows) + done, total)
             try:
-                theirs = definition.score(candidate, reference)
+                theirs = defined(candidate, reference)
             except RecursionError:
                 one.skipped += 1
                 continue

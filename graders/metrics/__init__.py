@@ -13,8 +13,9 @@ normalises Unicode or strips. A metric's library is loaded on its first use, not
 
 from __future__ import annotations
 
-from graders.metrics.checked import load_metric
-from graders.metrics.fuzzy import fuzzy_match
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from graders.metrics.metric import (
     Defined,
     Family,
@@ -25,11 +26,14 @@ from graders.metrics.metric import (
     Request,
     library,
 )
-from graders.metrics.rouge import rouge_1, rouge_2, rouge_3, rouge_4, rouge_5, rouge_l
 from graders.metrics.scorer import Scorer
 from graders.metrics.signature import signature
 from graders.metrics.table import METRICS, metric_of
-from graders.metrics.translation import bleu, gleu, meteor
+
+if TYPE_CHECKING:
+    from graders.metrics.fuzzy import fuzzy_match
+    from graders.metrics.rouge import rouge_1, rouge_2, rouge_3, rouge_4, rouge_5, rouge_l
+    from graders.metrics.translation import bleu, gleu, meteor
 
 __all__ = [
     "METRICS",
@@ -45,7 +49,6 @@ __all__ = [
     "fuzzy_match",
     "gleu",
     "library",
-    "load_metric",
     "meteor",
     "metric_of",
     "rouge_1",
@@ -56,3 +59,10 @@ __all__ = [
     "rouge_l",
     "signature",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return the function of a metric, which stands beside the metric."""
+    if name not in METRICS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(METRICS[name].family.__module__), name)

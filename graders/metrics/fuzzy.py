@@ -75,7 +75,7 @@ def _family(_: MetricOptions) -> Fuzzy:
 def _defined(options: MetricOptions) -> Defined:
     from graders.metrics.definition import Definition
 
-    return Defined("rapidfuzz", Definition(options).fuzzy_match)
+    return "rapidfuzz", Definition(options).fuzzy_match
 
 
 FUZZY_MATCH = Metric(

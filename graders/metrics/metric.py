@@ -51,28 +51,19 @@ class MetricOptions:
     rouge_stemmer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class MetricFault:
     """Why a metric of an extension gave no score for a row; ours give one for any text.
 
-    Attributes:
+    Args:
         message: one sentence.
     """
 
-    message: str
+    def __init__(self, message: str) -> None:
+        self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Defined:
-    """What a metric is compared with by `graders verify`.
-
-    Attributes:
-        library: the package that defines it.
-        score: the package's score of one candidate and one reference.
-    """
-
-    library: str
-    score: Callable[[str, str], float]
+Defined = tuple[str, Callable[[str, str], float]]
+"""The library that defines a metric, and the library's score of one candidate and one reference."""
 
 
 class Family(Protocol):

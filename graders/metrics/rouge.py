@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
-    "ROUGES", "Rouge", "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l", "words",
+    "ROUGE_1", "ROUGE_2", "ROUGE_3", "ROUGE_4", "ROUGE_5", "ROUGE_L", "Rouge", "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l", "words",
 ]  # fmt: skip
 
 _MARK = b"A"
@@ -200,7 +200,7 @@ def _metric(name: str) -> Metric:
         from graders.metrics.definition import Definition
 
         package = "rouge" if options.rouge_backend == "rouge" else "rouge-score"
-        return Defined(package, Definition(options).rouge_of(name))
+        return package, Definition(options).rouge_of(name)
 
     return Metric(name=name, family=_family, parts=_parts, definition=defined)
 
@@ -256,7 +256,8 @@ def _function(metric: Metric, order: str, counted: str) -> _Function:
 
 _COUNTED: Final = {"1": _WORDS, **dict.fromkeys("2345", _RUNS), "L": _LONGEST}
 
-ROUGES: Final = tuple(_metric(f"rouge_{order.lower()}") for order in _COUNTED)
+_METRICS: Final = [_metric(f"rouge_{order.lower()}") for order in _COUNTED]
+ROUGE_1, ROUGE_2, ROUGE_3, ROUGE_4, ROUGE_5, ROUGE_L = _METRICS
 rouge_1, rouge_2, rouge_3, rouge_4, rouge_5, rouge_l = (
-    _function(metric, *which) for metric, which in zip(ROUGES, _COUNTED.items(), strict=True)
+    _function(metric, *which) for metric, which in zip(_METRICS, _COUNTED.items(), strict=True)
 )

@@ -129,7 +129,7 @@ def _metric(name: str) -> Metric:
     def defined(options: MetricOptions) -> Defined:
         from graders.metrics.definition import Definition
 
-        return Defined("nltk", getattr(Definition(options), name))
+        return "nltk", getattr(Definition(options), name)
 
     return Metric(name=name, family=_family, parts=parts, definition=defined)
 

@@ -40,7 +40,7 @@ def forget_loaded() -> None:
     from graders.inspection.lint.extended import load_rule
     from graders.inspection.probe.extended import load_attack
     from graders.kinds import load_kind
-    from graders.metrics import load_metric
+    from graders.metrics.checked import load_metric
     from graders.rows import load_reader
     from graders.wire.transport import load_transport
 
