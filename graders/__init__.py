@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from graders.config import Loaded, dump, schema
     from graders.errors import (
         ConfigError,
+        ExtensionError,
         FailedError,
         Fault,
         FormulaError,
@@ -90,6 +91,7 @@ __all__ = [
     "Endpoint",
     "EvalCriteria",
     "Explanation",
+    "ExtensionError",
     "FailedError",
     "Failure",
     "Fault",
@@ -176,6 +178,7 @@ _HOME = {
     "graders.batch.tally": ("Figures", "Repeats", "Tally"),
     "graders.errors": (
         "ConfigError",
+        "ExtensionError",
         "FailedError",
         "Fault",
         "FormulaError",

@@ -6,6 +6,7 @@ GradersError
 ├── FormulaError(ValueError)     one `calculate_output` is not a formula of the documented grammar
 ├── RowsError(ValueError)        an input of rows cannot be read at all
 ├── UnavailableError(RuntimeError)  this machine lacks what the grader needs; the message says how to get it
+│   └── ExtensionError                what another package adds cannot be used; the message names the package
 ├── OptionError(ValueError)      an option has a value it cannot have
 └── StoppedError(RuntimeError)   a run stopped before its end; what was finished is kept
 
@@ -25,6 +26,7 @@ from typing import Any, Final
 
 __all__ = [
     "ConfigError",
+    "ExtensionError",
     "FailedError",
     "Fault",
     "FormulaError",
@@ -54,6 +56,10 @@ class RowsError(GradersError, ValueError):
 
 class UnavailableError(GradersError, RuntimeError):
     """This machine lacks what a grader needs; the message says how to get it."""
+
+
+class ExtensionError(UnavailableError):
+    """What another package adds cannot be used; the message names package, version, entry point."""
 
 
 class FailedError(GradersError):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from graders.extension import Extension
 from graders.formula import Formula, compile_formula
 from graders.kinds import (
     Code,
@@ -19,7 +20,7 @@ from graders.kinds import (
     Performer,
     kind_of,
 )
-from graders.metrics import signature
+from graders.metrics import metric_of, signature
 from graders.reading import Reading
 from graders.sample import Wanted
 from graders.template import (
@@ -30,6 +31,7 @@ from graders.template import (
     compile_template,
     render_column,
 )
+from graders.version import __version__
 
 __all__ = ["Leaf", "Plan", "build"]
 
@@ -73,6 +75,20 @@ class Leaf:
     def metric(self) -> str | None:
         """The metric that is asked, if one is."""
         return self.kind.metric(self.config)
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """The extensions that its kind and its metric come from."""
+        metric = None if self.metric is None else metric_of(self.metric).extension
+        return tuple(one for one in (self.kind.extension, metric) if one is not None)
+
+    @property
+    def signature(self) -> str | None:
+        """How its kind is made, where that is an extension's; None for ours."""
+        one = self.kind.extension
+        if one is None:
+            return None
+        return f"{one.name}|package:{one.package}@{one.version}|graders:{__version__}"
 
     @property
     def compares(self) -> bool:
@@ -151,13 +167,20 @@ class Plan:
 
     @property
     def signatures(self) -> dict[str, str]:
-        """How each metric is made, by leaf key: library versions, tokenizer, stemmer."""
+        """How each metric, and each kind of an extension, is made, by leaf key."""
         options = self.reading.metric_options
-        return {
+        kinds = {one.key: text for one in self.leaves if (text := one.signature) is not None}
+        metrics = {
             one.key: signature(metric, options)
             for one in self.leaves
             if (metric := one.metric) is not None
         }
+        return kinds | metrics
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """The extensions that its kinds and metrics come from."""
+        return tuple(dict.fromkeys(found for one in self.leaves for found in one.extensions))
 
     def needs(self, performer: Performer) -> bool:
         """Whether a performer has anything to do for it."""

@@ -17,12 +17,15 @@ from urllib.parse import urlsplit, urlunsplit
 from graders import config as configs
 from graders import jsontext
 from graders.errors import quoted
+from graders.extension import Extension, packages
 from graders.grading.performers import Setup
 from graders.option import options_of
 from graders.plan import Plan
-from graders.rows import Layout, RowRange
+from graders.rows import Layout, RowRange, reader_of
 from graders.sandbox.level import require
 from graders.version import __version__
+from graders.wire.endpoint import base_url
+from graders.wire.transport import transport_of
 
 __all__ = [
     "describe", "differences", "grader_digest", "manifest_of", "new_manifest_of", "read_manifest",
@@ -83,6 +86,7 @@ def describe(
         options |= _kept(setup.judge)
         for name in ("base_url", "embedding_url"):
             options[name] = _without_secrets(options[name])
+    used = [*plan.extensions, *_carriers(plan, setup), *_readers(inputs)]
     return {
         "format": _FORMAT,
         "versions": {"graders": __version__, "python": platform.python_version()},
@@ -95,6 +99,7 @@ def describe(
         "sandbox": sandbox,
         "options": options,
         "inputs": [dict(one) for one in inputs],
+        **({"extensions": packages(used)} if used else {}),
     }
 
 
@@ -102,6 +107,21 @@ def _kept(options: Any) -> dict[str, Any]:
     """Return the options that can change a result; not how fast or how often it is asked for."""
     known = (one for one in options_of(options.__class__) if one.kept)
     return {one.name: _plain(getattr(options, one.field)) for one in known}
+
+
+def _carriers(plan: Plan, setup: Setup | None) -> list[Extension]:
+    """Return the extensions that carry requests of this run."""
+    if setup is None or not plan.asks_servers:
+        return []
+    urls = (base_url(setup.judge.base_url), setup.judge.embedding_url or "")
+    found = (transport_of(urlsplit(url).scheme) for url in urls)
+    return [one for one in found if one is not None]
+
+
+def _readers(inputs: Sequence[Mapping[str, Any]]) -> list[Extension]:
+    """Return the extensions that read the rows of this run."""
+    found = (reader_of(Path(one["path"])) for one in inputs)
+    return [one for one in found if one is not None]
 
 
 def _plain(value: Any) -> Any:
@@ -134,7 +154,12 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         names = [one["grader"]["name"] for one in (then, now)]
         named = f" (it was {quoted(names[0])})" if names[0] != names[1] else ""
         found.append(f"the grader has changed{named}")
-    if then["metrics"] != now["metrics"] and then["grader"] == now["grader"]:
+    old, new = (one.get("extensions", {}) for one in (then, now))
+    if old != new:
+        neither = dict.fromkeys([*old, *new], "none")
+        change = _first_change({**neither, **old}, {**neither, **new})
+        found.append(f"an extension has changed: {change}")
+    elif then["metrics"] != now["metrics"] and then["grader"] == now["grader"]:
         found.append(
             "a metric is made otherwise: " + _first_change(then["metrics"], now["metrics"])
         )
@@ -191,6 +216,7 @@ _SHAPE: Final = {
     "sandbox": (str, type(None)),
     "options": {},
     "inputs": [_FILE],
+    "extensions?": {},
     "only_failed?": _FILE,
     "stream?": {"rows": int, "bytes": int, "sha256": str},
     "complete?": {"rows": int, "bytes": int, "sha256": str},

@@ -15,6 +15,7 @@ from graders import __version__
 from graders.cli.output import abandon_stdout, prepare_streams, say
 from graders.cli.usage import explained, worded
 from graders.errors import GradersError
+from graders.extension import SWITCH
 
 __all__ = ["cli", "commands", "main"]
 
@@ -55,8 +56,25 @@ Exit codes: 0 done, 1 rows failed, 2 bad usage or bad config, 130 interrupted.""
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="graders %(version)s")
-def cli() -> None:
+@click.option(
+    "--no-extensions",
+    is_flag=True,
+    help=f"Use nothing that other packages add; as {SWITCH}=0 in the environment.",
+)
+@click.pass_context
+def cli(context: click.Context, *, no_extensions: bool) -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
+    if no_extensions:
+        before = os.environ.get(SWITCH)
+        os.environ[SWITCH] = "0"  # For the processes that the command starts, too.
+        context.call_on_close(lambda: _put_back(before))
+
+
+def _put_back(switch: str | None) -> None:
+    if switch is None:
+        del os.environ[SWITCH]
+    else:
+        os.environ[SWITCH] = switch
 
 
 def commands() -> dict[str, click.Command]:

@@ -1,4 +1,4 @@
-"""`graders doctor`: what this machine gives to the sandbox, and which models of ours are here."""
+"""`graders doctor`: what this machine gives to the sandbox, which models are here, what others add."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from graders.cli.option import json_option
 from graders.cli.output import write_json
+from graders.extension import Extension, installed
 from graders.models import missing_models
 from graders.report.terminal import console, machine_view
 from graders.sandbox import LEVELS, probe, promises
@@ -26,8 +27,9 @@ Examples:
 def doctor(*, as_json: bool) -> int:
     """Show what this machine gives to the sandbox of python graders, and what that promises.
 
-    Also says whether the two models of the extra `models` are installed: the small judge and the
-    embeddings of `local`.
+    Also says whether the two models of the extra `models` are installed, the small judge and the
+    embeddings of `local`, and what other packages add: each is loaded, and what is wrong with one
+    is said.
 
     Exits with 1 when no level at or above standard is available: python graders then refuse to run
     unless a lower level is asked for by name.
@@ -38,8 +40,19 @@ def doctor(*, as_json: bool) -> int:
             **asdict(report),
             "levels": {level: asdict(promises(level)) for level in LEVELS},
             "models": missing_models(),
+            "extensions": [{**asdict(one), "problem": problem} for one, problem in _extensions()],
         }
         write_json(body)
     else:
-        console(sys.stdout).print(machine_view(report, missing_models()), crop=False)
+        view = machine_view(report, missing_models(), _extensions())
+        console(sys.stdout).print(view, crop=False)
     return 0 if report.default is not None else 1
+
+
+def _extensions() -> list[tuple[Extension, str]]:
+    """Return what other packages add, each with why it cannot be used, "" where it can."""
+    if not installed():
+        return []
+    from graders.cli.extended import extensions  # noqa: PLC0415  (it loads numpy)
+
+    return extensions()

@@ -131,6 +131,8 @@ def _unknown_command(group: click.Group, context: click.Context, arguments: Sequ
 
 
 def _likely(option: str, context: click.Context | None) -> str:
+    if option == "--no-extensions":
+        return " It stands before the command: graders --no-extensions …"
     command = None if context is None else context.command
     known = [one for parameter in getattr(command, "params", ()) for one in parameter.opts]
     near = nearest(option, [one for one in known if one.startswith("--")])

@@ -21,6 +21,7 @@ from graders.inspection.lint import (
     TARGETS,
     Finding,
     Measured,
+    Rule,
     Subject,
     Target,
     TrainingFile,
@@ -32,6 +33,7 @@ from graders.inspection.lint import (
     measure,
     of_faults,
     read_training,
+    rules,
     sarif,
 )
 from graders.models import JudgeOptions
@@ -194,7 +196,7 @@ def _refused(error: ConfigError, options: _Options) -> int:
         listed = [one.to_dict() for one in findings]
         write_json({"valid": False, "faults": faults, "findings": listed})
     else:
-        _write_for_machines(findings, options.form)
+        _write_for_machines(findings, options.form, RULES)
     return 2
 
 
@@ -253,12 +255,12 @@ def _write(subject: Subject, findings: Sequence[Finding], options: _Options) -> 
     elif options.form == "text":
         _write_text(subject, findings)
     else:
-        _write_for_machines(findings, options.form)
+        _write_for_machines(findings, options.form, rules())
 
 
-def _write_for_machines(findings: Sequence[Finding], form: Form) -> None:
+def _write_for_machines(findings: Sequence[Finding], form: Form, known: Sequence[Rule]) -> None:
     if form == "sarif":
-        write_json(sarif(findings, RULES))
+        write_json(sarif(findings, known))
     else:
         click.echo(github(findings), nl=False)
 

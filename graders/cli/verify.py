@@ -14,7 +14,7 @@ from graders.cli.option import grader_argument, json_option, layout_options, rea
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import shown
-from graders.metrics.signature import library
+from graders.metrics import library
 from graders.plan import Plan
 from graders.rows import Layout, decode_block, find_source
 

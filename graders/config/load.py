@@ -18,7 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from graders import jsontext
 from graders.config import document
 from graders.errors import ConfigError, Fault, nearest, nearest_path, quoted
-from graders.kinds import KINDS, AnyGrader, EvalCriteria
+from graders.kinds import AnyGrader, EvalCriteria, kind_named
 from graders.kinds.fault import faults_of, formula_faults, json_path
 from graders.template import Dialect
 
@@ -296,7 +296,7 @@ def _evals_faults(criterion: Any, place: Location) -> Iterator[tuple[Location, F
             "graders as criteria, or load the multi by itself"
         )
         yield place, Fault(json_path(place), message)
-    known = KINDS.get(kind) if isinstance(kind, str) else None
+    known = kind_named(kind) if isinstance(kind, str) else None
     for name in () if known is None else known.needed_in_evals:
         if criterion.get(name) is None:
             message = f"{name} is required for a {kind} in testing_criteria"

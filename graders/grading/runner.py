@@ -259,7 +259,7 @@ class Runner:
         watch.turn_to(None)
         # All metrics of a chunk at once: they share the tokens of equal texts.
         times: list[float] = []
-        found = self._scorer.score([request for _, request in measured], times) if measured else []
+        found = self._scorer.attempt([one for _, one in measured], times) if measured else []
         for (key, _), scores, took in zip(measured, found, times, strict=True):
             replies[key] = scores
             watch.seconds[key] += took

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from graders.errors import OptionError
 from graders.inspection.sampling import SampledRow
-from graders.metrics import Request, Scorer
-from graders.metrics.definition import Definition
+from graders.metrics import Request, Scorer, metric_of
 from graders.plan import Leaf, Plan
 from graders.sample import prepared
 
@@ -86,28 +85,34 @@ def verify(
         OptionError: no sub-grader has a text metric.
         UnavailableError: a library is not installed.
     """
-    measuring = [leaf for leaf in plan.leaves if leaf.metric is not None]
+    options = plan.reading.metric_options
+    measuring = [
+        (leaf, metric.name, *metric.definition(options))
+        for leaf in plan.leaves
+        if leaf.metric is not None
+        and leaf.compares
+        and (metric := metric_of(leaf.metric)).definition is not None
+    ]
     if not measuring:
         raise OptionError(
             "there is nothing to verify: no sub-grader is a text_similarity with a metric of a "
             "library (cosine has none)"
         )
-    definition = Definition(plan.reading.metric_options)
     total = len(measuring) * len(rows)
     found = []
-    for number, leaf in enumerate(measuring):
-        one = Verified(leaf.key, str(leaf.metric), definition.library(str(leaf.metric)))
+    for number, (leaf, name, library, defined) in enumerate(measuring):
+        one = Verified(leaf.key, name, library)
         texts = _texts(plan, leaf, rows)
         one.skipped = len(rows) - len(texts)
         request = Request(one.metric, [pair[1] for pair in texts], [pair[2] for pair in texts])
-        ours = Scorer(plan.reading.metric_options).score([request])[0]
+        ours = Scorer(options).score([request])[0]
         for done, ((index, candidate, reference), score) in enumerate(
             zip(texts, ours, strict=True)
         ):
             if on_progress is not None:
                 on_progress(number * len(rows) + done, total)
             try:
-                theirs = definition.score(one.metric, candidate, reference)
+                theirs = defined(candidate, reference)
             except RecursionError:
                 one.skipped += 1
                 continue

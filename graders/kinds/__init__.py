@@ -1,8 +1,9 @@
 """The kinds of graders, one module each: fields, texts, scores, what is asked and what replies mean."""
 
 from graders.kinds.endpoint import Endpoint
+from graders.kinds.extended import RESERVED, load_kind
 from graders.kinds.fault import faults_of_made
-from graders.kinds.field import GraderConfig
+from graders.kinds.field import GraderConfig, Number, Str, Text
 from graders.kinds.judge import Judged
 from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
 from graders.kinds.label_model import LabelModel
@@ -10,11 +11,12 @@ from graders.kinds.multi import TYPES, AnyGrader, EvalCriteria, Multi
 from graders.kinds.python import Python
 from graders.kinds.score_model import ScoreModel
 from graders.kinds.string_check import StringCheck
-from graders.kinds.table import KINDS, kind_of
+from graders.kinds.table import KINDS, kind_named, kind_of
 from graders.kinds.text_similarity import TextSimilarity
 
 __all__ = [
     "KINDS",
+    "RESERVED",
     "TYPES",
     "AnyGrader",
     "Asked",
@@ -26,16 +28,21 @@ __all__ = [
     "Kind",
     "LabelModel",
     "Multi",
+    "Number",
     "Performer",
     "Python",
     "Rows",
     "ScoreModel",
     "Scores",
     "Settled",
+    "Str",
     "StringCheck",
+    "Text",
     "TextField",
     "TextSimilarity",
+    "kind_named",
     "kind_of",
+    "load_kind",
 ]
 
 # What is wrong with a grader made in Python is worded by a module that knows every kind.

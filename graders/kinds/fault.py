@@ -10,11 +10,13 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from graders.errors import Fault, FormulaError, nearest, quoted
+from graders.extension import names, said
 from graders.formula import MAX_LENGTH, compile_formula
+from graders.kinds.extended import EXTENDED, type_of
 from graders.kinds.message import PARTS, TAG, Message
 from graders.kinds.multi import TYPES
 from graders.kinds.string_check import OPERATIONS
-from graders.kinds.table import KINDS
+from graders.kinds.table import kind_named
 
 __all__ = ["faults_of", "faults_of_made", "formula_faults", "json_path"]
 
@@ -84,7 +86,7 @@ def faults_of(
     details = details[:MAX_FAULTS]
     renamed = _renamed_fields(details, root)
     for detail in details:
-        raw = detail["loc"]
+        raw = _named(detail["loc"], value)
         location = tuple(step for step in raw if not str(step).startswith(TAG))
         if detail["type"] == "missing" and location in renamed:
             continue
@@ -101,6 +103,27 @@ def faults_of(
         yield where, Fault(json_path(where), message, code)
     if more > 0:
         yield tuple(within), Fault(json_path(within), f"and {more:,} more faults like these")
+
+
+def _named(raw: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    """Return a raw location whose graders of extensions have tags with their types, as ours have."""
+    named: list[Any] = []
+    for step in raw:
+        if step == EXTENDED:
+            named.append(f"{TAG}{value['type'] if isinstance(value, dict) else value.type}")
+            continue
+        named.append(step)
+        if not str(step).startswith(TAG):
+            value = _within(value, step)
+    return tuple(named)
+
+
+def _within(value: Any, step: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(str(step), value)
+    if isinstance(value, list | tuple) and isinstance(step, int) and step < len(value):
+        return value[step]
+    return value
 
 
 def faults_of_made(
@@ -192,10 +215,7 @@ def _settle(location: tuple[str | int, ...], value: Any) -> tuple[str | int, ...
         ):
             continue
         settled.append(step)
-        if isinstance(value, dict):
-            value = value.get(str(step))
-        elif isinstance(value, list | tuple) and isinstance(step, int) and step < len(value):
-            value = value[step]
+        value = value.get(str(step)) if isinstance(value, dict) else _within(value, step)
     return tuple(settled)
 
 
@@ -212,6 +232,8 @@ def _message(  # noqa: C901, PLR0912  (a flat table of sentences)
             return "a JSON value is needed"
         case "fault" | "template_parse_error":
             return str(context["problem"])
+        case "value_error" | "assertion_error":  # A validator of an extension's says so.
+            return said(context["error"]).partition(": ")[2] or f"{field} cannot be {quoted(value)}"
         case "missing" if isinstance(location[-1], int):
             return "two numbers are needed, lowest and highest"
         case "missing":
@@ -271,13 +293,16 @@ def _right_spelling(field: str, model: type[BaseModel] | None) -> str | None:
 
 def _not_here(model: type[BaseModel] | None) -> Mapping[str, str]:
     """Return the sentences for fields that people expect on a kind and that it does not have."""
-    return next((kind.not_here for kind in KINDS.values() if kind.config is model), {})
+    kind = None if model is None else kind_named(type_of(model) or "")
+    return {} if kind is None else kind.not_here
 
 
 def _not_one_of(field: str, value: Any, model: type[BaseModel] | None) -> str:
     if field == "operation" and value == "neq":
         return f'got "neq"; the operation is spelled ne ({", ".join(OPERATIONS)})'
     allowed = _literals(model, field)
+    if field == "evaluation_metric":
+        allowed += names("metrics")
     listed = ", ".join(allowed)
     got = quoted(value)
     if field == "operation" and value in ("contains", "icontains", "in", "includes"):
@@ -319,7 +344,7 @@ def _wrong_type(value: Any, raw: tuple[Any, ...]) -> str:
     if not isinstance(value, dict):
         return f"a grader is an object with a type, got {quoted(value)}"
     kind = value.get("type")
-    allowed = [name for name in TYPES if not (inside_multi and name == "multi")]
+    allowed = [name for name in TYPES if not (inside_multi and name == "multi")] + names("kinds")
     if kind == "multi":
         return "a multi cannot stand inside a multi; write one formula over all the graders"
     if kind == "azure_ai_evaluator":
@@ -355,7 +380,8 @@ def _model_at(raw: Sequence[Any], root: type[BaseModel] | None) -> type[BaseMode
         text = str(step)
         if text.startswith(TAG):
             name = text.removeprefix(TAG)
-            model = TYPES.get(name) or PARTS.get(name) or model
+            kind = None if name in PARTS else kind_named(name)
+            model = TYPES.get(name) or PARTS.get(name) or (model if kind is None else kind.config)
         elif model is not None and text in model.model_fields:
             inner = [
                 leaf

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from graders.calls import ChatCall, EmbedCall, EndpointCall, PythonCall
+from graders.extension import Extension
 from graders.grade import Failure
 from graders.kinds.field import GraderConfig
 from graders.metrics import Request
@@ -135,6 +136,7 @@ class Kind(ABC, Generic[Config]):
         alone: whether it may be the whole grader of a job or of a `graders.run` body.
         services: the hosted services that have it.
         needed_in_evals: optional fields that `testing_criteria` wants.
+        extension: the package that it comes from; None for ours.
     """
 
     name: ClassVar[str]
@@ -143,6 +145,7 @@ class Kind(ABC, Generic[Config]):
     alone: ClassVar[bool] = True
     services: ClassVar[frozenset[str]] = frozenset({"openai", "azure"})
     needed_in_evals: ClassVar[Sequence[str]] = ()
+    extension: Extension | None = None
 
     @abstractmethod
     def performer(self, config: Config) -> Performer:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
 from pydantic import Discriminator, Tag
 
+from graders.errors import ExtensionError
 from graders.kinds.endpoint import EndpointKind
+from graders.kinds.extended import EXTENDED, Extended, extended, is_extended
 from graders.kinds.field import GraderConfig
 from graders.kinds.kind import Kind
 from graders.kinds.label_model import LabelModelKind
@@ -17,7 +19,7 @@ from graders.kinds.score_model import ScoreModelKind
 from graders.kinds.string_check import StringCheckKind
 from graders.kinds.text_similarity import TextSimilarityKind
 
-__all__ = ["KINDS", "SubGrader", "kind_of", "one_of"]
+__all__ = ["KINDS", "SubGrader", "kind_named", "kind_of", "one_of"]
 
 KINDS: Final[Mapping[str, Kind[Any]]] = {
     kind.name: kind
@@ -30,23 +32,42 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
         EndpointKind(),
     )
 }
-"""Every kind that gives a score by itself, by type."""
+"""Every kind of ours that gives a score by itself, by type."""
 
 
 def kind_of(config: GraderConfig) -> Kind[Any]:
-    """Return the kind of a checked config; KeyError for one that gives no score by itself."""
-    return KINDS[config.type]
+    """Return the kind of a checked config; KeyError for one that gives no score by itself.
+
+    Raises:
+        ExtensionError: the kind is an extension's, which cannot be used here.
+    """
+    if (kind := KINDS.get(config.type) or extended(config.type)) is None:
+        raise KeyError(config.type)
+    return kind
+
+
+def kind_named(name: str) -> Kind[Any] | None:
+    """Return the kind of a type, None where there is none that can be used."""
+    try:
+        return KINDS.get(name) or extended(name)
+    except ExtensionError:
+        return None
 
 
 def one_of(configs: Mapping[str, type[GraderConfig]]) -> Any:
     """Return the annotation of a field that holds a grader of one of these types."""
-    choices = tuple(Annotated[one, Tag(f"{TAG}{name}")] for name, one in configs.items())
+    choices = (
+        *(Annotated[one, Tag(f"{TAG}{name}")] for name, one in configs.items()),
+        Annotated[GraderConfig, Extended(), Tag(EXTENDED)],
+    )
     return Annotated[Union[choices], Discriminator(_tag_of)]  # noqa: UP007  (made at runtime)
 
 
 def _tag_of(value: Any) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
-    return f"{TAG}{kind}" if isinstance(kind, str) else None
+    if not isinstance(kind, str):
+        return None
+    return EXTENDED if kind not in KINDS and is_extended(kind) else f"{TAG}{kind}"
 
 
 if TYPE_CHECKING:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from graders.calls import EmbedCall, EmbedReply
 from graders.grade import Failure
+from graders.kinds.extended import Or
 from graders.kinds.field import PASS_THRESHOLD, GraderConfig, Number, Text
 from graders.kinds.judge import CODE_OF_KIND
 from graders.kinds.kind import Kind, Rows, Scores, Settled, TextField
-from graders.metrics import Request
+from graders.metrics import METRICS, MetricFault, Request, metric_of
 
 __all__ = ["TextSimilarity", "TextSimilarityKind"]
 
-Metric = Literal[
-    "cosine", "fuzzy_match", "bleu", "gleu", "meteor",
-    "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l",
-]  # fmt: skip
+if TYPE_CHECKING:
+    Metric = str
+else:
+    Metric = Annotated[Literal["cosine", *METRICS], Or("metrics", metric_of)]
 
 
 class TextSimilarity(GraderConfig):
@@ -59,10 +60,26 @@ class TextSimilarityKind(Kind[TextSimilarity]):
         return Request(metric, inputs, references)
 
     def settle(self, config: TextSimilarity, replies: Sequence[Any], repeats: int) -> Settled:
-        return _cosines(replies) if self.metric(config) is None else Settled(list(replies))
+        metric = self.metric(config)
+        if metric is None:
+            return _cosines(replies)
+        return Settled(list(replies)) if metric in METRICS else _measured(replies)
 
     def scores(self, config: TextSimilarity) -> Scores:
-        return Scores(0.0, 1.0)
+        metric = self.metric(config)
+        if metric is None:
+            return Scores(0.0, 1.0)
+        return Scores(metric_of(metric).low, metric_of(metric).high)
+
+
+def _measured(replies: Sequence[float | MetricFault]) -> Settled:
+    """Return what an extension's metric gave; ours give a score for any row."""
+    settled = Settled()
+    for row, one in enumerate(replies):
+        if isinstance(one, MetricFault):
+            settled.failures[row] = Failure("other_error", one.message)
+        settled.scores.append(None if isinstance(one, MetricFault) else one)
+    return settled
 
 
 def _cosines(replies: Sequence[EmbedReply]) -> Settled:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final
 
-from graders.metrics.metric import MetricOptions, checked
+from graders.metrics.metric import MetricOptions
 from graders.metrics.sentence import punkt_model
 from graders.metrics.synonym import load
 
@@ -35,24 +35,6 @@ class Definition:
     def __init__(self, options: MetricOptions | None = None) -> None:
         self.options = options or MetricOptions()
         self.tokens: Callable[[str], list[str]] = functools.lru_cache(_KEPT)(self._tokens)
-
-    def library(self, metric: str) -> str:
-        """Return the name of the package that defines a metric."""
-        if metric == "fuzzy_match":
-            return "rapidfuzz"
-        if metric in {"bleu", "gleu", "meteor"}:
-            return "nltk"
-        return "rouge-score" if self.options.rouge_backend == "rouge_score" else "rouge"
-
-    def score(self, metric: str, candidate: str, reference: str) -> float:
-        """Return the score of one pair of texts.
-
-        Raises:
-            RecursionError: the `rouge` package cannot compute texts of this length.
-        """
-        if checked(metric).startswith("rouge"):
-            return self._rouge(metric, candidate, reference)
-        return float(getattr(self, metric)(candidate, reference))
 
     def fuzzy_match(self, candidate: str, reference: str) -> float:
         """As `rapidfuzz.fuzz.ratio`."""
@@ -97,13 +79,19 @@ class Definition:
     def _tokens(self, text: str) -> list[str]:
         return self.word_tokenize(text) if _LATIN.issuperset(text) else self.intl(text)
 
-    def _rouge(self, metric: str, candidate: str, reference: str) -> float:
+    def rouge_of(self, metric: str) -> Callable[[str, str], float]:
+        """As `rouge-score`, or the package `rouge`, has one of the metrics of that name.
+
+        What is returned raises RecursionError where `rouge` cannot compute texts of this length.
+        """
         measure = self.options.rouge_measure
         if self.options.rouge_backend == "rouge":
-            return _pltrdy(metric, candidate, reference, measure[0])
+            return functools.partial(_pltrdy, metric, measure[0])
         name = metric.replace("_l", "L").replace("_", "")
         scorer = _rouge_scorer(name, stemmer=self.options.rouge_stemmer)
-        return float(getattr(scorer.score(reference, candidate)[name], measure))
+        return lambda candidate, reference: float(
+            getattr(scorer.score(reference, candidate)[name], measure)
+        )
 
 
 @functools.cache
@@ -163,7 +151,7 @@ def _rouge_scorer(name: str, *, stemmer: bool) -> Any:
     return RougeScorer([name], use_stemmer=stemmer)
 
 
-def _pltrdy(metric: str, candidate: str, reference: str, figure: str) -> float:
+def _pltrdy(metric: str, figure: str, candidate: str, reference: str) -> float:
     from rouge import Rouge
 
     name = metric.replace("_", "-")

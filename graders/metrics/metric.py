@@ -1,29 +1,24 @@
-"""The names of the metrics, what can be asked of them, and how to ask for several at once."""
+"""What a metric is: a name, how it is computed and made known, and what defines it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
-from graders.errors import OptionError, UnavailableError
+from graders.errors import OptionError
+from graders.extension import Extension, takes
 
-__all__ = ["METRICS", "Measure", "MetricOptions", "Request", "checked"]
+__all__ = [
+    "Defined", "Family", "Measure", "Metric", "MetricFault", "MetricOptions", "Parts", "Request",
+    "check_columns", "library",
+]  # fmt: skip
 
 Measure = Literal["fmeasure", "recall", "precision"]
 
-METRICS = (
-    "fuzzy_match",
-    "bleu",
-    "gleu",
-    "meteor",
-    "rouge_1",
-    "rouge_2",
-    "rouge_3",
-    "rouge_4",
-    "rouge_5",
-    "rouge_l",
-)
+Parts = Sequence[tuple[str, str]]
+"""What a score depends on, as the keys and values of a signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +26,7 @@ class Request:
     """One metric asked for over a column of candidates and a column of references.
 
     Attributes:
-        metric: one of `METRICS`.
+        metric: its name.
         candidates: the texts to score.
         references: as many texts, the ground truth of each.
     """
@@ -56,18 +51,130 @@ class MetricOptions:
     rouge_stemmer: bool = False
 
 
-def checked(metric: str) -> str:
-    """Return the name of a metric that can be computed here.
+class MetricFault:
+    """Why a metric of an extension gave no score for a row; ours give one for any text.
+
+    Args:
+        message: one sentence.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+Defined = tuple[str, Callable[[str, str], float]]
+"""The library that defines a metric, and the library's score of one candidate and one reference."""
+
+
+class Family(Protocol):
+    """Computes metrics, several at once where they share work. It may keep what it saw."""
+
+    def score(
+        self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
+    ) -> Mapping[str, list[Any]]:
+        """Return a score a row for each of these metrics, whose family this is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A text metric: a row of `graders.metrics.table`, or what a package's entry point gives.
+
+    Attributes:
+        name: as `evaluation_metric` has it.
+        family: makes what computes it. Metrics with the same one are computed together.
+        parts: what its scores depend on besides the texts.
+        definition: the library that defines it; None where it is its own definition.
+        low: the lowest score.
+        high: the highest score.
+        extension: the package that it comes from; None for ours.
+    """
+
+    name: str
+    family: Callable[[MetricOptions], Family]
+    parts: Callable[[MetricOptions], Parts]
+    definition: Callable[[MetricOptions], Defined] | None = None
+    low: float = 0.0
+    high: float = 1.0
+    extension: Extension | None = None
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[[Sequence[str], Sequence[str]], Sequence[float]],
+        *,
+        name: str,
+        version: str,
+        low: float = 0.0,
+        high: float = 1.0,
+    ) -> Metric:
+        """Return the metric that a plain function computes.
+
+        Args:
+            function: takes a column of candidates and one of references, and returns a score a
+                row. A row's score may not depend on the other rows.
+            name: as `evaluation_metric` has it.
+            version: changes when the scores do; it stands in their signature.
+            low: the lowest score.
+            high: the highest score.
+
+        Raises:
+            OptionError: the function cannot be called so, or the range is none.
+        """
+        if not takes(function, 2):
+            raise OptionError(f"the metric {name} needs a function of (candidates, references)")
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise OptionError(f"the metric {name} needs finite scores, low < high: {low} to {high}")
+        return cls(
+            name=name, family=lambda _: _Plain(name, function),
+            parts=lambda _: [("version", version)], low=low, high=high,
+        )  # fmt: skip
+
+    def scores(
+        self,
+        candidates: Sequence[str],
+        references: Sequence[str],
+        options: MetricOptions | None = None,
+    ) -> list[float]:
+        """Return a score a row.
+
+        Raises:
+            OptionError: the columns differ in length.
+            UnavailableError: a package that it needs is not installed.
+        """
+        check_columns(self.name, candidates, references)
+        family = self.family(options or MetricOptions())
+        return family.score([self.name], candidates, references)[self.name]
+
+
+def check_columns(name: str, candidates: Sequence[str], references: Sequence[str]) -> None:
+    """Check that two columns are of one length.
 
     Raises:
-        OptionError: there is no metric of that name.
-        UnavailableError: the metric is `cosine`, which needs embeddings.
+        OptionError: they are not.
     """
-    if metric == "cosine":
-        raise UnavailableError(
-            "cosine compares embeddings, and graders.metrics makes none; a grader asks a server "
-            "or the embedded model for them, see graders.load"
-        )
-    if metric not in METRICS:
-        raise OptionError(f"there is no metric {metric!r}; there are {', '.join(METRICS)}")
-    return metric
+    if len(candidates) != len(references):
+        raise OptionError(f"{name}: {len(candidates)} candidates but {len(references)} references")
+
+
+class _Plain:
+    """The family of a metric that is one function."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self._name = name
+        self._function = function
+
+    def score(
+        self, _: Sequence[str], candidates: Sequence[str], references: Sequence[str]
+    ) -> Mapping[str, list[Any]]:
+        return {self._name: self._function(candidates, references)}
+
+
+def library(name: str) -> tuple[str, str]:
+    """Return a library with its installed version."""
+    # Costs more to import than all the metrics, and only a report asks for signatures.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return name, version(name)
+    except PackageNotFoundError:
+        return name, "missing"

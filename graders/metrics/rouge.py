@@ -12,17 +12,28 @@ Tokens are the runs of [a-z0-9] in the lower-cased text. Two tricks:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Final, Protocol
 
 from graders.metrics.alphabet import BLOCK, Alphabet, Codes, Token
 from graders.metrics.band import LONG, likely_common
 from graders.metrics.coder import Coder
-from graders.metrics.metric import Measure
-from graders.metrics.ngram import lengths, overlaps
+from graders.metrics.metric import (
+    Defined,
+    Family,
+    Measure,
+    Metric,
+    MetricOptions,
+    Parts,
+    library,
+)
 
-__all__ = ["Rouge", "words"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "ROUGE_1", "ROUGE_2", "ROUGE_3", "ROUGE_4", "ROUGE_5", "ROUGE_L", "Rouge", "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l", "words",
+]  # fmt: skip
 
 _MARK = b"A"
 _BETWEEN = " A "
@@ -104,6 +115,8 @@ class Rouge:
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `rouge_1`..`rouge_5` and `rouge_l` over the same rows."""
+        from graders.metrics.ngram import lengths, overlaps
+
         scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         orders = [int(metric[-1]) for metric in metrics if metric != "rouge_l"]
         for batch in self._coder.batches(candidates, references):
@@ -122,6 +135,7 @@ class Rouge:
 
 def _lcs(candidates: Sequence[Codes], references: Sequence[Codes]) -> npt.NDArray[np.int64]:
     """Return the length of the longest common subsequence of each pair."""
+    import numpy as np
     from rapidfuzz.distance.LCSseq import similarity
 
     long = max(map(len, candidates), default=0) >= LONG
@@ -150,6 +164,8 @@ def _values(
     Sizes below 1 count as 1 (the library's way not to divide by zero; `common` is 0 then).
     The order of operations is the library's, so the floats are its floats to the last bit.
     """
+    import numpy as np
+
     precision = common / np.maximum(candidate_sizes, 1)
     recall = common / np.maximum(reference_sizes, 1)
     if measure == "precision":
@@ -161,3 +177,87 @@ def _values(
         scores = 2 * precision * recall / np.where(total > 0, total, 1.0)
     found: list[float] = scores.tolist()
     return found
+
+
+def _family(options: MetricOptions) -> Family:
+    if options.rouge_backend == "rouge":
+        from graders.metrics.pltrdy import PltrdyRouge
+
+        return PltrdyRouge(options.rouge_measure)
+    return Rouge(options.rouge_measure, stemmer=options.rouge_stemmer)
+
+
+def _parts(options: MetricOptions) -> Parts:
+    which = [("backend", options.rouge_backend), ("measure", options.rouge_measure)]
+    if options.rouge_backend == "rouge":
+        return [*which, library("rouge")]
+    stemmer = "porter-nltk" if options.rouge_stemmer else "no"
+    return [*which, ("stem", stemmer), ("tok", "a-z0-9"), ("as", "rouge-score-0.1.2")]
+
+
+def _metric(name: str) -> Metric:
+    def defined(options: MetricOptions) -> Defined:
+        from graders.metrics.definition import Definition
+
+        package = "rouge" if options.rouge_backend == "rouge" else "rouge-score"
+        return package, Definition(options).rouge_of(name)
+
+    return Metric(name=name, family=_family, parts=_parts, definition=defined)
+
+
+class _Function(Protocol):
+    def __call__(
+        self,
+        candidates: Sequence[str],
+        references: Sequence[str],
+        *,
+        stemmer: bool = False,
+        measure: Measure = "fmeasure",
+    ) -> list[float]:
+        """Return a score a row."""
+
+
+_WORDS: Final = """Words in common, as recall over the reference's words, precision over the candidate's, or their
+    harmonic mean. Words are the runs of a-z and 0-9 after lower-casing: text in other scripts has
+    none, and a text without words gives 0.0, also against itself."""
+_RUNS: Final = """As `rouge_1` with runs of {0} words. A text of fewer than {0} words gives 0.0, also against itself."""
+_LONGEST: Final = """The longest common subsequence of words, as recall over the reference's words, precision over
+    the candidate's, or their harmonic mean. Words as in `rouge_1`; a text without words gives 0.0.
+    Time grows with the product of the two lengths, 64 words a step; less for texts alike."""
+_DOCSTRING: Final = """Return ROUGE-{0} of a candidate against one reference, in [0, 1].
+
+    {1}
+
+    Args:
+        candidates: the texts to score.
+        references: as many texts, the ground truth of each.
+        stemmer: whether to compare words of more than three letters by their Porter stems.
+        measure: `fmeasure`, `recall` or `precision`.
+
+    Source: Lin 2004; equals rouge-score 0.1.2 `RougeScorer(["rouge{0}"], use_stemmer=stemmer)`.
+    """
+
+
+def _function(metric: Metric, order: str, counted: str) -> _Function:
+    def scores(
+        candidates: Sequence[str],
+        references: Sequence[str],
+        *,
+        stemmer: bool = False,
+        measure: Measure = "fmeasure",
+    ) -> list[float]:
+        options = MetricOptions(rouge_measure=measure, rouge_stemmer=stemmer)
+        return metric.scores(candidates, references, options)
+
+    scores.__name__ = scores.__qualname__ = metric.name
+    scores.__doc__ = _DOCSTRING.format(order, counted.format(order))
+    return scores
+
+
+_COUNTED: Final = {"1": _WORDS, **dict.fromkeys("2345", _RUNS), "L": _LONGEST}
+
+_METRICS: Final = [_metric(f"rouge_{order.lower()}") for order in _COUNTED]
+ROUGE_1, ROUGE_2, ROUGE_3, ROUGE_4, ROUGE_5, ROUGE_L = _METRICS
+rouge_1, rouge_2, rouge_3, rouge_4, rouge_5, rouge_l = (
+    _function(metric, *which) for metric, which in zip(_METRICS, _COUNTED.items(), strict=True)
+)

@@ -8,24 +8,16 @@ it needs, is loaded when one of its metrics is first asked for.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
-from graders.errors import OptionError
-from graders.metrics.metric import MetricOptions, Request, checked
+from graders.errors import ExtensionError
+from graders.metrics.metric import Family, MetricFault, MetricOptions, Request, check_columns
+from graders.metrics.table import metric_of
 
 __all__ = ["Scorer"]
 
+_Maker = Callable[[MetricOptions], Family]
 _Columns = tuple[Sequence[str], Sequence[str]]
-
-
-class _Family(Protocol):
-    """Metrics that are computed together."""
-
-    def score(
-        self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
-    ) -> dict[str, list[float]]:
-        """Return the scores of each of its metrics over the same rows."""
 
 
 class Scorer:
@@ -41,14 +33,14 @@ class Scorer:
             options: the choices about ROUGE; the defaults when None.
         """
         self._options = options or MetricOptions()
-        self._families: dict[str, _Family] = {}
+        self._families: dict[_Maker, Family] = {}
 
     def score(
         self, requests: Sequence[Request], times: list[float] | None = None
     ) -> list[list[float]]:
         """Return the scores of each request, in the order of its rows.
 
-        Every score is a finite float; no text makes a metric raise or warn.
+        Every score is a finite float; no text makes a metric of ours raise or warn.
 
         Args:
             requests: what to score.
@@ -57,29 +49,25 @@ class Scorer:
         Raises:
             OptionError: a metric has no such name, or two columns differ in length.
             UnavailableError: a metric is `cosine`, or needs a package that is not installed.
+            ExtensionError: an extension's metric gives no score for a row.
         """
-        scores: list[list[float]] = [[] for _ in requests]
+        columns = self.attempt(requests, times)
+        for request, column in zip(requests, columns, strict=True):
+            if metric_of(request.metric).extension is not None:
+                _check(column)
+        return columns  # type: ignore[return-value]  # no fault is left
+
+    def attempt(
+        self, requests: Sequence[Request], times: list[float] | None = None
+    ) -> list[list[float | MetricFault]]:
+        """Return the same with the faults of rows that an extension's metric gives no score for."""
+        scores: list[list[float | MetricFault]] = [[] for _ in requests]
         took = [0.0] * len(requests)
-        groups: list[tuple[str, _Columns, list[int]]] = []
-        for index, request in enumerate(requests):
-            family = self._family_name(checked(request.metric))
-            columns = request.candidates, request.references
-            if len(request.candidates) != len(request.references):
-                raise OptionError(
-                    f"{request.metric}: {len(request.candidates)} candidates "
-                    f"but {len(request.references)} references"
-                )
-            for other_family, other_columns, members in groups:
-                if family == other_family and columns == other_columns:
-                    members.append(index)
-                    break
-            else:
-                groups.append((family, columns, [index]))
-        for family, (candidates, references), members in groups:
+        for maker, (candidates, references), members in _grouped(requests):
             wanted = [requests[index].metric for index in members]
             distinct = list(dict.fromkeys(wanted))
             started = time.perf_counter()
-            found = self._family(family).score(distinct, candidates, references)
+            found = self._family(maker).score(distinct, candidates, references)
             seconds = time.perf_counter() - started
             for index, metric in zip(members, wanted, strict=True):
                 scores[index] = found[metric]
@@ -88,34 +76,30 @@ class Scorer:
             times[:] = took
         return scores
 
-    def _family_name(self, metric: str) -> str:
-        if metric == "fuzzy_match":
-            return "fuzzy"
-        if not metric.startswith("rouge"):
-            return "translation"
-        return self._options.rouge_backend
-
-    def _family(self, name: str) -> _Family:
-        """Return the scorer of a family of metrics, made on first use."""
-        if name not in self._families:
-            self._families[name] = _made(name, self._options)
-        return self._families[name]
+    def _family(self, maker: _Maker) -> Family:
+        """Return what computes a family of metrics, made on first use."""
+        if maker not in self._families:
+            self._families[maker] = maker(self._options)
+        return self._families[maker]
 
 
-def _made(name: str, options: MetricOptions) -> _Family:
-    """Return a new scorer of a family of metrics."""
-    if name == "fuzzy":
-        from graders.metrics.fuzzy import Fuzzy
+def _grouped(requests: Sequence[Request]) -> list[tuple[_Maker, _Columns, list[int]]]:
+    """Return which requests are computed together: those of one family over equal columns."""
+    groups: list[tuple[_Maker, _Columns, list[int]]] = []
+    for index, request in enumerate(requests):
+        maker = metric_of(request.metric).family
+        columns = request.candidates, request.references
+        check_columns(request.metric, *columns)
+        for other, other_columns, members in groups:
+            if maker == other and columns == other_columns:
+                members.append(index)
+                break
+        else:
+            groups.append((maker, columns, [index]))
+    return groups
 
-        return Fuzzy()
-    if name == "rouge_score":
-        from graders.metrics.rouge import Rouge
 
-        return Rouge(options.rouge_measure, stemmer=options.rouge_stemmer)
-    if name == "rouge":
-        from graders.metrics.pltrdy import PltrdyRouge
-
-        return PltrdyRouge(options.rouge_measure)
-    from graders.metrics.translation import Translation
-
-    return Translation()
+def _check(column: Sequence[float | MetricFault]) -> None:
+    for one in column:
+        if isinstance(one, MetricFault):
+            raise ExtensionError(one.message)

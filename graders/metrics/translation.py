@@ -3,15 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from graders.metrics.coder import Batch, Coder
+from graders.metrics.metric import Defined, Metric, MetricOptions, Parts, library
 from graders.metrics.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from graders.metrics.alignment import Meteor
 
-__all__ = ["Translation"]
+__all__ = ["BLEU", "GLEU", "METEOR", "Translation", "bleu", "gleu", "meteor"]
+
+
+def bleu(candidates: Sequence[str], references: Sequence[str]) -> list[float]:
+    """Return sentence BLEU-4 with smoothing method 4 against one reference, in [0, 1].
+
+    The geometric mean of the clipped precisions of 1..4-grams, times a penalty for a candidate
+    that is shorter than its reference. Case counts. Printable Latin-1 text is cut by NLTK's word
+    tokenizer, any other text (a newline is enough) by the international rule.
+    No word in common, or an empty text, gives 0.0. An order without common n-grams counts as a
+    fraction of a match, so identical texts of one to three words do not give 1.0 unless it is one.
+
+    Source: Papineni et al. 2002; Chen and Cherry 2014, method 4; equals nltk 3.10
+    `sentence_bleu([reference], candidate, smoothing_function=SmoothingFunction().method4)`.
+    """
+    return BLEU.scores(candidates, references)
+
+
+def gleu(candidates: Sequence[str], references: Sequence[str]) -> list[float]:
+    """Return sentence GLEU of a candidate against one reference, in [0, 1].
+
+    The smaller of n-gram precision and recall, n = 1..4. Tokens as in `bleu`.
+    An empty text gives 0.0, also against another empty one.
+
+    Source: Wu et al. 2016, section 4; equals nltk 3.10 `sentence_gleu([reference], candidate)`.
+    """
+    return GLEU.scores(candidates, references)
+
+
+def meteor(candidates: Sequence[str], references: Sequence[str]) -> list[float]:
+    """Return METEOR of a candidate against one reference, in [0, 1).
+
+    Words match when they are equal without case, have equal stems, or are synonyms in WordNet 3.0;
+    the score weighs recall nine times precision and is lowered by up to half for scattered matches.
+    Identical texts of n words give 1 - 0.5 / n**3, so one word gives 0.5. Tokens as in `bleu`.
+    No match, or an empty text, gives 0.0.
+
+    Source: Lavie and Agarwal 2007; equals nltk 3.10
+    `single_meteor_score(reference, candidate, alpha=0.9, beta=3, gamma=0.5)`.
+    """
+    return METEOR.scores(candidates, references)
 
 
 class Translation:
@@ -64,3 +105,33 @@ class Translation:
         self._tokenizer.clear()
         if self._meteor is not None:
             self._meteor.clear()
+
+
+def _family(_: MetricOptions) -> Translation:
+    return Translation()
+
+
+_SETTINGS: Final[dict[str, Parts]] = {
+    "bleu": [("n", "1-4"), ("smooth", "method4")],
+    "gleu": [("n", "1-4")],
+    "meteor": [
+        ("alpha", "0.9"), ("beta", "3"), ("gamma", "0.5"), ("stem", "porter-nltk"),
+        ("syn", "wordnet-3.0"),
+    ],
+}  # fmt: skip
+
+
+def _metric(name: str) -> Metric:
+    def parts(_: MetricOptions) -> Parts:
+        tokens = [("tok", "latin1-words/intl"), ("punkt", "nltk-english"), library("regex")]
+        return [*_SETTINGS[name], *tokens, ("as", "nltk-3.10")]
+
+    def defined(options: MetricOptions) -> Defined:
+        from graders.metrics.definition import Definition
+
+        return "nltk", getattr(Definition(options), name)
+
+    return Metric(name=name, family=_family, parts=parts, definition=defined)
+
+
+BLEU, GLEU, METEOR = map(_metric, _SETTINGS)

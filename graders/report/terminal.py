@@ -13,6 +13,7 @@ from graders import jsontext
 from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
 from graders.batch.tally import QUANTILES, Figures, Tally
+from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
@@ -361,12 +362,26 @@ def variable_view(report: VariableReport) -> RenderableType:
     return Group(*parts)
 
 
-def machine_view(report: MachineReport, models: Mapping[str, str]) -> RenderableType:
+def _extensions(found: Sequence[tuple[Extension, str]]) -> list[RenderableType]:
+    table = Table("extension", "of", "adds to", "here", box=None, padding=(0, 3, 0, 0))
+    for one, problem in found:
+        here = Text("no", "red") if problem else Text("yes", "green")
+        table.add_row(clean(one.name), clean(str(one)), one.group, here)
+    problems = dict.fromkeys(problem for _, problem in found if problem)
+    return [table, *(Text(problem, "red") for problem in problems)]
+
+
+def machine_view(
+    report: MachineReport,
+    models: Mapping[str, str],
+    extensions: Sequence[tuple[Extension, str]] = (),
+) -> RenderableType:
     """Show what a machine gives to the sandbox and what its default level promises.
 
     Args:
         report: what was found.
         models: what each model of ours needs to run here, by what it is for; "" where it is there.
+        extensions: what other packages add, each with why it cannot be used, "" where it can.
     """
     facts = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
     facts.add_row("system", report.system)
@@ -407,4 +422,6 @@ def machine_view(report: MachineReport, models: Mapping[str, str]) -> Renderable
     for name, missing in models.items():
         table.add_row(name, Text(f"no: {missing}", "red") if missing else Text("yes", "green"))
     parts += ["", table]
+    if extensions:
+        parts += ["", *_extensions(extensions)]
     return Group(*parts)

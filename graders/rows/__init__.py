@@ -15,13 +15,16 @@ from graders.rows.block import (
 from graders.rows.decode import Chunk, Layout, add_row, decode_block
 from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
+from graders.rows.reader import ENDINGS, Reader, load_reader, reader_of
 from graders.rows.source import Source, find_source
 
 __all__ = [
+    "ENDINGS",
     "Block",
     "Chunk",
     "Layout",
     "Readable",
+    "Reader",
     "RowRange",
     "Source",
     "add_row",
@@ -32,7 +35,9 @@ __all__ = [
     "cut_small",
     "decode_block",
     "find_source",
+    "load_reader",
     "portions",
     "read_blocks",
+    "reader_of",
     "window",
 ]

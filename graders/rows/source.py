@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from graders.errors import OptionError, RowsError, UnavailableError, nearest_path, quoted
+from graders.extension import names
 from graders.rows.block import Block, Readable, count_rows, read_blocks
+from graders.rows.reader import ENDINGS, extended_blocks, reader_of
 from graders.rows.table import csv_blocks, dataset_blocks, is_dataset, parquet_blocks
 
 __all__ = ["Source", "find_source"]
@@ -25,7 +27,6 @@ __all__ = ["Source", "find_source"]
 _PIPE_BYTES: Final = 1 << 20
 _PACKED: Final = (".gz", ".zst")
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
-_ENDINGS: Final = frozenset({".jsonl", ".ndjson", ".json", ".parquet", *_PACKED, *_DELIMITERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def find_source(patterns: Sequence[str | os.PathLike[str]]) -> Source:
     if not paths:
         raise OptionError("no file of rows is named")
     for path in paths:
-        if path.is_dir() and not is_dataset(path):
+        if path.is_dir() and not is_dataset(path) and reader_of(path) is None:
             raise RowsError(f"{path}: is a folder; name its files, such as {path}/*.jsonl")
     if len(paths) > 1 and Path("-") in paths:
         raise OptionError("standard input (-) cannot be read together with files")
@@ -113,7 +114,9 @@ def _nothing_there(pattern: str) -> str:
 
 
 def _may_be_rows(path: Path) -> bool:
-    return is_dataset(path) if path.is_dir() else path.suffix in _ENDINGS
+    if path.suffix in {f".{name}" for name in names("readers")}:
+        return True
+    return is_dataset(path) if path.is_dir() else path.suffix in ENDINGS
 
 
 def _is_stream(path: Path) -> bool:
@@ -133,8 +136,11 @@ def _blocks(path: Path, size: int) -> Iterator[Block]:
         yield from read_blocks(cast("Readable", stdin), size)
         return
     try:
-        if path.is_dir():
+        if path.is_dir() and is_dataset(path):
             yield from dataset_blocks(path, size)
+            return
+        if (extension := reader_of(path)) is not None:
+            yield from extended_blocks(extension, path, size)
             return
         kinds = [suffix.lower() for suffix in path.suffixes[-2:]]
         packing = kinds.pop() if kinds and kinds[-1] in _PACKED else ""
@@ -268,4 +274,5 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 def _is_plain(path: Path) -> bool:
-    return not path.is_dir() and path.suffix.lower() not in (*_PACKED, *_DELIMITERS, ".parquet")
+    others = (*_PACKED, *_DELIMITERS, ".parquet")
+    return not path.is_dir() and path.suffix.lower() not in others and reader_of(path) is None

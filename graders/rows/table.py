@@ -17,7 +17,9 @@ from graders import jsontext
 from graders.errors import RowsError, UnavailableError, quoted
 from graders.rows.block import Block
 
-__all__ = ["csv_blocks", "dataset_blocks", "is_dataset", "parquet_blocks"]
+__all__ = [
+    "Record", "blocks_of", "csv_blocks", "dataset_blocks", "is_dataset", "parquet_blocks",
+]  # fmt: skip
 
 _BATCH: Final = 512
 _PARQUET: Final = b"PAR1"
@@ -36,7 +38,7 @@ def csv_blocks(
     Raises:
         RowsError: there is no header, or it names a column twice.
     """
-    return _blocks(_csv_records(stream, delimiter), size, position)
+    return blocks_of(_csv_records(stream, delimiter), size, position)
 
 
 def _csv_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
@@ -137,7 +139,7 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
             raise RowsError(_unread(path)) from None
 
     whole = path.stat().st_size
-    return _blocks(records(), size, lambda: whole * done // max(total, 1))
+    return blocks_of(records(), size, lambda: whole * done // max(total, 1))
 
 
 def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | str]:
@@ -196,10 +198,11 @@ def dataset_blocks(path: Path, size: int) -> Iterator[Block]:
                 number += 1
                 yield number, dict(zip(names, values, strict=True))
 
-    return _blocks(records(), size, lambda: 0)
+    return blocks_of(records(), size, lambda: 0)
 
 
-def _blocks(records: Iterable[Record], size: int, position: Callable[[], int]) -> Iterator[Block]:
+def blocks_of(records: Iterable[Record], size: int, position: Callable[[], int]) -> Iterator[Block]:
+    """Yield records in blocks of about `size` bytes; `position` says how far the file is read."""
     lines: list[bytes] = []
     faults: dict[int, str] = {}
     index = filled = 0

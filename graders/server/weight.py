@@ -45,7 +45,7 @@ def excess(plan: Plan, item: Any, sample: Any) -> str | None:
     pairs = sum(
         sizes[leaf.fields["input"]] * sizes[leaf.fields["reference"]]
         for leaf in plan.leaves
-        if leaf.performer in {"metrics", "embed"}
+        if leaf.performer in {"metrics", "embed"} and leaf.compares
     )
     if pairs > MOST_PAIRS:
         return (

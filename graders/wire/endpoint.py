@@ -10,10 +10,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from graders import jsontext
 from graders.errors import OptionError, UnavailableError, shown
+from graders.extension import Extension
+from graders.wire.transport import load_transport, transport_of
 
 __all__ = ["LOCAL", "OPENAI_URL", "ApiKey", "ServerAddress", "base_url", "resolve", "secret_of"]
 
@@ -68,6 +70,7 @@ class ServerAddress:
         kind: `openai`, `azure`, `local` (ours) or `other`.
         key: the key.
         auth: the header the key goes into.
+        transport: the extension that carries requests there; None for HTTP.
     """
 
     url: str
@@ -75,6 +78,7 @@ class ServerAddress:
     kind: Literal["openai", "azure", "local", "other"]
     key: ApiKey
     auth: Literal["bearer", "api-key"]
+    transport: Extension | None = None
 
     @property
     def first_party(self) -> bool:
@@ -105,20 +109,14 @@ def resolve(
     Raises:
         OptionError: the address cannot be one.
         UnavailableError: a service needs a key and there is none.
+        ExtensionError: the extension that carries requests there cannot be used.
     """
     address = base_url(given)
     if address == LOCAL:
         return ServerAddress(LOCAL, "", "local", ApiKey(""), "bearer")
-    try:
-        parts = urlsplit(address)
-        _ = parts.port
-    except ValueError:
-        problem = "its host or port is not one"
-        raise OptionError(f"the base URL {shown(address)} cannot be read: {problem}") from None
-    if parts.username or parts.password:
-        raise OptionError(
-            "the base URL holds a user or a password; keys come by key file or environment"
-        )
+    parts = _parts(address)
+    if parts.hostname and (carried := transport_of(parts.scheme)) is not None:
+        return _transported(parts, carried, key_file)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise OptionError(
             f"the base URL is http://… or https://…, such as {OPENAI_URL}, or local; "
@@ -145,6 +143,37 @@ def resolve(
     )
     url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
     return ServerAddress(url, f"?{parts.query}" if parts.query else "", kind, key, header)
+
+
+def _parts(address: str) -> SplitResult:
+    """Return the parts of an address.
+
+    Raises:
+        OptionError: it cannot be read, or holds a user.
+    """
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        problem = "its host or port is not one"
+        raise OptionError(f"the base URL {shown(address)} cannot be read: {problem}") from None
+    if parts.username or parts.password:
+        raise OptionError(
+            "the base URL holds a user or a password; keys come by key file or environment"
+        )
+    return parts
+
+
+def _transported(parts: SplitResult, carried: Extension, key_file: Path | None) -> ServerAddress:
+    """Return the endpoint of an address that an extension carries requests to."""
+    load_transport(carried)
+    if key_file is not None:
+        raise OptionError(
+            f"a key file is for HTTP; requests to {parts.scheme}://… go by {carried}, which gets no key"
+        )
+    url = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    query = f"?{parts.query}" if parts.query else ""
+    return ServerAddress(url, query, "other", ApiKey(""), "bearer", carried)
 
 
 def secret_of(path: Path, called: str) -> str:

@@ -30,6 +30,7 @@ from graders.wire.gate import Gate
 from graders.wire.health import Health
 from graders.wire.inflate import Inflater
 from graders.wire.stats import JudgeStats
+from graders.wire.transport import TransportError, carrier
 
 if TYPE_CHECKING:
     import httpx2
@@ -216,6 +217,8 @@ class Wire:
             if not heard and left >= 0.9 * self._deadline * _PROBE_SHARE:
                 self._health.lost(error, silent=True)
             raise WireError(error) from None
+        except TransportError as fault:
+            raise WireError(ChatError("request", str(fault))) from None
         except (httpx2.RequestError, OSError, ValueError) as fault:
             return self._broken(fault, heard=heard, billed=billed)
         return self._judged(answer, headers)
@@ -341,13 +344,20 @@ def _pools(endpoint: ServerAddress, count: int) -> list[httpx2.AsyncClient]:
         where = f" that {' and '.join(named)} names" if named else ""
         reason = getattr(error, "strerror", None) or "they are no certificates"
         raise UnavailableError(f"the certificates{where} cannot be read: {reason}") from None
+    if endpoint.transport is not None:
+        return [_pool(endpoint, trusted, carrier(endpoint.transport))]
     return [_pool(endpoint, trusted) for _ in range(count)]
 
 
-def _pool(endpoint: ServerAddress, trusted: ssl.SSLContext) -> httpx2.AsyncClient:
+def _pool(
+    endpoint: ServerAddress,
+    trusted: ssl.SSLContext,
+    carried: httpx2.AsyncBaseTransport | None = None,
+) -> httpx2.AsyncClient:
     import httpx2  # noqa: PLC0415
 
     return httpx2.AsyncClient(
+        transport=carried,
         verify=trusted,
         headers={
             "Content-Type": "application/json",

@@ -1,7 +1,7 @@
 """Every code block of the documentation runs as it is written, in a clone, page by page from its top.
 
-Shell runs in bash, where `make` only says what it would do and `pip install` installs nothing; Python runs in a
-process of its own for each block; JSON and YAML are read, and the graders among them loaded; a text
+Shell runs in bash, where `make` only says what it would do and `pip install` installs nothing but folders; Python runs
+in a process of its own for each block; JSON and YAML are read, and the graders among them loaded; a text
 behind a command is what the command says. What stands above a block as a remark: page.py.
 """
 
@@ -11,6 +11,7 @@ import doctest
 import json
 import re
 import shlex
+import tomllib
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,10 +148,19 @@ def read_data(world: World, block: Block, _: Block | None, place: str) -> None:
         assert block.body in path.read_text(), place
     else:
         assert not way, place
+    if Path(world.environment["PYTHONPATH"]).exists():
+        return  # What the page installed is known to its own commands, not here.
     lines = block.body.splitlines() if file.endswith(".jsonl") else [block.body]
     for value in map(yaml.safe_load if block.kind == "yaml" else json.loads, lines):
         if isinstance(value, dict) and value.get("type") in TYPES:
             graders.load(value)
+
+
+def read_toml(world: World, block: Block, _: Block | None, place: str) -> None:
+    tomllib.loads(block.body)
+    way, file = block.words.split("=")
+    assert way == "file", place
+    (world.folder / file).write_text(block.body)
 
 
 def interrupt_a_job(world: World) -> None:
@@ -179,6 +189,7 @@ DOES: dict[str, Callable[[World, Block, Block | None, str], None]] = {
     "pycon": run_session,
     "text": compare_text,
     "json": read_data,
+    "toml": read_toml,
     "yaml": read_data,
 }
 

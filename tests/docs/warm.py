@@ -21,6 +21,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tests.extension.package import install
+
 CLIENT = """\
 import array, json, os, socket, sys
 words = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
@@ -78,6 +80,7 @@ def _be_a_command(client: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(asked["environment"])
         os.chdir(asked["folder"])
+        sys.path.insert(0, os.environ["PYTHONPATH"])  # Where what a page installs is.
         sys.stdin, sys.stdout, sys.stderr = (
             os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate("rww")
         )
@@ -114,10 +117,13 @@ def _run(words: list[str]) -> None:
 
 
 def _pretend_to_install(words: list[str]) -> None:
-    """Ask of an installation only that what it names of ours is there."""
+    """Ask of an installation only that what it names of ours is there; a folder is installed."""
     extras = tomllib.loads(_PROJECT.read_text())["project"]["optional-dependencies"]
     assert words[0] == "install", words
     for word in words[1:]:
+        if word.startswith("./"):
+            install(Path(word), Path(os.environ["PYTHONPATH"]))
+            continue
         found = re.fullmatch(r"(?:\.|local-graders)(?:\[(.+)\])?", word)
         asked = found[1].split(",") if found and found[1] else []
         assert set(asked) <= set(extras), f"{word}: there is no such extra"

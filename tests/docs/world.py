@@ -84,6 +84,7 @@ class World:
         self.environment = {
             **self.environment, "HOME": str(home), "LANG": "C.UTF-8", "NO_PROXY": "127.0.0.1",
             "GRADERS_DATA_DIR": str(home / "data"), "SERVED": str(self._served),
+            "PYTHONPATH": str(home / "site"),
         }  # fmt: skip
         self.folder = clone
 

@@ -1,11 +1,11 @@
 """`graders validate` as a linter: rules with stable codes over a config, its rows and its job."""
 
 from graders.inspection.lint.fault import of_faults
-from graders.inspection.lint.finding import TARGETS, Finding, Target
+from graders.inspection.lint.finding import TARGETS, Example, Finding, Hit, Target
 from graders.inspection.lint.github import github
 from graders.inspection.lint.measure import Measured, askable, measure
 from graders.inspection.lint.rule import Rule
-from graders.inspection.lint.run import RULES, check_codes, chosen, lint
+from graders.inspection.lint.run import RULES, check_codes, chosen, lint, rules
 from graders.inspection.lint.sarif import sarif
 from graders.inspection.lint.subject import Subject
 from graders.inspection.lint.training import TrainingFile, read_training
@@ -13,7 +13,9 @@ from graders.inspection.lint.training import TrainingFile, read_training
 __all__ = [
     "RULES",
     "TARGETS",
+    "Example",
     "Finding",
+    "Hit",
     "Measured",
     "Rule",
     "Subject",
@@ -27,5 +29,6 @@ __all__ = [
     "measure",
     "of_faults",
     "read_training",
+    "rules",
     "sarif",
 ]

@@ -18,8 +18,15 @@ __all__ = ["RULES", "of_faults"]
 
 
 def _other_service(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        if subject.hosted and subject.target not in leaf.kind.services:
+    for leaf in subject.leaves if subject.hosted else ():
+        for one in leaf.extensions:
+            field = "type" if one.group == "kinds" else "evaluation_metric"
+            yield Hit(
+                place=subject.place(leaf, field),
+                message=f"{subject.called(leaf)} has {one.name} of the extension {one}, which no "
+                "hosted service has",
+            )
+        if not leaf.extensions and subject.target not in leaf.kind.services:
             have = " and ".join(sorted(leaf.kind.services)) or "no hosted service"
             yield Hit(
                 place=subject.place(leaf, "type"),
@@ -37,9 +44,9 @@ RULES = (
     ),
     Rule(
         code="G002", name="other-service", severity="error", check=_other_service,
-        what="The target service does not have this kind of grader.",
+        what="The target service does not have this kind of grader, or this metric.",
         why="It refuses the whole config.",
-        fix="Name the service that has it by --target, or use another kind.",
+        fix="Name the service that has it by --target, or use another one.",
         example=Example(grader=endpoint(), target="openai"),
     ),
 )  # fmt: skip

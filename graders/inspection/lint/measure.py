@@ -11,7 +11,7 @@ from graders.config import Loaded
 from graders.grade import Grade
 from graders.inspection.variable import VariableReport, check_variables
 from graders.kinds import EvalCriteria
-from graders.metrics import Request, Scorer
+from graders.metrics import METRICS, Request, Scorer
 from graders.plan import Plan
 from graders.rows import Chunk
 from graders.sample import Absent
@@ -134,7 +134,8 @@ def _score_references(grader: Grader, rows: Sequence[Mapping[str, Any]], found: 
     plan = grader.plan
     for leaf in plan.leaves:
         metric = leaf.metric
-        if metric is None:
+        # Whether a text is most like itself is known of our metrics only.
+        if metric is None or metric not in METRICS or not leaf.compares:
             continue
         known = found.self_scores.setdefault(leaf.key, {})
         template = plan.templates[leaf.fields["reference"]]

@@ -8,6 +8,7 @@ from typing import Final
 from graders.config import json_path
 from graders.config.document import spots
 from graders.errors import OptionError, nearest
+from graders.extension import every, names
 from graders.inspection.lint import (
     fault,
     file,
@@ -19,11 +20,12 @@ from graders.inspection.lint import (
     template,
     threshold,
 )
+from graders.inspection.lint.extended import load_rule
 from graders.inspection.lint.finding import SEVERITIES, Finding, Hit, Severity
 from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.subject import Subject
 
-__all__ = ["RULES", "check_codes", "chosen", "lint"]
+__all__ = ["RULES", "check_codes", "chosen", "lint", "rules"]
 
 RULES: Final[tuple[Rule, ...]] = (
     *fault.RULES,
@@ -36,14 +38,27 @@ RULES: Final[tuple[Rule, ...]] = (
     *job.RULES,
     *file.RULES,
 )
-"""Every rule, by code."""
+"""Every rule of ours, by code."""
+
+
+def rules() -> tuple[Rule, ...]:
+    """Return every rule: ours, then those of extensions.
+
+    Raises:
+        ExtensionError: an extension cannot be used.
+    """
+    return (*RULES, *(load_rule(one) for one in every("rules", (rule.code for rule in RULES))))
 
 
 def lint(subject: Subject) -> list[Finding]:
-    """Return what the rules find in a grader, by line, the worst first where they share one."""
+    """Return what the rules find in a grader, by line, the worst first where they share one.
+
+    Raises:
+        ExtensionError: a rule of an extension cannot be used, or fails.
+    """
     hits = [
         (rule, severity, hit)
-        for rule in RULES
+        for rule in rules()
         if (severity := rule.severity_for(subject.target)) is not None
         for hit in rule.check(subject)
     ]
@@ -76,13 +91,15 @@ def _placed(subject: Subject, hits: Sequence[tuple[Rule, Severity, Hit]]) -> Ite
         )
 
 
-def check_codes(codes: Iterable[str]) -> None:
+def check_codes(codes: Sequence[str]) -> None:
     """Check codes and prefixes of codes.
 
     Raises:
         OptionError: no rule has such a code.
     """
     known = [rule.code for rule in RULES]
+    if not all(any(one.startswith(code) for one in known) for code in codes):
+        known += names("rules")
     for code in codes:
         if not any(one.startswith(code) for one in known):
             near = nearest(code, known)

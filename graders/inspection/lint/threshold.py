@@ -10,21 +10,21 @@ from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.subject import Subject, paths_in
 from graders.kinds import Python, ScoreModel, StringCheck, TextSimilarity
-from graders.metrics import Request, Scorer
+from graders.metrics import METRICS, Request, Scorer
 from graders.plan import Leaf
 
 __all__ = ["RULES", "self_score"]
 
 
 def self_score(metric: str, text: str) -> float:
-    """Return what a metric gives a text against itself: the best score it can lead to."""
+    """Return what a metric of ours gives a text against itself: the best score it can lead to."""
     return Scorer().score([Request(metric, [text], [text])])[0][0]
 
 
 def _high(subject: Subject, leaf: Leaf) -> tuple[float, str]:
     """Return the largest score of a leaf, and why."""
     config = leaf.config
-    if isinstance(config, TextSimilarity) and config.evaluation_metric != "cosine":
+    if isinstance(config, TextSimilarity) and config.evaluation_metric in METRICS:
         reference = config.reference
         if not paths_in(reference, subject.dialect):
             best = self_score(config.evaluation_metric, reference)
@@ -79,7 +79,7 @@ def _cosine(subject: Subject) -> Iterator[Hit]:
 def _zero_metric(subject: Subject) -> Iterator[Hit]:
     for leaf in subject.leaves:
         config = leaf.config
-        if not isinstance(config, TextSimilarity) or config.evaluation_metric == "cosine":
+        if not isinstance(config, TextSimilarity) or config.evaluation_metric not in METRICS:
             continue
         if not config.reference or paths_in(config.reference, subject.dialect):
             continue

@@ -12,11 +12,13 @@ import numpy as np
 from graders.api import Grader
 from graders.batch.tally import Figures
 from graders.errors import OptionError, shown, suggestion
+from graders.extension import every
 from graders.grade import Failure
 from graders.inspection.column import Column
 from graders.inspection.excerpt import excerpt_of, shown_answer
 from graders.inspection.probe.answer import AnswerGrades, Held, grade_answers, hold, recombined
 from graders.inspection.probe.attack import ATTACKS, Attack
+from graders.inspection.probe.extended import load_attack
 from graders.inspection.probe.material import AnswerPool, material_of, pool_of
 from graders.inspection.probe.payment import payments
 from graders.inspection.probe.result import AttackResult, Paid, ProbeReport, Rewards, Variant
@@ -29,17 +31,22 @@ _WORST: Final = 3
 
 
 def choose_attacks(names: Sequence[str]) -> tuple[Attack, ...]:
-    """Return the attacks of these names; all for none.
+    """Return the attacks of these names; all, those of extensions too, for none.
 
     Raises:
         OptionError: there is no attack of a name.
+        ExtensionError: an extension cannot be used.
     """
     known = {one.name: one for one in ATTACKS}
+    more = [] if names and known.keys() >= set(names) else every("attacks", known)
+    known |= {one.name: load_attack(one) for one in more if not names or one.name in names}
     for name in names:
         if name not in known:
-            hint = suggestion(name, known, "there are")
+            hint = suggestion(
+                name, dict.fromkeys([*known, *(one.name for one in more)]), "there are"
+            )
             raise OptionError(f"there is no attack {name!r}; {hint}")
-    return tuple(one for one in ATTACKS if not names or one.name in names)
+    return tuple(one for one in known.values() if not names or one.name in names)
 
 
 def probe(

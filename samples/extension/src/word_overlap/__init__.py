@@ -1,0 +1,1 @@
+"""word_overlap for graders: a metric, and a lint rule about it."""
