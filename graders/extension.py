@@ -308,9 +308,11 @@ def said(error: BaseException) -> str:
 
 
 def takes(function: Any, count: int) -> bool:
-    """Whether something can be called with so many values; True where that cannot be told."""
+    """Whether something can be called with so many values and answers at once, as far as it says."""
     import inspect  # noqa: PLC0415  (whoever uses no extension need not wait for it)
 
+    if inspect.iscoroutinefunction(function):
+        return False
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -38,6 +39,7 @@ def load_metric(extension: Extension) -> Metric:
             f"has scores from {quoted(metric.low)} to {quoted(metric.high)}; two finite numbers "
             "are needed, low < high"
         )
+    _parts(extension, metric, MetricOptions())
     return replace(
         metric,
         extension=extension,
@@ -51,12 +53,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _parts(extension: Extension, metric: Metric, options: MetricOptions) -> list[tuple[str, str]]:
-    given = called(
-        extension,
-        "in parts()",
-        lambda: [(str(key), str(value)) for key, value in metric.parts(options)],
-    )
-    return [*given, ("package", f"{extension.package}@{extension.version}")]
+    def given() -> list[tuple[str, str]]:
+        return [(str(key), str(value)) for key, value in metric.parts(options)]
+
+    found = called(extension, "in parts()", given)
+    for one in (text for pair in found for text in pair):
+        if not one or not one.isprintable() or "|" in one:
+            extension.refuse(f"has {quoted(one)} in parts(), which no signature can hold")
+    return [*found, ("package", f"{extension.package}@{extension.version}")]
 
 
 class _Checked:
@@ -70,6 +74,8 @@ class _Checked:
         self._extension = extension
         self._metric = metric
         self._family = called(extension, "when it was made ready", lambda: metric.family(options))
+        if not callable(getattr(self._family, "score", None)):
+            extension.refuse(f"has a family that makes {named(self._family)}, which has no score()")
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
@@ -85,26 +91,37 @@ class _Checked:
         count = len(candidates)
         if not count:
             return []
-        name = self._metric.name
         try:
             found = called(
-                self._extension, "in score()",
-                lambda: list(
-                    islice(self._family.score([name], candidates, references)[name], count + 1)
-                ),
-            )  # fmt: skip
+                self._extension, "in score()", lambda: self._given(candidates, references)
+            )
         except ExtensionError as error:
             if count == 1:
                 return [MetricFault(str(error))]
             # One row's fault is no other's: each by itself.
             pairs = zip(candidates, references, strict=True)
             return [one for a, b in pairs for one in self._column((a,), (b,))]
+        if found is None:
+            return [
+                self._fault("gave no column of scores; a list of a score a row is needed")
+            ] * count
         if len(found) != count:
             many = f"{len(found)}" if len(found) < count else f"more than {count}"
             return [
                 self._fault(f"gave {many} scores for {count} rows; one a row is needed")
             ] * count
         return [self._score(one) for one in found]
+
+    def _given(self, candidates: tuple[str, ...], references: tuple[str, ...]) -> list[Any] | None:
+        """Return what its family gives, no more than tells that it is too much; None for no column."""
+        name = self._metric.name
+        found: Any = self._family.score([name], candidates, references)
+        column = found.get(name) if isinstance(found, Mapping) else None
+        if not isinstance(column, Iterable) or isinstance(
+            column, str | bytes | Mapping | AbstractSet
+        ):
+            return None
+        return list(islice(column, len(candidates) + 1))
 
     def _score(self, value: Any) -> float | MetricFault:
         metric = self._metric

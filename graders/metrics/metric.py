@@ -122,6 +122,8 @@ class Metric:
         """
         if not takes(function, 2):
             raise OptionError(f"the metric {name} needs a function of (candidates, references)")
+        if not (version and isinstance(version, str)):
+            raise OptionError(f'the metric {name} needs a version, a text such as "1"')
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise OptionError(f"the metric {name} needs finite scores, low < high: {low} to {high}")
         return cls(

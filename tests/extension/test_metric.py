@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any
 
 import pytest
 
 import graders
 from graders.errors import ExtensionError, OptionError
-from graders.extension import installed
+from graders.extension import installed, quiet
 from graders.metrics import METRICS, Metric, Request, Scorer, signature
 from tests.extension.conftest import Extend
+from tests.waiting import PATIENCE
 
 GOOD = """
 from graders.metrics import Metric
@@ -90,6 +93,16 @@ def test_it_scores_beside_ours_and_signs(extend: Extend) -> None:
             "acme_share:SHARE", 'has scores from "a" to 1.0; two finite numbers are needed',
         ),
         (
+            good().replace("def share", "async def share"),
+            "acme_share:SHARE", "the metric share needs a function of (candidates, references)",
+        ),
+        (good().replace('"3"', "3"), "acme_share:SHARE", 'the metric share needs a version, a text such as "1"'),
+        (good().replace('"3"', '"a|b"'), "acme_share:SHARE", 'has "a|b" in parts(), which no signature can hold'),
+        (
+            "from graders.metrics import Metric as M; SHARE = M(name='share', family=None, parts=lambda _: 3)",
+            "acme_share:SHARE", "failed in parts() (TypeError",
+        ),
+        (
             ("from graders.metrics import Metric\n"
             "class Odd(Metric):\n    def __getattribute__(self, name):\n        raise ValueError(name)\n"
             "SHARE = object.__new__(Odd)"),
@@ -139,8 +152,10 @@ def test_a_row_without_a_score_fails_and_no_other(extend: Extend, score: str, pr
         ("[0.5]", "gave 1 scores for 3 rows; one a row is needed"),
         ("[0.5] * 9", "gave more than 3 scores for 3 rows; one a row is needed"),
         ("iter(lambda: 0.5, 1)", "gave more than 3 scores for 3 rows; one a row is needed"),
-        ("None", "failed in score() (TypeError"),
-        ("0.5", "failed in score() (TypeError"),
+        ("None", "gave no column of scores; a list of a score a row is needed"),
+        ("0.5", "gave no column of scores; a list of a score a row is needed"),
+        ("'0.5'", "gave no column of scores; a list of a score a row is needed"),
+        ("{0: 0.5, 1: 0.5, 2: 0.5}", "gave no column of scores; a list of a score a row is needed"),
     ],
 )
 def test_another_number_of_scores_fails_every_row(
@@ -168,6 +183,22 @@ def test_what_it_prints_is_no_result(extend: Extend, capsys: pytest.CaptureFixtu
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "loaded\nscoring\n"
+
+
+def test_standard_output_comes_back_from_several_threads() -> None:
+    inside, before = threading.Barrier(2), sys.stdout
+
+    def work() -> None:
+        with quiet():
+            inside.wait(PATIENCE)
+            assert sys.stdout is sys.stderr
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sys.stdout is before
 
 
 def test_columns_that_it_changes_are_its_own(extend: Extend) -> None:

@@ -125,15 +125,24 @@ def test_it_can_be_turned_off(command: Command, tmp_path: Path) -> None:
     assert "It stands before the command" in done.stderr
 
 
-def test_who_uses_none_does_not_look_for_any(site: Path) -> None:
-    code = (
-        "import sys, graders; from graders.extension import installed; "
-        "graders.load({'type': 'text_similarity', 'name': 'n', 'input': 'a', 'reference': 'b', "
-        "'evaluation_metric': 'bleu'})({}, 'x'); "
-        "print(installed.cache_info().misses, 'importlib.metadata' in sys.modules)"
-    )
+LOOKS = """
+import sys
+from graders import cli
+from graders.extension import installed
+code = cli._main(sys.argv[1:])
+print(code, installed.cache_info().misses, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "sample", ["partial-credit", "text-similarity", "evals-criteria", "rft-body"]
+)
+def test_who_uses_none_does_not_look_for_any(site: Path, tmp_path: Path, sample: str) -> None:
+    folder = SAMPLE.parent / sample
+    rows = [str(folder / "rows.jsonl"), "-o", "out.jsonl", "--limit", "2"]
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", LOOKS, "score", str(folder / "grader.json"), *rows],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(site)},
     )  # fmt: skip
-    assert done.stdout.split()[0] == "0"
+    assert done.stderr.split()[-1] == "0", done.stderr
