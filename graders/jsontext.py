@@ -8,6 +8,7 @@ a key that stands twice has its last value.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable
@@ -16,8 +17,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 __all__ = [
-    "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode",
-    "fault_of", "has_long_number", "nests_deeper", "read_whole", "too_deep",
+    "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode", "encoding_of", "fault_of", "has_long_number", "nests_deeper", "read_whole", "too_deep",
     "without_thoughts",
 ]  # fmt: skip
 
@@ -39,6 +39,15 @@ _FENCED: Final = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\r?\n```", re.DOTALL | 
 _THINKS: Final = re.compile(r"\s*<(?:think|thinking|thought|thoughts|reasoning)>", re.IGNORECASE)
 _THOUGHT: Final = re.compile(r"</(?:think|thinking|thought|thoughts|reasoning)>", re.IGNORECASE)
 
+
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_ZEROS: Final = {
+    (False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be",
+    (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be",
+}  # fmt: skip
 
 _GAP: Final = re.compile(r"[ \t\n\r]*+")
 _PART: Final = re.compile(r"""(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+""")
@@ -63,6 +72,20 @@ def read_whole(stream: BinaryIO, longest: int = LONGEST) -> bytes:
         size = f"{longest >> 20} MB" if longest >> 20 else f"{longest >> 10} kB"
         raise ValueError(f"it is longer than {size}, and may never end")
     return data
+
+
+def encoding_of(head: bytes) -> str | None:
+    """Return which other encoding than UTF-8 a text is in, by its first four bytes; None for none.
+
+    JSON and tables begin with a character of ASCII, so the zeros around it tell what has no mark.
+    """
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    if len(head) == 4:
+        zeros = [byte == 0 for byte in head]
+        return _ZEROS.get((zeros[0], zeros[1], zeros[2], zeros[3]))
+    return None
 
 
 def has_long_number(data: bytes) -> bool:

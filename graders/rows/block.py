@@ -39,6 +39,9 @@ class Block:
         faults: why a line is not a row, by its offset in the block; for rows that were no JSON
             before, such as those of a CSV file.
         name: the file, where there are several.
+        unit: what `line` counts: lines, or values of a file that has more lines than rows.
+        is_table: whether the rows are records of a table, of which each is its own item.
+        cells: whether all values of the table are text, as in CSV.
         end: bytes of the input that were read when this block was complete.
     """
 
@@ -49,6 +52,9 @@ class Block:
     faults: Mapping[int, str] = field(default_factory=dict)
     name: str = ""
     end: int = 0
+    unit: str = "line"
+    is_table: bool = False
+    cells: bool = False
 
 
 def read_blocks(stream: Readable, size: int = 1 << 18) -> Iterator[Block]:

@@ -32,13 +32,17 @@ class Layout:
     Attributes:
         item: keys and indexes to walk; empty for the whole row.
         sample: the same for the sample.
+        typed: whether the cells of a table that knows only text are read as what they look like.
     """
 
     item: tuple[str | int, ...] = ("item",)
     sample: tuple[str | int, ...] = ("sample",)
+    typed: bool = False
 
     @classmethod
-    def parse(cls, item_path: str = "item", sample_path: str = "sample") -> Layout:
+    def parse(
+        cls, item_path: str = "item", sample_path: str = "sample", cells: str = "text"
+    ) -> Layout:
         """Return the layout for two dotted paths such as `data.example` or `choices[0]`.
 
         `.` is the whole row.
@@ -46,7 +50,9 @@ class Layout:
         Raises:
             OptionError: not such a path.
         """
-        return cls(_parse_path(item_path, "item"), _parse_path(sample_path, "sample"))
+        return cls(
+            _parse_path(item_path, "item"), _parse_path(sample_path, "sample"), cells == "typed"
+        )
 
 
 def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
@@ -103,21 +109,9 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
     for offset, text in enumerate(data.split(b"\n")):
         if not text or text.isspace():
             continue
-        if block.faults and offset in block.faults:
-            _fail(chunk, f"{file}{block.faults[offset]}")
-            continue
-        try:
-            row = jsontext.decode(text, allow_nan=True, exact=exact)
-        except ValueError as error:
-            _fail(chunk, f"{file}line {block.line + offset}: not JSON: {error}")
-            continue
-        if not isinstance(row, dict):
-            message = f"line {block.line + offset}: a row is an object, not {_kind(row)}"
-            _fail(chunk, f"{file}{message}")
-            continue
-        identity = row.get("id")
-        if identity is not None and jsontext.nests_deeper(identity, MAX_ID_DEPTH):
-            _fail(chunk, f"{file}line {block.line + offset}: the id nests too deeply")
+        row, problem = _row(text, offset, block, layout, exact=exact)
+        if problem:
+            _fail(chunk, f"{file}{problem}")
             continue
         item, sample = row.get(item_key), row.get(sample_key)
         if item is None or sample is None:
@@ -125,9 +119,78 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
             continue
         chunk.items.append(item)
         chunk.samples.append(sample)
-        chunk.ids.append(identity)
+        chunk.ids.append(row.get("id"))
     chunk.indexes = block.indexes or range(block.index, block.index + len(chunk.items))
     return chunk
+
+
+def _row(
+    text: bytes, offset: int, block: Block, layout: Layout, *, exact: bool
+) -> tuple[dict[Any, Any], str]:
+    """Return the row of a line, and why it is none; "" where it is one."""
+    if block.faults and offset in block.faults:
+        return {}, block.faults[offset]
+    try:
+        row = jsontext.decode(text, allow_nan=True, exact=exact)
+    except ValueError as error:
+        return {}, f"{block.unit} {block.line + offset}: not JSON: {error}"
+    if not isinstance(row, dict):
+        return {}, f"{block.unit} {block.line + offset}: a row is an object, not {_kind(row)}"
+    if block.is_table and not _is_row(row, layout, block):
+        return {}, f"the item is not JSON: {_fault_of(row['item'])}"
+    identity = row.get("id")
+    if identity is not None and jsontext.nests_deeper(identity, MAX_ID_DEPTH):
+        return {}, f"{block.unit} {block.line + offset}: the id nests too deeply"
+    return row, ""
+
+
+def _is_row(row: dict[str, Any], layout: Layout, block: Block) -> bool:
+    """Make a row of a record of a table; False where the text of its item is no JSON.
+
+    A table that has no column for the item is its own item. Text in that column is read as JSON; and
+    with typed cells, text in any that looks like JSON's.
+    """
+    if block.cells and layout.typed:
+        row.update({name: _typed(value) for name, value in row.items()})
+    if layout.item[:1] != ("item",):
+        return True
+    if "item" not in row:
+        if len(layout.item) == 1:
+            row["item"] = dict(row)
+    elif isinstance(row["item"], str):
+        try:
+            row["item"] = jsontext.decode(row["item"], allow_nan=True)
+        except ValueError:
+            return False
+    return True
+
+
+def _fault_of(text: str) -> str:
+    try:
+        jsontext.decode(text, allow_nan=True)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+_WORDS: Final = {"true": True, "false": False, "null": None}
+_LOOKS: Final = re.compile(
+    r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|[\[{].*[\]}]", re.DOTALL
+)
+
+
+def _typed(value: Any) -> Any:
+    """Return what a cell's text looks like: a number, true or false, a list, an object; else text."""
+    if not isinstance(value, str):
+        return value
+    if (word := value.strip().lower()) in _WORDS:
+        return _WORDS[word]
+    if _LOOKS.fullmatch(value.strip()) is None:
+        return value
+    try:
+        return jsontext.decode(value)
+    except ValueError:
+        return value
 
 
 def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:

@@ -18,15 +18,21 @@ from typing import Any, BinaryIO, Final, cast
 
 from graders.errors import OptionError, RowsError, UnavailableError, nearest_path, quoted
 from graders.extension import names
-from graders.rows.block import Block, Readable, count_rows, read_blocks
+from graders.rows.arrow import dataset_blocks, is_dataset, parquet_blocks
+from graders.rows.block import Block, Readable, count_rows
+from graders.rows.delimited import csv_blocks
+from graders.rows.encoding import as_utf8
+from graders.rows.excel import excel_blocks
 from graders.rows.reader import ENDINGS, extended_blocks, reader_of
-from graders.rows.table import csv_blocks, dataset_blocks, is_dataset, parquet_blocks
+from graders.rows.value import json_blocks
 
 __all__ = ["Source", "find_source"]
 
 _PIPE_BYTES: Final = 1 << 20
 _PACKED: Final = (".gz", ".zst")
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
+_WHOLE: Final = {".parquet": parquet_blocks, ".xlsx": excel_blocks}
+"""Files that are not read from their beginning to their end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,37 +139,43 @@ def _blocks(path: Path, size: int) -> Iterator[Block]:
     if str(path) == "-":
         stdin = _stdin()
         _widen(stdin)
-        yield from read_blocks(cast("Readable", stdin), size)
+        yield from json_blocks(cast("Readable", as_utf8(stdin)), size)
         return
     try:
-        if path.is_dir() and is_dataset(path):
-            yield from dataset_blocks(path, size)
-            return
-        if (extension := reader_of(path)) is not None:
-            yield from extended_blocks(extension, path, size)
-            return
-        kinds = [suffix.lower() for suffix in path.suffixes[-2:]]
-        packing = kinds.pop() if kinds and kinds[-1] in _PACKED else ""
-        kind = kinds[-1] if kinds else ""
-        if kind == ".parquet" and not packing:
-            yield from parquet_blocks(path, size)
-            return
-        with path.open("rb") as raw:
-            _widen(raw)
-            stream = _unpacked(raw, packing, path)
-            if kind in _DELIMITERS:
-                yield from csv_blocks(
-                    stream, size, delimiter=_DELIMITERS[kind], position=partial(_position, raw)
-                )
-            else:
-                for block in read_blocks(cast("Readable", stream), size):
-                    yield replace(block, end=_position(raw)) if packing else block
+        yield from _blocks_of_file(path, size)
     except FileNotFoundError:
         raise RowsError(f"{path}: there is no such file") from None
     except RowsError as error:
         raise RowsError(f"{path}: {error}") from None
     except OSError as error:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _blocks_of_file(path: Path, size: int) -> Iterator[Block]:
+    """Yield the rows of a file, or of a dataset's folder, as its name says what it is."""
+    if path.is_dir() and is_dataset(path):
+        yield from dataset_blocks(path, size)
+    elif (extension := reader_of(path)) is not None:
+        yield from extended_blocks(extension, path, size)
+    elif (whole := _WHOLE.get(path.suffix.lower())) is not None:
+        yield from whole(path, size)
+    else:
+        kinds = [suffix.lower() for suffix in path.suffixes[-2:]]
+        packing = kinds.pop() if kinds and kinds[-1] in _PACKED else ""
+        with path.open("rb") as raw:
+            _widen(raw)
+            yield from _streamed(raw, path, packing, kinds[-1] if kinds else "", size)
+
+
+def _streamed(raw: BinaryIO, path: Path, packing: str, kind: str, size: int) -> Iterator[Block]:
+    stream = as_utf8(_unpacked(raw, packing, path))
+    if kind in _DELIMITERS:
+        yield from csv_blocks(
+            stream, size, delimiter=_DELIMITERS[kind], position=partial(_position, raw)
+        )
+        return
+    for block in json_blocks(cast("Readable", stream), size):
+        yield replace(block, end=_position(raw)) if not block.end or packing else block
 
 
 def _stdin() -> BinaryIO:

@@ -55,7 +55,7 @@ def test_a_run_over_its_rows_is_resumed_and_names_it(
     breaks = (
         "import os\n        if 'z' in line and 'ACME_BREAKS' in os.environ: raise OSError\n        "
     )
-    read(extend, tmp_path, "a=x\n" * 60_000 + "a=z\n", line=breaks + YIELDS)
+    read(extend, tmp_path, f"a=x b={'y' * 30}\n" * 60_000 + "a=z\n", line=breaks + YIELDS)
     out = tmp_path / "out.jsonl"
     options: dict[str, Any] = {"item_path": ".", "sample_path": "a"}
     grader = graders.load(CHECK)

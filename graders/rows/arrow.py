@@ -1,0 +1,185 @@
+"""Tables of Arrow's: Parquet files, and Hugging Face datasets on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from graders.errors import RowsError, UnavailableError, quoted
+from graders.plain import plain
+from graders.rows.block import Block
+from graders.rows.table import Record, blocks_of
+
+__all__ = ["dataset_blocks", "is_dataset", "parquet_blocks"]
+
+_BATCH: Final = 512
+_PARQUET: Final = b"PAR1"
+
+
+def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
+    """Yield the rows of a Parquet file.
+
+    Raises:
+        RowsError: it is none.
+        UnavailableError: pyarrow is not installed.
+    """
+    try:
+        from pyarrow import ArrowException  # noqa: PLC0415  (an extra)
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+    except ImportError:
+        raise UnavailableError(
+            f"{path}: Parquet needs pyarrow: pip install 'local-graders[parquet]'"
+        ) from None
+
+    done = total = 0
+
+    def records() -> Iterator[Record]:
+        nonlocal done, total
+        try:
+            with ParquetFile(path) as file:
+                total = file.metadata.num_rows
+                for batch in file.iter_batches(_BATCH):
+                    for row in _rows_of(batch):
+                        done += 1
+                        yield done, f"line {done}: {row}" if isinstance(row, str) else row
+        except UnicodeDecodeError:
+            raise RowsError("the Parquet file cannot be read: a name is not UTF-8") from None
+        except (ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # The system's, not the file's.
+            raise RowsError(_unread(path)) from None
+
+    whole = path.stat().st_size
+    return blocks_of(records(), size, lambda: whole * done // max(total, 1))
+
+
+def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | str]:
+    """Yield the rows of a batch of Arrow's; of one with a value that Python has not, what it is."""
+    rules = {
+        name: rule
+        for name, kind in zip(batch.schema.names, batch.schema.types, strict=True)
+        if (rule := rule_of(kind)) is not None
+    }
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+        for name, rule in rules.items():
+            for row in rows:
+                row[name] = rule(row[name])
+    except (ValueError, ArithmeticError):
+        for at in range(batch.num_rows):
+            yield _row_of(batch.slice(at, 1))
+    else:
+        yield from rows
+
+
+def _row_of(row: Any) -> Mapping[str, Any] | str:
+    values = {}
+    for name, kind, column in zip(row.schema.names, row.schema.types, row.columns, strict=True):
+        try:
+            rule = rule_of(kind) or (lambda value: value)
+            values[name] = rule(column[0].as_py())
+        except (ValueError, ArithmeticError):
+            return f"the column {quoted(name)} has a {kind} there that cannot be read"
+    return values
+
+
+Rule = Callable[[Any], Any]
+
+
+def rule_of(kind: Any) -> Rule | None:
+    """Return what has to be done to the Python values of a type of Arrow's; None for nothing.
+
+    Floats of 32 and 16 bits get the fewest digits that tell them apart, maps become objects.
+    """
+    from pyarrow import types  # noqa: PLC0415  (an extra)
+
+    if types.is_float32(kind) or types.is_float16(kind):
+        return _short_of(kind)
+    if types.is_map(kind):
+        inner = rule_of(kind.item_type) or _same
+        return lambda pairs: (
+            None if pairs is None else {_name(key): inner(one) for key, one in pairs}
+        )
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        each = rule_of(kind.value_type)
+        if each is None:
+            return None
+        return lambda values: None if values is None else [each(one) for one in values]
+    if types.is_struct(kind):
+        rules = {one.name: rule for one in kind if (rule := rule_of(one.type)) is not None}
+        if not rules:
+            return None
+        return lambda row: row and {name: rules.get(name, _same)(one) for name, one in row.items()}
+    return None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _name(key: Any) -> str:
+    return key if isinstance(key, str) else str(plain(key))
+
+
+def _short_of(kind: Any) -> Rule:
+    import numpy as np  # noqa: PLC0415  (a rule is made once a column)
+
+    exact = np.dtype(kind.to_pandas_dtype()).type
+    return lambda value: None if value is None else float(str(exact(value)))
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether a folder is a dataset (or one of several splits) saved by Hugging Face datasets."""
+    return (path / "state.json").is_file() or (path / "dataset_dict.json").is_file()
+
+
+def dataset_blocks(path: Path, size: int) -> Iterator[Block]:
+    """Yield the rows of a Hugging Face dataset on disk.
+
+    Raises:
+        RowsError: it holds several splits, or is none.
+        UnavailableError: the library is not installed.
+    """
+    if (path / "dataset_dict.json").is_file():
+        splits = sorted(one.name for one in path.iterdir() if (one / "state.json").is_file())
+        listed = ", ".join(str(path / name) for name in splits)
+        raise RowsError(f"the dataset has several splits; name one: {listed}")
+    try:
+        from datasets import load_from_disk  # noqa: PLC0415  (an extra)
+    except ImportError:
+        raise UnavailableError(f"{path}: a dataset folder needs: pip install datasets") from None
+
+    def records() -> Iterator[Record]:
+        try:
+            dataset = load_from_disk(str(path))
+        except (OSError, ValueError, KeyError):
+            raise RowsError(
+                "the dataset cannot be read: it is damaged or of another kind"
+            ) from None
+        number = 0
+        for batch in dataset.iter(_BATCH):
+            names = list(batch)
+            for values in zip(*batch.values(), strict=True):
+                number += 1
+                yield number, dict(zip(names, values, strict=True))
+
+    return blocks_of(records(), size, lambda: 0)
+
+
+def _unread(path: Path) -> str:
+    """Return why a Parquet file cannot be read, whatever its library says of it."""
+    with path.open("rb") as file:
+        head = file.read(len(_PARQUET))
+        size = file.seek(0, 2)
+        file.seek(max(0, size - len(_PARQUET)))
+        tail = file.read()
+    if not size:
+        problem = "it is empty"
+    elif head != _PARQUET:
+        problem = "it does not begin as a Parquet file does (PAR1)"
+    elif tail != _PARQUET:
+        problem = "it does not end as a Parquet file does (PAR1): a part of it may be missing"
+    else:
+        problem = "it is damaged"
+    return f"the Parquet file cannot be read: {problem}"
