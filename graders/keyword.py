@@ -66,12 +66,14 @@ class ScoreKeywords(TypedDict, total=False):
 
     item_path: str
     sample_path: str
+    cells: Literal["text", "typed"]
     workers: int | None
     engine: Engine
     ray_address: str | None
     resume: bool
     restart: bool
     where: RowRange | None
+    allow_empty: bool
     limit: int | None
     only_failed: _Path | None
     max_failures: MaxFailures | None

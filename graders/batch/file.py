@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from graders.batch.run import Limit, MaxFailures, Progress, Run, run
 from graders.batch.score import OnError
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
-from graders.rows import Source
+from graders.rows import Source, Watch
 
 __all__ = ["score_source"]
 
@@ -46,6 +47,7 @@ def score_source(
     Raises:
         RowsError, OptionError, StoppedError: as `graders.score_file`.
     """
+    source = replace(source, watch=Watch())
     check_apart(source.paths, target)
     written: OnError = "zero" if options.on_error == "zero" else "null"
     job = Job(setup, options.layout, written)
@@ -78,12 +80,15 @@ def score_source(
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
                 earlier=earlier, limit=_limit(options, inputs), on_progress=on_progress,
+                check=lambda: source.check_unchanged(inputs),
             )  # fmt: skip
 
 
 def _limit(options: ScoreOptions, inputs: Sequence[Mapping[str, Any]]) -> Limit:
     most = options.rows.most(inputs)
-    return Limit(options.max_failures or MaxFailures(), most, options.on_error == "raise")
+    part = options.where is not None or options.limit is not None  # Who asks for some may get none.
+    least = 0 if options.allow_empty or part else 1
+    return Limit(options.max_failures or MaxFailures(), most, options.on_error == "raise", least)
 
 
 def _manifest(  # noqa: PLR0917

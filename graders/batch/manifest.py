@@ -75,6 +75,7 @@ def describe(
         **_kept(plan.reading),
         "item_path": list(layout.item),
         "sample_path": list(layout.sample),
+        "cells": "typed" if layout.typed else "text",
         "on_error": on_error,
         "rows": [rows.start, rows.stop],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from graders.batch.parallelism import Engine
 from graders.batch.run import MaxFailures
@@ -21,6 +22,8 @@ class ScoreOptions:
     Attributes:
         item_path: where in a row the item stands; `.` for the whole row.
         sample_path: the same for the sample.
+        cells: of a table that knows only text (CSV, TSV): `text`, or `typed` for what each cell looks
+            like: numbers, true and false, null, lists, objects.
         workers: worker processes; None for as many as cores where the input is not small, 0 for
             none. Models are always asked from this process.
         engine: `local` for processes of this machine, `ray` for Ray actors (extra `ray`).
@@ -29,6 +32,7 @@ class ScoreOptions:
             rows and options.
         restart: drop what an interrupted run has finished.
         where: the rows to score, by index; None for all.
+        allow_empty: let an input without rows be a success, and not an error.
         limit: score at most so many rows.
         only_failed: results of an earlier run: its failed rows are scored again, the others kept.
         on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
@@ -43,6 +47,9 @@ class ScoreOptions:
         "sample", "Where in a row the sample stands, such as choices[0].message.content.",
         metavar="PATH",
     )  # fmt: skip
+    cells: Literal["text", "typed"] = option(
+        "text", "Whether cells of CSV are text, or read as the numbers and such they look like."
+    )
     workers: int | None = option(
         None, "Worker processes; 0 for none.  [default: the cores, 0 where there is little to do]",
         metavar="N", least=0,
@@ -54,6 +61,7 @@ class ScoreOptions:
     resume: bool = option(False, "Go on where an interrupted run of the same was stopped.")
     restart: bool = option(False, "Drop what an interrupted run has finished.")
     where: RowRange | None = option(None, "Score the rows with these indexes only.")
+    allow_empty: bool = option(False, "Let an input without rows be a success.")
     limit: int | None = option(None, "Score the first N rows only.", metavar="N", least=0)
     only_failed: Path | None = option(
         None,
@@ -74,7 +82,7 @@ class ScoreOptions:
     @property
     def layout(self) -> Layout:
         """Where in a row item and sample stand; OptionError for what is no path."""
-        return Layout.parse(self.item_path, self.sample_path)
+        return Layout.parse(self.item_path, self.sample_path, self.cells)
 
     @property
     def rows(self) -> RowRange:

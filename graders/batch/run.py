@@ -65,11 +65,24 @@ class Limit:
         failures: how many rows may fail.
         rows: how many rows there are at most in all; None where nobody knows.
         none: whether it stops at the first that fails.
+        least: how many rows there have to be at least.
     """
 
     failures: MaxFailures = MaxFailures()
     rows: int | None = None
     none: bool = False
+    least: int = 0
+
+    def check_whole(self, result: Run) -> None:
+        """Return where a run of all rows had enough of them.
+
+        Raises:
+            RowsError: there were none, and a run of nothing is no success.
+        """
+        if result.tally.rows < self.least:
+            raise RowsError(
+                "there are no rows in the input; --allow-empty if that is as it should be"
+            )
 
     def check(self, result: Run) -> None:
         """Return where the run may go on.
@@ -195,6 +208,7 @@ def run(
     rows: RowRange,
     earlier: Earlier | None = None,
     limit: Limit | None = None,
+    check: Callable[[], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Score rows to an output and put it in its place.
@@ -207,11 +221,12 @@ def run(
         rows: which rows.
         earlier: results of which only the failed are scored again.
         limit: says when too many rows have failed; None for never.
+        check: sees at the end whether what was read is what the run began with.
         on_progress: told how far the run is, after each block.
 
     Raises:
         StoppedError: too many rows have failed; carries the Run.
-        RowsError: the rows cannot be read or the results cannot be written.
+        RowsError: the rows cannot be read, changed meanwhile, or the results cannot be written.
     """
     done = output.finished
     result = Run(tally=done.tally, resumed=done.rows, complete=done.complete)
@@ -243,6 +258,9 @@ def run(
         for lines, kept in _rest(earlier):
             output.write(lines)
             result.tally.merge(kept)
+        limit.check_whole(result)
+        if check is not None:
+            check()
     output.finish(result.tally.rows)
     result.complete = True
     return result

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graders import api
-from graders.api import PythonOptions
+from graders.api import PythonOptions, ScoreOptions
 from graders.cli.judge import judge_options, warn_of_local
 from graders.cli.option import json_option, layout_options, python_options, reading_options
 from graders.cli.output import say, write_json
@@ -124,8 +124,7 @@ def _graded(
     rows: Sequence[str],
     threshold: float | None,
     *,
-    item_path: str,
-    sample_path: str,
+    reads: ScoreOptions,
     python: PythonOptions,
     judge: JudgeOptions,
     reading: Reading,
@@ -141,7 +140,7 @@ def _graded(
         ready.check()
         warn_of_local(ready.plan, judge)
         place = Path(folder) / "results.jsonl"
-        api.score_file(ready, rows, place, item_path=item_path, sample_path=sample_path)
+        api.score_file(ready, rows, place, reads)
         side = read_side(str(place), pass_mark(ready) if threshold is None else threshold)
         side.name = ready.name
         marks = {leaf.key: _mark(leaf) for leaf in ready.plan.leaves if leaf.key}

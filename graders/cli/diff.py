@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from graders import api, jsontext
-from graders.api import PythonOptions
+from graders.api import PythonOptions, ScoreOptions
 from graders.cli.judge import judge_options, warn_of_local
 from graders.cli.option import json_option, layout_options, python_options, reading_options
 from graders.cli.output import say, write_json
@@ -82,8 +82,7 @@ def diff(
     max_mean_drop: float | None,
     max_delta: float | None,
     output: str | None,
-    item_path: str,
-    sample_path: str,
+    reads: ScoreOptions,
     as_json: bool,
     python: PythonOptions,
     judge: JudgeOptions,
@@ -102,7 +101,7 @@ def diff(
         raise click.UsageError("Standard input (-) can be read only once.")
     if output is not None:
         _check_apart(output, [a, b, *rows])
-    layout = Layout.parse(item_path, sample_path)
+    layout = reads.layout
     with ExitStack() as stack:
         if _are_results(a, b, rows):
             matched, kept = _read(a, b, rows, layout, threshold)

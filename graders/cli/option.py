@@ -90,10 +90,14 @@ def flags(
 
 
 def flags_of(
-    argument: str, kind: type, *, but: Mapping[str, Mapping[str, Any]] | None = None
+    argument: str, kind: type, *names: str, but: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Callable[[Function], Function]:
     """Return what adds the options of a dataclass to a command, which gets them as one argument."""
-    known = {one.name: one.field for one in options_of(kind) if one.flag}
+    known = {
+        one.name: one.field
+        for one in options_of(kind)
+        if one.flag and (not names or one.name in names)
+    }
 
     def add(function: Function) -> Function:
         @functools.wraps(function)
@@ -101,7 +105,7 @@ def flags_of(
             said = {field: kwargs.pop(name) for name, field in known.items()}
             return function(*args, **{argument: kind(**said)}, **kwargs)
 
-        return flags(kind, but=but)(wrapped)  # type: ignore[return-value]
+        return flags(kind, *names, but=but)(wrapped)  # type: ignore[return-value]
 
     return add
 
@@ -138,8 +142,8 @@ def _size(count: int) -> str:
     return f"{count // _UNITS[letter]}{letter.upper()}"
 
 
-layout_options = flags(ScoreOptions, "item_path", "sample_path")
-"""Adds where in a row item and sample stand."""
+layout_options = flags_of("reads", ScoreOptions, "item_path", "sample_path", "cells")
+"""Adds where in a row item and sample stand, and how cells are read."""
 
 
 def reading_options(function: Function) -> Function:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graders import api
-from graders.api import PythonOptions
+from graders.api import PythonOptions, ScoreOptions
 from graders.batch.tally import Tally
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
@@ -106,8 +106,7 @@ def probe(
     limit: int,
     bar: float | str | None,
     size: int,
-    item_path: str,
-    sample_path: str,
+    reads: ScoreOptions,
     as_json: bool,
     python: PythonOptions,
     judge: JudgeOptions,
@@ -128,7 +127,7 @@ def probe(
     if grader == "-" and "-" in rows:
         raise click.UsageError("Standard input (-) can be read only once.")
     attacks = choose_attacks(names)
-    layout = Layout.parse(item_path, sample_path)
+    layout = reads.layout
     blocks = find_source(rows).blocks(1 << 18)
     loaded = load_source(grader, dialect=reading.dialect)
     with api.Grader(loaded, reading=reading, python=python, judge=judge) as ready:
@@ -139,7 +138,7 @@ def probe(
         sampled = sample_rows((decode_block(block, layout) for block in blocks), limit)
         report = run_probe(
             ready, sampled, attacks=attacks, ask_judges=judges, ask_embeddings=embeddings,
-            own=_own(layout, sample_path), size=size * 1000,
+            own=_own(layout, reads.sample_path), size=size * 1000,
             on_attack=_progress if sys.stderr.isatty() else None,
         )  # fmt: skip
         if sys.stderr.isatty():

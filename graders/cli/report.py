@@ -126,6 +126,7 @@ def _layout(finding: Notice, item_path: str | None, sample_path: str | None) -> 
     return Layout(
         said.item if item_path else tuple(options.get("item_path", said.item)),
         said.sample if sample_path else tuple(options.get("sample_path", said.sample)),
+        options.get("cells") == "typed",
     )
 
 

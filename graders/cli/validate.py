@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import click
 
-from graders.api import Grader, PythonOptions
+from graders.api import Grader, PythonOptions, ScoreOptions
 from graders.cli.judge import judge_options
 from graders.cli.option import flags, grader_argument, json_option, layout_options, python_options
 from graders.cli.output import write_json
 from graders.config import Loaded, load_source
-from graders.errors import ConfigError, shown
+from graders.errors import ConfigError, RowsError, shown
 from graders.inspection.lint import (
     RULES,
     TARGETS,
@@ -147,8 +147,7 @@ def validate(
     grader: str,
     *,
     rows: str | None,
-    item_path: str,
-    sample_path: str,
+    reads: ScoreOptions,
     training_file: str,
     validation_file: str,
     dialect: Any,
@@ -167,7 +166,7 @@ def validate(
     if grader == "-" and rows == "-":
         raise click.UsageError("Standard input (-) can be read only once.")
     options = _Options(
-        form="json" if as_json else form, rows=rows, layout=Layout.parse(item_path, sample_path),
+        form="json" if as_json else form, rows=rows, layout=reads.layout,
         files={"training": training_file, "validation": validation_file}, **more,
     )  # fmt: skip
     try:
@@ -220,12 +219,16 @@ def _measured(
     chunks = (decode_block(block, options.layout) for block in blocks)
     name = "standard input" if options.rows == "-" else str(options.rows)
     if part is None:
-        return measure(ready.plan, chunks, name, grader=None, skipped=skipped, limit=0)
-    reading = ready.plan.reading
-    with Grader(part, reading=reading, python=python, judge=judge) as grader:
-        return measure(
-            ready.plan, chunks, name, grader=grader, skipped=skipped, limit=options.limit
-        )
+        found = measure(ready.plan, chunks, name, grader=None, skipped=skipped, limit=0)
+    else:
+        reading = ready.plan.reading
+        with Grader(part, reading=reading, python=python, judge=judge) as grader:
+            found = measure(
+                ready.plan, chunks, name, grader=grader, skipped=skipped, limit=options.limit
+            )
+    if not (found.variables.rows or found.variables.unreadable_count):
+        raise RowsError(f"{name}: there are no rows in it")
+    return found
 
 
 def _files(loaded: Loaded, ready: Grader, options: _Options) -> list[TrainingFile]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graders.api import Grader, Reading
+from graders.api import Grader, Reading, ScoreOptions
 from graders.cli.option import grader_argument, json_option, layout_options, reading_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
@@ -49,8 +49,7 @@ def verify(
     rows: Sequence[str],
     *,
     limit: int,
-    item_path: str,
-    sample_path: str,
+    reads: ScoreOptions,
     as_json: bool,
     reading: Reading,
 ) -> int:
@@ -61,7 +60,7 @@ def verify(
     if grader == "-" and "-" in rows:
         raise click.UsageError("Standard input (-) can be read only once.")
     plan = Grader(load_source(grader, dialect=reading.dialect), reading=reading).plan
-    found = verified(plan, rows, Layout.parse(item_path, sample_path), limit)
+    found = verified(plan, rows, reads.layout, limit)
     if as_json:
         write_json({"verified": [one.to_dict() for one in found]})
     else:

@@ -17,6 +17,7 @@ from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
 from graders.rows.reader import ENDINGS, Reader, load_reader, reader_of
 from graders.rows.source import Source, find_source
+from graders.rows.watch import Watch
 
 __all__ = [
     "ENDINGS",
@@ -27,6 +28,7 @@ __all__ = [
     "Reader",
     "RowRange",
     "Source",
+    "Watch",
     "add_row",
     "blank_others",
     "blocks_of",

@@ -10,8 +10,8 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -25,6 +25,7 @@ from graders.rows.encoding import as_utf8
 from graders.rows.excel import excel_blocks
 from graders.rows.reader import ENDINGS, extended_blocks, reader_of
 from graders.rows.value import json_blocks
+from graders.rows.watch import Watch, stamp_of
 
 __all__ = ["Source", "find_source"]
 
@@ -41,9 +42,11 @@ class Source:
 
     Attributes:
         paths: the files; `-` is standard input.
+        watch: sees whether the files stay as they are; None where nobody asks.
     """
 
     paths: tuple[Path, ...]
+    watch: Watch | None = field(default=None, compare=False)
 
     @property
     def is_stream(self) -> bool:
@@ -68,7 +71,7 @@ class Source:
         for path in self.paths:
             name = str(path) if len(self.paths) > 1 else ""
             block = None
-            for block in _blocks(path, size):
+            for block in _blocks(path, size, self.watch):
                 yield replace(block, index=index + block.index, name=name, end=end + block.end)
             if block is not None:
                 index += block.index + count_rows(block)
@@ -80,7 +83,17 @@ class Source:
 
         A file of JSON Lines also has its number of lines: no more rows are in it.
         """
-        return [_identity(path) for path in self.paths]
+        return [_identity(path, self.watch) for path in self.paths]
+
+    def check_unchanged(self, inputs: Sequence[Mapping[str, Any]]) -> None:
+        """See whether the files that were read are those that `identity` found.
+
+        Raises:
+            RowsError: one changed meanwhile.
+        """
+        if self.watch is not None:
+            known = zip(self.paths, inputs, strict=False)
+            self.watch.check(_identity, {path: one.get("sha256", "") for path, one in known})
 
 
 def find_source(patterns: Sequence[str | os.PathLike[str]]) -> Source:
@@ -135,14 +148,14 @@ def _is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _blocks(path: Path, size: int) -> Iterator[Block]:
+def _blocks(path: Path, size: int, watch: Watch | None) -> Iterator[Block]:
     if str(path) == "-":
         stdin = _stdin()
         _widen(stdin)
         yield from json_blocks(cast("Readable", as_utf8(stdin)), size)
         return
     try:
-        yield from _blocks_of_file(path, size)
+        yield from _blocks_of_file(path, size, watch)
     except FileNotFoundError:
         raise RowsError(f"{path}: there is no such file") from None
     except RowsError as error:
@@ -151,7 +164,7 @@ def _blocks(path: Path, size: int) -> Iterator[Block]:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _blocks_of_file(path: Path, size: int) -> Iterator[Block]:
+def _blocks_of_file(path: Path, size: int, watch: Watch | None) -> Iterator[Block]:
     """Yield the rows of a file, or of a dataset's folder, as its name says what it is."""
     if path.is_dir() and is_dataset(path):
         yield from dataset_blocks(path, size)
@@ -162,7 +175,7 @@ def _blocks_of_file(path: Path, size: int) -> Iterator[Block]:
     else:
         kinds = [suffix.lower() for suffix in path.suffixes[-2:]]
         packing = kinds.pop() if kinds and kinds[-1] in _PACKED else ""
-        with path.open("rb") as raw:
+        with path.open("rb") if watch is None or _is_stream(path) else watch.opened(path) as raw:
             _widen(raw)
             yield from _streamed(raw, path, packing, kinds[-1] if kinds else "", size)
 
@@ -194,7 +207,7 @@ def _stdin() -> BinaryIO:
 
 def _position(raw: BinaryIO) -> int:
     try:
-        return raw.tell()
+        return getattr(raw, "raw", raw).tell()  # How far the file is read, ahead of who reads it.
     except OSError:
         return 0  # A pipe.
 
@@ -262,11 +275,12 @@ def _files(path: Path) -> list[Path]:
     return sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
 
 
-def _identity(path: Path) -> dict[str, Any]:
+def _identity(path: Path, watch: Watch | None = None) -> dict[str, Any]:
     if _is_stream(path):
         return {"path": str(path)}
+    stamp = stamp_of(path)
     whole = hashlib.sha256()
-    size = lines = 0
+    size = lines = total = 0
     try:
         for one in _files(path):
             if path.is_dir():
@@ -275,12 +289,15 @@ def _identity(path: Path) -> dict[str, Any]:
             with one.open("rb") as stream:
                 while data := stream.read(1 << 20):
                     whole.update(data)
+                    total = zlib.crc32(data, total)
                     size += len(data)
                     lines += data.count(b"\n")
                     last = data[-1:]
             lines += last != b"\n"
     except OSError as error:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if watch is not None:
+        watch.know(path, size, total, stamp)
     found = {"path": str(path), "size": size, "sha256": whole.hexdigest()}
     return {**found, "lines": lines} if _is_plain(path) else found
 
