@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 __all__ = [
-    "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode", "encoding_of", "fault_of", "has_long_number", "nests_deeper", "read_whole", "too_deep",
+    "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode", "encoding_of", "fault_of", "has_long_number", "nests_deeper", "read_whole", "text_of", "too_deep",
     "without_thoughts",
 ]  # fmt: skip
 
@@ -86,6 +86,15 @@ def encoding_of(head: bytes) -> str | None:
         zeros = [byte == 0 for byte in head]
         return _ZEROS.get((zeros[0], zeros[1], zeros[2], zeros[3]))
     return None
+
+
+def text_of(data: bytes) -> str:
+    """Return a file's text: UTF-8, or UTF-16 and UTF-32 where its beginning tells so.
+
+    Raises:
+        UnicodeDecodeError: it is neither.
+    """
+    return data.decode(encoding_of(data[:4]) or "utf-8")
 
 
 def has_long_number(data: bytes) -> bool:

@@ -69,6 +69,7 @@ def score_source(
             if options.resume:
                 raise OptionError(f"{target} is a stream; only results in a file can be resumed")
             place: FileOutput | StreamOutput = StreamOutput(target)
+            source.note()
         else:
             inputs = source.identity()
             manifest = _manifest(performers, job, options, signatures(), inputs, earlier)

@@ -21,7 +21,7 @@ from graders.batch.score import Scored
 from graders.batch.tally import Tally
 from graders.errors import RowsError, StoppedError
 from graders.htmltext import card, shortened
-from graders.rows import Block, RowRange, Source, count_rows, cut_small, window
+from graders.rows import Block, ChangedError, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
 
 __all__ = ["Limit", "MaxFailures", "Progress", "Run", "run"]
@@ -260,10 +260,20 @@ def run(
             result.tally.merge(kept)
         limit.check_whole(result)
         if check is not None:
-            check()
+            _checked(output, check)
     output.finish(result.tally.rows)
     result.complete = True
     return result
+
+
+def _checked(output: FileOutput | StreamOutput, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except ChangedError:
+        # Rows may have been scored as they are now: nothing is to go on with these results.
+        inputs = output.manifest.get("inputs", ()) if isinstance(output, FileOutput) else ()
+        output.sync(inputs=[{**one, "sha256": "changed"} for one in inputs])
+        raise
 
 
 def _add(result: Run, scored: Scored) -> None:

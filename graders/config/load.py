@@ -176,7 +176,7 @@ def _whole(stream: BinaryIO, name: str) -> bytes:
 
 def _decoded(data: bytes, name: str) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return jsontext.text_of(data).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _unreadable(name, f"the file is not UTF-8 text (line {line})") from None

@@ -17,11 +17,12 @@ from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
 from graders.rows.reader import ENDINGS, Reader, load_reader, reader_of
 from graders.rows.source import Source, find_source
-from graders.rows.watch import Watch
+from graders.rows.watch import ChangedError, Watch
 
 __all__ = [
     "ENDINGS",
     "Block",
+    "ChangedError",
     "Chunk",
     "Layout",
     "Readable",

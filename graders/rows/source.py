@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import zlib
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,7 +26,7 @@ from graders.rows.encoding import as_utf8
 from graders.rows.excel import excel_blocks
 from graders.rows.reader import ENDINGS, extended_blocks, reader_of
 from graders.rows.value import json_blocks
-from graders.rows.watch import Watch, stamp_of
+from graders.rows.watch import PIECE, Watch, stamp_of, sum_of
 
 __all__ = ["Source", "find_source"]
 
@@ -85,11 +86,17 @@ class Source:
         """
         return [_identity(path, self.watch) for path in self.paths]
 
+    def note(self) -> None:
+        """Note when the files were last written, for who does not ask for their identity."""
+        if self.watch is not None:
+            paths = (path for path in self.paths if not _is_stream(path))
+            self.watch.stamps.update({path: stamp_of(path) for path in paths})
+
     def check_unchanged(self, inputs: Sequence[Mapping[str, Any]]) -> None:
         """See whether the files that were read are those that `identity` found.
 
         Raises:
-            RowsError: one changed meanwhile.
+            ChangedError: one changed meanwhile.
         """
         if self.watch is not None:
             known = zip(self.paths, inputs, strict=False)
@@ -280,16 +287,17 @@ def _identity(path: Path, watch: Watch | None = None) -> dict[str, Any]:
         return {"path": str(path)}
     stamp = stamp_of(path)
     whole = hashlib.sha256()
-    size = lines = total = 0
+    size = lines = 0
+    sums = array("Q")
     try:
         for one in _files(path):
             if path.is_dir():
                 whole.update(b"\0" + os.fsencode(one.relative_to(path)) + b"\0")
             last = b"\n"
             with one.open("rb") as stream:
-                while data := stream.read(1 << 20):
+                while data := stream.read(PIECE):
                     whole.update(data)
-                    total = zlib.crc32(data, total)
+                    sums.append(sum_of(data))
                     size += len(data)
                     lines += data.count(b"\n")
                     last = data[-1:]
@@ -297,7 +305,9 @@ def _identity(path: Path, watch: Watch | None = None) -> dict[str, Any]:
     except OSError as error:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
     if watch is not None:
-        watch.know(path, size, total, stamp)
+        watch.stamps[path] = stamp
+        if path.is_file():
+            watch.sums[path] = sums
     found = {"path": str(path), "size": size, "sha256": whole.hexdigest()}
     return {**found, "lines": lines} if _is_plain(path) else found
 

@@ -1,77 +1,82 @@
-"""Whether files stay as they are while they are read: a run over changed rows never ends as complete.
+"""Whether files stay as they are while they are read: no run ends as complete over changed rows.
 
-What is read from a file's beginning to its end is counted and summed as it is read, and compared with
-what the file was when the run began. Of other files (Parquet, Excel, folders), and of what was read
-in part, the size and the times that the system keeps are compared, and where these differ, the digest.
+A file that is read from its beginning is compared piece by piece with what it was when the run began,
+and a piece that differs is not handed on: whatever was scored came from the rows as they were. Of files
+that are read in another way (Parquet, Excel, folders) the system's times are compared at the end, and
+the digest where those differ.
 """
 
 from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Final, cast
 
 from graders.errors import RowsError
 
-__all__ = ["Watch", "stamp_of"]
+__all__ = ["PIECE", "ChangedError", "Watch", "stamp_of", "sum_of"]
 
-_PIECE = 1 << 20
+PIECE: Final = 1 << 20
+"""Bytes that are summed together."""
+
+
+class ChangedError(RowsError):
+    """A file is not what it was, and rows of it may have been scored as they are now."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """What files were, and what was read of them.
+    """What files were when a run began.
 
     Attributes:
-        files: what each file was when the run began: its stamp, and for what is read as a stream
-            its size and sum.
+        sums: of each file the sums of its pieces.
+        stamps: what the system says of each file, taken before it was summed.
     """
 
-    files: dict[Path, tuple[Any, int, int]] = field(default_factory=dict)
-    _read: dict[Path, Any] = field(default_factory=dict)
-
-    def know(self, path: Path, size: int, total: int, stamp: Any) -> None:
-        """Keep what a file is.
-
-        Args:
-            path: the file.
-            size: its bytes.
-            total: their CRC-32.
-            stamp: what `stamp_of` gave before they were read.
-        """
-        self.files[path] = stamp, size, total
+    sums: dict[Path, Sequence[int]] = field(default_factory=dict)
+    stamps: dict[Path, Any] = field(default_factory=dict)
+    _compared: set[Path] = field(default_factory=set)
 
     def opened(self, path: Path) -> BinaryIO:
-        """Open a file; what is read of it is counted."""
-        summed = self._read[path] = _Summed(path)
-        return cast("BinaryIO", io.BufferedReader(summed, _PIECE))
+        """Open a file that is read from its beginning.
+
+        Raises:
+            RowsError: (while it is read) a piece of it is not what it was.
+        """
+        if path not in self.sums:
+            return path.open("rb")
+        self._compared.add(path)
+        return cast("BinaryIO", io.BufferedReader(_Compared(path, self.sums[path]), PIECE))
 
     def check(
         self, identify: Callable[[Path], Mapping[str, Any]], digests: Mapping[Path, str]
     ) -> None:
-        """See whether the files are what they were.
+        """See whether the files that were not compared as they were read are what they were.
 
         Args:
             identify: returns what tells a file from others.
             digests: what that was.
 
         Raises:
-            RowsError: one changed while it was read.
+            ChangedError: one is not.
         """
-        for path, (stamp, size, total) in self.files.items():
-            read = self._read.get(path)
-            if read is not None and read.ended:
-                if (read.count, read.total) != (size, total):
-                    raise _changed(path, size, read.count)
-            elif stamp_of(path) != stamp and _digest(identify, path) != digests.get(path):
-                raise _changed(path, size, None)
+        for path, stamp in self.stamps.items():
+            if path not in self._compared and stamp_of(path) != stamp:
+                try:
+                    same = identify(path).get("sha256") == digests.get(path)
+                except RowsError:
+                    same = False
+                if not same:
+                    raise ChangedError(
+                        f"{path} changed while it was read; --restart scores it as it is now"
+                    )
 
 
 def stamp_of(path: Path) -> Any:
-    """Return what changes when a file is written: None where it cannot be told any more."""
+    """Return what changes when a file is written; None where that cannot be told any more."""
     try:
         found = path.stat()
     except OSError:
@@ -79,29 +84,21 @@ def stamp_of(path: Path) -> Any:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
-def _digest(identify: Callable[[Path], Mapping[str, Any]], path: Path) -> Any:
-    try:
-        return identify(path).get("sha256")
-    except RowsError:
-        return None
+def sum_of(piece: bytes) -> int:
+    """Return what tells a piece from others; its length counts."""
+    return zlib.crc32(piece) | len(piece) << 32
 
 
-def _changed(path: Path, size: int, read: int | None) -> RowsError:
-    now = "" if read is None else f", {read:,} were read"
-    return RowsError(
-        f"{path} changed while it was read: it had {size:,} bytes when the run began{now}; "
-        "the run goes on only with the rows it began with"
-    )
+class _Compared(io.RawIOBase):
+    """A file whose pieces are compared with what they were before anything of them is handed on."""
 
-
-class _Summed(io.RawIOBase):
-    """A file whose bytes are counted and summed as they are read."""
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sums: Sequence[int]) -> None:
         super().__init__()
-        self._file = path.open("rb", buffering=0)
-        self.count = self.total = 0
-        self.ended = False
+        self._path = path
+        self._file = path.open("rb")
+        self._sums = sums
+        self._piece = memoryview(b"")
+        self._next = self._given = 0
 
     def readable(self) -> bool:
         return True
@@ -110,14 +107,27 @@ class _Summed(io.RawIOBase):
         return self._file.fileno()
 
     def tell(self) -> int:
-        return self.count
+        return self._given
 
     def readinto(self, place: Any, /) -> int:
-        size = self._file.readinto(place) or 0
-        self.count += size
-        self.total = zlib.crc32(memoryview(place)[:size], self.total)
-        self.ended = self.ended or not size
+        if not self._piece:
+            self._piece = memoryview(self._read())
+        size = min(len(place), len(self._piece))
+        place[:size] = self._piece[:size]
+        self._piece = self._piece[size:]
+        self._given += size
         return size
+
+    def _read(self) -> bytes:
+        piece = self._file.read(PIECE)
+        expected = self._sums[self._next] if self._next < len(self._sums) else None
+        if (sum_of(piece) if piece else None) != expected:
+            raise RowsError(
+                f"it changed while it was read, at or after byte {self._next * PIECE + 1:,}; what was "
+                "scored before is kept, and goes on only with the rows as they were"
+            )
+        self._next += 1
+        return piece
 
     def close(self) -> None:
         self._file.close()

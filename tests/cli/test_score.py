@@ -132,9 +132,15 @@ def test_a_run_that_stops_for_its_failures_keeps_what_is_finished_and_says_where
 
 
 @pytest.mark.parametrize("name", ["empty", "blank"])
-def test_no_rows_are_a_summary_of_nothing(command: Command, folder: Path, name: str) -> None:
+def test_no_rows_are_an_error_unless_that_is_allowed(
+    command: Command, folder: Path, name: str
+) -> None:
     (folder / "blank").write_text("\n \n")
     done = command("score", "check.json", name, "-o", "out.jsonl")
+    assert (done.code, done.out) == (2, "")
+    assert "there are no rows in the input; --allow-empty if that is as it should be" in done.err
+    assert not [path.name for path in folder.iterdir() if path.name.startswith("out.jsonl")]
+    done = command("score", "check.json", name, "-o", "out.jsonl", "--allow-empty")
     assert (done.code, done.err) == (0, "")
     assert "0 rows" in done.out
     assert (folder / "out.jsonl").read_bytes() == b""

@@ -1,0 +1,359 @@
+"""One row in every format that people hold it in: one grade."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import graders
+from graders.errors import RowsError
+from graders.rows import Layout, decode_block, find_source
+
+ROW = {
+    "question": 'Wo liegt "Zürich"?\nGenau.', "answer": "ä;b,c\td", "n": 3, "price": 1.5, "ok": True,
+    "none": None, "output": "ä;b,c\td",
+}  # fmt: skip
+OTHER = {**ROW, "question": "q", "output": "no", "ok": False}
+ROWS = [ROW, OTHER, ROW]
+GRADER = {
+    "type": "multi",
+    "graders": {
+        "text": {
+            "type": "string_check", "name": "t", "operation": "eq",
+            "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}",
+        },
+        "typed": {
+            "type": "string_check", "name": "n", "operation": "eq",
+            "input": "{{ item.n }} {{ item.price }} {{ item.ok }} {{ item.none }}",
+            "reference": "3 1.5 true null",
+        },
+        "code": {
+            "type": "python",
+            "source": "def grade(sample, item):\n    return float(item['ok'] is True and len(item) == 7)",
+        },
+    },
+    "calculate_output": "(text + 10 * typed + 100 * code)",
+}  # fmt: skip
+REWARDS = [111.0, 0.0, 111.0]
+
+
+def lines(rows: list[Any]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def csv_text(separator: str = ",", end: str = "\r\n") -> str:
+    def cell(value: Any) -> str:
+        text = value if isinstance(value, str) else json.dumps(value)
+        return '"' + text.replace('"', '""') + '"'
+
+    table: list[list[Any]] = [list(ROW), *(list(row.values()) for row in ROWS)]
+    return end.join(separator.join(cell(one) for one in row) for row in table) + end
+
+
+def workbook(path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(list(ROW))
+    for row in ROWS:
+        sheet.append(list(row.values()))
+    book.create_sheet("empty")
+    book.save(path)
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "rows.jsonl": lambda path: path.write_text(lines(ROWS)),
+    "bom.jsonl": lambda path: path.write_text(lines(ROWS), encoding="utf-8-sig"),
+    "crlf.jsonl": lambda path: path.write_bytes(lines(ROWS).replace("\n", "\r\n").encode()),
+    "utf16.jsonl": lambda path: path.write_text(lines(ROWS), encoding="utf-16"),
+    "utf16le.jsonl": lambda path: path.write_bytes(lines(ROWS).encode("utf-16-le")),
+    "utf16be.jsonl": lambda path: path.write_bytes(lines(ROWS).encode("utf-16-be")),
+    "utf32.jsonl": lambda path: path.write_text(lines(ROWS), encoding="utf-32"),
+    "rows.jsonl.gz": lambda path: path.write_bytes(gzip.compress(lines(ROWS).encode())),
+    "array.json": lambda path: path.write_text(json.dumps(ROWS)),
+    "pretty.json": lambda path: path.write_text(json.dumps(ROWS, indent=2)),
+    "pretty.jsonl": lambda path: path.write_text("\n".join(json.dumps(r, indent=1) for r in ROWS)),
+    "glued.jsonl": lambda path: path.write_text("".join(json.dumps(row) for row in ROWS)),
+    "commas.json": lambda path: path.write_text(",\n".join(json.dumps(row) for row in ROWS)),
+    "list.json": lambda path: path.write_text(json.dumps({"object": "list", "data": ROWS})),
+    "array.json.gz": lambda path: path.write_bytes(gzip.compress(json.dumps(ROWS).encode())),
+    "rows.csv": lambda path: path.write_text(csv_text(), newline=""),
+    "bom.csv": lambda path: path.write_text(csv_text(), encoding="utf-8-sig", newline=""),
+    "utf16.csv": lambda path: path.write_text(csv_text("\t"), encoding="utf-16", newline=""),
+    "semicolon.csv": lambda path: path.write_text(csv_text(";", "\n")),
+    "tab.csv": lambda path: path.write_text(csv_text("\t", "\n")),
+    "sep.csv": lambda path: path.write_text("sep=;\n" + csv_text(";", "\n")),
+    "rows.tsv": lambda path: path.write_text(csv_text("\t", "\n")),
+    "rows.csv.gz": lambda path: path.write_bytes(gzip.compress(csv_text().encode())),
+    "rows.parquet": lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path),
+    "rows.xlsx": workbook,
+}
+OPTIONS: dict[str, Any] = {"item_path": ".", "sample_path": "output", "cells": "typed"}
+
+
+@pytest.fixture(scope="module")
+def grader() -> Any:
+    with graders.load(GRADER) as loaded:
+        yield loaded
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_row_gets_one_grade_in_every_format(grader: Any, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WRITERS[name](path)
+    results = tmp_path / "results.jsonl"
+    run = graders.score_file(grader, path, results, **OPTIONS)
+    found = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [row["reward"] for row in found] == REWARDS, found
+    assert run.complete
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1 << 20])
+@pytest.mark.parametrize("name", [one for one in WRITERS if "json" in one or "csv" in one])
+def test_blocks_of_any_size_hold_the_same_rows(tmp_path: Path, name: str, size: int) -> None:
+    path = tmp_path / name
+    WRITERS[name](path)
+    chunks = [
+        decode_block(block, Layout.parse(".", "output", "typed"))
+        for block in find_source([path]).blocks(size)
+    ]
+    assert [item for one in chunks for item in one.items] == ROWS
+    assert [index for one in chunks for index in one.indexes] == [0, 1, 2]
+
+
+def test_rows_on_standard_input_are_told_too(grader: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "array"
+    path.write_text(json.dumps(ROWS, indent=1), encoding="utf-16")
+    with path.open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        graders.score_file(grader, "-", tmp_path / "out", **OPTIONS)
+    found = (tmp_path / "out").read_text().splitlines()
+    assert [json.loads(one)["reward"] for one in found] == REWARDS
+
+
+BROKEN = {
+    "array without an end": ('[{"a": 1},\n{"a": 2}\n', "the file ends before its array does"),
+    "more after it": ('[{"a": 1}]\n{"a": 2}', "row 1 cannot be read: { stands after the end of the array"),
+    "a number among rows": ('[{"a": 1}, 5]', "row 1 cannot be read: it begins with 5"),
+    "no end": ('{\n"a": 1}\n{"a": [', "row 1 cannot be read: it does not end"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), BROKEN.values(), ids=BROKEN)
+def test_values_that_break_off_are_one_sentence(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(text)
+    with pytest.raises(RowsError) as caught:
+        list(find_source([path]).blocks(1 << 16))
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"item": {"a": 1}, "sam\n{"item": {}}\n', "[1, 2]\n{}\n", '["a"]\n', "x\n{}\n", '"\n"\n',
+        '{"a": "\n{"a": 1}\n', "{]\n{}\n",
+    ],
+)  # fmt: skip
+def test_a_bad_line_of_json_lines_stays_one_bad_row(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(text)
+    blocks = list(find_source([path]).blocks(1 << 16))
+    assert b"".join(block.data for block in blocks) == text.encode()
+    chunk = decode_block(blocks[0], Layout())
+    assert len(chunk.failures) >= 1
+    assert len(chunk.items) == text.count("\n")
+
+
+def test_a_list_among_lines_is_a_row_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    text = '{"object": "list", "data": []}\n{"item": {}}\n'
+    path.write_text(text)
+    (block,) = find_source([path]).blocks(1 << 16)
+    assert block.data == text.encode()
+
+
+def test_a_quote_without_an_end_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('a,b\n1,"two\n3,4\n5,6\n')
+    with pytest.raises(RowsError, match=r"line 2: a quote begins a cell there and never ends"):
+        list(find_source([path]).blocks(1 << 16))
+    path.write_text('a,b\n1,5" pipe\n2,"x ""y"" z"\n3,5"')
+    chunk = decode_block(next(find_source([path]).blocks(1 << 16)), Layout.parse(".", "b"))
+    assert chunk.samples == ['5" pipe', 'x "y" z', '5"']
+
+
+def test_cells_are_text_unless_they_are_to_be_typed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('a,b,c,d,e\nFalse,007,1e3,"[1, {""x"": null}]",  text\n')
+    (block,) = find_source([path]).blocks(1 << 16)
+    text = {"a": "False", "b": "007", "c": "1e3", "d": '[1, {"x": null}]', "e": "  text"}
+    assert decode_block(block, Layout.parse(".", "e")).items == [text]
+    typed = {**text, "a": False, "c": 1000.0, "d": [1, {"x": None}]}
+    assert decode_block(block, Layout.parse(".", "e", "typed")).items == [typed]
+
+
+def test_a_column_item_is_the_item_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text("item,price,output\nshoe,5,x\n")
+    (block,) = find_source([path]).blocks(1 << 16)
+    row = {"item": "shoe", "price": "5", "output": "x"}
+    assert decode_block(block, Layout.parse(".", "output")).items == [row]
+    assert "the item is not JSON" in decode_block(block, Layout()).failures[0].message
+
+
+def test_numbers_of_parquet_stay_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    table = pa.table({
+        "r": [math.inf, math.nan, 1e308], "f": pa.array([0.1, None, 2.5], pa.float32()),
+        "d": pa.array([Decimal("12345678901234567.89"), Decimal("1.10"), None]),
+        "m": pa.array([[("a", 1)], [], None], pa.map_(pa.string(), pa.int64())),
+        "l": pa.array([[0.1], [], None], pa.list_(pa.float32())),
+        "s": pa.array([{"x": 0.1}, {"x": None}, None], pa.struct([("x", pa.float32())])),
+        "t": [dt.datetime(2020, 1, 2, 3, tzinfo=dt.UTC), None, None], "b": [b"\xff\xd8", b"ok", None],
+    })  # fmt: skip
+    pq.write_table(table, path)
+    (block,) = find_source([path]).blocks(1 << 16)
+    first, second, third = decode_block(block, Layout.parse(".", "r")).items
+    assert (first["r"], first["f"], first["d"]) == (math.inf, 0.1, "12345678901234567.89")
+    assert (first["m"], first["l"], first["s"]) == ({"a": 1}, [0.1], {"x": 0.1})
+    assert (first["t"], first["b"]) == ("2020-01-02T03:00:00+00:00", "/9g=")
+    assert math.isnan(second["r"])
+    assert (second["d"], second["m"], second["s"], second["b"]) == (1.1, {}, {"x": None}, "ok")
+    assert third == {"r": 1e308, "f": 2.5} | dict.fromkeys("dmlstb")
+
+
+def _book(tmp_path: Path, fill: Callable[[Any], None]) -> Path:
+    book = openpyxl.Workbook()
+    fill(book)
+    book.save(tmp_path / "rows.xlsx")
+    return tmp_path / "rows.xlsx"
+
+
+def _two_sheets(book: Any) -> None:
+    book.active.append(["a"])
+    book.create_sheet("Sheet2").append(["b"])
+
+
+def _formula(book: Any) -> None:
+    book.active.append(["a"])
+    book.active.append(["=1+1"])
+
+
+def _no_name(book: Any) -> None:
+    book.active.append(["a", None, "c"])
+
+
+def _twice(book: Any) -> None:
+    book.active.append(["a", "a"])
+
+
+@pytest.mark.parametrize(
+    ("fill", "says"),
+    [
+        (
+            _two_sheets,
+            'rows stand on several sheets ("Sheet", "Sheet2"); save the one that is meant',
+        ),
+        (_formula, "row 2: the formula in A2 was never calculated"),
+        (_no_name, "column 2 of the first row has no name"),
+        (_twice, "the first row names the column 'a' twice"),
+        (lambda _: None, "there is nothing on any sheet"),
+    ],
+)
+def test_a_workbook_that_is_not_certain_is_one_sentence(
+    tmp_path: Path, fill: Any, says: str
+) -> None:
+    with pytest.raises(RowsError) as caught:
+        list(find_source([_book(tmp_path, fill)]).blocks(1 << 16))
+    assert says in str(caught.value)
+
+
+def test_what_is_no_workbook_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "rows.xlsx"
+    for data in (b"", b"text", b"PK\x03\x04" + bytes(100)):
+        path.write_bytes(data)
+        with pytest.raises(RowsError, match="damaged, or none of Excel's"):
+            list(find_source([path]).blocks(1 << 16))
+
+
+def test_a_config_in_utf16_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "grader.json"
+    path.write_text(json.dumps(GRADER["graders"]["text"]), encoding="utf-16")  # type: ignore[index]
+    assert graders.load(path).type == "string_check"
+
+
+@pytest.mark.parametrize("change", ["cut", "grown", "edited"])
+@pytest.mark.parametrize("kind", ["rows.jsonl", "rows.csv", "rows.parquet"])
+def test_a_run_over_rows_that_change_never_ends_as_complete(
+    tmp_path: Path, kind: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Small blocks: when the first is scored, most of the file is not read yet.
+    monkeypatch.setattr("graders.batch.parallelism._PURE_BLOCK", 1 << 14)
+    path, out = tmp_path / kind, tmp_path / "out.jsonl"
+    many = [{"question": f"{n:08}" * 70, "output": "x"} for n in range(8000)]
+    if kind == "rows.parquet":
+        pq.write_table(pa.Table.from_pylist(many), path, row_group_size=100)
+    elif kind == "rows.csv":
+        path.write_text("question,output\n" + "".join(f"{row['question']},x\n" for row in many))
+    else:
+        path.write_text(lines(many))
+    data = path.read_bytes()
+    changed = {
+        "cut": data[:-1000],
+        "grown": data + data[-1000:],
+        "edited": data[:-500] + b"z" + data[-499:],
+    }
+    told: list[Any] = []
+
+    def on_progress(now: Any) -> None:
+        if not told:
+            path.write_bytes(changed[change])
+        told.append(now)
+
+    check = graders.load({**GRADER["graders"]["text"], "reference": "x"})  # type: ignore[index]
+    with pytest.raises(RowsError, match=r"changed while it was read|cannot be read"):
+        graders.score_file(
+            check,
+            path,
+            out,
+            item_path=".",
+            sample_path="output",
+            workers=0,
+            on_progress=on_progress,
+        )
+    assert not out.exists()
+    path.write_bytes(data)
+    again = {"restart": True} if kind == "rows.parquet" else {"resume": True}
+    if kind == "rows.parquet":
+        with pytest.raises(RowsError, match="cannot be resumed"):
+            graders.score_file(check, path, out, item_path=".", sample_path="output", resume=True)
+    run = graders.score_file(check, path, out, item_path=".", sample_path="output", **again)  # type: ignore[arg-type]
+    assert (run.complete, run.tally.rows, run.tally.scored) == (True, 8000, 8000)
+    assert bool(run.resumed) == (kind != "rows.parquet")
+
+
+def test_results_on_standard_output_are_told_of_a_change_too(
+    tmp_path: Path, capfdbinary: Any
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(lines([{"output": "x"}] * 10))
+    check = graders.load({**GRADER["graders"]["text"], "reference": "x"})  # type: ignore[index]
+    with pytest.raises(RowsError, match="changed while it was read"):
+        graders.score_file(
+            check, path, "-", item_path=".", sample_path="output",
+            on_progress=lambda _: None if path.write_text("") else None,
+        )  # fmt: skip
+    assert capfdbinary.readouterr().out.count(b"\n") == 10
