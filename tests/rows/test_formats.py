@@ -351,9 +351,12 @@ def test_results_on_standard_output_are_told_of_a_change_too(
     path = tmp_path / "rows.jsonl"
     path.write_text(lines([{"output": "x"}] * 10))
     check = graders.load({**GRADER["graders"]["text"], "reference": "x"})  # type: ignore[index]
+
+    def on_progress(_: Any) -> None:
+        path.write_text("")
+
     with pytest.raises(RowsError, match="changed while it was read"):
         graders.score_file(
-            check, path, "-", item_path=".", sample_path="output",
-            on_progress=lambda _: None if path.write_text("") else None,
-        )  # fmt: skip
+            check, path, "-", item_path=".", sample_path="output", on_progress=on_progress
+        )
     assert capfdbinary.readouterr().out.count(b"\n") == 10
