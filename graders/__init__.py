@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graders.api import Explanation, Grader, RetiredModel, load, score_file
+    from graders.api import Grader, load, score_file
     from graders.batch.cost import Cost, SlowRow
     from graders.batch.option import ScoreOptions
     from graders.batch.run import MaxFailures, Progress, Run
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         TemplateError,
         UnavailableError,
     )
+    from graders.explanation import Explanation, RetiredModel
     from graders.grade import Failure, Grade, Usage
     from graders.grading.performers import Setup, SharedPerformers
     from graders.keyword import LoadKeywords, ScoreKeywords
@@ -155,7 +156,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "graders.api": ("Explanation", "Grader", "RetiredModel", "load", "score_file"),
+    "graders.api": ("Grader", "load", "score_file"),
+    "graders.explanation": ("Explanation", "RetiredModel"),
     "graders.calls": (
         "ChatCall",
         "ChatError",

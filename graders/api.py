@@ -24,6 +24,8 @@ from graders.batch.run import MaxFailures, Progress, Run
 from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
+from graders.explanation import Explanation, RetiredModel
+from graders.frame import check_names, rows_of, with_grades
 from graders.grade import Grade
 from graders.grading.performers import Performers, Setup, SharedPerformers
 from graders.grading.render import render_inputs
@@ -44,42 +46,6 @@ __all__ = [
     "RetiredModel", "RowRange", "Run", "ScoreOptions", "SharedPerformers", "check_apart",
     "kept_note", "load", "partial_of", "score_file",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A grade and how it came about.
-
-    Attributes:
-        grade: the grade.
-        rendered: the rendered text fields by sub-grader key, "" for the grader itself.
-        printed: what python graders printed, by key.
-        said: what judges answered, by key: one text for each time they were asked.
-        seconds: how long each sub-grader took, by key.
-        shape: what the sample was read as, such as `chat completion`; `none` without one.
-    """
-
-    grade: Grade
-    rendered: Mapping[str, Mapping[str, str]]
-    printed: Mapping[str, str]
-    said: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    shape: str = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class RetiredModel:
-    """A judge's model that the hosted service switches off.
-
-    Attributes:
-        key: the sub-grader's key, "" for the grader itself.
-        model: the model's name.
-        day: the day, as YYYY-MM-DD.
-    """
-
-    key: str
-    model: str
-    day: str
 
 
 @dataclass(slots=True)
@@ -290,8 +256,9 @@ class Grader:
         return await asyncio.to_thread(self.grade, item, sample)
 
     def grade_many(
-        self, rows: Iterable[Mapping[str, Any]], *, chunk: int = 256, workers: int = 0
-    ) -> Iterator[Grade]:
+        self, rows: Iterable[Mapping[str, Any]], *, chunk: int = 256, workers: int = 0,
+        layout: Layout | None = None,
+    ) -> Iterator[Grade]:  # fmt: skip
         """Yield the grade of each row, in order.
 
         Args:
@@ -300,6 +267,7 @@ class Grader:
             chunk: how many rows are graded together.
             workers: worker processes; 0 for none. Rows that go there are JSON values. Models are
                 asked from this process, and then several chunks overlap.
+            layout: where in a row item and sample stand, where not under these keys.
 
         Raises:
             OptionError: a row is not a mapping, or, with workers, no JSON.
@@ -307,10 +275,11 @@ class Grader:
         """
         if chunk < 1 or workers < 0:
             raise OptionError(f"chunk is at least 1 and workers 0, got {chunk} and {workers}")
+        layout = layout or Layout()
         if workers:
             live = self._live
             with live.lock:
-                parallelism = Parallelism(live.performers, Job(self.setup, Layout()), workers)
+                parallelism = Parallelism(live.performers, Job(self.setup, layout), workers)
                 executors = parallelism.executors()
             with closing(in_order(blocks_of(portions(rows, chunk)), executors, held=0)) as flow:
                 for _, scored in flow:
@@ -320,10 +289,42 @@ class Grader:
         for start, portion in portions(rows, chunk):
             columns = Chunk(indexes=range(start, start + len(portion)))
             for row in portion:
-                add_row(columns, row, Layout())
+                add_row(columns, row, layout)
             with self._running() as runner:
                 graded = runner.grade(columns)
             yield from (graded.grade(row) for row in range(len(portion)))
+
+    def grade_frame(
+        self,
+        frame: Any,
+        *,
+        item: str = ".",
+        sample: str = "sample",
+        prefix: str = "",
+        workers: int = 0,
+    ) -> Any:
+        """Return a frame with the grades of its rows as columns more.
+
+        Args:
+            frame: a pandas or polars DataFrame, a pyarrow Table, or a Hugging Face Dataset.
+            item: where in a row the item stands, as `--item-path` says it; `.` for the whole row.
+            sample: the same for the sample.
+            prefix: what the names of the new columns begin with.
+            workers: worker processes; 0 for none.
+
+        Returns:
+            A frame of the same kind with `reward`, for each sub-grader `reward_<key>`, and `failure`
+            (null for a row that has a reward). A failed row's reward is missing, never 0.
+
+        Raises:
+            OptionError: it is no such frame, or has a column of such a name already.
+            UnavailableError: this machine lacks what the grader needs.
+        """
+        keys = [leaf.key for leaf in self.plan.leaves if leaf.key]
+        check_names(frame, keys, prefix)
+        layout = Layout.parse(item, sample)
+        grades = list(self.grade_many(rows_of(frame), workers=workers, layout=layout))
+        return with_grades(frame, grades, keys, prefix)
 
     def explain(
         self, item: Any = None, sample: Any = None, *, stop: Stop | None = None

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from graders import jsontext
 
-__all__ = ["Html", "card", "element", "joined", "script_json", "shortened", "visible"]
+__all__ = [
+    "Bar", "Html", "card", "columns", "element", "joined", "script_json", "shortened", "visible"
+]  # fmt: skip
 
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls
@@ -22,6 +24,9 @@ _MARK: Final = (
     "\u0f71-\u0f84\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 )
 _PILE: Final = re.compile(f"({_MARK}{{4}})({_MARK}{{2,}})")  # No language piles up so many.
+_WIDE: Final = 1000
+_HIGH: Final = 200
+_WIDEST: Final = 220
 _VOID: Final = frozenset({"input", "meta", "link"})
 _IN_SCRIPT: Final = {
     character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029\u007f"
@@ -91,8 +96,11 @@ def script_json(value: Any) -> Html:
     return Html(text)
 
 
-def card(title: str, facts: Iterable[tuple[str, str, str]], headings: Sequence[str] = ()) -> str:
-    """Return a small table for a notebook: a name, a value and a word on it in each row."""
+def card(
+    title: str, facts: Iterable[tuple[str, str, str]], headings: Sequence[str] = (),
+    bars: Sequence[Bar] = (),
+) -> str:  # fmt: skip
+    """Return a small table for a notebook: a name, a value and a word on it in each row; and bars."""
     cell = "text-align:left;padding:.15em 1em .15em 0;vertical-align:top;background:none"
     figure = f"{cell};text-align:right;font-variant-numeric:tabular-nums"
     wide = f"{cell};overflow-wrap:anywhere;white-space:pre-wrap"
@@ -113,4 +121,67 @@ def card(title: str, facts: Iterable[tuple[str, str, str]], headings: Sequence[s
         element("tbody", *rows),
         style="border-collapse:collapse;max-width:60em",
     )
-    return str(element("div", table, class_="graders"))
+    picture = None
+    if bars:
+        spelled = "; ".join(f"{name}: {count:,}" for name, count in bars if count)
+        look = "width:30em;height:6em;max-width:100%;fill:#4c78a8;display:block;margin:.5em 0"
+        ends = f"{bars[0][0]} … {bars[-1][0]}" if len(bars) > 1 else bars[0][0]
+        picture = element(
+            "figure",
+            columns(bars, label=f"Rows by reward. {spelled}.", style=look),
+            element("figcaption", f"rows by reward, {ends}", style="font-size:smaller"),
+            style="margin:0",
+        )
+    return str(element("div", table, picture, class_="graders"))
+
+
+Bar = tuple[str, int]
+"""What a bar stands for, and how many rows."""
+
+
+def columns(
+    bars: Sequence[Bar], *, label: str | None, marks: Sequence[float] = (), style: str | None = None
+) -> Html:
+    """Return upright bars that fill whatever box the style gives them.
+
+    Args:
+        bars: the bars.
+        label: what the picture shows, for those who do not see it; None where a text beside it
+            says the same.
+        marks: places of upright lines, as shares of the width.
+        style: of the picture, where no page has one.
+    """
+    most = max((count for _, count in bars), default=0) or 1
+    step = _WIDE / max(len(bars), 1)
+    wide = min(step * 0.84, _WIDEST)
+    shapes = []
+    for place, (name, count) in enumerate(bars):
+        high = max(count / most * _HIGH, 2 if count else 0)
+        shapes.append(
+            element(
+                "g",
+                element("title", f"{name}: {count:,} rows"),
+                element(
+                    "rect", class_="bar", x=_place((place + 0.5) * step - wide / 2),
+                    y=_place(_HIGH - high), width=_place(wide), height=_place(high),
+                ),
+            )
+        )  # fmt: skip
+    shapes += [
+        element("line", class_="mark", x1=_place(at * _WIDE), x2=_place(at * _WIDE), y1=0, y2=_HIGH)
+        for at in marks
+    ]
+    return element(
+        "svg",
+        *shapes,
+        viewBox=f"0 0 {_WIDE} {_HIGH}",
+        preserveAspectRatio="none",
+        role="img" if label else None,
+        aria_label=label,
+        aria_hidden=None if label else "true",
+        style=style,
+    )
+
+
+def _place(value: float) -> str:
+    return f"{value:.6g}"

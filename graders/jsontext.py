@@ -49,6 +49,8 @@ _ZEROS: Final = {
     (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be",
 }  # fmt: skip
 
+_MAY_OVERFLOW: Final = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
+"""A number that may be larger than any float, which would be read as infinity."""
 _GAP: Final = re.compile(r"[ \t\n\r]*+")
 _PART: Final = re.compile(r"""(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+""")
 _SCALAR: Final = re.compile(
@@ -120,12 +122,28 @@ def decode(data: bytes | str, *, allow_nan: bool = False, exact: bool = True) ->
             return _decode_slowly(data, allow_nan=allow_nan)
     else:
         raw = data
-    if not exact or not has_long_number(raw):
-        try:
-            return orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            pass
-    return _decode_slowly(data, allow_nan=allow_nan)
+    try:
+        value = None if exact and has_long_number(raw) else orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = None  # A number that is too large for it is one of the reasons.
+    if value is None:
+        value = _decode_slowly(data, allow_nan=allow_nan)
+    if not allow_nan and _MAY_OVERFLOW.search(raw) and _has_infinity(value):
+        raise ConstantError("a number is larger than any float")
+    return value
+
+
+def _has_infinity(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, float) and one - one != 0.0:
+            return True
+    return False
 
 
 def nests_deeper(value: Any, levels: int) -> bool:

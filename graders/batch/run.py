@@ -186,7 +186,8 @@ class Run:
         ]
         facts += [(code, f"{count:,}", "failed so") for code, count in tally.codes.most_common()]
         whole = "" if self.complete else ", not complete"
-        return card(f"{tally.rows:,} rows{whole}", facts)
+        bars = figures.bars() if figures.count else ()
+        return card(f"{tally.rows:,} rows{whole}", facts, bars=bars)
 
     @property
     def peak(self) -> int | None:

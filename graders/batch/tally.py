@@ -160,6 +160,13 @@ class Figures:
         """Return a value between the lowest and the highest number."""
         return float(min(max(value, Fraction(self.lowest)), Fraction(self.highest)))
 
+    def bars(self, count: int = 20) -> list[tuple[str, int]]:
+        """Return the bars of the distribution: a value each where there are few, else ranges."""
+        few = self.values()
+        if few is not None:
+            return [(f"{value:g}", times) for value, times in few]
+        return [(f"{low:.3g} – {high:.3g}", times) for low, high, times in self.histogram(count)]
+
     def histogram(self, bars: int = 10) -> list[tuple[float, float, int]]:
         """Return (from, to, count) bars over [0, 1], or over lowest..highest of a wider reach.
 

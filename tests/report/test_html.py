@@ -17,11 +17,11 @@ import pytest
 import graders
 from graders.batch.manifest import manifest_of
 from graders.batch.tally import Figures
-from graders.htmltext import element, script_json, shortened, visible
+from graders.htmltext import columns, element, script_json, shortened, visible
 from graders.report.finding import Notice, read_finding
 from graders.report.html import build
 from graders.report.html.appendix import appendix, named_rows
-from graders.report.html.chart import bars_of, columns, histogram, meter
+from graders.report.html.chart import histogram, meter
 from graders.report.html.page import MOST_BYTES
 from graders.report.html.sample import MOST_ROWS, pick
 from graders.report.terminal import number
@@ -168,9 +168,9 @@ def test_the_figures_are_those_of_the_tally_over_all_rows(
     assert number(whole.mean) in page
     assert number(sum(rewards) / 1200) in page
     assert f"over the {len(rewards):,} scored; 95% interval" in page
-    for name, count in bars_of(whole):
+    for name, count in whole.bars():
         assert f"<title>{name}: {count:,} rows</title>" in page
-    assert sum(count for _, count in bars_of(whole)) == len(rewards)
+    assert sum(count for _, count in whole.bars()) == len(rewards)
 
 
 def test_a_graded_run_and_its_results_read_back_say_the_same(tmp_path: Path) -> None:
@@ -429,8 +429,8 @@ def test_large_json_is_cut_and_says_so() -> None:
 def test_charts_are_functions_of_figures() -> None:
     figures = Figures()
     figures.add([0.0, 0.0, 1.0])
-    assert bars_of(figures) == [("0", 2), ("1", 1)]
-    chart = columns(bars_of(figures), label="l")
+    assert figures.bars() == [("0", 2), ("1", 1)]
+    chart = columns(figures.bars(), label="l")
     assert chart.count('class="bar"') == 2
     assert 'height="200"' in chart
     assert 'height="100"' in chart

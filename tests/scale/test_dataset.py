@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,28 @@ def test_a_dataset_folder_holds_rows(tmp_path: Path) -> None:
     with pytest.raises(RowsError, match=r"several splits; name one: .*several/train"):
         list(find_source([tmp_path / "several"]).blocks(4096))
     assert list(find_source([tmp_path / "several" / "train"]).blocks(4096))
+
+
+def test_a_dataset_comes_back_with_its_grades() -> None:
+    from datasets import Dataset
+
+    dataset = Dataset.from_dict({"a": ["x0", "x1"], "output": ["x0", "no"]})
+    graded = graders.load(GRADER).grade_frame(dataset, sample="output")
+    assert isinstance(graded, Dataset)
+    assert list(graded["reward"]) == [1.0, 0.0]
+    assert list(graded["failure"]) == [None, None]
+    assert dataset.column_names == ["a", "output"]
+
+
+def test_the_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    samples = Path(__file__).parents[2] / "samples"
+    for name in ("notebook", "support-answers"):
+        shutil.copytree(samples / name, tmp_path / name)
+    folder = tmp_path / "notebook"
+    notebook = nbformat.read(folder / "grade-a-frame.ipynb", as_version=4)
+    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
+    run = notebook.cells[-2].outputs[0].data["text/html"]
+    assert "<svg" in run

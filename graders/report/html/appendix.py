@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
 from graders import jsontext
-from graders.htmltext import Html, element, shortened
-from graders.report.html.chart import columns, meter
+from graders.htmltext import Html, columns, element, shortened
+from graders.report.html.chart import meter
 from graders.report.html.table import Column, facts, row_link, section, table
 from graders.report.terminal import number
 

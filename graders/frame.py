@@ -1,0 +1,117 @@
+"""DataFrames, Arrow tables and datasets as rows, and the same with columns more.
+
+None of their libraries is imported: whose frame comes has loaded it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from graders.errors import OptionError, quoted
+from graders.grade import Grade
+from graders.plain import plain
+
+__all__ = ["check_names", "rows_of", "with_grades"]
+
+_BATCH: Final = 512
+
+
+def rows_of(frame: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a pandas or polars DataFrame, an Arrow table, or a Hugging Face dataset.
+
+    What pandas counts as missing (NaN, NaT, NA) is null; in the others a NaN is a number.
+
+    Raises:
+        OptionError: it is none of these.
+    """
+    kind = _kind_of(frame)
+    if kind == "pandas":
+        return _of_pandas(frame)
+    if kind == "polars":
+        return map(plain, frame.iter_rows(named=True))
+    if kind == "pyarrow":
+        return (plain(row) for batch in frame.to_batches(_BATCH) for row in batch.to_pylist())
+    return (plain(dict(row)) for row in frame)
+
+
+def check_names(frame: Any, keys: Sequence[str], prefix: str) -> None:
+    """See whether a frame has room for the columns of its grades.
+
+    Raises:
+        OptionError: it is no frame, or has a column of such a name already.
+    """
+    there = {str(name) for name in getattr(frame, _COLUMNS[_kind_of(frame)])}
+    for name in (f"{prefix}{one}" for one in ("reward", *map("reward_{}".format, keys), "failure")):
+        if name in there:
+            raise OptionError(f"the frame has a column {quoted(name)} already; give a prefix")
+
+
+def with_grades(frame: Any, grades: Sequence[Grade], keys: Sequence[str], prefix: str) -> Any:
+    """Return a frame of the same kind with its rows' grades as columns more.
+
+    Args:
+        frame: the frame, which is left as it is.
+        grades: one a row, in order.
+        keys: the keys of sub-grader rewards.
+        prefix: what the names of the new columns begin with.
+    """
+    columns: dict[str, list[Any]] = {f"{prefix}reward": [one.reward for one in grades]}
+    for key in keys:
+        columns[f"{prefix}reward_{key}"] = [one.sub_rewards.get(key) for one in grades]
+    columns[f"{prefix}failure"] = [
+        "; ".join(map(str, one.failures)) if one.failures else None for one in grades
+    ]
+    return _with_columns(frame, columns)
+
+
+def _with_columns(frame: Any, columns: Mapping[str, list[Any]]) -> Any:
+    kind = _kind_of(frame)
+    if kind == "pandas":
+        return frame.assign(**{name: _series(frame, values) for name, values in columns.items()})
+    if kind == "polars":
+        return frame.hstack(type(frame)(columns, strict=False).get_columns())
+    for name, values in columns.items():
+        if kind == "pyarrow":
+            frame = frame.append_column(name, [values])
+        else:
+            frame = frame.add_column(name, values)
+    return frame
+
+
+_COLUMNS: Final = {
+    "pandas": "columns", "polars": "columns", "pyarrow": "column_names", "datasets": "column_names",
+}  # fmt: skip
+
+
+def _kind_of(frame: Any) -> str:
+    """Return whose frame it is, by the package that its class is of."""
+    for one in type(frame).__mro__:
+        kind = one.__module__.partition(".")[0]
+        if kind in _COLUMNS and one.__name__ in {"DataFrame", "Table", "Dataset"}:
+            return kind
+    raise OptionError(
+        f"a {type(frame).__name__} is no frame; take a pandas or polars DataFrame, a pyarrow Table or "
+        "a Hugging Face Dataset"
+    )
+
+
+def _of_pandas(frame: Any) -> Iterator[Mapping[str, Any]]:
+    names = [str(name) for name in frame.columns]
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError(f"the frame has two columns {quoted(name)}")
+    for start in range(0, len(frame), _BATCH):
+        part = frame.iloc[start : start + _BATCH]
+        columns = [
+            [None if gone else value for value, gone in zip(values, values.isna(), strict=True)]
+            for values in (part.iloc[:, at] for at in range(len(names)))
+        ]
+        for row in zip(*columns, strict=True):
+            yield plain(dict(zip(names, row, strict=True)))
+
+
+def _series(frame: Any, values: Sequence[Any]) -> Any:
+    import pandas as pd  # noqa: PLC0415  (whose frame it is)
+
+    return pd.Series(list(values), index=frame.index)
