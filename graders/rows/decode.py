@@ -84,6 +84,7 @@ class Chunk:
         ids: the rows' own `id`, None where a row has none.
         failures: rows that could not be read, by position; they hold an `Absent` in each column.
         indexes: the index of each row in the input.
+        cells: whether every value of the rows is text that a table had, whatever it means.
     """
 
     items: list[Any] = field(default_factory=list)
@@ -91,11 +92,12 @@ class Chunk:
     ids: list[Any] = field(default_factory=list)
     failures: dict[int, Failure] = field(default_factory=dict)
     indexes: Sequence[int] = ()
+    cells: bool = False
 
 
 def decode_block(block: Block, layout: Layout) -> Chunk:
     """Return the rows of a block in columns; a line that is not a row is a failure."""
-    chunk = Chunk()
+    chunk = Chunk(cells=block.cells and not layout.typed)
     data = block.data
     if block.line == 1:
         data = data.removeprefix(BOM)

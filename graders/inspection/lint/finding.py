@@ -36,6 +36,7 @@ class Example:
         validation: the lines of a validation file.
         target: the target it fires for.
         dialect: the dialect of its templates.
+        cells: whether the rows are those of a table that knows only text.
     """
 
     grader: Any
@@ -44,6 +45,7 @@ class Example:
     validation: Sequence[Any] | None = None
     target: Target = "local"
     dialect: Literal["hosted", "jinja2"] = "hosted"
+    cells: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

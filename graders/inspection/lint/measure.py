@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from graders.api import Grader
 from graders.config import Loaded
 from graders.grade import Grade
+from graders.inspection.lint.look import looks_of
 from graders.inspection.variable import VariableReport, check_variables
 from graders.kinds import EvalCriteria
 from graders.metrics import METRICS, Request, Scorer
@@ -51,6 +53,7 @@ class Measured:
         scores: each sub-grader's scores, by key; the grader's own under "".
         failed: failures by sub-grader and code.
         skipped: sub-graders that were not asked, for they ask a model.
+        cells: what the cells of each column look like, of a table that knows only text.
         self_scores: what each text_similarity gives its distinct references as answers, by key.
     """
 
@@ -62,6 +65,7 @@ class Measured:
     scores: dict[str, list[float | None]] = field(default_factory=dict)
     failed: dict[tuple[str, str], Failed] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    cells: dict[str, Counter[str]] = field(default_factory=dict)
     self_scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -107,10 +111,18 @@ def measure(
         for chunk in chunks:
             if grader is not None and limit:
                 _grade(grader, chunk, found, limit)
+            if chunk.cells:
+                _look(chunk, found)
             yield chunk
 
     found.variables = check_variables(plan, watched())
     return found
+
+
+def _look(chunk: Chunk, found: Measured) -> None:
+    for item in chunk.items:
+        for name, look in looks_of(item).items():
+            found.cells.setdefault(name, Counter())[look] += 1
 
 
 def _grade(grader: Grader, chunk: Chunk, found: Measured, limit: int) -> None:

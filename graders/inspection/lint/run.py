@@ -10,6 +10,7 @@ from graders.config.document import spots
 from graders.errors import OptionError, nearest
 from graders.extension import every, names
 from graders.inspection.lint import (
+    cell,
     fault,
     file,
     formula,
@@ -35,6 +36,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *judge.RULES,
     *python.RULES,
     *row.RULES,
+    *cell.RULES,
     *job.RULES,
     *file.RULES,
 )

@@ -86,7 +86,8 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
                 measured = None
                 if example.rows is not None:
                     part, skipped = askable(loaded, ready.plan, models=False, endpoints=False)
-                    chunks = [decode_block(Block(lines(example.rows)), Layout())]
+                    block = Block(lines(example.rows), is_table=example.cells, cells=example.cells)
+                    chunks = [decode_block(block, Layout())]
                     grader = None if part is None else Grader(part, python=python)
                     measured = measure(
                         ready.plan, chunks, "rows", grader=grader, skipped=skipped, limit=1000

@@ -54,6 +54,11 @@ CLOSED = {
 READS_X = check(input="{{ sample.output_json.x }}")
 VARIED = rows("a b", "a c", "x", "a", "b", "zz", "a b c", "q", "r", "a b", "s", "t")
 
+
+def _cells(*values: str) -> list[Any]:
+    return [{"item": {"ok": one, "answer": "a"}, "sample": one} for one in values] * 2
+
+
 SILENT: dict[str, list[Any]] = {
     "G001": [check()],
     "G002": [check(), Example(grader=endpoint(), target="azure"), Example(grader=endpoint())],
@@ -201,6 +206,16 @@ SILENT: dict[str, list[Any]] = {
     "G613": [
         Example(grader=similar(evaluation_metric="bleu", pass_threshold=0.2), rows=VARIED),
         Example(grader=similar(pass_threshold=1), rows=VARIED),
+    ],
+    "G620": [
+        Example(
+            grader=body("return 1.0 if item['ok'] else 0.0"), rows=_cells("False", "True"), cells=False
+        ),
+        Example(grader=body("return 1.0 if item['ok'] else 0.0"), rows=_cells("yes", "True"), cells=True),
+        Example(grader=body("return 1.0 if item['ok'] else 0.0"), rows=_cells("x", "[y"), cells=True),
+        # A template shows the digits as they stand.
+        Example(grader=check(reference="{{ item.ok }}"), rows=_cells("1", "20"), cells=True),
+        Example(grader=check(), rows=_cells("False", "True"), cells=True),
     ],
     "G701": [job()], "G702": [job(), Example(grader=job(drop="validation_file"), validation=[row()])],
     "G703": [
