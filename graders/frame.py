@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
-from graders.plain import plain
+from graders.plain import plain, shortest
+from graders.rows.arrow import rows_of_batch
 
 __all__ = ["check_names", "rows_of", "with_grades"]
 
@@ -29,9 +30,9 @@ def rows_of(frame: Any) -> Iterator[Mapping[str, Any]]:
     if kind == "pandas":
         return _of_pandas(frame)
     if kind == "polars":
-        return map(plain, frame.iter_rows(named=True))
+        return _of_polars(frame)
     if kind == "pyarrow":
-        return (plain(row) for batch in frame.to_batches(_BATCH) for row in batch.to_pylist())
+        return (plain(row) for batch in frame.to_batches(_BATCH) for row in _of_batch(batch))
     return (plain(dict(row)) for row in frame)
 
 
@@ -96,6 +97,20 @@ def _kind_of(frame: Any) -> str:
     )
 
 
+def _of_batch(batch: Any) -> Iterator[Any]:
+    for row in rows_of_batch(batch):
+        if isinstance(row, str):
+            raise OptionError(row)
+        yield row
+
+
+def _of_polars(frame: Any) -> Iterator[Mapping[str, Any]]:
+    short = shortest("float32")
+    floats = [name for name, kind in frame.schema.items() if str(kind) == "Float32"]
+    for row in frame.iter_rows(named=True):
+        yield plain({**row, **{name: short(row[name]) for name in floats}})
+
+
 def _of_pandas(frame: Any) -> Iterator[Mapping[str, Any]]:
     names = [str(name) for name in frame.columns]
     for name in names:
@@ -104,11 +119,24 @@ def _of_pandas(frame: Any) -> Iterator[Mapping[str, Any]]:
     for start in range(0, len(frame), _BATCH):
         part = frame.iloc[start : start + _BATCH]
         columns = [
-            [None if gone else value for value, gone in zip(values, values.isna(), strict=True)]
-            for values in (part.iloc[:, at] for at in range(len(names)))
+            [None if gone else value for value, gone in zip(_values(one), one.isna(), strict=True)]
+            for one in (part.iloc[:, at] for at in range(len(names)))
         ]
         for row in zip(*columns, strict=True):
             yield plain(dict(zip(names, row, strict=True)))
+
+
+def _values(column: Any) -> Any:
+    """Return a column's values; floats of fewer bits by the fewest digits that tell them apart."""
+    kind = _FLOATS.get(str(column.dtype).lower())
+    return column if kind is None else map(shortest(kind), column)
+
+
+_FLOATS: Final = {
+    "float32": "float32", "float16": "float16", "float[pyarrow]": "float32",
+    "halffloat[pyarrow]": "float16",
+}  # fmt: skip
+"""The floats of fewer bits, by the names that pandas has for them."""
 
 
 def _series(frame: Any, values: Sequence[Any]) -> Any:

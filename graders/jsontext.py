@@ -333,11 +333,9 @@ def without_thoughts(text: str) -> str:
     opening tag into the prompt, so that only the closing one is in the text. A text that begins to
     think and never ends holds no answer.
     """
-    begin = _THINKS.match(text)
     ends = [match.end() for match in _THOUGHT.finditer(text)]
-    if ends:
-        return text[ends[-1] :].strip()
-    return "" if begin else text
+    answer = text[ends[-1] :].strip() if ends else text
+    return "" if _THINKS.match(answer) else answer
 
 
 def bare(text: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
-__all__ = ["plain", "plain_value"]
+__all__ = ["plain", "plain_value", "shortest"]
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
@@ -88,24 +88,28 @@ def _of_array(value: Any) -> Any:
     if kind.endswith("64[ns]") and hasattr(value, "astype"):  # Python's times have no nanoseconds.
         return _plain(value.astype(kind.replace("[ns]", "[us]")).tolist())
     if kind in {"float32", "float16"}:
-        return _shortest(value, kind)
+        return shortest(kind)(value.tolist())
     return _plain(value.tolist())
 
 
-def _shortest(value: Any, kind: str) -> Any:
-    """Return floats of fewer bits by the fewest digits that tell them apart: 0.1, not 0.10000000149."""
+def shortest(kind: str) -> Callable[[Any], Any]:
+    """Return what gives floats of fewer bits by the fewest digits that tell them apart.
+
+    0.1 as a float32 is 0.1, and not 0.10000000149011612.
+
+    Args:
+        kind: float32 or float16.
+    """
     import numpy as np  # noqa: PLC0415  (whoever has such values has loaded it)
 
-    dtype = np.dtype(kind)
+    exact = np.dtype(kind).type
 
     def short(one: Any) -> Any:
-        return (
-            [short(inner) for inner in one]
-            if isinstance(one, list)
-            else float(str(dtype.type(one)))
-        )
+        if isinstance(one, list):
+            return [short(inner) for inner in one]
+        return None if one is None else float(str(exact(one)))
 
-    return short(value.tolist())
+    return short
 
 
 def _of_time(value: Any) -> Any:

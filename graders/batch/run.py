@@ -246,9 +246,7 @@ def run(
     now, size = 0, source.size
     with _noted(output, notes), closing(_lazily(feed, executors)) as flow:
         for block, scored in flow:
-            for lines, kept in _with_kept(scored, earlier):
-                output.write(lines)
-                result.tally.merge(kept)
+            _write(output, result, _with_kept(scored, earlier))
             now += scored.tally.rows
             _add(result, scored)
             if notes is not None:
@@ -256,20 +254,26 @@ def run(
             if on_progress is not None:
                 on_progress(Progress(result.tally, now, block.end, size))
             limit.check(result)
-        for lines, kept in _rest(earlier):
-            output.write(lines)
-            result.tally.merge(kept)
+        _write(output, result, _rest(earlier))
         limit.check_whole(result)
-        if check is not None:
-            _checked(output, check)
+        _check_input(output, check)
     output.finish(result.tally.rows)
     result.complete = True
     return result
 
 
-def _checked(output: FileOutput | StreamOutput, check: Callable[[], None]) -> None:
+def _write(
+    output: FileOutput | StreamOutput, result: Run, parts: Iterable[tuple[bytes, Tally]]
+) -> None:
+    for lines, kept in parts:
+        output.write(lines)
+        result.tally.merge(kept)
+
+
+def _check_input(output: FileOutput | StreamOutput, check: Callable[[], None] | None) -> None:
     try:
-        check()
+        if check is not None:
+            check()
     except ChangedError:
         # Rows may have been scored as they are now: nothing is to go on with these results.
         inputs = output.manifest.get("inputs", ()) if isinstance(output, FileOutput) else ()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from graders.errors import RowsError, UnavailableError, quoted
-from graders.plain import plain
+from graders.plain import plain, shortest
 from graders.rows.block import Block
 from graders.rows.table import Record, blocks_of
 
-__all__ = ["dataset_blocks", "is_dataset", "parquet_blocks"]
+__all__ = ["dataset_blocks", "is_dataset", "parquet_blocks", "rows_of_batch"]
 
 _BATCH: Final = 512
 _PARQUET: Final = b"PAR1"
@@ -40,7 +42,7 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
             with ParquetFile(path) as file:
                 total = file.metadata.num_rows
                 for batch in file.iter_batches(_BATCH):
-                    for row in _rows_of(batch):
+                    for row in rows_of_batch(batch):
                         done += 1
                         yield done, f"line {done}: {row}" if isinstance(row, str) else row
         except UnicodeDecodeError:
@@ -54,7 +56,7 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
     return blocks_of(records(), size, lambda: whole * done // max(total, 1))
 
 
-def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | str]:
+def rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | str]:
     """Yield the rows of a batch of Arrow's; of one with a value that Python has not, what it is."""
     rules = {
         name: rule
@@ -62,7 +64,7 @@ def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | str]:
         if (rule := rule_of(kind)) is not None
     }
     try:
-        rows: list[dict[str, Any]] = batch.to_pylist()
+        rows: list[dict[str, Any]] = _without_nanoseconds(batch).to_pylist()
         for name, rule in rules.items():
             for row in rows:
                 row[name] = rule(row[name])
@@ -73,12 +75,26 @@ def _rows_of(batch: Any) -> Iterator[Mapping[str, Any] | str]:
         yield from rows
 
 
+def _without_nanoseconds(batch: Any) -> Any:
+    """Return a batch whose times of nanoseconds are whole numbers, which `rule_of` makes text of.
+
+    Python has no such times; where pandas is installed pyarrow gives its own, and else none.
+    """
+    import pyarrow as pa  # noqa: PLC0415  (an extra)
+
+    for at, kind in enumerate(batch.schema.types):
+        if pa.types.is_timestamp(kind) and kind.unit == "ns":
+            field, column = batch.schema.field(at), batch.column(at).view(pa.int64())
+            batch = batch.set_column(at, field.with_type(pa.int64()), column)
+    return batch
+
+
 def _row_of(row: Any) -> Mapping[str, Any] | str:
     values = {}
-    for name, kind, column in zip(row.schema.names, row.schema.types, row.columns, strict=True):
+    plainer = _without_nanoseconds(row)
+    for name, kind, column in zip(row.schema.names, row.schema.types, plainer.columns, strict=True):
         try:
-            rule = rule_of(kind) or (lambda value: value)
-            values[name] = rule(column[0].as_py())
+            values[name] = (rule_of(kind) or _same)(column[0].as_py())
         except (ValueError, ArithmeticError):
             return f"the column {quoted(name)} has a {kind} there that cannot be read"
     return values
@@ -95,7 +111,9 @@ def rule_of(kind: Any) -> Rule | None:
     from pyarrow import types  # noqa: PLC0415  (an extra)
 
     if types.is_float32(kind) or types.is_float16(kind):
-        return _short_of(kind)
+        return shortest("float32" if types.is_float32(kind) else "float16")
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        return lambda count: None if count is None else _time_of(count, kind.tz)
     if types.is_map(kind):
         inner = rule_of(kind.item_type) or _same
         return lambda pairs: (
@@ -122,11 +140,22 @@ def _name(key: Any) -> str:
     return key if isinstance(key, str) else str(plain(key))
 
 
-def _short_of(kind: Any) -> Rule:
-    import numpy as np  # noqa: PLC0415  (a rule is made once a column)
+def _time_of(count: int, zone: str | None) -> str:
+    """Return a time in nanoseconds since 1970 as ISO 8601 text, of nine digits where it needs them.
 
-    exact = np.dtype(kind.to_pandas_dtype()).type
-    return lambda value: None if value is None else float(str(exact(value)))
+    Raises:
+        ValueError, ArithmeticError: it is before the year 1 or after 9999, or in no known zone.
+    """
+    seconds, rest = divmod(count, 10**9)
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC) + dt.timedelta(microseconds=rest // 1000)
+    if zone is None:
+        moment = moment.replace(tzinfo=None)
+    elif zone.upper() != "UTC":
+        moment = moment.astimezone(ZoneInfo(zone))
+    text = moment.isoformat(timespec="microseconds" if rest else "seconds")
+    if rest % 1000:
+        text = text[:26] + f"{rest % 1000:03}" + text[26:]
+    return text
 
 
 def is_dataset(path: Path) -> bool:

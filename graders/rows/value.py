@@ -6,6 +6,7 @@ value a line, as long as it is certain where each value ends.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Final, NoReturn
@@ -30,14 +31,18 @@ def json_blocks(stream: Readable, size: int) -> Iterator[Block]:
         RowsError: it is an array or values over several lines, and breaks off or goes on as neither.
     """
     begun = _Begun(stream, size)
-    if begun.is_lines():
-        yield from read_blocks(begun, size)
-        return
     listed = begun.listed()
     if listed is not None:
-        yield from _lines((jsontext.encode(one) for one in listed), size)
-        return
-    yield from _lines(_Values(begun, size).each(), size)
+        yield from _lines(map(_written, listed), size)
+    elif begun.is_lines():
+        yield from read_blocks(begun, size)
+    else:
+        yield from _lines(_Values(begun, size).each(), size)
+
+
+def _written(value: object) -> bytes:
+    # NaN stays what it is, and half a surrogate pair stays in its row.
+    return json.dumps(value, ensure_ascii=True).encode()
 
 
 def _lines(values: Iterator[bytes], size: int) -> Iterator[Block]:
@@ -85,7 +90,7 @@ class _Begun:
         if not line.startswith(b"{"):
             return True
         if _is_json(line):
-            return self.listed() is None
+            return True
         # A line that breaks off, or the first of a value that has several, or two values.
         while (end := _end_of_value(self.head, self._start())) is None:
             held = len(self.head)
@@ -103,10 +108,10 @@ class _Begun:
         rest = self.head[self._start() + len(line) :]
         while not rest.strip():
             if not self._more():
-                value = jsontext.decode(line, allow_nan=True)
-                known = isinstance(value, dict) and value.get("object") == "list"
-                data = value.get("data") if known else None
-                return data if isinstance(data, list) else None
+                match jsontext.decode(line, allow_nan=True) if _is_json(line) else None:
+                    case {"object": "list", "data": list(data)}:
+                        return data
+                return None
             rest = self.head[self._start() + len(line) :]
         return None
 
@@ -185,10 +190,12 @@ class _Values:
             self._at = len(self._data) if gap is None else gap.end()
             if self._at < len(self._data):
                 return self._data[self._at : self._at + 1]
+            begun = bool(self._data)
             self._data, self._at = self._stream.read1(self._size), 0
             if not self._data:
                 return b""
-            self._at = len(BOM) if self._data.startswith(BOM) else 0
+            # What was looked at comes first, and whole: a mark of byte order stands nowhere else.
+            self._at = len(BOM) if not begun and self._data.startswith(BOM) else 0
 
     def _value(self) -> bytes:
         while (end := _end_of_value(self._data, self._at)) is None:

@@ -165,12 +165,13 @@ def test_a_value_of_parquet_that_python_has_not_fails_its_row_alone(tmp_path: Pa
     }
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
     (chunk,) = chunks(find_source([tmp_path / "t.parquet"]))
-    assert [chunk.failures[row].message for row in (1, 2, 3)] == [
-        'line 2: the column "nano" has a timestamp[ns] there that cannot be read',
+    assert [chunk.failures[row].message for row in (2, 3)] == [
         'line 3: the column "far" has a timestamp[us] there that cannot be read',
         'line 4: the column "text" has a string there that cannot be read',
     ]
     assert chunk.items[0]["text"] == "a"
+    assert chunk.items[0]["nano"] == "1970-01-01T00:00:00"
+    assert chunk.items[1]["nano"] == "1970-01-01T00:00:00.000000001"
 
 
 def test_a_parquet_file_whose_pages_are_damaged_is_one_sentence(tmp_path: Path) -> None:
