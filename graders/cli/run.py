@@ -35,7 +35,9 @@ Examples:
 @click.command(epilog=_EPILOG, short_help="Grade one sample, and show how the grade came about.")
 @grader_argument
 @click.option("--item", metavar="JSON|@FILE", help="The item, as JSON.")
-@click.option("--sample", metavar="TEXT|@FILE", help="The model's output, as text.")
+@click.option(
+    "--sample", metavar="TEXT|@FILE", help="The model's output, as text; @@ begins a text with @."
+)
 @click.option(
     "--sample-json", metavar="JSON|@FILE", help="The model's output, as an object: output_tools …"
 )
