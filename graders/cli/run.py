@@ -17,7 +17,7 @@ from graders.cli.option import (
     reading_options,
     text_value,
 )
-from graders.cli.output import say, write_json
+from graders.cli.output import say, say_notes, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
 from graders.reading import Reading
@@ -76,6 +76,7 @@ def run(
     with Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
         warn_of_local(ready.plan, judge)
+        say_notes(notes := ready.notes())
         explained = ready.explain(the_item, the_sample)
         grade = explained.grade
         for note in learned_notes(ready.judge_stats):
@@ -92,6 +93,7 @@ def run(
                 "printed": explained.printed,
                 "said": explained.said,
                 "signatures": ready.signatures,
+                "notes": notes,
             }
             write_json(body)
         else:

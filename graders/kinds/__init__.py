@@ -9,7 +9,7 @@ from graders.kinds.label_model import LabelModel
 from graders.kinds.multi import TYPES, AnyGrader, EvalCriteria, Multi
 from graders.kinds.python import Python
 from graders.kinds.score_model import ScoreModel
-from graders.kinds.string_check import StringCheck
+from graders.kinds.string_check import StringCheck, holds
 from graders.kinds.table import KINDS, kind_of
 from graders.kinds.text_similarity import TextSimilarity
 
@@ -35,6 +35,7 @@ __all__ = [
     "StringCheck",
     "TextField",
     "TextSimilarity",
+    "holds",
     "kind_of",
 ]
 

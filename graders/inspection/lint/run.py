@@ -11,12 +11,15 @@ from graders.errors import OptionError, nearest
 from graders.inspection.lint import (
     fault,
     file,
+    form,
     formula,
     job,
     judge,
+    machine,
     python,
     row,
     template,
+    text,
     threshold,
 )
 from graders.inspection.lint.finding import SEVERITIES, Finding, Hit, Severity
@@ -30,9 +33,12 @@ RULES: Final[tuple[Rule, ...]] = (
     *formula.RULES,
     *template.RULES,
     *threshold.RULES,
+    *text.RULES,
     *judge.RULES,
     *python.RULES,
+    *machine.RULES,
     *row.RULES,
+    *form.RULES,
     *job.RULES,
     *file.RULES,
 )
