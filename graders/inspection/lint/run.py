@@ -18,6 +18,7 @@ from graders.inspection.lint import (
     machine,
     python,
     row,
+    schema,
     template,
     text,
     threshold,
@@ -41,6 +42,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *form.RULES,
     *job.RULES,
     *file.RULES,
+    *schema.RULES,
 )
 """Every rule, by code."""
 

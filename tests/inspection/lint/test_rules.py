@@ -47,6 +47,19 @@ def strict(schema: Any, **more: Any) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": inner}}
 
 
+FORMAT_X = strict({
+    "type": "object", "properties": {"x": {"enum": ["yes", "no", 2]}}, "required": ["x"],
+    "additionalProperties": False,
+})  # fmt: skip
+ENUM_X = check(input="{{ sample.output_json.x }}")
+
+
+def evals(grader: Any, **config: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}}
+    given = {"type": "custom", "item_schema": schema, "include_sample_schema": True, **config}
+    return {"name": "e", "data_source_config": given, "testing_criteria": [grader]}
+
+
 CLOSED = {
     "type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"],
     "additionalProperties": False,
@@ -250,6 +263,21 @@ SILENT: dict[str, list[Any]] = {
     "G726": [Example(grader=job(), training=[row()])],
     "G727": [Example(grader=job(), training=[row()])],
     "G728": [Example(grader=job(), training=[row()], validation=[row(answer="3")])],
+    "G729": [
+        Example(grader=job(ENUM_X, reinforcement=FORMAT_X), training=[row(answer="yes"), row(answer=2)]),
+        job(check(input="{{ sample.output_json.x }}", reference="no"), reinforcement=FORMAT_X),
+        job(check(input="{{ sample.output_json.x }}", reference="perhaps {{ item.a }}"), reinforcement=FORMAT_X),
+        job(check(input="{{ sample.output_json.x }}", reference="n", operation="like"), reinforcement=FORMAT_X),
+    ],
+    "G731": [
+        evals(check()), evals(check(reference="{{ item.b.c }}"), item_schema={"properties": {"b": {"type": "object"}}}),
+        evals(check(reference="{{ item.c }}"), item_schema={"properties": {"b": {}}, "additionalProperties": True}),
+        evals(check(reference="{{ item.c }}"), type="logs"), evals(check(reference="{{ item.c }}"), item_schema={"type": "object"}),
+    ],
+    "G732": [
+        evals(check()), evals(check(), type="stored_completions", include_sample_schema=False),
+        evals(check(input="{{ item.answer }}"), include_sample_schema=False),
+    ],
 }  # fmt: skip
 
 CASES = [
@@ -321,3 +349,11 @@ def test_what_python_thinks_of_an_escape_is_not_printed(recwarn: pytest.Warnings
         PythonSource.parse("def grade(sample, item):\n    return 1 if '\\d' else 0\n") is not None
     )
     assert not recwarn
+
+
+def test_a_value_of_a_training_file_that_the_enum_lacks_is_found_where_it_stands(run: Run) -> None:
+    training = [row(answer="yes"), row(answer="maybe"), row(answer="perhaps")]
+    grader = job(ENUM_X, reinforcement=FORMAT_X)
+    (found,) = [one for one in run(Example(grader=grader, training=training)) if one.code == "G729"]
+    assert found.message.startswith('item.answer is "maybe", none of what response_format allows')
+    assert found.line == 2
