@@ -74,7 +74,15 @@ if TYPE_CHECKING:
     from graders.models import JudgeOptions, JudgeStats
     from graders.reading import Reading
     from graders.rows import Layout, RowRange
-    from graders.sandbox import MissingImport, PythonOptions, PythonSandbox, SlowCall, Stats
+    from graders.sandbox import (
+        MissingImport,
+        PythonOptions,
+        PythonSandbox,
+        Seen,
+        SlowCall,
+        SourceHint,
+        Stats,
+    )
     from graders.suite.assertion import assert_reward
     from graders.version import __version__
 
@@ -135,10 +143,12 @@ __all__ = [
     "ScoreKeywords",
     "ScoreModel",
     "ScoreOptions",
+    "Seen",
     "Setup",
     "SharedPerformers",
     "SlowCall",
     "SlowRow",
+    "SourceHint",
     "Stats",
     "StoppedError",
     "StringCheck",
@@ -215,7 +225,15 @@ _HOME = {
     ),
     "graders.keyword": ("LoadKeywords", "ScoreKeywords"),
     "graders.rows": ("Layout", "RowRange"),
-    "graders.sandbox": ("SlowCall", "PythonSandbox", "MissingImport", "PythonOptions", "Stats"),
+    "graders.sandbox": (
+        "SlowCall",
+        "PythonSandbox",
+        "MissingImport",
+        "PythonOptions",
+        "Seen",
+        "SourceHint",
+        "Stats",
+    ),
     "graders.suite.assertion": ("assert_reward",),
     "graders.version": ("__version__",),
 }

@@ -21,7 +21,7 @@ from graders.batch.output import check_apart, kept_note, partial_of
 from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
-from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer, Stop
+from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
 from graders.explanation import Explanation, RetiredModel
@@ -30,15 +30,14 @@ from graders.grade import Grade
 from graders.grading.performers import Performers, Setup, SharedPerformers
 from graders.grading.render import render_inputs
 from graders.grading.runner import Graded, Runner
+from graders.grading.source import notes_of, package_hint, refuse_machine, seen_in
 from graders.keyword import LoadKeywords, ScoreKeywords, refuse, take
 from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
 from graders.rows import Chunk, Layout, RowRange, add_row, blocks_of, find_source, portions
-from graders.sandbox import MissingImport, PythonOptions, Stats, imports_missing
-from graders.sandbox.image import IMAGES
-from graders.sandbox.image import interpreter as image_interpreter
+from graders.sandbox import MissingImport, PythonOptions, Seen, Stats
 from graders.shape import name_of_shape
 
 __all__ = [
@@ -193,7 +192,7 @@ class Grader:
         Raises:
             ConfigError: a source has a syntax error, no `grade`, or one that does not take two
                 arguments; its top level fails or takes too long.
-            UnavailableError: this machine does not give the sandbox.
+            UnavailableError: this machine does not give the sandbox, or a limit of it is too low.
         """
         faults = []
         for leaf in self.plan.leaves:
@@ -205,26 +204,28 @@ class Grader:
             with live.lock if self.setup is None else nullcontext():
                 error = live.performers.shared.check(code.source, code.image_tag, stop=stop)
             if error is not None:
+                refuse_machine(error)
                 place = (*configs.place_of(self.config, leaf.key, self._loaded.place), "source")
                 found = spots(self._loaded.text or "", [(place, None)])
                 line, column = found.get((place, None), (None, None))
-                text = error.message + _package_hint(error, code.image_tag)
+                text = error.message + package_hint(error, code.image_tag)
                 text += f"\n{error.details}" if error.details else ""
                 path = configs.json_path(place)
                 faults.append(Fault(path, text, "python_grader_runtime_error", line, column))
         if faults:
             raise ConfigError(faults, source=self._loaded.name)
 
+    def seen(self) -> dict[str, Seen]:
+        """Return, by sub-grader key, what can be seen of python sources without running them."""
+        return seen_in(self.plan, self._python)
+
+    def notes(self) -> list[str]:
+        """Return a sentence for each thing that a python source may hide while its scores go wrong."""
+        return notes_of(self.seen())
+
     def missing_imports(self) -> dict[str, list[MissingImport]]:
         """Return, by sub-grader key, the imports that a python grader's interpreter lacks."""
-        found = {}
-        for leaf in self.plan.leaves:
-            if (code := leaf.code) is not None and isinstance(self._python, PythonOptions):
-                tag = code.image_tag or ""
-                interpreter = self._python.interpreters([tag]).get(tag)
-                if missing := imports_missing(code.source, interpreter):
-                    found[leaf.key] = missing
-        return found
+        return {key: list(one.missing) for key, one in self.seen().items() if one.missing}
 
     @property
     def python_stats(self) -> Stats | None:
@@ -399,14 +400,6 @@ def _again(
     embed: EmbedPerformer | None,
 ) -> Grader:
     return Grader(loaded, reading=reading, python=python, judge=judge, embed=embed)
-
-
-def _package_hint(error: PythonError, tag: str | None) -> str:
-    if error.exception != "ModuleNotFoundError":
-        return ""
-    if tag is not None and tag in IMAGES and image_interpreter(tag) is None:
-        return f"; `graders image build {tag}` makes its image, --python names another interpreter"
-    return "; --python names the interpreter of an environment that has it"
 
 
 def load(

@@ -17,7 +17,9 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 __all__ = [
-    "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "decode", "encode", "encoding_of", "fault_of", "has_long_number", "nests_deeper", "read_whole", "text_of", "too_deep",
+    "DEEPEST", "LONGEST", "ConstantError", "ForeignError", "bare", "check_depth", "cure_of", "decode",
+    "encode", "encoding_of", "fault_of", "has_long_number", "nests_deeper", "read_whole", "text_of",
+    "too_deep",
     "without_thoughts",
 ]  # fmt: skip
 
@@ -194,9 +196,11 @@ def _decode_slowly(data: bytes | str, *, allow_nan: bool) -> Any:
         return json.loads(data, parse_constant=_refuse_constant)
     except json.JSONDecodeError:
         at, problem = fault_of(data) or (len(data), "Expecting value")
+        at, cure = cure_of(data, at) or (at, "")
         line = data.count("\n", 0, at) + 1
         where = f"column {at + 1}" if line == 1 else f"line {line}"
-        raise ValueError(f"{problem.removesuffix(' at')} at {where}") from None
+        said = f"{where}: {cure}" if cure else f"{problem.removesuffix(' at')} at {where}"
+        raise ValueError(said) from None
     except RecursionError:
         raise ValueError("it nests too deeply") from None
     except ConstantError:
@@ -272,6 +276,49 @@ def _string_fault(text: str, begin: int) -> tuple[int, str] | None:
     if after == "u":
         return end + 1, "Invalid \\uXXXX escape"
     return end, "Invalid \\escape"
+
+
+_PASTED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"//|/\*|#"), "a comment; JSON has none"),
+    (re.compile(r"'"), "a single quote; JSON puts texts and keys in double quotes"),
+    (
+        re.compile("[\u201c-\u201f\u2018-\u201b\u00ab\u00bb]"),
+        'a typographic quote; JSON has the plain "',
+    ),
+    (re.compile(r"True\b"), "True is Python's; JSON writes true"),
+    (re.compile(r"False\b"), "False is Python's; JSON writes false"),
+    (re.compile(r"None\b"), "None is Python's; JSON writes null"),
+    (re.compile(r"undefined\b"), "undefined is JavaScript's; JSON writes null"),
+    (re.compile(r"[-+]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE), "JSON has finite numbers only"),
+    (
+        re.compile(r"[^\W\d][\w-]*[ \t\n\r]*:"),
+        "a key without quotes; JSON puts keys in double quotes",
+    ),
+)
+"""What people paste that is JSON's in other languages, each with what JSON has instead."""
+
+_LAST_COMMA: Final = re.compile(r",[ \t\n\r]*\Z")
+
+
+def cure_of(text: str, at: int) -> tuple[int, str] | None:
+    """Return where a text stops being JSON and what would be right, None where that is unclear.
+
+    Args:
+        text: the text.
+        at: where `fault_of` finds its fault.
+    """
+    here = text[at : at + 1]
+    if here in ("}", "]") and (comma := _LAST_COMMA.search(text, max(0, at - 1000), at)):
+        return comma.start(), f"a trailing comma; JSON has none before {here}"
+    for pattern, cure in _PASTED:
+        if pattern.match(text, at):
+            return at, cure
+    if here == "\\" and (escape := text[at : at + 2]) and len(escape) == 2 and escape.isprintable():
+        return at, f"{escape} is no escape in JSON; write \\\\ for a backslash"
+    if here in ("\n", "\r", "\t"):
+        name, right = ("tab", "\\t") if here == "\t" else ("line break", "\\n")
+        return at, f"a {name} inside a text; write {right}"
+    return None
 
 
 def encode(

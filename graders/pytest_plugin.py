@@ -87,6 +87,7 @@ class SuiteFile(pytest.File):
         """Rewrite the suite where that was asked for, and stop what was started."""
         from graders.suite import rewrite
 
+        _note(self.config, str(self.path), self.bench.notes if self.outcomes else [])
         if self.config.getoption("graders_update"):
             done = rewrite(self.bench.suite, self.outcomes)
             self.config.stash.setdefault(_REWRITES, []).append(done)
@@ -102,6 +103,12 @@ class SuiteFile(pytest.File):
 
 
 _REWRITES = pytest.StashKey[list[Any]]()
+_NOTES = pytest.StashKey[dict[str, None]]()
+
+
+def _note(config: pytest.Config, name: str, notes: Iterable[str]) -> None:
+    """Keep what is to be said once at the end."""
+    config.stash.setdefault(_NOTES, {}).update(dict.fromkeys(f"{name}: {one}" for one in notes))
 
 
 class SuiteItem(pytest.Item):
@@ -143,7 +150,9 @@ class SuiteItem(pytest.Item):
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say what was rewritten; nothing where nothing was."""
+    """Say what was rewritten, and what sources may hide; nothing where there is nothing."""
+    for note in config.stash.get(_NOTES, {}):
+        terminalreporter.line(f"graders: note: {note}")
     for done in config.stash.get(_REWRITES, []):
         if done.changed:
             names = ", ".join(done.changed)
@@ -174,7 +183,8 @@ def load_grader(
             source = request.path.parent / source
         key = (repr(source), repr(sorted(options.items())))
         if key not in _graders_loaded:
-            _graders_loaded[key] = graders.load(source, **options)
+            made = _graders_loaded[key] = graders.load(source, **options)
+            _note(request.config, made.name, made.notes())
         found: Grader = _graders_loaded[key]
         return found
 

@@ -104,7 +104,9 @@ def test_nan_is_read_only_where_allowed(name):
     ("data", "message"),
     [
         ("", "Expecting value at column 1"),
-        ("[1,]", "Expecting value at column 4"),
+        ("[1,]", "column 3: a trailing comma; JSON has none before ]"),
+        ("{'a': 1}", "column 2: a single quote; JSON puts texts and keys in double quotes"),
+        ('{"a": 1,\n"b": None}', "line 2: None is Python's; JSON writes null"),
         ('{"a": 1\n"b": 2}', "Expecting ',' delimiter at line 2"),
         (b'"\xff"', "not UTF-8 at byte 2"),
         ("[" * 100_000, "it nests too deeply"),

@@ -62,7 +62,7 @@ def test_output_json_is_parsed_from_the_text_when_asked_for(text, value):
         ("nope", 'the output text is not JSON (Expecting value at column 1): "nope"'),
         ('{"a": NaN}', 'the output text is not JSON (NaN is not JSON): "{\\"a\\": NaN}"'),
         ('{"a": [1e999]}', "the output text is not JSON (a number is larger than any float)"),
-        ("{'a': 1}", "the output text is not JSON (Expecting property name"),
+        ("{'a': 1}", "the output text is not JSON (column 2: a single quote; JSON"),
         ("[" * 100_000, "the output text is not JSON (it nests too deeply)"),
         ("9" * 5_000, "the output text is not JSON (a number has more digits than can be read)"),
         ("```json\n{}\n```", "the output text is not JSON (Expecting value at column 1)"),

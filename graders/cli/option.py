@@ -183,12 +183,16 @@ rollout_options = flags_of("rollout", RolloutOptions)
 """Adds where samples come from that rows do not record."""
 
 
-def text_value(option: str, value: str) -> str:
+def text_value(option: str, value: str, *, as_json: bool = False) -> str:
     """Return an option's text: as given, from `@file`, or from standard input for `-`.
+
+    A text that begins with `@` itself is given with one more; no JSON does.
 
     Raises:
         OptionError: the file cannot be read.
     """
+    if value.startswith("@@") and not as_json:
+        return value[1:]
     if value != "-" and not value.startswith("@"):
         return value
     try:
@@ -200,6 +204,9 @@ def text_value(option: str, value: str) -> str:
         raise OptionError(f"{option} {value}: the file is not UTF-8 text") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, FileNotFoundError):
+            hint = "" if as_json else "; write @@ for a text that begins with @"
+            reason = f"there is no such file{hint}"
         raise OptionError(f"{option} {value}: {reason}") from None
 
 
@@ -209,7 +216,7 @@ def json_value(option: str, value: str) -> Any:
     Raises:
         OptionError: it is not JSON.
     """
-    text = text_value(option, value)
+    text = text_value(option, value, as_json=True)
     try:
         return jsontext.decode(text, allow_nan=True)
     except ValueError as error:

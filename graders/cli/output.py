@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 from typing import IO, Any
 
 from graders import jsontext
@@ -44,6 +45,12 @@ def say(message: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write(f"graders: {message}\n")
         sys.stderr.flush()
+
+
+def say_notes(notes: Iterable[str]) -> None:
+    """Say what is as nobody may expect, on standard error."""
+    for note in notes:
+        say(f"note: {note}")
 
 
 def abandon_stdout() -> None:

@@ -17,7 +17,7 @@ from graders.cli.option import (
     reading_options,
     text_value,
 )
-from graders.cli.output import say, write_json
+from graders.cli.output import say, say_notes, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
 from graders.reading import Reading
@@ -35,7 +35,9 @@ Examples:
 @click.command(epilog=_EPILOG, short_help="Grade one sample, and show how the grade came about.")
 @grader_argument
 @click.option("--item", metavar="JSON|@FILE", help="The item, as JSON.")
-@click.option("--sample", metavar="TEXT|@FILE", help="The model's output, as text.")
+@click.option(
+    "--sample", metavar="TEXT|@FILE", help="The model's output, as text; @@ begins a text with @."
+)
 @click.option(
     "--sample-json", metavar="JSON|@FILE", help="The model's output, as an object: output_tools …"
 )
@@ -74,6 +76,7 @@ def run(
     with Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
         warn_of_local(ready.plan, judge)
+        say_notes(notes := ready.notes())
         explained = ready.explain(the_item, the_sample)
         grade = explained.grade
         for note in learned_notes(ready.judge_stats):
@@ -90,6 +93,7 @@ def run(
                 "printed": explained.printed,
                 "said": explained.said,
                 "signatures": ready.signatures,
+                "notes": notes,
             }
             write_json(body)
         else:

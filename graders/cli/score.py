@@ -32,7 +32,7 @@ from graders.cli.option import (
     python_options,
     reading_options,
 )
-from graders.cli.output import say, write_json
+from graders.cli.output import say, say_notes, write_json
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
 from graders.errors import OptionError, RowsError, StoppedError
@@ -146,8 +146,9 @@ def score(
     summary = sys.stderr if output == "-" else sys.stdout
     with api.Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
-        stopped = ""
+        stopped, notes = "", ready.notes()
         _warn(ready, judge, options, verify_metrics)
+        say_notes(notes)
         try:
             with _progress() as on_progress:
                 run = api.score_file(ready, rows, output, options, on_progress=on_progress)
@@ -160,13 +161,13 @@ def score(
         found = None
         if verify_metrics:
             found = verified(ready.plan, rows, options.layout, verify_metrics)
-        body = _body(ready, run, seconds, found)
+        body = {**_body(ready, run, seconds, found), "notes": notes}
         if summary_file is not None:
             _write_summary(summary_file, body)
         if as_json:
             write_json(body, summary)
         else:
-            _show(ready, run, output, seconds, summary, found or ())
+            _show(ready, run, output, seconds, summary, found or (), notes)
     if any(one.differing for one in found or ()):
         say("a metric is not what its library gives")
         return 1
@@ -203,9 +204,9 @@ def _warn(
 
 def _show(  # noqa: PLR0917
     grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
-    found: Sequence[Verified],
+    found: Sequence[Verified], warned: Sequence[str],
 ) -> None:  # fmt: skip
-    notes = [*_notes(_stats(grader, run)), *judge_notes(run.tally, grader.judge_stats)]
+    notes = [*_notes(_stats(grader, run)), *judge_notes(run.tally, grader.judge_stats), *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
         signatures=grader.signatures, seconds=seconds, notes=notes,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graders.cli.option import flags, json_option
-from graders.cli.output import write_json
+from graders.cli.output import say_notes, write_json
 from graders.errors import GradersError, OptionError
 from graders.report.terminal import console
 from graders.sandbox import PythonOptions
@@ -123,7 +123,8 @@ def _run(
         ]
         with Bench(suite, covering=coverage) as bench:
             outcomes = [bench.run(one) for one in wanted]
-            covered = bench.coverage
+            covered, notes = bench.coverage, bench.notes
+        say_notes(f"{path}: {note}" for note in notes)
         rewritten = rewrite(suite, outcomes) if update else None
     except GradersError as error:
         return SuiteRun(path=str(path), error=str(error))

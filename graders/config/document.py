@@ -26,6 +26,9 @@ _NOT_YAML: Final = re.compile(
 Place = tuple[str | int, ...]
 
 
+_COMMENT: Final = re.compile(r"\s*(?://|/\*)")
+
+
 class _DuplicateKeyError(ValueError):
     pass
 
@@ -42,6 +45,13 @@ def parse(text: str, name: str) -> Any:
         raise ConfigError([Fault("$", "the text is empty; a grader is expected")], source=name)
     if start in "{[":
         return _parse_json(text, name)
+    if comment := _COMMENT.match(text):
+        fault = _at(
+            text,
+            comment.end() - 2,
+            "not JSON: a comment; JSON has none, and YAML begins one with #",
+        )
+        raise ConfigError([fault], source=name)
     return _parse_yaml(text, name)
 
 
@@ -75,6 +85,7 @@ def _parse_json(text: str, name: str) -> Any:
             return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except json.JSONDecodeError:
         at, problem = jsontext.fault_of(text) or (len(text), "Expecting value")
+        at, problem = jsontext.cure_of(text, at) or (at, problem)
         column = at - text.rfind("\n", 0, at)
         shown = _at(text, at, f"not JSON: {problem} (column {column})")
         fault = replace(shown, column=column)
@@ -83,10 +94,21 @@ def _parse_json(text: str, name: str) -> Any:
     except _DuplicateKeyError as error:
         fault = next(_duplicates(_composed(text), (), set()), Fault("$", str(error)))
     except jsontext.ConstantError as error:
-        fault = Fault("$", str(error))
+        fault = _constant_fault(text, str(error))
     except ValueError:
         fault = Fault("$", "a number has more digits than can be read")
     raise ConfigError([fault], source=name) from None
+
+
+def _constant_fault(text: str, problem: str) -> Fault:
+    """Return the fault of the first NaN or infinity outside of strings."""
+    for match in _CONSTANT.finditer(text):
+        if not match.group().startswith('"'):
+            return _at(text, match.start(), f"{problem}; write a number, or null")
+    return Fault("$", problem)
+
+
+_CONSTANT: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|-?Infinity|NaN', re.DOTALL)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -111,9 +133,12 @@ def _parse_yaml(text: str, name: str) -> Any:
     except yamltext.TooDeepError as error:
         fault = Fault("$", error.problem)
     except yamltext.YamlError as error:
-        fault = Fault("$", f"not YAML: {error.problem}")
-        if error.index is not None:
-            fault = _at(text, error.index, fault.message)
+        problem, index = error.problem, error.index
+        if index is not None and (bare := yamltext.bare_template(text, index)) is not None:
+            index, problem = bare, "a text that begins with {{ stands in quotes: '{{ … }}'"
+        fault = Fault("$", f"not YAML: {problem}")
+        if index is not None:
+            fault = _at(text, index, fault.message)
     raise ConfigError([fault], source=name)
 
 

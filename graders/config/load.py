@@ -131,6 +131,9 @@ def dump(config: Any) -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a grader, for editors and other programs."""
     body = _adapter().json_schema()
+    for one in body["$defs"].values():
+        if "type" in one.get("required", ()) and "name" in one["properties"]:
+            one["properties"]["$schema"] = {"type": "string", "description": "For editors alone."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "grader",
@@ -255,6 +258,7 @@ def _grader(
     """Return the config of one grader, or None with its faults in `found`."""
     before = len(found)
     config = None
+    value = _without_schema(value)
     try:
         config = _adapter().validate_python(value, context={"dialect": dialect})
     except ValidationError as error:
@@ -263,6 +267,28 @@ def _grader(
         found.append((place, Fault(json_path(place), "the config nests too deeply")))
     found.extend(formula_faults(value, place))
     return config if len(found) == before else None
+
+
+_GIVEN_BY_THE_API: Final = ("id", "created_at")
+"""What a criterion has in an Evals object as the API returns it, and nobody writes."""
+
+
+def _without(value: Any, *keys: str) -> Any:
+    """Return a grader without fields that are not its own; anything else as it is."""
+    if not isinstance(value, dict) or not any(key in value for key in keys):
+        return value
+    return {key: one for key, one in value.items() if key not in keys}
+
+
+def _without_schema(value: Any) -> Any:
+    """Return a grader without the `$schema` that tells an editor what it is, its sub-graders too."""
+    value = _without(value, "$schema")
+    inner = value.get("graders") if isinstance(value, dict) else None
+    if isinstance(inner, dict) and any(
+        isinstance(one, dict) and "$schema" in one for one in inner.values()
+    ):
+        value = {**value, "graders": {key: _without(one, "$schema") for key, one in inner.items()}}
+    return value
 
 
 def _criteria(
@@ -277,7 +303,7 @@ def _criteria(
     for index, criterion in enumerate(value):
         here = (*place, index)
         found.extend(_evals_faults(criterion, here))
-        config = _grader(criterion, here, dialect, found)
+        config = _grader(_without(criterion, *_GIVEN_BY_THE_API), here, dialect, found)
         if config is not None:
             graders[_free_key(config.name, graders)] = config
     if len(graders) == 1:

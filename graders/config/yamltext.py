@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import yaml
 
 __all__ = [
-    "MAX_DEPTH", "MAX_LENGTH", "MERGE", "TooDeepError", "YamlError", "compose", "construct",
+    "MAX_DEPTH", "MAX_LENGTH", "MERGE", "TooDeepError", "YamlError", "bare_template", "compose",
+    "construct",
 ]  # fmt: skip
 
 MAX_DEPTH: Final = 100
@@ -284,6 +285,19 @@ def _here_fault(text: str, at: int, opener: str, key: int | None) -> YamlError:
     if key is not None:
         return YamlError("no : follows the key that begins here", key)
     return YamlError(f"the text cannot go on like this; {nearby}", at)
+
+
+_BARE_TEMPLATE: Final = re.compile(r"(?:^[ \t]*|:[ \t]+|-[ \t]+|[\[,][ \t]*)(\{\{)")
+
+
+def bare_template(text: str, index: int) -> int | None:
+    """Return where a template begins a value without quotes, in the line and before a fault of it.
+
+    To YAML its braces are an object whose key is an object.
+    """
+    begin = text.rfind("\n", 0, index) + 1
+    found = [match.start(1) for match in _BARE_TEMPLATE.finditer(text[begin : index + 2])]
+    return begin + found[-1] if found else None
 
 
 # -- values ------------------------------------------------------------------------------------

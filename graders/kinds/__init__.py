@@ -10,7 +10,7 @@ from graders.kinds.label_model import LabelModel
 from graders.kinds.multi import TYPES, AnyGrader, EvalCriteria, Multi
 from graders.kinds.python import Python
 from graders.kinds.score_model import ScoreModel
-from graders.kinds.string_check import StringCheck
+from graders.kinds.string_check import StringCheck, holds
 from graders.kinds.table import KINDS, kind_named, kind_of
 from graders.kinds.text_similarity import TextSimilarity
 
@@ -40,6 +40,7 @@ __all__ = [
     "Text",
     "TextField",
     "TextSimilarity",
+    "holds",
     "kind_named",
     "kind_of",
     "load_kind",

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Literal
 from graders.kinds.field import GraderConfig, Text
 from graders.kinds.kind import YES_OR_NO, Kind, Rows, Scores, Settled, TextField
 
-__all__ = ["OPERATIONS", "StringCheck", "StringCheckKind"]
+__all__ = ["OPERATIONS", "StringCheck", "StringCheckKind", "holds"]
 
 OPERATIONS: Final = ("eq", "ne", "like", "ilike")
 
@@ -40,6 +40,11 @@ _HOLDS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "like": operator.contains,
     "ilike": _ilike,
 }
+
+
+def holds(operation: str, text: str, reference: str) -> bool:
+    """Whether an operation holds for two texts."""
+    return _HOLDS[operation](text, reference)
 
 
 class StringCheckKind(Kind[StringCheck]):

@@ -6,11 +6,19 @@ Usable alone: `with PythonSandbox() as sandbox: sandbox.perform(PythonCall(...))
 from __future__ import annotations
 
 from graders.sandbox.image import IMAGES
+from graders.sandbox.inside.scan import parse as parse_source
 from graders.sandbox.level import MachineReport, Promises, probe, promises
 from graders.sandbox.limits import ISOLATIONS, LEVELS, Isolation, Level, Limits
 from graders.sandbox.option import PythonOptions
 from graders.sandbox.sandbox import PythonSandbox
-from graders.sandbox.source import MissingImport, imports_missing, isolation_of
+from graders.sandbox.source import (
+    MissingImport,
+    Seen,
+    SourceHint,
+    imports_missing,
+    isolation_of,
+    look,
+)
 from graders.sandbox.tally import SlowCall, Stats, total
 
 __all__ = [
@@ -25,10 +33,14 @@ __all__ = [
     "Promises",
     "PythonOptions",
     "PythonSandbox",
+    "Seen",
     "SlowCall",
+    "SourceHint",
     "Stats",
     "imports_missing",
     "isolation_of",
+    "look",
+    "parse_source",
     "probe",
     "promises",
     "total",

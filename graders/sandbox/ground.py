@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DEVICES", "nltk_folders", "packages", "readable", "task_limit"]
+from graders.sandbox import corpora
+
+__all__ = ["DEVICES", "nltk_path", "packages", "readable", "task_limit"]
 
 _SYSTEM: Final = (
     "/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/nix/store",
@@ -21,7 +23,7 @@ DEVICES: Final = ("/dev/null",)
 """What may be written as well."""
 
 
-def nltk_folders() -> list[str]:
+def _nltk_folders() -> list[str]:
     """Return the folders in which this user keeps NLTK's data."""
     named = os.environ.get("NLTK_DATA", "").split(os.pathsep)
     home = os.path.expanduser("~/nltk_data")  # noqa: PTH111
@@ -32,12 +34,20 @@ def nltk_folders() -> list[str]:
     ]
 
 
-def readable(extra: Iterable[Path], python: str) -> tuple[str, ...]:
+def nltk_path(source: str) -> list[str]:
+    """Return where a source finds NLTK's data: the user's own, then what this package has."""
+    if "nltk" not in source:
+        return []
+    own = corpora.nltk_data()
+    return [*_nltk_folders(), *([] if own is None else [str(own)])]
+
+
+def readable(extra: Iterable[Path], python: str, nltk: Iterable[str]) -> tuple[str, ...]:
     """Return the files and folders a worker may read; the worker adds its interpreter's own.
 
     Deliberately without the home folder, /etc as a whole, /proc, /tmp and the current folder.
     """
-    found = [*_SYSTEM, *nltk_folders(), *packages(python)]
+    found = [*_SYSTEM, *nltk, *packages(python)]
     found += [os.path.realpath(path) for path in extra]
     return tuple(found)
 

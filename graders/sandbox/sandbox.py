@@ -344,16 +344,16 @@ class PythonSandbox:
         return worker
 
     def _settings(self, known: _Source, number: int) -> WorkerSettings:
-        nltk = os.pathsep.join(ground.nltk_folders())
+        nltk = ground.nltk_path(known.text)
         return WorkerSettings(
             python=known.python,
             source=known.text,
             level=self.level,
             limits=self.limits,
-            readable=ground.readable(self._readable, known.python),
+            readable=ground.readable(self._readable, known.python, nltk),
             devices=ground.DEVICES,
             packages=tuple(ground.packages(known.python)),
-            nltk_data=nltk,
+            nltk_data=os.pathsep.join(nltk),
             tasks=self._tasks,
             cpus=_some_cpus(self.limits.cpus, number),
             wrapper=probe().bubblewrap if self.level == "strong" else None,

@@ -31,6 +31,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
+        self.path.chmod(0o700)  # whatever the umask
         folder = inside.open_folder(str(self.path))
         try:
             self._lock = _locked(folder, create=True)
@@ -43,6 +44,7 @@ class Scratch:
         self._count += 1
         path = self.path / f"w{self._count}"
         path.mkdir(mode=0o700)
+        path.chmod(0o700)  # whatever the umask
         return str(path)
 
     @staticmethod

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from graders.sandbox.boot import command, environment
 from graders.sandbox.limits import Level, Limits
+from graders.sandbox.machine import named
 from graders.sandbox.scratch import Scratch
 
 __all__ = [
@@ -116,7 +117,9 @@ class WorkerProcess:
         except OSError as error:
             ours.close()
             Scratch.remove(self._folder)
-            raise StartError("worker_start", f"the worker could not be started: {error}") from None
+            raise StartError(
+                "worker_start", f"the sandbox could not be started: {named(str(error))}"
+            ) from None
         finally:
             theirs.close()
         try:
@@ -167,10 +170,14 @@ class WorkerProcess:
             what, payload = self._hear(time.monotonic() + _START_SECONDS)
         except WorkerLostError as error:
             said = self._last_words()
-            raise StartError("worker_start", f"the worker did not start: {said or error}") from None
+            raise StartError(
+                "worker_start", f"the sandbox did not start: {named(said or str(error))}"
+            ) from None
         if what != b"r":
             reason = payload.decode(errors="replace")[:500]
-            raise StartError("sandbox_unavailable", f"the worker could not be confined: {reason}")
+            raise StartError(
+                "sandbox_unavailable", f"the sandbox could not be confined: {named(reason)}"
+            )
 
     def _last_words(self) -> str:
         assert self._process.stderr is not None  # noqa: S101

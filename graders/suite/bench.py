@@ -32,7 +32,9 @@ class Bench:
         self.suite = suite
         self._grades: dict[bytes, Explanation] = {}
         self._checked = False
-        plan = Grader(suite.grader, reading=suite.reading).plan
+        # Not the one that grades, whose sources another performer may follow.
+        self._plain = Grader(suite.grader, reading=suite.reading, python=suite.python)
+        plan = self._plain.plan
         self._coverage = Coverage(plan) if covering else None
         tags = plan.image_tags
         self._covering = CoveringPython(suite.python, tags) if covering and tags else None
@@ -52,6 +54,11 @@ class Bench:
             self._grader.check()
             self._checked = True
         return self._grader
+
+    @property
+    def notes(self) -> list[str]:
+        """What a python source of the grader may hide while its scores go wrong."""
+        return self._plain.notes()
 
     @property
     def coverage(self) -> Coverage | None:

@@ -45,6 +45,7 @@ def test_json_holds_the_grade_and_how_it_came_about(command: Command) -> None:
         "printed": {},
         "said": {},
         "signatures": done.json["signatures"],
+        "notes": [],
     }
 
 
@@ -87,6 +88,14 @@ def test_standard_input_can_be_read_only_once(
     done = command("run", "-", "--item", "-", stdin=b"{}")
     refused(done)
     assert "Standard input (-) can be read only once." in done.err
+
+
+def test_a_text_may_begin_with_an_at_sign(command: Command) -> None:
+    item = '{"a": "@home"}'
+    assert "reward  1.0" in command("run", "check.json", "--item", item, "--sample", "@@home").out
+    missing = command("run", "check.json", "--item", item, "--sample", "@home")
+    assert (missing.code, missing.out) == (2, "")
+    assert "no such file; write @@ for a text that begins with @" in missing.err
 
 
 def test_a_sample_may_be_an_object(command: Command) -> None:
@@ -135,10 +144,13 @@ def test_a_value_that_never_ends_is_left(
         (["rows.jsonl"], "rows.jsonl"),
         (["check.json", "--item", "{bad"], "--item is not JSON"),
         (["check.json", "--item", "x" * 500], "--item is not JSON"),
-        (["check.json", "--item", "@nothing"], "--item @nothing: No such file or directory"),
+        (["check.json", "--item", "@nothing"], "--item @nothing: there is no such file\n"),
         (["check.json", "--item", "@dir"], "--item @dir: Is a directory"),
         (["check.json", "--item", "@binary"], "--item @binary: the file is not UTF-8 text"),
-        (["check.json", "--sample", "@nothing"], "--sample @nothing: No such file"),
+        (
+            ["check.json", "--sample", "@nothing"],
+            "--sample @nothing: there is no such file; write @@",
+        ),
         (["check.json", "--sample-json", "prose"], "--sample-json is not JSON"),
         (["check.json", "--sample", "x", "--sample-json", "{}"], "exclude each other"),
         (["check.json", "--rendering", "xml"], "is not one of 'json', 'python'"),

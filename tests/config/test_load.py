@@ -244,6 +244,24 @@ def test_an_evals_own_name_is_kept():
     assert load({"name": "my eval", "testing_criteria": [CHECK, SIMILARITY]}).name == "my eval"
 
 
+def test_an_eval_as_the_api_returns_it_is_read():
+    returned = {**CHECK, "id": "check-8f14e45f", "created_at": 1}
+    body = {"object": "eval", "id": "eval_1", "created_at": 1, "testing_criteria": [returned]}
+    assert load(body) == load(CHECK)
+    with pytest.raises(ConfigError, match='unknown field "id"'):
+        load(returned)
+
+
+def test_a_schema_for_editors_is_no_field_of_the_grader():
+    schema = {"$schema": "./grader.schema.json"}
+    assert load({**schema, **CHECK}) == load(CHECK)
+    multi = {"type": "multi", "name": "m", "calculate_output": "a"}
+    assert load({**schema, **multi, "graders": {"a": {**schema, **CHECK}}}) == load(
+        {**multi, "graders": {"a": CHECK}}
+    )
+    assert "$schema" not in dump(load({**schema, **CHECK}))
+
+
 def test_criteria_of_the_same_name_get_numbers():
     loaded = load([CHECK, {**CHECK, "operation": "ne"}, CHECK])
     assert list(loaded.graders) == ["capital", "capital (2)", "capital (3)"]

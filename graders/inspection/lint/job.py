@@ -15,7 +15,7 @@ from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.subject import Subject
 from graders.models import retirement
 
-__all__ = ["FIELDS", "LIMITS", "RULES", "said", "within"]
+__all__ = ["FIELDS", "LIMITS", "RULES", "said", "schema_of", "within"]
 
 _METHOD: Final[Place] = ("method", "reinforcement")
 FIELDS: Final = (
@@ -180,7 +180,7 @@ def _response_format(subject: Subject) -> Iterator[Hit]:
         )
 
 
-def _schema(subject: Subject) -> tuple[Any, Place, bool]:
+def schema_of(subject: Subject) -> tuple[Any, Place, bool]:
     """Return the answer's JSON Schema, where it stands, and whether it is strict."""
     given = _part(subject, "response_format")
     if not isinstance(given, dict):
@@ -192,7 +192,7 @@ def _schema(subject: Subject) -> tuple[Any, Place, bool]:
 
 
 def _strict_schema(subject: Subject) -> Iterator[Hit]:
-    schema, place, strict = _schema(subject)
+    schema, place, strict = schema_of(subject)
     if strict and isinstance(schema, dict):
         yield from _strict(schema, place, 0)
 
@@ -240,7 +240,7 @@ def _json_without_format(subject: Subject) -> Iterator[Hit]:
 
 
 def _not_in_schema(subject: Subject) -> Iterator[Hit]:
-    schema, _, _ = _schema(subject)
+    schema, _, _ = schema_of(subject)
     if not isinstance(schema, dict):
         return
     for leaf in subject.leaves:

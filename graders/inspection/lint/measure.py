@@ -10,13 +10,14 @@ from typing import Any
 from graders.api import Grader
 from graders.config import Loaded
 from graders.grade import Grade
+from graders.inspection.lint.character import blind_to, control_in, form_between, strings_in
 from graders.inspection.lint.look import looks_of
 from graders.inspection.variable import VariableReport, check_variables
-from graders.kinds import EvalCriteria
+from graders.kinds import EvalCriteria, StringCheck, TextSimilarity, holds
 from graders.metrics import METRICS, Request, Scorer
-from graders.plan import Plan
+from graders.plan import Leaf, Plan
 from graders.rows import Chunk
-from graders.sample import Absent
+from graders.sample import Absent, prepared
 from graders.template import render_column
 
 __all__ = ["Failed", "Measured", "askable", "measure"]
@@ -41,12 +42,28 @@ class Failed:
 
 
 @dataclass(slots=True)
+class Tell:
+    """What rows tell of one grader by their texts alone.
+
+    Attributes:
+        index: the first such row.
+        shown: what is compared there.
+        count: rows.
+    """
+
+    index: int
+    shown: tuple[str, str]
+    count: int = 0
+
+
+@dataclass(slots=True)
 class Measured:
     """What the rows showed.
 
     Attributes:
         file: what the rows are called.
         variables: which of the grader's variables the rows hold.
+        item_has_sample: whether an item has a field `sample`.
         graded: how many rows were graded.
         more: whether there were more rows than were to be graded.
         rewards: the reward of each graded row, None where it failed; [] where not all was asked.
@@ -54,11 +71,13 @@ class Measured:
         failed: failures by sub-grader and code.
         skipped: sub-graders that were not asked, for they ask a model.
         cells: what the cells of each column look like, of a table that knows only text.
+        tells: what texts tell: by sub-grader key, kind (`form`, `blind`, `empty`, `control`) and what.
         self_scores: what each text_similarity gives its distinct references as answers, by key.
     """
 
     file: str
     variables: VariableReport
+    item_has_sample: bool = False
     graded: int = 0
     more: bool = False
     rewards: list[float | None] = field(default_factory=list)
@@ -66,6 +85,7 @@ class Measured:
     failed: dict[tuple[str, str], Failed] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     cells: dict[str, Counter[str]] = field(default_factory=dict)
+    tells: dict[tuple[str, str, str], Tell] = field(default_factory=dict)
     self_scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -109,6 +129,9 @@ def measure(
 
     def watched() -> Iterator[Chunk]:
         for chunk in chunks:
+            found.item_has_sample |= any(
+                isinstance(one, dict) and "sample" in one for one in chunk.items
+            )
             if grader is not None and limit:
                 _grade(grader, chunk, found, limit)
             if chunk.cells:
@@ -138,8 +161,47 @@ def _grade(grader: Grader, chunk: Chunk, found: Measured, limit: int) -> None:
         rows.append({key: one for key, one in both.items() if not isinstance(one, Absent)})
         indexes.append(chunk.indexes[row])
     _score_references(grader, rows, found)
+    for one, index in zip(rows, indexes, strict=True):
+        control = next(filter(None, map(control_in, strings_in(one.get("item")))), None)
+        if control is not None:
+            _tell(found, ("", "control", control[1]), index, ("", ""))
+    _read_texts(grader.plan, rows, indexes, found)
     for index, grade in zip(indexes, grader.grade_many(rows), strict=True):
         _add(found, grade, index)
+
+
+def _read_texts(
+    plan: Plan, rows: Sequence[Mapping[str, Any]], indexes: Sequence[int], found: Measured
+) -> None:
+    """Look at what each grader that compares two texts gets to see."""
+    items = [row.get("item") for row in rows]
+    samples = [prepared(row.get("sample"), plan.wanted) for row in rows]
+    for leaf in plan.leaves:
+        if not leaf.compares:
+            continue
+        sides = [plan.render(leaf.fields[name], items, samples) for name in ("input", "reference")]
+        for row, (text, reference) in enumerate(zip(sides[0].texts, sides[1].texts, strict=True)):
+            if not any(row in side.failures for side in sides):
+                for kind, what in _tells_of(leaf, text, reference):
+                    _tell(found, (leaf.key, kind, what), indexes[row], (text, reference))
+
+
+def _tells_of(leaf: Leaf, text: str, reference: str) -> Iterator[tuple[str, str]]:
+    config = leaf.config
+    if isinstance(config, TextSimilarity):
+        if why := blind_to(config.evaluation_metric, reference):
+            yield "blind", why
+    elif isinstance(config, StringCheck) and config.operation != "ne":
+        if not reference and config.operation != "eq":
+            yield "empty", "every text contains the empty one"
+        elif not holds(config.operation, text, reference) and (
+            form := form_between(text, reference, config.operation)
+        ):
+            yield "form", form
+
+
+def _tell(found: Measured, key: tuple[str, str, str], index: int, shown: tuple[str, str]) -> None:
+    found.tells.setdefault(key, Tell(index, shown)).count += 1
 
 
 def _score_references(grader: Grader, rows: Sequence[Mapping[str, Any]], found: Measured) -> None:

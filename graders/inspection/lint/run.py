@@ -13,12 +13,16 @@ from graders.inspection.lint import (
     cell,
     fault,
     file,
+    form,
     formula,
     job,
     judge,
+    machine,
     python,
     row,
+    schema,
     template,
+    text,
     threshold,
 )
 from graders.inspection.lint.extended import load_rule
@@ -33,12 +37,16 @@ RULES: Final[tuple[Rule, ...]] = (
     *formula.RULES,
     *template.RULES,
     *threshold.RULES,
+    *text.RULES,
     *judge.RULES,
     *python.RULES,
+    *machine.RULES,
     *row.RULES,
+    *form.RULES,
     *cell.RULES,
     *job.RULES,
     *file.RULES,
+    *schema.RULES,
 )
 """Every rule of ours, by code."""
 

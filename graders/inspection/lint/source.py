@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 from graders.inspection.lint.flow import falls_through
+from graders.sandbox import parse_source
 
 __all__ = ["Function", "PythonSource", "ReturnedScores", "own_nodes"]
 
@@ -55,7 +56,7 @@ class PythonSource:
             with warnings.catch_warnings():
                 # What Python thinks of an escape or a number is not for our standard error.
                 warnings.simplefilter("ignore")
-                tree = ast.parse(text)
+                tree = parse_source(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         if _nests_deeper(tree, _DEEPEST):

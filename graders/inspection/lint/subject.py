@@ -17,7 +17,7 @@ from graders.inspection.lint.source import PythonSource
 from graders.inspection.lint.training import TrainingFile
 from graders.kinds import EvalCriteria, LabelModel, ScoreModel, Scores, TextField
 from graders.plan import Leaf, Plan
-from graders.sandbox import MissingImport
+from graders.sandbox import MissingImport, Seen
 from graders.template import Dialect, Path, Template, compile_template
 
 __all__ = ["Form", "Subject", "judges", "path_offset", "paths_in"]
@@ -39,7 +39,7 @@ class Subject:
         target: where the grader will run.
         model_map: the models asked in place of the config's.
         retired: models the hosted service switches off.
-        missing: imports this machine's interpreter lacks, by sub-grader key.
+        seen: what python sources ask of this machine, by sub-grader key.
         measured: what the rows showed, None without rows.
         files: training and validation files.
     """
@@ -49,7 +49,7 @@ class Subject:
     target: Target = "local"
     model_map: Mapping[str, str] = field(default_factory=dict)
     retired: Sequence[RetiredModel] = ()
-    missing: Mapping[str, Sequence[MissingImport]] = field(default_factory=dict)
+    seen: Mapping[str, Seen] = field(default_factory=dict)
     measured: Measured | None = None
     files: Sequence[TrainingFile] = ()
 
@@ -67,9 +67,14 @@ class Subject:
         """Return a grader with everything that this machine knows about it."""
         return cls(
             loaded=loaded, plan=grader.plan, target=target, model_map=model_map,
-            retired=grader.retired_models(), missing=grader.missing_imports(),
+            retired=grader.retired_models(), seen=grader.seen(),
             measured=measured, files=files,
         )  # fmt: skip
+
+    @property
+    def missing(self) -> dict[str, Sequence[MissingImport]]:
+        """The imports that this machine's interpreter lacks, by sub-grader key."""
+        return {key: one.missing for key, one in self.seen.items()}
 
     @property
     def dialect(self) -> Dialect:
@@ -116,7 +121,11 @@ class Subject:
 
     def paths(self, leaf: Leaf) -> list[Path]:
         """Return the paths in a leaf's templates."""
-        return [path for one in self.fields(leaf) for path in paths_in(one.text, self.dialect)]
+        return [path for one in self.fields(leaf) for path in self.paths_of(one)]
+
+    def paths_of(self, field: TextField) -> tuple[Path, ...]:
+        """Return the paths in one text of a leaf."""
+        return paths_in(field.text, self.dialect)
 
     def source(self, leaf: Leaf) -> PythonSource | None:
         """Return a python leaf's parsed source, None where it is none or does not parse."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from graders import jsontext
 from graders.errors import RowsError, quoted
-from graders.template import MissingVariableError, Path, resolve
+from graders.template import MissingVariableError, Path, resolve, to_text
 
 __all__ = [
     "MOST_ROWS",
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 Use = Literal["training", "validation"]
+_MOST_VALUES: Final = 1000
 MOST_ROWS: Final[Mapping[Use, int]] = {"training": 50_000, "validation": 1_000}
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 
@@ -58,12 +59,14 @@ class TrainingFile:
         use: what the job uses it for.
         rows: how many rows it has.
         problems: what is wrong, each kind of each field once.
+        values: the distinct texts and numbers that a path leads to, each with its first line.
     """
 
     path: str
     use: Use
     rows: int = 0
     problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
+    values: dict[str, dict[str, int]] = field(default_factory=dict)
     _digests: set[bytes] = field(default_factory=set)
 
     def note(self, kind: str, field_: str, line: int, message: str) -> None:
@@ -154,9 +157,13 @@ def _find_fields(
     item = {name: value for name, value in row.items() if name not in apart} if apart else row
     for one in wanted:
         try:
-            resolve(one, item, None)
+            value = resolve(one, item, None)
         except MissingVariableError as error:
             found.note("missing", str(one), number, str(error))
+            continue
+        known = found.values.setdefault(str(one), {})
+        if isinstance(value, str | int | float) and len(known) < _MOST_VALUES:
+            known.setdefault(to_text(value), number)
 
 
 def prompt_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

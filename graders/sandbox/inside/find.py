@@ -1,4 +1,4 @@
-"""Scans a source on stdin and says which of its imports this interpreter lacks, as JSON.
+"""Scans a source on stdin and says which imports and data this interpreter lacks, as JSON.
 
 Does: parses, and looks for top-level modules without importing any. Does not: run the source;
 a crash of the parser is this process's own, and the engine reads it as "cannot be parsed".
@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from . import report, scan
+from . import hints, report, scan
 
 __all__ = ["main"]
 
@@ -23,8 +23,13 @@ def _there(name: str) -> bool:
         return name in sys.modules
 
 
+def _has_data(what: str) -> bool:
+    # Without the package itself, that is what is missing.
+    return hints.is_there(what) or not _there("nltk")
+
+
 def main() -> None:
-    """Write {"row", "imports": [[module, line, certain, found]]} or {"error": report}."""
+    """Write {"row", "imports": [[module, line, certain, found]], "hints"} or {"error": report}."""
     try:
         import resource  # noqa: PLC0415
 
@@ -35,12 +40,15 @@ def main() -> None:
     source = sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
         found = scan.scan(source)
-        compile(source, scan.FILENAME, "exec", dont_inherit=True)
+        tree = scan.parse(source)
+        asks = hints.hints(tree)
+        compile(tree, scan.FILENAME, "exec", dont_inherit=True)
     except BaseException as error:  # noqa: BLE001  (SyntaxError, MemoryError, RecursionError ...)
         answer: dict[str, Any] = {"error": report.of_syntax(error, source.splitlines())}
     else:
         answer = {
             "row": found["row"],
             "imports": [[name, line, sure, _there(name)] for name, line, sure in found["imports"]],
+            "hints": [one for one in asks if one[0] != "data" or not _has_data(one[2])],
         }
     sys.stdout.write(json.dumps(answer))

@@ -328,6 +328,7 @@ def _end_with_parent() -> None:
 
 def main(control: int, parent: int) -> None:
     """Serve the engine behind the socket `control` until it goes away."""
+    os.umask(0o077)  # a grader's own files are its own, whatever the umask it would inherit
     devnull = os.open(os.devnull, os.O_RDWR)
     keeper = _Keeper(control, parent)
     for target in (0, 1, 2):

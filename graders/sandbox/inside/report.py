@@ -7,6 +7,7 @@ takes minutes over a 500 MB message or a chain of 100,000 exceptions.
 
 from __future__ import annotations
 
+import re
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -83,6 +84,61 @@ def _sentence(head: str, text: str, line: int | None) -> str:
     return f"{head} (line {line}: `{shown}`)" if shown else f"{head} (line {line})"
 
 
+_ABOUT = {
+    "subprocess": "process", "multiprocessing": "process", "concurrent.futures.process": "process",
+    "pty": "process", "socket": "network", "ssl": "network",
+}  # fmt: skip
+_STARTS = re.compile(r"\b(?:fork|forkpty|posix_spawnp?|exec[lv]p?e?|spawn[lv]p?e?|popen)\s*\(")
+_NO_PROCESS = "a python grader may not start a process"
+_NO_NETWORK = "a python grader has no network"
+_LACKS = re.compile(r"Resource\s+\W*(?:\[[0-9]+m)?(\w[\w.-]*)")
+
+
+def _cause(error: BaseException, text: str) -> str:
+    """Return what the sandbox refused, where an exception is known to come from that; else ""."""
+    seen: BaseException | None = error
+    for _ in range(20):
+        if seen is None:
+            return ""
+        modules = _modules(BaseException.__dict__["__traceback__"].__get__(seen))
+        if isinstance(seen, LookupError) and "nltk.data" in modules:
+            return _data_lacks(seen)
+        if isinstance(seen, OSError):
+            about = {_ABOUT.get(one) or _ABOUT.get(one.split(".")[0]) for one in modules}
+            refused = isinstance(seen, PermissionError)
+            if "process" in about or (refused and _STARTS.search(text)):
+                return _NO_PROCESS
+            if "network" in about and (refused or type(seen).__module__ == "socket"):
+                return _NO_NETWORK
+        seen = (
+            BaseException.__dict__["__cause__"].__get__(seen)
+            or BaseException.__dict__["__context__"].__get__(seen)
+        )  # fmt: skip
+    return ""
+
+
+def _modules(trace: TracebackType | None) -> set[str]:
+    """Return the names of the modules that an exception came through, the last some thousand."""
+    found: set[str] = set()
+    steps = 0
+    while trace is not None and steps < 10_000:
+        name = trace.tb_frame.f_globals.get("__name__")
+        if type(name) is str:
+            found.add(name)
+        trace = trace.tb_next
+        steps += 1
+    return found
+
+
+def _data_lacks(error: LookupError) -> str:
+    match = _LACKS.search(_plain(error, _MESSAGE))
+    named = f" {match.group(1)}" if match else ""
+    return (
+        f"NLTK's data{named} is not on this machine, and a python grader has no network: download it outside; "
+        "the folders ~/nltk_data and NLTK_DATA are read"
+    )
+
+
 def of_exception(kind: str, error: BaseException, lines: list[str]) -> dict[str, Any]:
     """Return the report of an exception that came out of user code."""
     name = _name(type(error))
@@ -99,6 +155,8 @@ def of_exception(kind: str, error: BaseException, lines: list[str]) -> dict[str,
         body.append(f'  File "{FILENAME}", line {number}, in {clip(code.co_name, 100)}')
         if text.strip():
             body.append("    " + clip(text.strip(), _LINE))
+    if cause := _cause(error, text):
+        head = f"{name}: {cause}" if isinstance(error, LookupError) else f"{head}: {cause}"
     if frames:
         column = _column(frames[-1][0], frames[-1][2], text)
     body.append(head)

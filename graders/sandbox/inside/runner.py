@@ -29,7 +29,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from . import report
-from .scan import FILENAME
+from .scan import FILENAME, parse
 
 __all__ = ["LINGERS", "LoadedSource", "run"]
 
@@ -98,7 +98,11 @@ class LoadedSource:
 
     def compile(self) -> None:
         """Compile once; every child of the keeper has the result."""
-        self.code = compile(self.source, FILENAME, "exec", dont_inherit=True)
+        try:
+            self.code = compile(self.source, FILENAME, "exec", dont_inherit=True)
+        except IndentationError:
+            tree = parse(self.source)
+            self.code = compile(tree, FILENAME, "exec", dont_inherit=True)
 
     def load(self) -> Callable[[Any, Any], Any]:
         """Run the top level in a fresh module and return its `grade`, checked."""

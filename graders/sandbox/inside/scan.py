@@ -17,7 +17,7 @@ from typing import Any
 
 from . import tame
 
-__all__ = ["FILENAME", "scan"]
+__all__ = ["FILENAME", "parse", "scan"]
 
 FILENAME = "<grader>"
 
@@ -39,7 +39,7 @@ def scan(source: str) -> dict[str, Any]:
     `imports` holds [module, line, top_level], once for each import of a module. Raises whatever the
     parser raises.
     """
-    tree = ast.parse(source, FILENAME)
+    tree = parse(source)
     guarded = _guarded_lines(tree)
     imports: list[tuple[str, int, bool]] = []
     for node in ast.walk(tree):
@@ -48,6 +48,34 @@ def scan(source: str) -> dict[str, Any]:
         elif isinstance(node, ast.ImportFrom):
             imports.append((node.module or ".", node.lineno, node.lineno not in guarded))
     return {"row": next(_Reasons(tree).all(), None), "imports": imports}
+
+
+def parse(source: str) -> ast.Module:
+    """Return the tree of a source; one that is indented as a whole is read as if it were not.
+
+    Nothing in it is cut: texts of several lines stay as they are, and so do lines and columns.
+    Raises whatever the parser raises of the source itself.
+    """
+    try:
+        return ast.parse(source, FILENAME)
+    except IndentationError:
+        whole = _inside_a_block(source)
+        if whole is None:
+            raise
+        return whole
+
+
+def _inside_a_block(source: str) -> ast.Module | None:
+    """Return the tree of a source that is one block of statements, None of any other."""
+    try:
+        tree = ast.parse("if True:\n" + source, FILENAME)
+    except SyntaxError:
+        return None
+    block = tree.body[0]
+    if len(tree.body) != 1 or not isinstance(block, ast.If) or block.orelse:
+        return None
+    whole = ast.Module(body=block.body, type_ignores=[])
+    return ast.increment_lineno(whole, -1)
 
 
 def _guarded_lines(tree: ast.Module) -> set[int]:

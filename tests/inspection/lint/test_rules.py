@@ -47,6 +47,19 @@ def strict(schema: Any, **more: Any) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": inner}}
 
 
+FORMAT_X = strict({
+    "type": "object", "properties": {"x": {"enum": ["yes", "no", 2]}}, "required": ["x"],
+    "additionalProperties": False,
+})  # fmt: skip
+ENUM_X = check(input="{{ sample.output_json.x }}")
+
+
+def evals(grader: Any, **config: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}}
+    given = {"type": "custom", "item_schema": schema, "include_sample_schema": True, **config}
+    return {"name": "e", "data_source_config": given, "testing_criteria": [grader]}
+
+
 CLOSED = {
     "type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"],
     "additionalProperties": False,
@@ -132,6 +145,8 @@ SILENT: dict[str, list[Any]] = {
     "G306": [check(reference=""), check(operation="like", reference="a")],
     "G307": [Example(grader=similar(pass_threshold=0.9), target="azure"), multi("near", near=similar(pass_threshold=0.9))],
     "G308": [{"name": "e", "testing_criteria": [judge(pass_threshold=0.5)]}, judge()],
+    "G309": [check(reference="a\tb\nc\r\n"), body("return float('\\t\\x00\\n' in sample['output_text'])"), check(reference="\\frac{1}{2}")],
+    "G310": [similar(reference="naïve café"), similar(evaluation_metric="fuzzy_match", reference="вода"), similar(evaluation_metric="gleu", reference="вода")],
     "G401": [labeler()],
     "G402": [labeler()],
     "G403": [labeler("polite, rude or off topic: {{ sample.output_text }}", labels=["polite", "rude", "off-topic"])],
@@ -188,6 +203,16 @@ SILENT: dict[str, list[Any]] = {
     "G510": [body("open('/tmp/x', 'w').write(sample['output_text'])", "return 1.0"), body("open('scratch', 'w').close()", "return 1.0")],
     "G511": [python(GOOD), python(GOOD.replace("(sample, item)", "(s, it)").replace("sample[", "s[").replace("item[", "it["))],
     "G512": [python(GOOD), body("return float(sample.get('usage', 0))"), body("sample = sample['output_json']", "return float(sample['text'] == 'a')")],
+    "G513": [body("return subprocess.PIPE", before="import subprocess\n"), python(GOOD)],
+    "G514": [body("return len(nltk.word_tokenize(sample['output_text']))", before="import nltk\n"), body("return 1", before="from nltk.util import ngrams\n")],
+    "G515": [
+        Example(
+            grader=body("return float(item['sample']['output_text'] == item['a'])"),
+            rows=[{"item": {"a": "x", "sample": {"output_text": "x"}}}],
+        ),
+        body("return float((item.get('sample') or sample)['output_text'] == item['a'])"),
+        check(input="{{ item.sample }}"), check(input="{{ item.sample.text }}"),
+    ],
     "G601": [Example(grader=check(), rows=VARIED)],
     "G602": [Example(grader=check(), rows=VARIED)],
     "G603": [Example(grader=check(), rows=VARIED), Example(grader=check(), rows=rows("a", "a"))],
@@ -207,6 +232,14 @@ SILENT: dict[str, list[Any]] = {
         Example(grader=similar(evaluation_metric="bleu", pass_threshold=0.2), rows=VARIED),
         Example(grader=similar(pass_threshold=1), rows=VARIED),
     ],
+    "G614": [Example(grader=check(), rows=VARIED), Example(grader=check(), rows=[*rows("true", answer="1"), *rows("{}", answer="[]"), *rows("x y", answer="xy")])],
+    "G615": [Example(grader=check(), rows=rows("a", answer="two\tcolumns\nand lines\r\n"))],
+    "G616": [
+        Example(grader=similar(evaluation_metric="rouge_1"), rows=rows("a", answer="une idée naïve")),
+        Example(grader=similar(), rows=rows("a", answer="вода")),
+        Example(grader=similar(evaluation_metric="bleu"), rows=rows("a", answer="вода кипит")),
+    ],
+    "G617": [Example(grader=check(operation="like"), rows=VARIED), Example(grader=check(), rows=rows("a", answer=""))],
     "G620": [
         Example(
             grader=body("return 1.0 if item['ok'] else 0.0"), rows=_cells("False", "True"), cells=False
@@ -245,6 +278,21 @@ SILENT: dict[str, list[Any]] = {
     "G726": [Example(grader=job(), training=[row()])],
     "G727": [Example(grader=job(), training=[row()])],
     "G728": [Example(grader=job(), training=[row()], validation=[row(answer="3")])],
+    "G729": [
+        Example(grader=job(ENUM_X, reinforcement=FORMAT_X), training=[row(answer="yes"), row(answer=2)]),
+        job(check(input="{{ sample.output_json.x }}", reference="no"), reinforcement=FORMAT_X),
+        job(check(input="{{ sample.output_json.x }}", reference="perhaps {{ item.a }}"), reinforcement=FORMAT_X),
+        job(check(input="{{ sample.output_json.x }}", reference="n", operation="like"), reinforcement=FORMAT_X),
+    ],
+    "G731": [
+        evals(check()), evals(check(reference="{{ item.b.c }}"), item_schema={"properties": {"b": {"type": "object"}}}),
+        evals(check(reference="{{ item.c }}"), item_schema={"properties": {"b": {}}, "additionalProperties": True}),
+        evals(check(reference="{{ item.c }}"), type="logs"), evals(check(reference="{{ item.c }}"), item_schema={"type": "object"}),
+    ],
+    "G732": [
+        evals(check()), evals(check(), type="stored_completions", include_sample_schema=False),
+        evals(check(input="{{ item.answer }}"), include_sample_schema=False),
+    ],
 }  # fmt: skip
 
 CASES = [
@@ -316,3 +364,11 @@ def test_what_python_thinks_of_an_escape_is_not_printed(recwarn: pytest.Warnings
         PythonSource.parse("def grade(sample, item):\n    return 1 if '\\d' else 0\n") is not None
     )
     assert not recwarn
+
+
+def test_a_value_of_a_training_file_that_the_enum_lacks_is_found_where_it_stands(run: Run) -> None:
+    training = [row(answer="yes"), row(answer="maybe"), row(answer="perhaps")]
+    grader = job(ENUM_X, reinforcement=FORMAT_X)
+    (found,) = [one for one in run(Example(grader=grader, training=training)) if one.code == "G729"]
+    assert found.message.startswith('item.answer is "maybe", none of what response_format allows')
+    assert found.line == 2
