@@ -7,6 +7,7 @@ GradersError
 ├── RowsError(ValueError)        an input of rows cannot be read at all
 ├── UnavailableError(RuntimeError)  this machine lacks what the grader needs; the message says how to get it
 │   └── ExtensionError                what another package adds cannot be used; the message names the package
+│   └── NotAllowedError      whoever runs it has not allowed it
 ├── OptionError(ValueError)      an option has a value it cannot have
 └── StoppedError(RuntimeError)   a run stopped before its end; what was finished is kept
 
@@ -31,6 +32,7 @@ __all__ = [
     "Fault",
     "FormulaError",
     "GradersError",
+    "NotAllowedError",
     "OptionError",
     "RowsError",
     "StoppedError",
@@ -60,6 +62,10 @@ class UnavailableError(GradersError, RuntimeError):
 
 class ExtensionError(UnavailableError):
     """What another package adds cannot be used; the message names package, version, entry point."""
+
+
+class NotAllowedError(UnavailableError):
+    """Whoever runs graders has not allowed what a grader wants; the message says how to."""
 
 
 class FailedError(GradersError):

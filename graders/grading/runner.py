@@ -177,7 +177,7 @@ class Runner:
                 try:
                     performer.agree(leaf.kind.ask(leaf.config, empty, repeats))
                 except UnavailableError as error:
-                    raise UnavailableError(f"{where}{error}") from None
+                    raise type(error)(f"{where}{error}") from None
 
     def grade(self, chunk: Chunk, stop: Stop | None = None) -> Graded:
         """Return the grades of a chunk, in columns.

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from graders import jsontext
 from graders.calls import ChatError, EndpointCall, EndpointReply
-from graders.errors import UnavailableError, quoted, shown
+from graders.errors import NotAllowedError, UnavailableError, quoted, shown
 from graders.models.completion import bad_field
 from graders.models.option import JudgeOptions
 from graders.wire.answer import HttpAnswer
@@ -103,8 +103,8 @@ class EndpointClient:
         """Return if rows may be sent there.
 
         Raises:
-            UnavailableError: the host was not named, or a variable that a header wants was not
-                named with it or is not set.
+            NotAllowedError: the host was not named, or a variable that a header wants not with it.
+            UnavailableError: such a variable is not set.
         """
         self._headers(call)
 
@@ -159,7 +159,7 @@ class EndpointClient:
         named = f"{host}:{port}" if port else host
         allowed = self.options.allow_endpoint.get(named, self.options.allow_endpoint.get(host))
         if allowed is None:
-            raise UnavailableError(
+            raise NotAllowedError(
                 f"an endpoint grader would send rows to {shown(named)}; if that is right, allow it "
                 f"by --allow-endpoint {shown(named)}"
             )
@@ -167,7 +167,7 @@ class EndpointClient:
         for value in call.headers.values():
             for name in _VARIABLE.findall(value):
                 if name not in allowed:
-                    raise UnavailableError(
+                    raise NotAllowedError(
                         f"a header wants the variable {name} of the environment; if that is right, "
                         f"allow it by --allow-endpoint {shown(named)}={','.join([*allowed, name])}"
                     )

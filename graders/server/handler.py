@@ -13,7 +13,15 @@ from typing import Any, Final, Literal
 from graders import jsontext
 from graders.api import Grader, SharedPerformers
 from graders.config import Loaded, dump, load_source
-from graders.errors import ConfigError, Fault, GradersError, UnavailableError, quoted, suggestion
+from graders.errors import (
+    ConfigError,
+    Fault,
+    GradersError,
+    NotAllowedError,
+    UnavailableError,
+    quoted,
+    suggestion,
+)
 from graders.grade import Grade, Usage
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
 from graders.kinds import EvalCriteria
@@ -118,6 +126,8 @@ class Handler:
             return failed(error)
         except ConfigError as error:
             return failed(_refusal(error))
+        except NotAllowedError as error:
+            return failed(ApiError(403, str(error), code="endpoint_not_allowed"))
         except UnavailableError as error:
             return failed(ApiError(501, str(error), type="server_error", code="unavailable"))
         except GradersError as error:

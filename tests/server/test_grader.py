@@ -223,6 +223,10 @@ def test_judges_are_asked_side_by_side_and_their_key_stays(start: Callable[..., 
             + server.ask("GET", "/playground/info").body.decode()
         )
         assert key not in everything
+        refused = server.run({"type": "endpoint", "name": "e", "url": "http://127.0.0.1:9/g"}, "x")
+        assert refused.status == 403
+        assert refused.json["error"]["code"] == "endpoint_not_allowed"
+        assert "allow it by --allow-endpoint 127.0.0.1:9" in refused.json["error"]["message"]
         # Nor do python graders see it.
         source = "import os\ndef grade(sample, item):\n    print(dict(os.environ))\n    return float('secret' in str(os.environ))\n"
         assert (
