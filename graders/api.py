@@ -30,7 +30,7 @@ from graders.grade import Grade
 from graders.grading.performers import Performers, Setup, SharedPerformers
 from graders.grading.render import render_inputs
 from graders.grading.runner import Graded, Runner
-from graders.grading.source import notes_of, package_hint, refuse_machine, seen_in
+from graders.grading.source import left_out_notes, notes_of, package_hint, refuse_machine, seen_in
 from graders.keyword import LoadKeywords, ScoreKeywords, refuse, take
 from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
@@ -220,8 +220,8 @@ class Grader:
         return seen_in(self.plan, self._python)
 
     def notes(self) -> list[str]:
-        """Return a sentence for each thing that a python source may hide while its scores go wrong."""
-        return notes_of(self.seen())
+        """Return a sentence for what is not run, and for what a python source may hide."""
+        return [*left_out_notes(self._loaded), *notes_of(self.seen())]
 
     def missing_imports(self) -> dict[str, list[MissingImport]]:
         """Return, by sub-grader key, the imports that a python grader's interpreter lacks."""

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from graders import jsontext
-from graders.config import document
+from graders.config import azure, document
 from graders.errors import ConfigError, Fault, nearest, nearest_path, quoted
 from graders.kinds import AnyGrader, EvalCriteria, kind_named
 from graders.kinds.fault import faults_of, formula_faults, json_path
@@ -47,6 +47,7 @@ class Loaded:
         body: the whole document the grader stands in, None where it came as a typed config.
         text: the text the document was read from, None where there was none.
         file: the path it was read from, `standard input` or `grader`.
+        left_out: criteria that are not run here: where each stands, and why.
     """
 
     config: Any
@@ -57,6 +58,7 @@ class Loaded:
     body: Any = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
     file: str = "grader"
+    left_out: tuple[tuple[Location, str], ...] = ()
 
 
 def load(source: Source, *, dialect: Dialect = "hosted") -> Any:
@@ -113,7 +115,8 @@ def read_document(source: str | os.PathLike[str]) -> Any:
 def place_of(config: Any, key: str, place: Location) -> Location:
     """Return where in the source a sub-grader stands, given where its grader stands."""
     if isinstance(config, EvalCriteria):
-        return (*place, list(config.graders).index(key))
+        at = list(config.graders).index(key)
+        return (*place, config.places[at] if config.places else at)
     return (*place, "graders", key) if key else place
 
 
@@ -204,14 +207,14 @@ def _load_value(
         return Loaded(None, name)
 
     if isinstance(value, list):
-        return Loaded(*_criteria(value, (), name, dialect, found))
+        return _criteria(value, (), name, dialect, found)
     if not isinstance(value, dict):
         return fault((), f"a grader is an object with a type, got {quoted(value)}")
     if "testing_criteria" in value and "type" not in value:
         title = value.get("name")
         title = title if isinstance(title, str) else name
         criteria = value["testing_criteria"]
-        return Loaded(*_criteria(criteria, ("testing_criteria",), title, dialect, found))
+        return _criteria(criteria, ("testing_criteria",), title, dialect, found)
     if "method" in value and "type" not in value:
         return _from_job(value, name, dialect, found)
     if "grader" in value and "type" not in value:
@@ -293,22 +296,35 @@ def _without_schema(value: Any) -> Any:
 
 def _criteria(
     value: Any, place: Location, name: str, dialect: Dialect, found: list[tuple[Location, Fault]]
-) -> tuple[Any, str, Location]:
-    """Return the config of a `testing_criteria` list (one grader, or several), name and place."""
+) -> Loaded:
+    """Return the config of a `testing_criteria` list (one grader, or several)."""
     if not isinstance(value, list) or not value:
         message = f"testing_criteria is a list of graders, got {quoted(value)}"
         found.append((place, Fault(json_path(place), message)))
-        return None, name, place
+        return Loaded(None, name, place)
     graders: dict[str, Any] = {}
+    places: list[int] = []
+    left_out: list[tuple[Location, str]] = []
     for index, criterion in enumerate(value):
         here = (*place, index)
+        if isinstance(criterion, dict) and criterion.get("type") == azure.TYPE:
+            read = azure.translated(criterion)
+            if isinstance(read, str):
+                left_out.append((here, read))
+                continue
+            criterion = read  # noqa: PLW2901  (Azure's form of a grader of ours)
         found.extend(_evals_faults(criterion, here))
         config = _grader(_without(criterion, *_GIVEN_BY_THE_API), here, dialect, found)
         if config is not None:
             graders[_free_key(config.name, graders)] = config
+            places.append(index)
+    if len(left_out) == len(value):
+        found.extend((here, Fault(json_path(here), why)) for here, why in left_out)
     if len(graders) == 1:
-        return next(iter(graders.values())), name, (*place, 0)
-    return EvalCriteria(graders, name), name, place
+        (config,) = graders.values()
+        return Loaded(config, name, (*place, *places), left_out=tuple(left_out))
+    criteria = EvalCriteria(graders, name, places=tuple(places))
+    return Loaded(criteria, name, place, left_out=tuple(left_out))
 
 
 def _evals_faults(criterion: Any, place: Location) -> Iterator[tuple[Location, Fault]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
@@ -46,6 +46,8 @@ class EvalCriteria:
     graders: Mapping[str, GraderConfig]
     name: str
     type: Literal["testing_criteria"] = "testing_criteria"
+    places: tuple[int, ...] = field(default=(), compare=False)
+    """Where in the list each of them stands, where others of the list are left out."""
 
 
 TYPES: Final[Mapping[str, type[GraderConfig]]] = {

@@ -44,7 +44,7 @@ def stage(folder: Path, attacks: list[Path], landlock: int) -> list[Path]:
     if landlock:
         with (package / "sandbox" / "inside" / "lockdown.py").open("a") as file:
             file.write(f"\n\ndef landlock_abi() -> int:\n    return {landlock}\n")
-    for name in ("errors.py", "calls.py"):
+    for name in ("errors.py", "calls.py", "option.py"):
         shutil.copy(PACKAGE / name, package / name)
     for name in ("arena.py", "soak.py"):
         text = (HERE / name).read_text()

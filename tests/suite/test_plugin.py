@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -207,3 +208,19 @@ def test_loading_the_plugin_loads_nothing_else() -> None:
 
 def test_the_plugin_knows_the_endings_of_suites() -> None:
     assert pytest_plugin.ENDINGS == suite.ENDINGS
+
+
+def test_what_a_source_may_hide_is_said_once_at_the_end(project: pytest.Pytester) -> None:
+    hidden = "def grade(sample, item):\n    try:\n        import nowhere_here\n    except ImportError:\n        return 0\n"
+    grader = {"type": "python", "name": "p", "source": hidden}
+    (project.path / "grader.json").write_text(json.dumps(grader))
+    cases = "cases: [{name: a, sample: x, reward: 0}, {name: b, sample: y, reward: 0}]\n"
+    (project.path / "s.graders.yaml").write_text(f"grader: grader.json\n{cases}")
+    project.makepyfile(
+        "import pytest\n@pytest.mark.grader('grader.json')\ndef test_it(grader):\n    assert grader() == 0\n"
+    )
+    done = run(project)
+    done.assert_outcomes(passed=3)
+    said = [line for line in done.outlines if "nowhere_here is not installed" in line]
+    assert len(said) == 2
+    assert any("s.graders.yaml: source line 3" in line for line in said)

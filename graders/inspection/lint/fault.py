@@ -34,6 +34,11 @@ def _other_service(subject: Subject) -> Iterator[Hit]:
             )
 
 
+def _left_out(subject: Subject) -> Iterator[Hit]:
+    for place, why in subject.loaded.left_out:
+        yield Hit(place=place, message=f"the criterion is not run here: {why}")
+
+
 RULES = (
     Rule(
         code="G001", name="config-fault", severity="error", check=never,
@@ -48,6 +53,15 @@ RULES = (
         why="It refuses the whole config.",
         fix="Name the service that has it by --target, or use another one.",
         example=Example(grader=endpoint(), target="openai"),
+    ),
+    Rule(
+        code="G003", name="not-run", severity="warning", check=_left_out,
+        what="A criterion of an eval that this engine does not run, such as most of Azure's built-in evaluators.",
+        why="The other criteria run; verdicts and rewards here are without it.",
+        fix="Run it in Azure Foundry, or write it as a grader of another type.",
+        example=Example(grader={"name": "e", "testing_criteria": [check(), {
+            "type": "azure_ai_evaluator", "name": "fluency", "evaluator_name": "builtin.fluency",
+        }]}),
     ),
 )  # fmt: skip
 

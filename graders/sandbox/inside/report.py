@@ -95,26 +95,37 @@ _LACKS = re.compile(r"Resource\s+\W*(?:\[[0-9]+m)?(\w[\w.-]*)")
 
 
 def _cause(error: BaseException, text: str) -> str:
-    """Return what the sandbox refused, where an exception is known to come from that; else ""."""
+    """Return what the sandbox refused, where an exception is known to come from that; else "".
+
+    Nothing of a class is asked that the class could have made its own: no `isinstance`, which asks for
+    `__class__`, no truth, no attribute by its name.
+    """
     seen: BaseException | None = error
     for _ in range(20):
         if seen is None:
             return ""
         modules = _modules(BaseException.__dict__["__traceback__"].__get__(seen))
-        if isinstance(seen, LookupError) and "nltk.data" in modules:
+        if _is(seen, LookupError) and "nltk.data" in modules:
             return _data_lacks(seen)
-        if isinstance(seen, OSError):
+        if _is(seen, OSError):
             about = {_ABOUT.get(one) or _ABOUT.get(one.split(".")[0]) for one in modules}
-            refused = isinstance(seen, PermissionError)
+            refused = _is(seen, PermissionError)
             if "process" in about or (refused and _STARTS.search(text)):
                 return _NO_PROCESS
-            if "network" in about and (refused or type(seen).__module__ == "socket"):
+            if "network" in about and (refused or _module_of(type(seen)) == "socket"):
                 return _NO_NETWORK
-        seen = (
-            BaseException.__dict__["__cause__"].__get__(seen)
-            or BaseException.__dict__["__context__"].__get__(seen)
-        )  # fmt: skip
+        cause = BaseException.__dict__["__cause__"].__get__(seen)
+        seen = BaseException.__dict__["__context__"].__get__(seen) if cause is None else cause
     return ""
+
+
+def _is(error: BaseException, kind: type[BaseException]) -> bool:
+    return issubclass(type(error), kind)
+
+
+def _module_of(kind: type) -> str:
+    module = type.__dict__["__module__"].__get__(kind)
+    return module if type(module) is str else ""
 
 
 def _modules(trace: TracebackType | None) -> set[str]:
@@ -122,7 +133,7 @@ def _modules(trace: TracebackType | None) -> set[str]:
     found: set[str] = set()
     steps = 0
     while trace is not None and steps < 10_000:
-        name = trace.tb_frame.f_globals.get("__name__")
+        name = dict.get(trace.tb_frame.f_globals, "__name__")  # They may be a dict of its own kind.
         if type(name) is str:
             found.add(name)
         trace = trace.tb_next
@@ -130,7 +141,7 @@ def _modules(trace: TracebackType | None) -> set[str]:
     return found
 
 
-def _data_lacks(error: LookupError) -> str:
+def _data_lacks(error: BaseException) -> str:
     match = _LACKS.search(_plain(error, _MESSAGE))
     named = f" {match.group(1)}" if match else ""
     return (
@@ -156,7 +167,7 @@ def of_exception(kind: str, error: BaseException, lines: list[str]) -> dict[str,
         if text.strip():
             body.append("    " + clip(text.strip(), _LINE))
     if cause := _cause(error, text):
-        head = f"{name}: {cause}" if isinstance(error, LookupError) else f"{head}: {cause}"
+        head = f"{name}: {cause}" if _is(error, LookupError) else f"{head}: {cause}"
     if frames:
         column = _column(frames[-1][0], frames[-1][2], text)
     body.append(head)

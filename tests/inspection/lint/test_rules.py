@@ -75,6 +75,7 @@ def _cells(*values: str) -> list[Any]:
 SILENT: dict[str, list[Any]] = {
     "G001": [check()],
     "G002": [check(), Example(grader=endpoint(), target="azure"), Example(grader=endpoint())],
+    "G003": [check()],
     "G101": [multi("(exact + near) ^ 2 / 4", **TWO)],
     "G102": [multi("exact", exact=check(name="another"))],
     "G103": [multi("min(exact, near)", **TWO)],
