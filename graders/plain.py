@@ -20,6 +20,7 @@ from uuid import UUID
 __all__ = ["plain", "plain_value", "shortest"]
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_TEXT: Final = frozenset({str})
 
 
 def plain(value: Any) -> Any:
@@ -39,14 +40,16 @@ def _plain(value: Any) -> Any:
     if kind in _SCALARS:
         return value
     if kind is dict:
-        changed = {
-            key: new
-            for key, one in value.items()
-            if type(one) not in _SCALARS and (new := _plain(one)) is not one
-        }
-        if all(type(key) is str for key in value):
-            return {**value, **changed} if changed else value
-        return {_key(key): changed.get(key, one) for key, one in value.items()}
+        if not _TEXT.issuperset(map(type, value)):
+            return _of_mapping(value)
+        if _SCALARS.issuperset(map(type, value.values())):
+            return value
+        found = value
+        for key, one in value.items():
+            if type(one) not in _SCALARS and (new := _plain(one)) is not one:
+                found = {**value} if found is value else found
+                found[key] = new
+        return found
     if kind is list:
         found = [_plain(one) for one in value]
         same = all(new is one for new, one in zip(found, value, strict=True))
