@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def _records(books: Sequence[Any]) -> Iterator[Record]:
     for number, (cells, found) in enumerate(
         zip(written.iter_rows(), values.iter_rows(), strict=True), 1
     ):
-        row = [one.value for one in found]
+        row = [_value(one) for one in found]
         if all(one is None for one in row) and all(one.value is None for one in cells):
             continue
         if header is None:
@@ -67,6 +68,14 @@ def _records(books: Sequence[Any]) -> Iterator[Record]:
             yield number, dict(zip(header, row, strict=False))
     if header is None:
         raise RowsError("the workbook has no row that names the columns")
+
+
+def _value(cell: Any) -> Any:
+    """Return a cell's value; a day that is shown as a day is no time at midnight."""
+    value = cell.value
+    if isinstance(value, dt.datetime) and value.time() == dt.time():
+        return value if "h" in str(cell.number_format).lower() else value.date()
+    return value
 
 
 def _sheet(book: Any) -> Any:

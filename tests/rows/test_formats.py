@@ -281,6 +281,23 @@ def test_a_workbook_that_is_not_certain_is_one_sentence(
     assert says in str(caught.value)
 
 
+def test_cells_of_a_workbook_have_their_types(tmp_path: Path) -> None:
+    day, moment = dt.date(2020, 1, 2), dt.datetime(2020, 1, 2, 3, 4)  # noqa: DTZ001  (Excel has no zones)
+    midnight = dt.datetime(2020, 1, 2)  # noqa: DTZ001
+
+    def fill(book: Any) -> None:
+        book.active.append(["day", "moment", "midnight", "n", "f", "ok", "text", "none"])
+        book.active.append([day, moment, midnight, 3, 0.1, True, "007", None])
+
+    (block,) = find_source([_book(tmp_path, fill)]).blocks(1 << 16)
+    assert decode_block(block, Layout.parse(".", "text")).items == [
+        {
+            "day": "2020-01-02", "moment": "2020-01-02T03:04:00", "midnight": "2020-01-02T00:00:00",
+            "n": 3, "f": 0.1, "ok": True, "text": "007", "none": None,
+        }
+    ]  # fmt: skip
+
+
 def test_what_is_no_workbook_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "rows.xlsx"
     for data in (b"", b"text", b"PK\x03\x04" + bytes(100)):
