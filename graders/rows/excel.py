@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,17 @@ def excel_blocks(path: Path, size: int) -> Iterator[Block]:
         books = [load_workbook(path, read_only=True, data_only=only) for only in (False, True)]
     except (InvalidFileException, BadZipFile, KeyError, ValueError, EOFError):
         raise RowsError("the workbook cannot be read: it is damaged, or none of Excel's") from None
-    try:
-        yield from blocks_of(_records(books), size, lambda: 0)
-    finally:
+    with ExitStack() as stack:
         for book in books:
-            book.close()
+            stack.callback(book.close)
+        # Rows that are not read to their end hold the file open.
+        rows = [stack.enter_context(closing(_sheet(book).iter_rows())) for book in books]
+        yield from blocks_of(_records(*rows), size, lambda: 0)
 
 
-def _records(books: Sequence[Any]) -> Iterator[Record]:
-    written, values = (_sheet(book) for book in books)
+def _records(written: Iterator[Any], values: Iterator[Any]) -> Iterator[Record]:
     header: list[str] | None = None
-    for number, (cells, found) in enumerate(
-        zip(written.iter_rows(), values.iter_rows(), strict=True), 1
-    ):
+    for number, (cells, found) in enumerate(zip(written, values, strict=True), 1):
         row = [_value(one) for one in found]
         if all(one is None for one in row) and all(one.value is None for one in cells):
             continue
