@@ -18,7 +18,8 @@ from graders.rows.block import BOM, MAX_LINE_BYTES, Block, Readable, read_blocks
 __all__ = ["json_blocks"]
 
 _MARK: Final = re.compile(rb'["\[\]{}]')
-_STRING_END: Final = re.compile(rb'(?:[^"\\]|\\.)*?"', re.DOTALL)
+# Possessive: what was read is not kept to be tried again, which would take gigabytes.
+_STRING_END: Final = re.compile(rb'(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _GAP: Final = re.compile(rb"\s*")
 _FIRST: Final = 64 << 20
 """Bytes in which the first value has to end, where it does not end with its line."""

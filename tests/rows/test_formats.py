@@ -6,6 +6,8 @@ import datetime as dt
 import gzip
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -158,6 +160,24 @@ def test_values_that_break_off_are_one_sentence(tmp_path: Path, text: str, says:
         list(find_source([path]).blocks(1 << 16))
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+MEMORY = """
+import io, resource
+from graders.rows.value import json_blocks
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+text = b'[{"a": "' + b"x" * (24 << 20) + b'"}]'
+(block,) = json_blocks(io.BytesIO(text), 1 << 18)
+assert len(block.data) == len(text) - 1
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is not limited so elsewhere")
+def test_a_long_text_in_an_array_takes_little_memory() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
