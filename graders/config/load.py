@@ -261,7 +261,7 @@ def _grader(
     """Return the config of one grader, or None with its faults in `found`."""
     before = len(found)
     config = None
-    value = _without_schema(value)
+    value = _without_schema(value, place, found)
     try:
         config = _adapter().validate_python(value, context={"dialect": dialect})
     except ValidationError as error:
@@ -283,15 +283,26 @@ def _without(value: Any, *keys: str) -> Any:
     return {key: one for key, one in value.items() if key not in keys}
 
 
-def _without_schema(value: Any) -> Any:
+def _without_schema(value: Any, place: Location, found: list[tuple[Location, Fault]]) -> Any:
     """Return a grader without the `$schema` that tells an editor what it is, its sub-graders too."""
-    value = _without(value, "$schema")
     inner = value.get("graders") if isinstance(value, dict) else None
-    if isinstance(inner, dict) and any(
-        isinstance(one, dict) and "$schema" in one for one in inner.values()
-    ):
-        value = {**value, "graders": {key: _without(one, "$schema") for key, one in inner.items()}}
-    return value
+    if isinstance(inner, dict):  # A multi holds no multi: there is no third level.
+        bare = {
+            key: _without_own_schema(one, (*place, "graders", key), found)
+            for key, one in inner.items()
+        }
+        value = {**value, "graders": bare}
+    return _without_own_schema(value, place, found)
+
+
+def _without_own_schema(value: Any, place: Location, found: list[tuple[Location, Fault]]) -> Any:
+    if not isinstance(value, dict) or "$schema" not in value:
+        return value
+    if not isinstance(value["$schema"], str):
+        here = (*place, "$schema")
+        message = f"expected a string, a JSON Schema's name, got {quoted(value['$schema'])}"
+        found.append((here, Fault(json_path(here), message)))
+    return _without(value, "$schema")
 
 
 def _criteria(

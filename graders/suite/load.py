@@ -122,6 +122,10 @@ class _Reader:
             return None
         if not self._object(value, (), "suite"):
             return None
+        named = value.get("$schema", "")
+        if not isinstance(named, str):
+            problem = f"expected a string, a JSON Schema's name, got {quoted(named)}"
+            self.fault(("$schema",), problem)
         wanted = [(kind, index) for kind in ("cases", "orderings", "invariances")
                   for index in range(len(_list(value.get(kind))))]  # fmt: skip
         self.lines = document.lines(text, wanted)

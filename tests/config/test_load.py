@@ -260,6 +260,10 @@ def test_a_schema_for_editors_is_no_field_of_the_grader():
         {**multi, "graders": {"a": CHECK}}
     )
     assert "$schema" not in dump(load({**schema, **CHECK}))
+    nested = {"$schema": 1, **multi, "graders": {"a": {"$schema": {}, **CHECK}}}
+    inner, outer = faults(nested)
+    assert (outer.path, inner.path) == ('$["$schema"]', '$.graders.a["$schema"]')
+    assert "expected a string, a JSON Schema's name, got 1" in outer.message
 
 
 def test_criteria_of_the_same_name_get_numbers():

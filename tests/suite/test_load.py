@@ -105,6 +105,10 @@ def test_every_fault_is_listed_with_its_line_and_the_nearest_right_key(write: Wr
         ("grader: 5", "a path or a grader's object is needed, got 5"),
         ("gradr: grader.json", 'unknown key "gradr"; did you mean grader?'),
         ("$schema: x.grader", "grader is required"),
+        (
+            "grader: grader.json\n$schema: {}",
+            "expected a string, a JSON Schema's name, got an empty object",
+        ),
         ("grader: {type: string_chek, name: x}", "did you mean string_check?"),
         ("grader: grader.json\noptions: {dialct: x}", "did you mean dialect?"),
         ("grader: grader.json\noptions: {dialect: jinja}", "did you mean jinja2?"),
