@@ -19,12 +19,12 @@ from graders.wire.error import ApiError
 
 __all__ = ["VERSION", "Database"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 _BUSY_SECONDS: Final = 60.0
 
 # What was said to be done stays done through a power cut: synchronous=FULL. A place in a list is a
 # number that is never given out again, so paging goes on after a row that was deleted meanwhile.
-_SCHEMA: Final = """
+_JOBS: Final = """
 CREATE TABLE file (
     place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL,
     filename TEXT NOT NULL, purpose TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
@@ -73,6 +73,39 @@ CREATE TABLE grade (
     PRIMARY KEY (job, split, draw, line, sample)
 ) WITHOUT ROWID;
 """
+# An item's place is its row's number in the run, so that pages come in the order of the rows however
+# they were graded.
+_EVALS: Final = """
+CREATE TABLE eval (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL, name TEXT NOT NULL, metadata TEXT, source TEXT NOT NULL,
+    criteria TEXT NOT NULL, gone INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE run (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL,
+    eval INTEGER NOT NULL, status TEXT NOT NULL, served INTEGER NOT NULL, name TEXT NOT NULL,
+    metadata TEXT, model TEXT, source TEXT NOT NULL, criteria TEXT NOT NULL, file TEXT, stored_until INTEGER,
+    counts TEXT NOT NULL, error TEXT, finished_at INTEGER, imported INTEGER NOT NULL DEFAULT 0,
+    gone INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX run_of_eval ON run (eval, place);
+CREATE INDEX run_by_status ON run (status, place);
+CREATE TABLE answer (
+    run INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, place)
+) WITHOUT ROWID;
+CREATE TABLE item (
+    run INTEGER NOT NULL, place INTEGER NOT NULL, id TEXT UNIQUE NOT NULL,
+    created_at INTEGER NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, place)
+);
+CREATE TABLE stored (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL,
+    kind TEXT NOT NULL, model TEXT NOT NULL, metadata TEXT, request TEXT NOT NULL, response TEXT NOT NULL,
+    gone INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX stored_by_kind ON stored (kind, place);
+"""
+_SCHEMAS: Final = (_JOBS, _EVALS)
+"""What each version added."""
 
 
 class _Held:
@@ -120,15 +153,15 @@ class Database:
                 f"this one reads {VERSION}); update graders, or name another folder",
                 "server_error",
             )
-        if version == 0:
-            if base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise ApiError(
-                    500, f"{self.path} is the database of another program; name another folder",
-                    "server_error",
-                )  # fmt: skip
-            for statement in _SCHEMA.split(";"):
+        if version == 0 and base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise ApiError(
+                500, f"{self.path} is the database of another program; name another folder",
+                "server_error",
+            )  # fmt: skip
+        for added in _SCHEMAS[version:]:
+            for statement in added.split(";"):
                 base.execute(statement)
-            base.execute(f"PRAGMA user_version={VERSION}")
+        base.execute(f"PRAGMA user_version={VERSION}")
 
     def close(self) -> None:
         """Close every thread's connection."""

@@ -9,7 +9,9 @@ from typing import Final, Literal
 
 __all__ = ["Prefix", "is_identifier", "new_identifier"]
 
-Prefix = Literal["file-", "ftjob-", "ftevent-", "ftckpt_", "cp_", "upload_", "part_"]
+Prefix = Literal[
+    "file-", "ftjob-", "ftevent-", "ftckpt_", "cp_", "upload_", "part_", "eval_", "evalrun_"
+]
 _ALPHABET: Final = string.ascii_letters + string.digits
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 

@@ -138,6 +138,15 @@ class Dataset:
         Raises:
             ChangedError: it is not what it was.
         """
+        return JobRow(self._lines[index], *_parts(self.value(index)))
+
+    def value(self, index: int) -> Any:
+        """Return the JSON value of a row.
+
+        Raises:
+            ChangedError: it is not what it was.
+            ValueError: it is not JSON.
+        """
         try:
             self._file.seek(self._starts[index])
             line = self._file.read(self._sizes[index])
@@ -146,8 +155,7 @@ class Dataset:
         at = index * _DIGEST
         if _digest(line) != self._digests[at : at + _DIGEST]:
             raise ChangedError(f"the content of {self.name} was changed while the job ran")
-        value = jsontext.decode(line.strip().removeprefix(b"\xef\xbb\xbf"))
-        return JobRow(self._lines[index], *_parts(value))
+        return jsontext.decode(line.strip().removeprefix(b"\xef\xbb\xbf"))
 
     def line(self, index: int) -> int:
         """Return the 1-based line of a row."""

@@ -20,16 +20,13 @@ from graders.files.lock import Claim
 from graders.files.quota import Quota
 from graders.jobs.request import JobRequest
 from graders.wire.error import no_job, refused
-from graders.wire.page import page, size_of
+from graders.wire.page import Page, page, size_of
 
 __all__ = ["FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "say"]
 
 RUNNABLE: Final = ("validating_files", "queued", "running")
 FINISHED: Final = ("succeeded", "failed", "cancelled")
 NOTE: Final = "A local dry run: rollouts were graded as the job would grade them, and no weights were trained."
-Page = tuple[list[dict[str, Any]], bool]
-"""Entries of a list, and whether more follow."""
-
 Level = Literal["info", "warn", "error"]
 
 

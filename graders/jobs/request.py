@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graders.api import Grader
-from graders.config import Loaded, dump, json_path, load_source
-from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
+from graders.config import Loaded, dump, load_source
+from graders.errors import ConfigError, Fault, nearest, quoted
 from graders.inspection.lint import Subject
 from graders.inspection.lint import job as rules
-from graders.wire.error import ApiError, bare, refused
+from graders.wire.body import Location, fault, metadata_faults, refusal, unknown
+from graders.wire.error import refused
 
 __all__ = ["JobRequest"]
 
@@ -36,13 +37,8 @@ _HYPERPARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 # The rules of the linter that stand for what the service refuses at once. Their targets: the hosted
 # one; where Azure takes what it does not (a flat response_format), both must find it.
 _REFUSED: Final = ("G703", "G704", "G706", "G707", "G708")
-_PAIRS: Final = 16
-_LONGEST_NAME: Final = 64
-_LONGEST_VALUE: Final = 512
 _LONGEST_MODEL: Final = 256
 _LARGEST_SEED: Final = 2**63 - 1
-
-Location = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +89,7 @@ class JobRequest:
             else:
                 faults += _job_faults(loaded)
         if faults:
-            raise _refusal(faults)
+            raise refusal(faults)
         return cls(
             model=body["model"], training_file=body["training_file"],
             validation_file=body.get("validation_file"), kind=kind,
@@ -112,19 +108,6 @@ class JobRequest:
         }  # fmt: skip
 
 
-def _refusal(faults: list[Fault]) -> ApiError:
-    first = faults[0]
-    path = bare(first.path)
-    more = f" ({len(faults) - 1:,} more faults)" if len(faults) > 1 else ""
-    says = first.message.partition("\n")[0]
-    message = f"{path}: {says}" if path and not says.startswith(path) else says
-    return ApiError(400, message + more, param=path, code=first.code, faults=faults)
-
-
-def _fault(place: Location, message: str, code: str = "invalid_value") -> Fault:
-    return Fault(json_path(place), message, code)
-
-
 def _kind(body: Mapping[str, Any]) -> str:
     method = body.get("method")
     if method is None:
@@ -139,25 +122,25 @@ def _faults(body: dict[str, Any]) -> Iterator[Fault]:
     for name in body:
         if name not in rules.FIELDS:
             misplaced = reinforced and name in ("grader", "response_format")
-            yield _misplaced(name) if misplaced else _unknown((name,), name, rules.FIELDS)
+            yield _misplaced(name) if misplaced else unknown((name,), name, rules.FIELDS)
     for name in ("model", "training_file"):
         if not isinstance(body.get(name), str) or not body[name].strip():
             says = f"{name} is required, got {quoted(body.get(name))}"
-            yield _fault((name,), says, "missing_required_parameter")
+            yield fault((name,), says, "missing_required_parameter")
     if isinstance(body.get("model"), str) and not _is_name(body["model"]):
-        yield _fault(("model",), f"no model is called {quoted(body['model'])}")
+        yield fault(("model",), f"no model is called {quoted(body['model'])}")
     if not isinstance(body.get("validation_file"), str | None):
         says = f"validation_file is the id of a file, got {quoted(body['validation_file'])}"
-        yield _fault(("validation_file",), says)
+        yield fault(("validation_file",), says)
     suffix = body.get("suffix")
     if suffix is not None and (not isinstance(suffix, str) or not 1 <= len(suffix) <= 64):
-        yield _fault(("suffix",), f"suffix is a text of 1 to 64 characters, got {quoted(suffix)}")
+        yield fault(("suffix",), f"suffix is a text of 1 to 64 characters, got {quoted(suffix)}")
     seed = body.get("seed")
     if seed is not None and (
         isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) > _LARGEST_SEED
     ):
-        yield _fault(("seed",), f"seed is a whole number of at most 64 bits, got {quoted(seed)}")
-    yield from _metadata_faults(body.get("metadata"))
+        yield fault(("seed",), f"seed is a whole number of at most 64 bits, got {quoted(seed)}")
+    yield from metadata_faults(body.get("metadata"))
     yield from _integration_faults(body.get("integrations"))
     yield from _method_faults(body, reinforced=reinforced)
 
@@ -166,53 +149,29 @@ def _is_name(model: str) -> bool:
     return len(model) <= _LONGEST_MODEL and model.isprintable()
 
 
-def _unknown(place: Location, name: str, known: tuple[str, ...]) -> Fault:
-    hint = suggestion(name, known, "known:")
-    return _fault(place, f"unknown field {quoted(name)}; {hint}", "unknown_parameter")
-
-
 def _misplaced(name: str) -> Fault:
     says = f"{name} stands at the top; a reinforcement job has it in method.reinforcement"
-    return _fault((name,), says, "unknown_parameter")
-
-
-def _metadata_faults(metadata: Any) -> Iterator[Fault]:
-    if metadata is None:
-        return
-    if not isinstance(metadata, dict):
-        yield _fault(("metadata",), f"metadata is an object of texts, got {quoted(metadata)}")
-        return
-    if len(metadata) > _PAIRS:
-        says = f"metadata has {len(metadata):,} pairs; at most {_PAIRS} are taken"
-        yield _fault(("metadata",), says)
-    for name, value in list(metadata.items())[:_PAIRS]:
-        if len(name) > _LONGEST_NAME:
-            says = f"a key of metadata has at most {_LONGEST_NAME} characters, got {len(name):,}"
-            yield _fault(("metadata",), says)
-        elif not isinstance(value, str) or len(value) > _LONGEST_VALUE:
-            says = f"a value of metadata is a text of at most {_LONGEST_VALUE} characters"
-            got = f"{len(value):,} characters" if isinstance(value, str) else quoted(value)
-            yield _fault(("metadata", name), f"{says}, got {got}")
+    return fault((name,), says, "unknown_parameter")
 
 
 def _integration_faults(integrations: Any) -> Iterator[Fault]:
     if integrations is None:
         return
     if not isinstance(integrations, list):
-        yield _fault(("integrations",), f"integrations is a list, got {quoted(integrations)}")
+        yield fault(("integrations",), f"integrations is a list, got {quoted(integrations)}")
         return
     for index, one in enumerate(integrations):
         place: Location = ("integrations", index)
         kind = one.get("type") if isinstance(one, dict) else None
         if kind != "wandb":
             says = f'the one type of integration is "wandb", got {quoted(kind)}'
-            yield _fault((*place, "type"), says)
+            yield fault((*place, "type"), says)
             continue
         settings = one.get("wandb")
         project = settings.get("project") if isinstance(settings, dict) else None
         if not isinstance(project, str) or not project:
             says = f"wandb needs the name of a project, got {quoted(project)}"
-            yield _fault((*place, "wandb", "project"), says, "missing_required_parameter")
+            yield fault((*place, "wandb", "project"), says, "missing_required_parameter")
 
 
 def _method_faults(body: dict[str, Any], *, reinforced: bool) -> Iterator[Fault]:
@@ -225,7 +184,7 @@ def _method_faults(body: dict[str, Any], *, reinforced: bool) -> Iterator[Fault]
     if method is None:
         return
     if not isinstance(method, dict):
-        yield _fault(("method",), f"method is an object with a type, got {quoted(method)}")
+        yield fault(("method",), f"method is an object with a type, got {quoted(method)}")
         return
     kind = _kind(body)
     if not kind:
@@ -233,11 +192,11 @@ def _method_faults(body: dict[str, Any], *, reinforced: bool) -> Iterator[Fault]
         near = nearest(given, _METHODS) if isinstance(given, str) else None
         hint = f"; did you mean {near}?" if near else ""
         says = f"method.type is one of {', '.join(_METHODS)}, got {quoted(given)}{hint}"
-        yield _fault(("method", "type"), says)
+        yield fault(("method", "type"), says)
         return
     for name in method:
         if name not in ("type", *_METHODS):
-            yield _unknown(("method", name), name, ("type", *_METHODS))
+            yield unknown(("method", name), name, ("type", *_METHODS))
     if not reinforced and method.get(kind) is not None:
         yield from _inner_faults(method[kind], kind)
 
@@ -245,11 +204,11 @@ def _method_faults(body: dict[str, Any], *, reinforced: bool) -> Iterator[Fault]
 def _inner_faults(inner: Any, kind: str) -> Iterator[Fault]:
     """Yield what is wrong in the part of a method that trains on answers."""
     if not isinstance(inner, dict):
-        yield _fault(("method", kind), f"method.{kind} is an object, got {quoted(inner)}")
+        yield fault(("method", kind), f"method.{kind} is an object, got {quoted(inner)}")
         return
     for name in inner:
         if name not in _METHOD_FIELDS[kind]:
-            yield _unknown(("method", kind, name), name, _METHOD_FIELDS[kind])
+            yield unknown(("method", kind, name), name, _METHOD_FIELDS[kind])
     place = ("method", kind, "hyperparameters")
     yield from _hyperparameter_faults(inner.get("hyperparameters"), place, kind)
 
@@ -258,15 +217,15 @@ def _hyperparameter_faults(given: Any, place: Location, kind: str) -> Iterator[F
     if given is None:
         return
     if not isinstance(given, dict):
-        yield _fault(place, f"hyperparameters is an object, got {quoted(given)}")
+        yield fault(place, f"hyperparameters is an object, got {quoted(given)}")
         return
     known = _HYPERPARAMETERS[kind]
     for name, value in given.items():
         if name not in known:
-            yield _unknown((*place, name), name, tuple(known))
+            yield unknown((*place, name), name, tuple(known))
         elif not rules.within(value, known[name]):
             says = f"{name} is {rules.said(known[name])}, got {quoted(value)}"
-            yield _fault((*place, name), says)
+            yield fault((*place, name), says)
 
 
 def _job_faults(loaded: Loaded) -> Iterator[Fault]:
@@ -281,7 +240,7 @@ def _job_faults(loaded: Loaded) -> Iterator[Fault]:
         for hit in rule.check(hosted):
             outside = len(hit.place) == 1  # Said already, of all methods.
             if hit.place in either and not outside:
-                yield _fault(hit.place, hit.message)
+                yield fault(hit.place, hit.message)
 
 
 def _shown_method(body: dict[str, Any], kind: str, loaded: Loaded | None) -> dict[str, Any]:

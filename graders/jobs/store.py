@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from pathlib import Path
 from typing import Final, Self
@@ -69,11 +70,19 @@ class Store:
         self.ballast.keep()
         self.warning = exposed(self.folder, "the store")
         self.database = Database(self.folder / _DATABASE)
-        quota = Quota(most, self.database.path, uploads)
+        self._quota = quota = Quota(most, self.database.path, uploads)
         self.files = Files(self.database, blobs, quota)
         self.uploads = Uploads(self.files, uploads, self.database, quota)
         self.jobs = Jobs(self.database, locks, quota)
         self.permissions = Permissions(self.database, quota)
+
+    def check_room(self, base: sqlite3.Connection) -> None:
+        """Refuse to make anything more in a store that is too large.
+
+        Raises:
+            ApiError: it is (413).
+        """
+        self._quota.check(base)
 
     def close(self) -> None:
         """Close what is open; threads that still use the store open it again."""

@@ -2,11 +2,12 @@
 
 from graders.kinds.endpoint import Endpoint
 from graders.kinds.extended import RESERVED, load_kind
-from graders.kinds.fault import faults_of_made
-from graders.kinds.field import GraderConfig, Number, Str, Text
-from graders.kinds.judge import Judged
+from graders.kinds.fault import faults_of, faults_of_made
+from graders.kinds.field import GraderConfig, Model, Number, Str, Text
+from graders.kinds.judge import Judged, messages, texts
 from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
 from graders.kinds.label_model import LabelModel
+from graders.kinds.message import Messages
 from graders.kinds.multi import TYPES, AnyGrader, EvalCriteria, Multi
 from graders.kinds.python import Python
 from graders.kinds.score_model import ScoreModel
@@ -27,6 +28,8 @@ __all__ = [
     "Judged",
     "Kind",
     "LabelModel",
+    "Messages",
+    "Model",
     "Multi",
     "Number",
     "Performer",
@@ -40,10 +43,13 @@ __all__ = [
     "Text",
     "TextField",
     "TextSimilarity",
+    "faults_of",
     "holds",
     "kind_named",
     "kind_of",
     "load_kind",
+    "messages",
+    "texts",
 ]
 
 # What is wrong with a grader made in Python is worded by a module that knows every kind.

@@ -24,6 +24,7 @@ __all__ = [
     "STEPS",
     "Judged",
     "call",
+    "messages",
     "read_object",
     "reply_schema",
     "settle",
@@ -153,8 +154,7 @@ def call(  # noqa: PLR0917
         schema: the reply's schema.
         sampling: how the judge samples, under the config's names.
     """
-    makers = [_maker(index, one, rows.texts) for index, one in enumerate(config.input)]
-    asked = [[make(row) for make in makers] for row in range(len(rows.items))]
+    asked = messages(config.input, rows.texts, len(rows.items))
     return ChatCall(
         config.model,
         [one for one in asked for _ in range(repeats)],
@@ -164,6 +164,20 @@ def call(  # noqa: PLR0917
         [index for _ in asked for index in range(repeats)],
         config.model_dump_json(),
     )
+
+
+def messages(
+    input_: Sequence[Message], columns: Mapping[str, Sequence[str]], count: int
+) -> list[list[dict[str, Any]]]:
+    """Return the messages of each row, as chat completions have them.
+
+    Args:
+        input_: the messages with their templates.
+        columns: the rendered texts of each field that `texts` yields, by its path.
+        count: how many rows there are.
+    """
+    makers = [_maker(index, one, columns) for index, one in enumerate(input_)]
+    return [[make(row) for make in makers] for row in range(count)]
 
 
 def reply_schema(result: Mapping[str, Any]) -> dict[str, Any]:

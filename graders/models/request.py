@@ -134,7 +134,9 @@ def spoken(
     """Return messages in roles the server knows: `developer` is a first-party word."""
     if endpoint.first_party:
         return list(messages)
-    return [{**one, "role": "system"} if one["role"] == "developer" else one for one in messages]
+    return [
+        {**one, "role": "system"} if one.get("role") == "developer" else one for one in messages
+    ]
 
 
 def _instructed(

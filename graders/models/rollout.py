@@ -25,9 +25,15 @@ from graders.wire.field import FieldError, message_of, text_of, tokens, typed, u
 from graders.wire.loop import Loop, all_or_none
 from graders.wire.stats import JudgeStats
 
-__all__ = ["Ask", "Rollout", "Sampler", "prompt_of", "seed_of"]
+__all__ = [
+    "CHAT", "RESPONSES", "Ask", "Rollout", "Sampler", "prompt_of", "read_rollout", "seed_of",
+    "tokens_of",
+]  # fmt: skip
 
-_PATH: Final = "/chat/completions"
+CHAT: Final = "/chat/completions"
+RESPONSES: Final = "/responses"
+_SPOKEN: Final = {CHAT: "messages", RESPONSES: "input"}
+_NO_SUCH_PATH: Final = (404, 405, 501)
 _OF_A_ROW: Final = ("tools", "parallel_tool_calls")
 
 
@@ -38,10 +44,14 @@ class Ask:
     Attributes:
         key: which one; handed back with the reply.
         body: what is sent, without the model.
+        path: where it is sent.
+        instead: what is sent to `CHAT` where the server has no such path; None for nothing.
     """
 
     key: tuple[int, ...]
     body: Mapping[str, Any]
+    path: str = CHAT
+    instead: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +107,27 @@ def prompt_of(item: Mapping[str, Any], method: Mapping[str, Any], seed: int) -> 
     return body
 
 
+Reader = Callable[[str, HttpAnswer, ApiKey], Rollout]
+"""Gives what a path's answer of status 200 holds."""
+
+
 class Sampler:
     """Asks a model for samples. Starts nothing before its first call.
 
     Args:
         options: which server, and how.
         model: the model asked where the options name none.
+        read: what an answer of a path gives; by default that of a chat completion.
 
     Raises:
         OptionError: an option has a value it cannot have.
         UnavailableError: the server needs a key and there is none.
     """
 
-    def __init__(self, options: RolloutOptions, model: str) -> None:
+    def __init__(self, options: RolloutOptions, model: str, read: Reader | None = None) -> None:
         self._options = options
+        self._read = read or (lambda _, answer, key: read_rollout(answer, key))
+        self._lacking: set[str] = set()
         self._model = options.model or model
         self._endpoint = resolve(options.url, options.api_key_file, options.auth)
         self.stats = JudgeStats(server=self._endpoint.url)
@@ -144,25 +161,32 @@ class Sampler:
         async def work() -> None:
             while waiting:
                 ask = waiting.popleft()
-                keep(ask.key, await self._one(wire, ask.body))
+                keep(ask.key, await self._one(wire, ask))
 
         width = min(len(asks), options.concurrency)
         await all_or_none([asyncio.create_task(work()) for _ in range(width)])
 
-    async def _one(self, wire: Wire, body: Mapping[str, Any]) -> Rollout:
+    async def _one(self, wire: Wire, ask: Ask) -> Rollout:
         key, refused = self._endpoint.key, self._refused
+        path, body = ask.path, ask.body
         while True:
+            if path in self._lacking and ask.instead is not None:
+                path, body = CHAT, ask.instead
             sent = {name: value for name, value in body.items() if name not in refused}
-            sent |= {"model": self._model, "messages": spoken(self._endpoint, sent["messages"])}
+            spoken_as = _SPOKEN[path]
+            sent |= {"model": self._model, spoken_as: spoken(self._endpoint, sent[spoken_as])}
             try:
-                answer = await wire.post(_PATH, jsontext.encode(sent))
+                answer = await wire.post(path, jsontext.encode(sent))
             except WireError as failure:
                 lost = failure.error.kind == "unreachable"
                 return Rollout(None, "rollout_error", failure.error.message, lost=lost)
             if answer.status < 300:
                 self._refused |= refused  # It answers without them.
-                return read_rollout(answer, key)
-            told = refused_in(answer, sent, words([sent["messages"], sent.get("tools")]))
+                return self._read(path, answer, key)
+            if answer.status in _NO_SUCH_PATH and path != CHAT and ask.instead is not None:
+                self._lacking.add(path)
+                continue
+            told = refused_in(answer, sent, words([sent[spoken_as], sent.get("tools")]))
             if answer.status not in (400, 422) or not told.unknown:
                 return Rollout(None, "rollout_error", error_of_status(answer, key).message)
             refused |= told.unknown
@@ -180,11 +204,11 @@ def read_rollout(answer: HttpAnswer, key: ApiKey) -> Rollout:
     A refusal is what the model said. An answer cut off at its limit of tokens is none, nor is one
     that has a field which is not what it has to be.
     """
-    usage: dict[str, int] = {}
+    usage: Mapping[str, int] = {}
     says = "the server's answer is no chat completion with choices"
     try:
         value = answer.read()
-        usage = _tokens(value)
+        usage = tokens_of(value)
         found = message_of(value) if isinstance(value, dict) else None
     except FieldError as fault:
         return Rollout(None, "rollout_error", bad_field(fault, key, "").message, usage)
@@ -213,7 +237,12 @@ def read_rollout(answer: HttpAnswer, key: ApiKey) -> Rollout:
     return Rollout(jsontext.decode(key.redact(text)), usage=usage)
 
 
-def _tokens(value: Any) -> dict[str, int]:
+def tokens_of(value: Any) -> dict[str, int]:
+    """Return the tokens that a chat completion says it took, by kind; {} where it does not say.
+
+    Raises:
+        FieldError: a count is none.
+    """
     usage = usage_of(value)
     if usage is None:
         return {}

@@ -20,6 +20,7 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
+from graders.server.route import eval as evals
 from graders.server.route import file, grader, job, page, upload
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
@@ -32,6 +33,7 @@ PREFIXES = ("/v1", "/openai/v1", "/openai")
 
 _GRADERS = "/fine_tuning/alpha/graders"
 _JOBS = "/fine_tuning/jobs"
+_RUNS = "/evals/{id}/runs"
 _PERMISSIONS = "/fine_tuning/checkpoints/{checkpoint}/permissions"
 
 _API: tuple[tuple[str, str, Callable[..., Any]], ...] = (
@@ -57,6 +59,19 @@ _API: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("POST", _PERMISSIONS, job.create_permissions),
     ("GET", _PERMISSIONS, job.list_permissions),
     ("DELETE", f"{_PERMISSIONS}/{{id}}", job.delete_permission),
+    ("POST", "/evals", evals.create),
+    ("GET", "/evals", evals.list_evals),
+    ("GET", "/evals/{id}", evals.retrieve),
+    ("POST", "/evals/{id}", evals.update),
+    ("DELETE", "/evals/{id}", evals.delete),
+    ("POST", _RUNS, evals.create_run),
+    ("GET", _RUNS, evals.list_runs),
+    ("GET", f"{_RUNS}/{{run}}", evals.retrieve_run),
+    ("POST", f"{_RUNS}/{{run}}", evals.cancel_run),
+    ("POST", f"{_RUNS}/{{run}}/cancel", evals.cancel_run),
+    ("DELETE", f"{_RUNS}/{{run}}", evals.delete_run),
+    ("GET", f"{_RUNS}/{{run}}/output_items", evals.list_items),
+    ("GET", f"{_RUNS}/{{run}}/output_items/{{item}}", evals.retrieve_item),
 )
 _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/", page.root),
@@ -151,10 +166,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         response.headers["allow"] = ", ".join(allowed)
         return response
     if status == 404:
-        hint = (
-            "; Evals are not served here: graders score does their work" if "/evals" in path else ""
-        )
         return error_response(
-            ApiError(404, f"there is nothing at {method} {path}{hint}", code="unknown_url")
+            ApiError(404, f"there is nothing at {method} {path}", code="unknown_url")
         )
     return error_response(ApiError(status, "the request cannot be answered"))

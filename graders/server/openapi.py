@@ -22,6 +22,8 @@ _PURPOSES: Final = ("fine-tune", "evals", "assistants", "batch", "vision", "user
 _STATUSES: Final = (
     "validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled",
 )  # fmt: skip
+_RUN_STATUSES: Final = ("queued", "in_progress", "completed", "failed", "canceled")
+_GONE: Final[dict[str, Any]] = {"object": _TEXT, "deleted": {"const": True}}
 
 
 def document() -> dict[str, Any]:
@@ -105,15 +107,16 @@ def _call(
     body: dict[str, Any] | None = None,
     query: dict[str, dict[str, Any]] | None = None,
     name: str,
+    status: int = 200,
 ) -> dict[str, Any]:
     call: dict[str, Any] = {
         "summary": said,
         "operationId": name,
         "responses": {
-            "200": {"description": "Done.", "content": answer},
+            str(status): {"description": "Done.", "content": answer},
             **{
-                str(status): {"description": _ERRORS[status], "content": _json(_ref("Error"))}
-                for status in (*errors, 401, 403, 405, 408, 413, 500, 503)
+                str(wrong): {"description": _ERRORS[wrong], "content": _json(_ref("Error"))}
+                for wrong in (*errors, 401, 403, 405, 408, 413, 500, 503)
             },
         },
     }
@@ -146,7 +149,11 @@ _ERRORS: Final = {
 
 def _with(name: str, path: dict[str, Any]) -> dict[str, Any]:
     """Add a path parameter."""
-    shape = _ID if name == "id" else {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
+    shape = (
+        _ID
+        if name in ("id", "run", "item")
+        else {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
+    )
     parameter = {"name": name, "in": "path", "required": True, "schema": shape}
     return {**path, "parameters": [*path.get("parameters", []), parameter]}
 
@@ -160,7 +167,9 @@ _GRADING: Final = (400, 429, 501, 504)
 
 
 def _paths() -> dict[str, Any]:
-    return {**_grader_paths(), **_file_paths(), **_job_paths(), **_permission_paths()}
+    return {
+        **_grader_paths(), **_file_paths(), **_job_paths(), **_permission_paths(), **_eval_paths(),
+    }  # fmt: skip
 
 
 def _grader_paths() -> dict[str, Any]:
@@ -284,6 +293,90 @@ def _permission_paths() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _eval_paths() -> dict[str, Any]:
+    one, run, item = (_json(_ref(name)) for name in ("Eval", "EvalRun", "OutputItem"))
+    ordered = {**_AFTER, "limit": _limit(100), "order": {"enum": ["asc", "desc"]}}
+    runs = "/v1/evals/{id}/runs"
+
+    def in_run(path: dict[str, Any]) -> dict[str, Any]:
+        return _with("run", _with("id", path))
+
+    return {
+        "/v1/evals": {
+            "post": _call("Create an eval", one, 400, body=_json(_ref("EvalRequest")), name="create_eval",
+                          status=201),
+            "get": _call("List evals", _json(_page("Eval", ends=True)), 400, 404, name="list_evals",
+                         query={**ordered, "order_by": {"enum": ["created_at", "updated_at"]}}),
+        },
+        "/v1/evals/{id}": _with("id", {
+            "get": _call("Describe an eval", one, 400, 404, name="retrieve_eval"),
+            "post": _call("Change an eval", one, 400, 404, name="update_eval",
+                          body=_json({**_made({"name": _MAYBE_TEXT, "metadata": _MAYBE_OBJECT}, "name", "metadata"),
+                                      "additionalProperties": False})),
+            "delete": _call("Remove an eval and its runs", _json(_made({"eval_id": _ID, **_GONE})), 400, 404,
+                            name="delete_eval"),
+        }),
+        runs: _with("id", {
+            "post": _call("Create a run", run, 400, 404, body=_json(_ref("EvalRunRequest")), name="create_eval_run",
+                          status=201),
+            "get": _call("List an eval's runs", _json(_page("EvalRun", ends=True)), 400, 404, name="list_eval_runs",
+                         query={**ordered, "status": {"enum": list(_RUN_STATUSES)}}),
+        }),
+        f"{runs}/{{run}}": in_run({
+            "get": _call("Describe a run", run, 400, 404, name="retrieve_eval_run"),
+            "post": _call("End a run, as SDKs of 1.x and 2.x ask", run, 400, 404, name="end_eval_run"),
+            "delete": _call("Remove a run", _json(_made({"run_id": _ID, **_GONE})), 400, 404, name="delete_eval_run"),
+        }),
+        f"{runs}/{{run}}/cancel": in_run({
+            "post": _call("End a run", run, 400, 404, name="cancel_eval_run"),
+        }),
+        f"{runs}/{{run}}/output_items": in_run({
+            "get": _call("List a run's output items", _json(_page("OutputItem", ends=True)), 400, 404,
+                         name="list_output_items",
+                         query={**ordered, "status": {"enum": ["pass", "fail", "error", "passed", "failed", "errored"]}}),
+        }),
+        f"{runs}/{{run}}/output_items/{{item}}": _with("item", in_run({
+            "get": _call("Describe an output item", item, 400, 404, name="retrieve_output_item"),
+        })),
+    }  # fmt: skip
+
+
+def _eval_schemas() -> dict[str, Any]:
+    """Return the shapes of evals. What a data source may be is said by its errors."""
+    counts = _made(dict.fromkeys(("total", "passed", "failed", "errored"), _WHOLE))
+    usage = dict.fromkeys(
+        ("invocation_count", "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens"),
+        _WHOLE,
+    )
+    verdicts = _made(
+        {"testing_criteria": _TEXT, "passed": _WHOLE, "failed": _WHOLE, "errored": _WHOLE}
+    )
+    about = {"name": _TEXT, "created_at": _WHOLE, "metadata": _OBJECT}
+    asked = {"name": _MAYBE_TEXT, "metadata": _MAYBE_OBJECT}
+    result = _made({"name": _TEXT, "type": _TEXT, "passed": _BOOL, "score": {"type": ["number", "null"]},
+                    "status": {"enum": ["pass", "fail", "error"]}, "sample": _MAYBE_OBJECT})  # fmt: skip
+    return {
+        "EvalRequest": {**_made({
+            **asked, "data_source_config": _OBJECT, "testing_criteria": {"type": "array", "minItems": 1},
+        }, *asked), "additionalProperties": False},
+        "Eval": _made({"id": _ID, "object": {"const": "eval"}, **about, "data_source_config": _OBJECT,
+                       "testing_criteria": {"type": "array", "items": _OBJECT}}),
+        "EvalRunRequest": {**_made({**asked, "data_source": _OBJECT}, *asked), "additionalProperties": False},
+        "EvalRun": _made({
+            "id": _ID, "object": {"const": "eval.run"}, "eval_id": _ID, **about, "model": _TEXT, "report_url": _TEXT,
+            "status": {"enum": list(_RUN_STATUSES)}, "result_counts": counts, "data_source": _OBJECT,
+            "per_model_usage": {"type": "array", "items": _made({"model_name": _TEXT, **usage})},
+            "per_testing_criteria_results": {"type": "array", "items": verdicts},
+            "error": {"anyOf": [_made({"code": _TEXT, "message": _TEXT}), {"type": "null"}]},
+        }),
+        "OutputItem": _made({
+            "id": _ID, "object": {"const": "eval.run.output_item"}, "created_at": _WHOLE, "run_id": _ID,
+            "eval_id": _ID, "status": {"enum": ["pass", "fail", "error"]}, "datasource_item_id": _WHOLE,
+            "datasource_item": _OBJECT, "results": {"type": "array", "items": result}, "sample": _OBJECT,
+        }),
+    }  # fmt: skip
+
+
 def _schemas() -> dict[str, Any]:
     usage = _made({"prompt_tokens": _WHOLE, "total_tokens": _WHOLE, "completion_tokens": _WHOLE,
                    "cached_tokens": _WHOLE})  # fmt: skip
@@ -341,4 +434,5 @@ def _schemas() -> dict[str, Any]:
             "id": _TEXT, "object": {"const": "checkpoint.permission"}, "created_at": _WHOLE,
             "project_id": _TEXT,
         }),
+        **_eval_schemas(),
     }  # fmt: skip

@@ -1,15 +1,20 @@
-"""Runs jobs: a process for each, so many at a time, ended with the server and started again by it."""
+"""Runs jobs and runs of evals: a process for each, ended with the server and started again by it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
 from starlette.concurrency import run_in_threadpool
 
 from graders.errors import GradersError
+from graders.evals.run import fail_run
+from graders.evals.store import EvalStore
 from graders.files.disk import ENOUGH, has_room
 from graders.files.lock import Claim
 from graders.jobs import RunOptions, Store
@@ -30,8 +35,45 @@ _PATIENCE: Final = 10.0
 _MOST_LOST: Final = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A kind of work that waits in the store.
+
+    Attributes:
+        module: the program that does a piece of it.
+        runnable: returns the ids of what waits or is done, oldest first.
+        claim: returns the right to do one.
+        fail: says of one that it cannot be done.
+        reached: returns how far one is: it is lost where it gets no further.
+    """
+
+    module: str
+    runnable: Callable[[], Sequence[str]]
+    claim: Callable[[str], Claim]
+    fail: Callable[[str, str, str], None]
+    reached: Callable[[str], int]
+
+
+def works_of(store: Store) -> tuple[Work, ...]:
+    """Return the kinds of work that a store has."""
+    evals = EvalStore(store)
+
+    def items(run: str) -> int:
+        return int(evals.get_run(evals.eval_of(run), run)["result_counts"]["total"])
+
+    return (
+        Work(
+            "graders.jobs.worker", store.jobs.runnable, store.jobs.claim, partial(fail_job, store),
+            lambda job: int(store.jobs.get(job)["dry_run"]["step"]),
+        ),
+        Work(
+            "graders.evals.worker", evals.runnable, evals.claim, partial(fail_run, evals), items
+        ),
+    )  # fmt: skip
+
+
 class Supervisor:
-    """Looks for jobs that wait and runs them. An async context manager.
+    """Looks for jobs and runs that wait and runs them. An async context manager.
 
     Another server on the same store may do the same: each job has one lock, and whoever holds it
     runs it. It is taken here, before a process is started, and handed to that: jobs that others
@@ -44,7 +86,7 @@ class Supervisor:
     """
 
     def __init__(self, store: Store, options: ServeOptions, log: Log) -> None:
-        self._store = store
+        self._works = works_of(store)
         self._options = options
         self._log = log
         self._wake = asyncio.Event()
@@ -88,30 +130,31 @@ class Supervisor:
             return
         now = asyncio.get_running_loop().time()
         roomy = not self._full or has_room(self._options.data_dir, ENOUGH)
-        for job in await run_in_threadpool(self._store.jobs.runnable):
-            if job in self._running or self._resting.get(job, (0.0, 0.0))[0] > now:
-                continue
-            if job in self._full and not roomy:
-                continue
-            claim = await run_in_threadpool(self._store.jobs.claim, job)
-            if not claim.held:
-                continue
-            self._running[job] = asyncio.create_task(self._run(job, claim))
-            if len(self._running) >= self._options.jobs:
-                return
+        for work in self._works:
+            for job in await run_in_threadpool(work.runnable):
+                if job in self._running or self._resting.get(job, (0.0, 0.0))[0] > now:
+                    continue
+                if job in self._full and not roomy:
+                    continue
+                claim = await run_in_threadpool(work.claim, job)
+                if not claim.held:
+                    continue
+                self._running[job] = asyncio.create_task(self._run(work, job, claim))
+                if len(self._running) >= self._options.jobs:
+                    return
 
-    async def _run(self, job: str, claim: Claim) -> None:
+    async def _run(self, work: Work, job: str, claim: Claim) -> None:
         began = asyncio.get_running_loop().time()
         code: int | None = None
         try:
-            code = await self._wait_for(job, claim)
+            code = await self._wait_for(work, job, claim)
         except OSError as error:
             self._log.write("fault", "error", job=job, message=str(error))
         finally:
             claim.release()
             del self._running[job]
             now = asyncio.get_running_loop().time()
-            await self._count_lost(job, code)
+            await self._count_lost(work, job, code)
             self._rest(job, code, now - began)
             self._log.write("job", id=job, exit=code, seconds=round(now - began, 1))
             self._wake.set()
@@ -125,28 +168,26 @@ class Supervisor:
         rest = min(max(_REST_SECONDS, 2 * last), _LONGEST_REST)
         self._resting[job] = (asyncio.get_running_loop().time() + rest, rest)
 
-    async def _count_lost(self, job: str, code: int | None) -> None:
+    async def _count_lost(self, work: Work, job: str, code: int | None) -> None:
         """Let a job fail whose process the system kills again and again at the same step."""
         if code is None or code >= 0 or self._ending:
             self._lost.pop(job, None)
             return
         with contextlib.suppress(GradersError):
-            step = (await run_in_threadpool(self._store.jobs.get, job))["dry_run"]["step"]
+            step = await run_in_threadpool(work.reached, job)
             before, times = self._lost.get(job, (step, 0))
             times = times + 1 if before == step else 1
             self._lost[job] = (step, times)
             if times >= _MOST_LOST:
                 said = f"its process was killed {times} times at step {step + 1} (signal {-code})"
-                await run_in_threadpool(fail_job, self._store, job, "process_lost", said)
+                await run_in_threadpool(work.fail, job, "process_lost", said)
                 del self._lost[job]
 
-    async def _wait_for(self, job: str, claim: Claim) -> int:
+    async def _wait_for(self, work: Work, job: str, claim: Claim) -> int:
         """Run a job's process to its end; it is told to end when this server does."""
         options = pickle.dumps(self._run_options(), protocol=5)
         process = await asyncio.create_subprocess_exec(
-            *program(
-                "graders.jobs.worker", str(self._options.data_dir), job, str(claim.descriptor())
-            ),
+            *program(work.module, str(self._options.data_dir), job, str(claim.descriptor())),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             pass_fds=(claim.descriptor(),),

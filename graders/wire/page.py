@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from graders.errors import nearest, quoted
 from graders.wire.error import refused
 
-__all__ = ["is_descending", "page", "size_of"]
+__all__ = ["Page", "is_descending", "page", "size_of"]
+
+Page = tuple[list[dict[str, Any]], bool]
+"""Entries of a list, and whether more follow."""
+
+_HEAVIEST: Final = 16 << 20
 
 _ORDERS: Final = {"asc": False, "ascending": False, "desc": True, "descending": True}
 
@@ -51,6 +56,8 @@ def page(
     after: str | None,
     size: int,
     descending: bool = True,
+    key: str | None = None,
+    weight: str | None = None,
 ) -> tuple[list[sqlite3.Row], bool]:
     """Return the rows of one page of a table, and whether more follow.
 
@@ -62,22 +69,39 @@ def page(
         after: the id of the last row of the page before; it may have been deleted since.
         size: how many rows at most.
         descending: whether the newest come first.
+        key: the column that they are ordered by before their places; None for none.
+        weight: what says how large a row is. A page ends early, with more to follow, where its rows
+            are larger together than an answer should be.
 
     Raises:
         ApiError: there never was a row with the id `after`.
     """
     bounds: list[Any] = []
+    order, side = ("DESC", "<") if descending else ("ASC", ">")
+    columns = "place" if key is None else f"{key}, place"
     if after is not None:
-        found = base.execute(f"SELECT place FROM {table} WHERE id=?", (after,)).fetchone()  # noqa: S608
+        found = base.execute(f"SELECT {columns} FROM {table} WHERE id=?", (after,)).fetchone()  # noqa: S608
         if found is None:
             raise refused(
                 f"after is the id of the last entry of the page before; there is no {quoted(after)}",
                 "after",
             )
-        where += " AND place < ?" if descending else " AND place > ?"
-        bounds = [found["place"]]
-    order = "DESC" if descending else "ASC"
+        where += f" AND ({columns}) {side} ({', '.join('?' * len(found))})"
+        bounds = [*found]
+    ordered = ", ".join(f"{one} {order}" for one in columns.split(", "))
     # The words are this program's own; what comes from outside stands for question marks.
-    query = f"SELECT * FROM {table} WHERE {where} ORDER BY place {order} LIMIT ?"  # noqa: S608
-    rows = base.execute(query, (*values, *bounds, size + 1)).fetchall()
+    query = f"SELECT {{}} FROM {table} WHERE {where} ORDER BY {ordered} LIMIT ?"  # noqa: S608
+    if weight is not None:
+        size = min(size, _lifted(base.execute(query.format(weight), (*values, *bounds, size))))
+    rows = base.execute(query.format("*"), (*values, *bounds, size + 1)).fetchall()
     return rows[:size], len(rows) > size
+
+
+def _lifted(weights: Iterable[sqlite3.Row]) -> int:
+    """Return how many rows an answer can carry: one at least, for each must be seen some time."""
+    total = count = 0
+    for count, (weight,) in enumerate(weights, 1):
+        total += weight
+        if total > _HEAVIEST:
+            return max(count - 1, 1)
+    return count

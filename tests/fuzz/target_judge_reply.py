@@ -22,7 +22,7 @@ from graders.kinds import LabelModel, Rows, ScoreModel, judge, kind_of
 from graders.models import JudgeOptions, RolloutOptions
 from graders.models.client import ChatClient, _from_bytes, _to_bytes
 from graders.models.embedding import EmbedClient
-from graders.models.rollout import Sampler
+from graders.models.rollout import Ask, Sampler
 from graders.wire.endpoint import ApiKey, ServerAddress
 from graders.wire.exchange import Wire
 from graders.wire.gate import Gate
@@ -185,7 +185,7 @@ def _sampled(bench: Bench, *, label: bool) -> None:
     sampler = Sampler(RolloutOptions(url=URL), "m")
     sampler._endpoint = bench.endpoint
     body = {"messages": [{"role": "user", "content": "x"}], "seed": 1, "reasoning_effort": "low"}
-    found = bench.run(sampler._one(bench.fresh(), body))
+    found = bench.run(sampler._one(bench.fresh(), Ask((0,), body)))
     assert (found.sample is None) == bool(found.code)
     kept = jsontext.encode(found.to_dict())
     assert KEY.encode() not in kept
