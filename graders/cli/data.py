@@ -116,7 +116,7 @@ Examples:
 @click.option(
     "--what",
     multiple=True,
-    type=click.Choice(["cache", "files", "results", "jobs"]),
+    type=click.Choice(["cache", "files", "results", "jobs", "runs", "calls"]),
     help="Clear only this; may be given several times.  [default: all]",
 )
 @click.option(
@@ -139,12 +139,12 @@ def clear(
     data_dir: Path,
     as_json: bool,
 ) -> int:
-    """Clear old files, results, jobs and replies of judges.
+    """Clear old files, results, jobs, runs of evals, recorded calls and replies of judges.
 
-    What a job needs that is not finished stays, and a cache that a run has open. A job's age is
-    counted from its end, a cache's from its last use.
+    What a job or a run needs that is not finished stays, and a cache that is open. A job's and a
+    run's age is counted from its end, a cache's from its last use.
     """
-    chosen = what or ("cache", "files", "results", "jobs")
+    chosen = what or ("cache", "files", "results", "jobs", "runs", "calls")
     before = time.time() - seconds
     from graders.jobs import Store  # noqa: PLC0415  (SQLite, the linter)
     from graders.jobs.clear import kept, remove  # noqa: PLC0415
@@ -208,7 +208,10 @@ def _store(folder: Path) -> list[dict[str, Any]]:
     from graders.jobs import Store  # noqa: PLC0415  (SQLite, the linter)
     from graders.jobs.clear import KINDS, kept  # noqa: PLC0415
 
-    names = {"files": "uploaded files", "results": "results of jobs", "jobs": "jobs"}
+    names = {
+        "files": "uploaded files", "results": "results of jobs", "jobs": "jobs",
+        "runs": "runs of evals", "calls": "recorded calls of models",
+    }  # fmt: skip
     with Store(folder) as store:
         things = list(kept(store))
     found = []
@@ -218,7 +221,7 @@ def _store(folder: Path) -> list[dict[str, Any]]:
         oldest = min((one.at for one in ones), default=None)
         found.append(
             _entry(
-                names[kind], "graders serve, graders job", where=folder, count=len(ones), size=size,
+                names[kind], "graders serve, graders job, graders evals", where=folder, count=len(ones), size=size,
                 oldest=oldest,
             )
         )  # fmt: skip

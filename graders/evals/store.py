@@ -16,6 +16,7 @@ from graders.files import file as files
 from graders.files.identifier import is_identifier, new_identifier
 from graders.files.lock import Claim
 from graders.jobs import Store
+from graders.jobs.clear import remove_run
 from graders.wire.error import ApiError, refused
 from graders.wire.page import Page, is_descending, page, size_of
 
@@ -137,7 +138,7 @@ class EvalStore:
             place = _eval(base, name)["place"]
             base.execute("UPDATE eval SET gone=1 WHERE place=?", (place,))
             for row in base.execute("SELECT place FROM run WHERE eval=?", (place,)).fetchall():
-                _remove(base, row["place"])
+                remove_run(base, row["place"])
         return {"object": "eval.deleted", "deleted": True, "eval_id": name}
 
     # -- runs --------------------------------------------------------------------------------
@@ -264,7 +265,7 @@ class EvalStore:
             ApiError: there is no such run (404).
         """
         with self._database.writing() as base:
-            _remove(base, _run(base, of, name)["place"])
+            remove_run(base, _run(base, of, name)["place"])
         return {"object": "eval.run.deleted", "deleted": True, "run_id": name}
 
     # -- output items ------------------------------------------------------------------------
@@ -388,13 +389,6 @@ def _run(base: sqlite3.Connection, of: str, name: str) -> sqlite3.Row:
 def _missing(what: str, name: str, param: str) -> ApiError:
     shown = quoted(name, 128)[1:-1]
     return ApiError(404, f"No such {what}: {shown}", param=param, code="not_found")
-
-
-def _remove(base: sqlite3.Connection, place: int) -> None:
-    """Take a run's items and answers away; whoever runs it stops when it looks next."""
-    for table in ("item", "answer"):
-        base.execute(f"DELETE FROM {table} WHERE run=?", (place,))  # noqa: S608
-    base.execute("UPDATE run SET gone=1, source='{}', status='canceled' WHERE place=?", (place,))
 
 
 def _check_file(base: sqlite3.Connection, name: str | None) -> None:

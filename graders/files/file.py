@@ -39,7 +39,7 @@ _LONGEST: Final = 30 * 86400
 _PIECE: Final = 1 << 20
 _LEFT_OVER: Final = 3600.0  # Seconds after which what no entry knows is nobody's upload any more.
 _LONGEST_NAME: Final = 1024
-UNFINISHED: Final = ("validating_files", "queued", "running", "paused")
+UNFINISHED: Final = ("validating_files", "queued", "running", "paused", "in_progress")
 
 
 class Files:
@@ -230,14 +230,14 @@ class Files:
         """Delete a file and return the hosted confirmation.
 
         Raises:
-            ApiError: there is no such file (404), or a job that is not finished uses it (409).
+            ApiError: there is no such file (404), or a job or run that is not finished uses it (409).
         """
         with self._database.writing() as base:
             found = self._row(base, name)
             user = user_of(base, name)
             if user is not None:
                 raise conflict(
-                    f"the job {user['id']}, which is {user['status']}, uses {name}; cancel the job "
+                    f"the {user['what']} {user['id']}, which is {user['status']}, uses {name}; cancel it "
                     "first, or wait for its end",
                     "id",
                     "file_in_use",
@@ -318,10 +318,13 @@ def insert(
 
 
 def user_of(base: sqlite3.Connection, name: str) -> sqlite3.Row | None:
-    """Return an unfinished job that uses a file, None where none does."""
+    """Return what uses a file and is not finished: a job, or a run of an eval; None where nothing does."""
     marks = ", ".join("?" * len(UNFINISHED))
-    query = f"SELECT id, status FROM job WHERE ? IN (training_file, validation_file) AND status IN ({marks})"  # noqa: S608
-    found: sqlite3.Row | None = base.execute(query, (name, *UNFINISHED)).fetchone()
+    query = (
+        f"SELECT 'job' AS what, id, status FROM job WHERE ? IN (training_file, validation_file) AND status IN ({marks})"  # noqa: S608
+        f" UNION ALL SELECT 'run', id, status FROM run WHERE file=? AND status IN ({marks})"
+    )
+    found: sqlite3.Row | None = base.execute(query, (name, *UNFINISHED) * 2).fetchone()
     return found
 
 

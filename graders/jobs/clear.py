@@ -1,4 +1,4 @@
-"""What a store keeps, and taking away what is old: never what a job that is not finished needs."""
+"""What a store keeps, and taking away what is old: never what work that is not finished needs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from graders.jobs.job import FINISHED
 from graders.jobs.store import Store
 from graders.wire.error import ApiError
 
-__all__ = ["KINDS", "KeptItem", "Kind", "kept", "remove"]
+__all__ = ["KINDS", "KeptItem", "Kind", "kept", "remove", "remove_run"]
 
-Kind = Literal["files", "results", "jobs"]
-KINDS: Final[tuple[Kind, ...]] = ("files", "results", "jobs")
+Kind = Literal["files", "results", "jobs", "runs", "calls"]
+KINDS: Final[tuple[Kind, ...]] = ("files", "results", "jobs", "runs", "calls")
+_OVER: Final = ("completed", "failed", "canceled")
 _TABLES: Final = ("job_metadata", "event", "step", "rollout", "grade")
 _IDLE: Final = 2 * 3600.0  # Seconds after which parts of an upload cannot be completed any more.
 
@@ -28,12 +29,13 @@ class KeptItem:
     """One thing that a store keeps.
 
     Attributes:
-        kind: uploaded files and parts of files, results of jobs, or jobs.
+        kind: uploaded files and parts of files, results of jobs, jobs, runs of evals, or calls of
+            models that were recorded.
         id: its id.
         name: what its owner calls it.
-        bytes: what it takes; 0 for a job, whose entries the database holds.
-        at: when it was made, or the job finished; seconds since 1970.
-        needed: whether a job needs it that is not finished, or it is such a job.
+        bytes: what it takes; 0 for a job or a run, whose entries the database holds.
+        at: when it was made, or the job or run finished; seconds since 1970.
+        needed: whether work needs it that is not finished, or it is such work.
     """
 
     kind: Kind
@@ -56,6 +58,13 @@ def kept(store: Store) -> Iterator[KeptItem]:
         for row in base.execute("SELECT * FROM job ORDER BY place").fetchall():
             at = row["finished_at"] or row["created_at"]
             yield KeptItem("jobs", row["id"], row["status"], 0, at, row["status"] not in FINISHED)
+        query = "SELECT * FROM run WHERE NOT gone ORDER BY place"
+        for row in base.execute(query).fetchall():
+            at, needed = row["finished_at"] or row["created_at"], row["status"] not in _OVER
+            yield KeptItem("runs", row["id"], row["name"] or row["status"], 0, at, needed)
+        query = "SELECT id, model, created_at, length(request) + length(response) AS size FROM stored ORDER BY place"
+        for row in base.execute(query).fetchall():
+            yield KeptItem("calls", row["id"], row["model"], row["size"], row["created_at"], False)
     with contextlib.suppress(OSError):
         for place in sorted((store.folder / "uploads").iterdir()):
             with contextlib.suppress(OSError):
@@ -68,7 +77,7 @@ def kept(store: Store) -> Iterator[KeptItem]:
 def remove(store: Store, things: Sequence[KeptItem]) -> list[KeptItem]:
     """Take these away and return those that are gone; what is needed meanwhile stays."""
     gone = [one for one in things if not one.needed and _remove(store, one)]
-    if any(one.kind == "jobs" for one in gone):
+    if any(one.kind in ("jobs", "runs", "calls") for one in gone):
         with contextlib.suppress(ApiError, sqlite3.Error):
             _shrink(store)
     return gone
@@ -78,6 +87,11 @@ def _remove(store: Store, one: KeptItem) -> bool:
     try:
         if one.kind == "jobs":
             return _remove_job(store, one.id)
+        if one.kind == "runs":
+            return _remove_run(store, one.id)
+        if one.kind == "calls":
+            with store.database.writing() as base:
+                return base.execute("DELETE FROM stored WHERE id=?", (one.id,)).rowcount == 1
         if one.id.startswith("upload_"):
             shutil.rmtree(store.folder / "uploads" / one.id)
         else:
@@ -105,6 +119,22 @@ def _remove_job(store: Store, name: str) -> bool:
             base.execute("DELETE FROM job WHERE place=?", place)
         claim.release(finished=True)
     return True
+
+
+def _remove_run(store: Store, name: str) -> bool:
+    with store.database.writing() as base:
+        row = base.execute("SELECT * FROM run WHERE id=? AND NOT gone", (name,)).fetchone()
+        if row is None or row["status"] not in _OVER:
+            return False
+        remove_run(base, row["place"])
+    return True
+
+
+def remove_run(base: sqlite3.Connection, place: int) -> None:
+    """Take a run's items and answers away; whoever runs it stops when it looks next."""
+    for table in ("item", "answer"):
+        base.execute(f"DELETE FROM {table} WHERE run=?", (place,))  # noqa: S608
+    base.execute("UPDATE run SET gone=1, source='{}', status='canceled' WHERE place=?", (place,))
 
 
 def _shrink(store: Store) -> None:

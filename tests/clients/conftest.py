@@ -10,14 +10,16 @@ import pytest
 
 from tests.clients.environment import ROOT
 from tests.clients.serving import Serving, free_port
-from tests.models.server import Asked, ScriptedServer, Told, completion
+from tests.models.server import Asked, ScriptedServer, Told, completion, error
 from tests.waiting import PATIENCE
 
 TOKEN = "a-token-of-the-tests-0123456789"
 
 
 def judge(asked: Asked, _: int) -> Told:
-    """Answer as a judge would; `labels-1` picks a label."""
+    """Answer as a judge would; `labels-1` picks a label. There is no Responses API, as on most servers."""
+    if not asked.path.endswith("/chat/completions"):
+        return error(404)
     if asked.body.get("model") == "labels-1":
         return completion('{"steps": [], "result": "good"}')
     return completion()

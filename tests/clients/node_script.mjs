@@ -292,6 +292,46 @@ const checks = {
     await until(c, made.id, "running");
     assert.equal((await c.fineTuning.jobs.cancel(made.id)).status, "cancelled");
   },
+  async evals_from_beginning_to_end() {
+    const c = client();
+    const made = await c.evals.create({
+      name: "IT tickets",
+      data_source_config: { type: "custom", item_schema: { type: "object" }, include_sample_schema: true },
+      testing_criteria: [exact, { ...close, pass_threshold: 0.5 }, label],
+    });
+    assert.equal((await c.evals.retrieve(made.id)).name, "IT tickets");
+    assert.equal((await c.evals.update(made.id, { name: "new" })).name, "new");
+    const ended = async (run) => {
+      for (let n = 0; n < 900 && ["queued", "in_progress"].includes(run.status); n++) {
+        await sleep(100);
+        run = await c.evals.runs.retrieve(run.id, { eval_id: made.id });
+      }
+      assert.equal(run.status, "completed", JSON.stringify(run));
+      return run;
+    };
+    const content = ["a", "b"].map((said) => ({ item: { answer: "a" }, sample: { output_text: said } }));
+    const run = await ended(await c.evals.runs.create(made.id, {
+      data_source: { type: "jsonl", source: { type: "file_content", content } },
+    }));
+    assert.deepEqual(run.result_counts, { total: 2, passed: 1, failed: 1, errored: 0 });
+    const items = await collect(c.evals.runs.outputItems.list(run.id, { eval_id: made.id, limit: 1 }));
+    assert.deepEqual(items.map((one) => one.status), ["pass", "fail"]);
+    const asked = { eval_id: made.id, run_id: run.id };
+    assert.equal((await c.evals.runs.outputItems.retrieve(items[0].id, asked)).id, items[0].id);
+    const sampled = await ended(await c.evals.runs.create(made.id, {
+      data_source: {
+        type: "completions", model: "labels-1",
+        source: { type: "file_content", content: [{ item: { answer: "a" } }] },
+        input_messages: { type: "template", template: [{ role: "user", content: "{{ item.answer }}" }] },
+      },
+    }));
+    assert.equal(sampled.model, "labels-1");
+    assert.equal((await collect(c.evals.runs.list(made.id, { limit: 1 }))).length, 2);
+    await rejects(sdk.BadRequestError, c.evals.runs.cancel(run.id, { eval_id: made.id }));
+    assert.ok((await c.evals.runs.delete(run.id, { eval_id: made.id })).deleted);
+    assert.ok((await c.evals.delete(made.id)).deleted);
+    await rejects(sdk.NotFoundError, c.evals.retrieve(made.id));
+  },
   async raw_responses() {
     const graders = client().fineTuning.alpha.graders;
     const body = { grader: exact, model_sample: "a", item: { answer: "a" } };
@@ -312,6 +352,7 @@ const checks = {
       });
       assert.equal(done.reward, 1);
       assert.deepEqual((await c.fineTuning.jobs.list()).data, []);
+      assert.ok(Array.isArray((await c.evals.list()).data));
     }
   },
 };

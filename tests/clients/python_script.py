@@ -96,7 +96,7 @@ MULTI = {
     "type": "multi", "name": "both", "graders": {"exact": EXACT, "close": CLOSE},
     "calculate_output": "0.5 * exact + 0.5 * close",
 }  # fmt: skip
-SLOW = {
+SLOW: Any = {
     "type": "python", "name": "slow",
     "source": "import time\ndef grade(sample, item):\n    time.sleep(item.get('wait', 0.15))\n    return 0.5\n",
 }  # fmt: skip
@@ -752,6 +752,170 @@ async def jobs_asynchronously() -> None:
 # --- other faces --------------------------------------------------------------------------------
 
 
+# --- evals --------------------------------------------------------------------------------------
+
+SCHEMA: Any = {
+    "type": "object",
+    "properties": {"ticket": {"type": "string"}, "answer": {"type": "string"}},
+    "required": ["ticket", "answer"],
+}
+CRITERIA: Any = [
+    {**EXACT, "name": "right"},
+    {**CLOSE, "name": "near", "pass_threshold": 0.5},
+    {**LABEL, "name": "polite"},
+]
+TICKETS = [("Printer on fire", "hardware"), ("Reset my password", "account")]
+
+
+def an_eval(c: Any, **more: Any) -> Any:
+    config = {"type": "custom", "item_schema": SCHEMA, "include_sample_schema": True}
+    given = {"name": "IT tickets", "metadata": {"team": "it"}, **more}
+    return c.evals.create(data_source_config=config, testing_criteria=CRITERIA, **given)
+
+
+def ended(c: Any, run: Any, eval_id: str) -> Any:
+    deadline = time.monotonic() + 90
+    while run.status in ("queued", "in_progress"):
+        assert time.monotonic() < deadline, run
+        time.sleep(0.05)
+        run = c.evals.runs.retrieve(run.id, eval_id=eval_id)
+    return run
+
+
+@check
+def evals_are_created_listed_changed_and_deleted() -> None:
+    c = client()
+    made = an_eval(c)
+    assert made.object == "eval"
+    assert made.testing_criteria[0].name == "right"
+    assert made.data_source_config.type == "custom"
+    assert made.data_source_config.schema_["properties"]["item"] == SCHEMA
+    assert c.evals.retrieve(made.id) == c.evals.retrieve(made.id)
+    changed = c.evals.update(made.id, name="new", metadata={"a": "b"})
+    assert (changed.name, changed.metadata) == ("new", {"a": "b"})
+    other = an_eval(c)
+    newest = c.evals.list(order="desc", limit=1)
+    assert [one.id for one in newest.data] == [other.id]
+    assert newest.has_more
+    every = [one.id for one in c.evals.list(limit=1)]
+    assert every.index(made.id) < every.index(other.id)
+    assert {made.id, other.id} <= {one.id for one in c.evals.list(order_by="updated_at")}
+    gone = c.evals.delete(made.id)
+    assert (gone.deleted, gone.eval_id, gone.object) == (True, made.id, "eval.deleted")
+    raises(openai.NotFoundError, lambda: c.evals.retrieve(made.id))
+    raises(openai.NotFoundError, lambda: c.evals.delete(made.id))
+    wrong = raises(openai.BadRequestError, lambda: an_eval(c, metadata={"a": "b" * 600}))
+    assert wrong.param == "metadata.a"
+    c.evals.delete(other.id)
+
+
+@check
+def runs_over_rows_and_files() -> None:
+    c = loose()
+    made = an_eval(c)
+    rows: Any = [
+        {"item": {"ticket": t, "answer": a}, "sample": {"output_text": said}}
+        for (t, a), said in zip(TICKETS, ("hardware", "billing"), strict=True)
+    ]
+    given = c.evals.runs.create(
+        made.id, name="rows", metadata={"k": "v"},
+        data_source={"type": "jsonl", "source": {"type": "file_content", "content": rows}},
+    )  # fmt: skip
+    assert (given.object, given.eval_id, given.status) == ("eval.run", made.id, "queued")
+    lines = "".join(json.dumps(one) + "\n" for one in rows).encode()
+    file = c.files.create(file=("rows.jsonl", lines), purpose="evals")
+    filed = c.evals.runs.create(
+        made.id, data_source={"type": "jsonl", "source": {"type": "file_id", "id": file.id}}
+    )
+    for run in (ended(c, given, made.id), ended(c, filed, made.id)):
+        assert run.status == "completed", run
+        counts = run.result_counts
+        assert (counts.total, counts.passed, counts.failed, counts.errored) == (2, 1, 1, 0)
+        assert run.report_url.startswith(GIVEN["open"])
+        verdicts = {
+            one.testing_criteria[:5]: (one.passed, one.failed)
+            for one in run.per_testing_criteria_results
+        }
+        assert verdicts == {"right": (1, 1), "near-": (1, 1), "polit": (2, 0)}, verdicts
+        items = list(c.evals.runs.output_items.list(run.id, eval_id=made.id, limit=1))
+        assert [one.status for one in items] == ["pass", "fail"]
+        assert [one.datasource_item["ticket"] for one in items] == [t for t, _ in TICKETS]
+        assert items[1].sample.output[0].content == "billing"
+        assert items[0].results[2].sample["output"][0]["content"]
+        again = c.evals.runs.output_items.retrieve(items[1].id, eval_id=made.id, run_id=run.id)
+        assert again.id == items[1].id
+        failed = c.evals.runs.output_items.list(run.id, eval_id=made.id, status="fail")
+        assert [one.id for one in failed] == [items[1].id]
+    assert [one.id for one in c.evals.runs.list(made.id, limit=1)] == [given.id, filed.id]
+    assert list(c.evals.runs.list(made.id, status="failed")) == []
+    c.files.delete(file.id)  # Its purpose is one that the SDK's type of files does not have.
+    gone = c.evals.runs.delete(given.id, eval_id=made.id)
+    assert (gone.deleted, gone.run_id, gone.object) == (True, given.id, "eval.run.deleted")
+    raises(openai.NotFoundError, lambda: c.evals.runs.retrieve(given.id, eval_id=made.id))
+    raises(
+        openai.BadRequestError,
+        lambda: c.evals.runs.create(
+            made.id, data_source={"type": "jsonl", "source": {"type": "file_id", "id": "file-no"}}
+        ),
+    )
+
+
+@check
+def runs_that_ask_a_model() -> None:
+    c = loose()
+    made = an_eval(c)
+    rows: Any = [{"item": {"ticket": t, "answer": "good"}} for t, _ in TICKETS]
+    for kind in ("completions", "responses"):
+        run = c.evals.runs.create(
+            made.id,
+            data_source={
+                "type": kind, "model": "labels-1",
+                "source": {"type": "file_content", "content": rows},
+                "input_messages": {
+                    "type": "template",
+                    "template": [
+                        {"role": "developer", "content": "Sort the ticket."},
+                        {"role": "user", "content": {"type": "input_text", "text": "{{ item.ticket }}"}},
+                    ],
+                },
+                "sampling_params": {"temperature": 0.2, "seed": 1, "max_completion_tokens": 50},
+            },
+        )  # fmt: skip
+        run = ended(c, run, made.id)
+        assert (run.status, run.model, run.result_counts.total) == ("completed", "labels-1", 2), run
+        usage = {one.run_model_name: one.invocation_count for one in run.per_model_usage}
+        assert usage["labels-1"] == 2, usage
+        [first, _] = c.evals.runs.output_items.list(run.id, eval_id=made.id)
+        assert first.sample.input[-1].content == TICKETS[0][0]
+        assert first.sample.usage.total_tokens == 15
+        assert first.sample.temperature == 0.2
+
+
+@check
+def runs_are_canceled() -> None:
+    c = loose()
+    made = c.evals.create(
+        data_source_config={"type": "custom", "item_schema": {}}, testing_criteria=[SLOW]
+    )
+    rows: Any = [{"item": {"wait": 0.2}, "sample": {"output_text": "x"}}] * 200
+    run = c.evals.runs.create(
+        made.id, data_source={"type": "jsonl", "source": {"type": "file_content", "content": rows}}
+    )
+    assert c.evals.runs.cancel(run.id, eval_id=made.id).status == "canceled"
+    raises(openai.BadRequestError, lambda: c.evals.runs.cancel(run.id, eval_id=made.id))
+
+
+@check
+async def evals_asynchronously() -> None:
+    async with asynchronous() as c:
+        made = await c.evals.create(
+            data_source_config={"type": "custom", "item_schema": SCHEMA}, testing_criteria=CRITERIA
+        )
+        assert (await c.evals.retrieve(made.id)).id == made.id
+        assert [one.id async for one in c.evals.runs.list(made.id)] == []
+        assert (await c.evals.delete(made.id)).deleted
+
+
 @check
 def azure_clients() -> None:
     token = GIVEN["key"]
@@ -775,6 +939,9 @@ def azure_clients() -> None:
         ).files.list(),
     )
     plain = client(base_url=GIVEN["token"] + "/openai/v1/", api_key=token)
+    made = an_eval(plain)
+    assert plain.evals.retrieve(made.id).name == "IT tickets"
+    assert plain.evals.delete(made.id).deleted
     assert plain.fine_tuning.alpha.graders.validate(grader=EXACT).grader.name == "exact"
 
 

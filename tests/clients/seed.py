@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from graders.evals.run import run_eval
+from graders.evals.store import EvalStore
 from graders.jobs import Store
 
 JOB: Final = "ft-AF1WoRqd3aJAHsqc9NY7iL8F"
@@ -37,6 +39,22 @@ BODY: Final[dict[str, Any]] = {
         },
     },
 }  # fmt: skip
+
+EVAL: Final[dict[str, Any]] = {
+    "name": "name",
+    "metadata": {"foo": "string"},
+    "data_source_config": {"type": "custom", "item_schema": {"foo": "bar"}},
+    "testing_criteria": [
+        {"type": "string_check", "name": "name", "operation": "eq", "input": "a", "reference": "a"}
+    ],
+}
+ROWS: Final[dict[str, Any]] = {
+    "type": "jsonl",
+    "source": {
+        "type": "file_content",
+        "content": [{"item": {"foo": "bar"}, "sample": {"output_text": "a"}}],
+    },
+}
 
 
 def seed(folder: Path) -> None:
@@ -73,6 +91,7 @@ def seed(folder: Path) -> None:
                 " SELECT ?, ?, place, 'project_id' FROM checkpoint WHERE name=?",
                 (name, now, checkpoint),
             )
+        _seed_evals(store, base)
         base.execute("VACUUM INTO ?", (str(picture(folder)),))
     upload = store.uploads.create(
         filename="a", purpose="assistants", size=1000, mime_type="text/plain"
@@ -83,6 +102,28 @@ def seed(folder: Path) -> None:
     for name in ("files", "uploads"):
         shutil.copytree(folder / name, picture(folder).with_suffix(f".{name}"))
     store.close()
+
+
+def _seed_evals(store: Store, base: sqlite3.Connection) -> None:
+    """Make an eval, a run that failed and an output item: theirs have nothing that may be missing."""
+    evals = EvalStore(store)
+    error = {"code": "code", "message": "message"}
+    for name, run, item in (("eval_id", "run_id", "output_item_id"), ("after",) * 3):
+        of = evals.create(EVAL)["id"]
+        made = evals.create_run(of, {"data_source": ROWS})["id"]
+        run_eval(evals, made)
+        place = base.execute("SELECT place FROM run WHERE id=?", (made,)).fetchone()[0]
+        found = base.execute("SELECT id, body FROM item WHERE run=?", (place,)).fetchone()
+        body = json.loads(found[1])
+        body["sample"] |= {
+            "error": error, "temperature": 1.0, "top_p": 1.0, "seed": 42, "max_completion_tokens": 8,
+        }  # fmt: skip
+        base.execute("UPDATE item SET id=?, body=? WHERE run=?", (item, json.dumps(body), place))
+        base.execute(
+            "UPDATE run SET id=?, status='failed', error=? WHERE id=?",
+            (run, json.dumps(error), made),
+        )
+        base.execute("UPDATE eval SET id=? WHERE id=?", (name, of))
 
 
 def picture(folder: Path) -> Path:

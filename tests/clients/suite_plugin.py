@@ -19,7 +19,9 @@ import pytest
 STORE = Path(os.environ["GRADERS_SUITE_STORE"])
 PICTURE = Path(os.environ["GRADERS_SUITE_PICTURE"])
 OUT = Path(os.environ["GRADERS_SUITE_OUT"])
-TABLES = ("file", "job", "job_metadata", "event", "checkpoint", "permission")
+TABLES = (
+    "file", "job", "job_metadata", "event", "checkpoint", "permission", "eval", "run", "item",
+)  # fmt: skip
 # The suites cancel, pause and resume one job, whatever was done to it before.
 STATUS = {"resume": "paused", "pause": "queued", "cancel": "queued"}
 
@@ -39,6 +41,8 @@ def _as_it_was(request: pytest.FixtureRequest) -> None:
             base.execute(f"INSERT INTO {table} SELECT * FROM picture.{table}")
         # A file that an unfinished job uses cannot be deleted, and the suites delete theirs.
         base.execute("UPDATE job SET status=? WHERE id LIKE 'ft-%'", (status,))
+        if "cancel" in request.node.name:
+            base.execute("UPDATE run SET status='queued' WHERE id='run_id'")
         base.execute("COMMIT")
     for blob in PICTURE.with_suffix(".files").iterdir():
         if not (STORE / "files" / blob.name).exists():

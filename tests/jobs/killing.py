@@ -116,19 +116,38 @@ def main() -> None:
     """
     source, work, url, stride = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     options = RunOptions(rollout=RolloutOptions(url=None if url == "-" else url, concurrency=1))
-    said = work / "said.json"
-    folder = work / "data"
 
-    def run() -> None:
+    def run(folder: Path) -> None:
         with Store(folder) as store:
             name = store.jobs.list()[0][0]["id"]
             run_job(store, name, options)
 
-    def run_and_tell() -> None:
-        run()
+    def tell(folder: Path, said: Path) -> None:
         with Store(folder) as store:
             name = store.jobs.list()[0][0]["id"]
         told(folder, name, said)
+
+    kill_everywhere(source, work, stride, run, tell)
+
+
+def kill_everywhere(
+    source: Path, work: Path, stride: int, run: Callable[[Path], None],
+    tell: Callable[[Path, Path], None],
+) -> None:  # fmt: skip
+    """Kill runs at every, or every n-th, transaction and in each phase, and print what came of it.
+
+    Args:
+        source: the store before any run.
+        work: a folder to work in.
+        stride: of how many transactions one is died at.
+        run: runs what a store has to its end.
+        tell: writes down, into a file, all that a store says afterwards, with sys.modules.
+    """
+    said, folder = work / "said.json", work / "data"
+
+    def run_and_tell() -> None:
+        run(folder)
+        tell(folder, said)
 
     def fresh() -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -147,10 +166,10 @@ def main() -> None:
             number += stride
             rounds += 1
             fresh()
-            if forked(partial(armed, run, number, phase)):
+            if forked(partial(armed, partial(run, folder), number, phase)):
                 break
             # Once more, early in what is left, and then to the end.
-            kills += 1 + (not forked(partial(armed, run, 2, phase)))
+            kills += 1 + (not forked(partial(armed, partial(run, folder), 2, phase)))
             said.unlink()
             forked(run_and_tell)
             found = json.loads(said.read_text())

@@ -24,8 +24,10 @@ from tests.waiting import PATIENCE, until
 ROOT = Path(__file__).parent.parent.parent
 
 
-def killed(store: Store, folder: Path, url: str = "-", stride: int = 1) -> Any:
-    """Kill runs of the store's one job at every, or every n-th, transaction; return what came of it."""
+def killed(
+    store: Store, folder: Path, url: str = "-", stride: int = 1, module: str = "tests.jobs.killing"
+) -> Any:
+    """Kill runs of the store's one piece of work at every, or every n-th, transaction; return what came of it."""
     store.close()
     with store.database.writing() as base:
         base.execute("SELECT 1")
@@ -34,7 +36,7 @@ def killed(store: Store, folder: Path, url: str = "-", stride: int = 1) -> Any:
         [
             sys.executable,
             "-m",
-            "tests.jobs.killing",
+            module,
             str(store.folder),
             str(folder),
             url,
