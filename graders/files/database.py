@@ -97,6 +97,7 @@ CREATE TABLE item (
     run INTEGER NOT NULL, place INTEGER NOT NULL, id TEXT UNIQUE NOT NULL,
     created_at INTEGER NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, place)
 );
+CREATE INDEX item_by_status ON item (run, status, place);
 CREATE TABLE stored (
     place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL,
     kind TEXT NOT NULL, model TEXT NOT NULL, metadata TEXT, request TEXT NOT NULL, response TEXT NOT NULL,
