@@ -18,11 +18,12 @@ import httpx2
 
 from graders import jsontext
 from graders.calls import ChatCall, ChatReply
+from graders.evals.answer import read_answer, shown_sample
 from graders.kinds import LabelModel, Rows, ScoreModel, judge, kind_of
 from graders.models import JudgeOptions, RolloutOptions
 from graders.models.client import ChatClient, _from_bytes, _to_bytes
 from graders.models.embedding import EmbedClient
-from graders.models.rollout import Ask, Sampler
+from graders.models.rollout import RESPONSES, Ask, Sampler
 from graders.wire.endpoint import ApiKey, ServerAddress
 from graders.wire.exchange import Wire
 from graders.wire.gate import Gate
@@ -46,7 +47,8 @@ TOKENS = tuple(
         '{"data":[{"index":0,"embedding":[', '"embedding":"AACAPw=="', "NaN", KEY, KEY.replace("-", "%2D"), "\x1b[2J",
         "<title>", "insufficient_quota", "Loading model", "<think>", "</think>", "```json\n", "\n```", "\ufeff",
         "retry-after: 1e9\n", "content-type: text/html\n", "location: http://x/\n", "set-cookie: a=b\n",
-        "\x00\x10", "\x01\x10\xff", "ÿ",
+        "\x00\x10", "\x01\x10\xff", '{"output":[{"type":"message","content":[', '"type":"output_text","text":',
+        '{"type":"function_call","name":', '"input_tokens":', '"output_tokens":', '"status":"failed"', "max_output_tokens", "ÿ",
     )
 )  # fmt: skip
 
@@ -124,7 +126,7 @@ def target(data: bytes) -> None:
     except (ValueError, TypeError):
         headers = []  # No client lets such lines through.
     bench.answer = (status, headers, body)
-    (_judged, _judged, _embedded, _sampled)[mode % 4](bench, label=mode % 4 == 1)
+    _WHO[mode % 8](bench, label=bool(mode % 2))
 
 
 def _judged(bench: Bench, *, label: bool) -> None:
@@ -182,10 +184,31 @@ def _embedded(bench: Bench, *, label: bool) -> None:
 
 def _sampled(bench: Bench, *, label: bool) -> None:
     del label
-    sampler = Sampler(RolloutOptions(url=URL), "m")
-    sampler._endpoint = bench.endpoint
     body = {"messages": [{"role": "user", "content": "x"}], "seed": 1, "reasoning_effort": "low"}
-    found = bench.run(sampler._one(bench.fresh(), Ask((0,), body)))
+    _told(bench.run(_sampler(bench)._one(bench.fresh(), Ask((0,), body))))
+
+
+def _evaluated(bench: Bench, *, label: bool) -> None:
+    """What runs of evals read: chat completions, or the Responses API, and what items show of it."""
+    body: Any = {"input": [{"role": "user", "content": "x"}]}
+    ask = Ask((0,), body, RESPONSES) if label else Ask((0,), {"messages": body["input"]})
+    found = bench.run(_sampler(bench, read_answer)._one(bench.fresh(), ask))
+    _told(found)
+    shown = shown_sample(found.sample, model="m", usage=found.usage)
+    assert KEY.encode() not in jsontext.encode(shown)
+    assert bool(shown["output"]) == (found.sample is not None)
+
+
+_WHO = (_judged, _judged, _embedded, _sampled, _evaluated, _evaluated, _embedded, _sampled)
+
+
+def _sampler(bench: Bench, read: Any = None) -> Sampler:
+    sampler = Sampler(RolloutOptions(url=URL), "m", read)
+    sampler._endpoint = bench.endpoint
+    return sampler
+
+
+def _told(found: Any) -> None:
     assert (found.sample is None) == bool(found.code)
     kept = jsontext.encode(found.to_dict())
     assert KEY.encode() not in kept
