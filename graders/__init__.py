@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     )
     from graders.models import JudgeOptions, JudgeStats
     from graders.reading import Reading
+    from graders.reward import Counts, Reward
     from graders.rows import Layout, RowRange
     from graders.sandbox import (
         MissingImport,
@@ -95,6 +96,7 @@ __all__ = [
     "ChatReply",
     "ConfigError",
     "Cost",
+    "Counts",
     "EmbedCall",
     "EmbedPerformer",
     "EmbedReply",
@@ -138,6 +140,7 @@ __all__ = [
     "Reading",
     "Repeats",
     "RetiredModel",
+    "Reward",
     "RowRange",
     "RowsError",
     "Run",
@@ -185,6 +188,7 @@ _HOME = {
     ),
     "graders.models": ("JudgeOptions", "JudgeStats"),
     "graders.reading": ("Reading",),
+    "graders.reward": ("Counts", "Reward"),
     "graders.config": ("Loaded", "dump", "schema"),
     "graders.batch.cost": ("Cost", "SlowRow"),
     "graders.batch.option": ("ScoreOptions",),

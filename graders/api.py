@@ -252,9 +252,9 @@ class Grader:
 
     async def agrade(self, item: Any = None, sample: Any = None) -> Grade:
         """Return the grade of one row without holding up the caller's event loop."""
-        import asyncio  # noqa: PLC0415  (whoever calls this has loaded it; others need not)
+        from graders.wire.loop import in_thread  # noqa: PLC0415  (it loads asyncio, as the caller has)
 
-        return await asyncio.to_thread(self.grade, item, sample)
+        return await in_thread(self.grade, item, sample)
 
     def grade_many(
         self, rows: Iterable[Mapping[str, Any]], *, chunk: int = 256, workers: int = 0,

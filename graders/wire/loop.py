@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["LEFT", "LOOK_SECONDS", "GivenUpError", "Loop", "all_or_none"]
+__all__ = ["LEFT", "LOOK_SECONDS", "GivenUpError", "Loop", "all_or_none", "in_thread"]
 
 Result = TypeVar("Result")
 
@@ -129,6 +130,25 @@ class Loop:
         if not self._thread.is_alive():
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
+
+
+async def in_thread(call: Callable[..., Result], *args: Any) -> Result:
+    """Return what a call gives, without holding up this loop, in a thread of its own.
+
+    `asyncio.to_thread` has as many threads as there are cores and four more; so many calls that wait
+    for a judge would keep all others waiting. These end with the process, whatever they wait for.
+    """
+    future: Future[Result] = Future()
+
+    def work() -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(call(*args))
+            except BaseException as error:  # noqa: BLE001  (whoever awaits it is told)
+                future.set_exception(error)
+
+    threading.Thread(target=work, name="graders-call", daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 async def all_or_none(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -1,0 +1,232 @@
+"""A grader as a reward function of TRL: `GRPOTrainer(reward_funcs=trl.reward("grader.json"), ...)`.
+
+Source: TRL 1.16.0, `GRPOTrainer._calculate_rewards`: keywords `prompts`, `completions`, `completion_ids`,
+each column of the dataset, `trainer_state`, `log_extra`, `log_metric` and `environments`; a list of floats
+or None as answer, where None is an unscored row. Nothing of TRL is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Unpack
+
+from graders.api import Grader
+from graders.config import Source
+from graders.errors import OptionError, nearest
+from graders.grade import Grade
+from graders.keyword import LoadKeywords
+from graders.reward import Failed, Reward
+
+__all__ = ["PartReward", "TrlReward", "parts", "reward"]
+
+_OURS: Final = frozenset({"completion_ids", "trainer_state", "environments"})
+_COMPLETION: Final = "completion"
+
+
+def reward(
+    source: Source | Grader,
+    *,
+    item: str = ".",
+    failed: Failed = None,
+    within: float | None = None,
+    **options: Unpack[LoadKeywords],
+) -> TrlReward:
+    """Return a grader as a reward function.
+
+    Args:
+        source: the grader, as for `graders.load`.
+        item: where in a row of the dataset the item stands; `.` for all of its columns, with `prompt`.
+        failed: what a row without a reward gets; None, which TRL leaves out, a number, or `raise`.
+        within: seconds after which a row without a grade fails.
+        options: the options of `graders.load`.
+
+    Raises:
+        ConfigError, OptionError, UnavailableError: as `graders.Reward`.
+    """
+    made = Reward(source, item=item, sample=_COMPLETION, failed=failed, within=within, **options)
+    return TrlReward(made)
+
+
+def parts(
+    source: Source | Grader,
+    *,
+    weights: Mapping[str, float] | None = None,
+    item: str = ".",
+    failed: Failed = None,
+    within: float | None = None,
+    **options: Unpack[LoadKeywords],
+) -> tuple[list[PartReward], list[float]]:
+    """Return one reward function for each sub-grader, and their weights, for TRL to add up and log.
+
+    Each batch is graded once for all of them.
+
+    Args:
+        source: the grader, as for `graders.load`.
+        weights: by a sub-grader's key; 1.0 for those that are not named.
+        item: where in a row of the dataset the item stands; `.` for all of its columns, with `prompt`.
+        failed: what a row without a reward gets; None, which TRL leaves out, a number, or `raise`.
+        within: seconds after which a row without a grade fails.
+        options: the options of `graders.load`.
+
+    Returns:
+        What `GRPOTrainer(reward_funcs=...)` and `GRPOConfig(reward_weights=...)` take.
+
+    Raises:
+        OptionError: the grader has no sub-graders, or a weight is of none of them.
+    """
+    whole = reward(source, item=item, failed=failed, within=within, **options)
+    keys = whole.reward.parts
+    if not keys:
+        raise OptionError(f"{whole.reward.grader.name} has no sub-graders; use trl.reward")
+    for name in weights or {}:
+        if name not in keys:
+            near = nearest(name, keys)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(keys)}"
+            raise OptionError(f"weights: there is no sub-grader {name}; {hint}")
+    shared = _Shared(whole)
+    return (
+        [PartReward(shared, key) for key in keys],
+        [float((weights or {}).get(key, 1.0)) for key in keys],
+    )
+
+
+class TrlReward:
+    """A reward function. Failures, sub-rewards, tokens and time go to the trainer's own logs.
+
+    Attributes:
+        reward: what grades.
+    """
+
+    def __init__(self, reward: Reward) -> None:
+        self.reward = reward
+        self.__name__ = reward.__name__
+
+    def __call__(
+        self,
+        prompts: Sequence[Any] | None = None,
+        completions: Sequence[Any] = (),
+        *,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """Return a reward for each completion, in order.
+
+        Raises:
+            FailedError: a row has none, and `failed` is `raise`.
+        """
+        before = self.reward.counts.seconds
+        grades = self.reward.grades(rows_of(prompts, completions, columns))
+        seconds = self.reward.counts.seconds - before
+        _log(self, grades, seconds, log_extra, log_metric)
+        return [self.reward.settled(one) for one in grades]
+
+
+class PartReward:
+    """The reward of one sub-grader; those of one grader grade a batch together.
+
+    Attributes:
+        key: the sub-grader's key.
+    """
+
+    def __init__(self, shared: _Shared, key: str) -> None:
+        self._shared = shared
+        self.key = key
+        self.__name__ = f"{shared.whole.__name__}_{key}"
+
+    def __call__(
+        self,
+        prompts: Sequence[Any] | None = None,
+        completions: Sequence[Any] = (),
+        *,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """Return the sub-grader's reward for each completion, None where it failed."""
+        grades = self._shared.grades(rows_of(prompts, completions, columns), log_extra, log_metric)
+        return [self._settled(one) for one in grades]
+
+    def _settled(self, grade: Grade) -> float | None:
+        score = grade.sub_rewards.get(self.key)
+        return (
+            self._shared.whole.reward.settled(grade) if score is None and grade.failures else score
+        )
+
+
+class _Shared:
+    """The grades of the last batch, for the parts that are asked for it one after the other."""
+
+    def __init__(self, whole: TrlReward) -> None:
+        self.whole = whole
+        self._rows: list[dict[str, Any]] | None = None
+        self._grades: list[Grade] = []
+        self._asked = 0
+
+    def grades(self, rows: list[dict[str, Any]], log_extra: Any, log_metric: Any) -> list[Grade]:
+        """Return the grades of rows; graded, and logged, once in as many calls as there are parts."""
+        if rows != self._rows or self._asked == len(self.whole.reward.parts):
+            before = self.whole.reward.counts.seconds
+            self._rows, self._asked = rows, 0
+            self._grades = self.whole.reward.grades(rows)
+            seconds = self.whole.reward.counts.seconds - before
+            _log(self.whole, self._grades, seconds, log_extra, log_metric)
+        self._asked += 1
+        return self._grades
+
+
+def rows_of(
+    prompts: Sequence[Any] | None, completions: Sequence[Any], columns: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the rows of a batch: prompt, completion, and what each column has for them."""
+    named = {
+        name: column
+        for name, column in columns.items()
+        if name not in _OURS and isinstance(column, Sequence) and not isinstance(column, str | bytes)
+        and len(column) == len(completions)
+    }  # fmt: skip
+    return [
+        {
+            **({} if prompts is None else {"prompt": prompts[at]}),
+            **{name: column[at] for name, column in named.items()},
+            _COMPLETION: completion,
+        }
+        for at, completion in enumerate(completions)
+    ]
+
+
+def _log(
+    of: TrlReward, grades: Sequence[Grade], seconds: float, log_extra: Any, log_metric: Any
+) -> None:
+    """Write down beside the rewards what they do not say."""
+    name, count = of.__name__, len(grades)
+    if log_metric is not None and count:
+        for key, value in metrics_of(grades, of.reward.parts).items():
+            log_metric(f"graders/{name}/{key}", value)
+        log_metric(f"graders/{name}/seconds_per_row", seconds / count)
+    if log_extra is not None:
+        for part in of.reward.parts:
+            log_extra(f"{name}_{part}", [one.sub_rewards.get(part) for one in grades])
+        if any(one.failures for one in grades):
+            said = ["; ".join(map(str, one.failures)) or None for one in grades]
+            log_extra(f"{name}_failure", said)
+
+
+def metrics_of(grades: Sequence[Grade], keys: Sequence[str]) -> dict[str, float]:
+    """Return what a batch's grades add up to: shares of failures, means of parts, judges' tokens.
+
+    Nothing stands for what was not graded: a part without any score has no mean.
+    """
+    count = len(grades)
+    found = {"failed": sum(one.reward is None for one in grades) / count}
+    for code in sorted({each.code for one in grades for each in one.failures}):
+        failed = sum(any(each.code == code for each in one.failures) for one in grades)
+        found[f"failed/{code}"] = failed / count
+    for key in keys:
+        scores = [score for one in grades if (score := one.sub_rewards.get(key)) is not None]
+        if scores:
+            found[f"reward/{key}"] = sum(scores) / len(scores)
+    tokens = sum(usage.total_tokens for one in grades for usage in one.usage.values())
+    if tokens:
+        found["judge_tokens"] = float(tokens)
+    return found

@@ -1,0 +1,384 @@
+"""A grader as a trainer's reward: goes anywhere, answers one or many, never holds training up.
+
+Whoever trains calls a reward from threads, event loops, forked workers and actors, row by row or a batch
+at a time. All of them end here: rows that come one at a time are gathered, for graders work on
+columns, and a row that has no grade in its time fails by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as LateError
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Self, Unpack
+
+from graders.api import Grader, load
+from graders.config import Source
+from graders.errors import FailedError, OptionError, quoted
+from graders.grade import Failure, Grade
+from graders.keyword import LoadKeywords
+from graders.rows import Layout
+
+__all__ = ["Counts", "Failed", "Reward"]
+
+Failed = float | Literal["raise"] | None
+"""What a row without a reward gets: a number, an exception, or None."""
+
+_WINDOW: Final = 0.002
+_MOST: Final = 512
+_AT_ONCE: Final = 64
+_IDLE: Final = 1.0
+_ASKED_AT_ONCE: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a reward has answered in this process.
+
+    Attributes:
+        rows: rows that were graded.
+        failed: those of them without a reward.
+        codes: failed rows by failure code; a row counts once for each of its codes.
+        seconds: time that grading took, of all chunks together.
+    """
+
+    rows: int = 0
+    failed: int = 0
+    codes: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Reward:
+    """A grader to train with: `reward(item, sample)`, `reward.batch(rows)`, and the same awaited.
+
+    It can be pickled (also by cloudpickle), copied, sent to spawned processes and Ray actors, and taken
+    along into a fork; each process has sandboxes and clients of its own, started with their first
+    use and gone with it. Threads and event loops share it.
+
+    Args:
+        source: the grader, as for `graders.load`; or a `Grader`.
+        item: where in a row the item stands, as `--item-path` says it; `.` for the whole row.
+        sample: the same for the sample.
+        failed: what a row without a reward gets: a number; `raise` for a FailedError; None for None,
+            which trainers that know unscored rows leave out.
+        within: seconds after which a row without a grade fails (`other_error`); None for the limits of
+            judges and python graders alone.
+        options: the options of `graders.load`; of judges, 256 are asked at once by default.
+
+    Attributes:
+        grader: the grader.
+
+    Raises:
+        ConfigError, UnavailableError: as `graders.load`.
+        OptionError: an option has a value it cannot have.
+    """
+
+    def __init__(
+        self,
+        source: Source | Grader,
+        *,
+        item: str = ".",
+        sample: str = "sample",
+        failed: Failed = None,
+        within: float | None = None,
+        **options: Unpack[LoadKeywords],
+    ) -> None:
+        number = isinstance(failed, int | float) and not isinstance(failed, bool)
+        if failed is not None and failed != "raise" and not number:
+            raise OptionError(f"failed is a number, raise or None, got {quoted(failed)}")
+        if within is not None and not within > 0:
+            raise OptionError(f"within is more than 0 seconds, got {within!r}")
+        if isinstance(source, Grader):
+            if options:
+                raise OptionError(f"{next(iter(options))} says nothing to a grader that is loaded")
+            self.grader = source
+        else:
+            options.setdefault("concurrency", _ASKED_AT_ONCE)
+            self.grader = load(source, **options)
+        self._layout = Layout.parse(item, sample)
+        self._paths = (item, sample)
+        self._failed: Failed = failed
+        self._within = within
+        self._gatherers: dict[int, _Gatherer] = {}
+        self._lock = threading.Lock()
+        self._counts = Counts()
+        self.__name__ = _identifier(self.grader.name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As it was made: another process starts what it needs with its first use.
+        return _again, (self.grader, *self._paths, self._failed, self._within)
+
+    def __repr__(self) -> str:
+        return f"<Reward {self.grader.name!r} ({self.grader.type})>"
+
+    @property
+    def parts(self) -> list[str]:
+        """The keys of the sub-graders; [] of a grader that has none."""
+        return [leaf.key for leaf in self.grader.plan.leaves if leaf.key]
+
+    def item_of(self, row: Any) -> Any:
+        """Return a row's item, by the path that was said when this was made; None where it has none."""
+        value = row
+        for step in self._layout.item:
+            there = isinstance(value, Mapping) and step in value
+            if not there and not (
+                isinstance(value, list) and isinstance(step, int) and step < len(value)
+            ):
+                return None
+            value = value[step]
+        return value
+
+    @property
+    def counts(self) -> Counts:
+        """What was answered in this process."""
+        return self._counts
+
+    def __call__(self, item: Any = None, sample: Any = None) -> float | None:
+        """Return the reward of one row; rows of other threads are graded along with it.
+
+        Raises:
+            FailedError: it has none, and `failed` is `raise`.
+        """
+        return self.settled(self.grade(item, sample))
+
+    async def areward(self, item: Any = None, sample: Any = None) -> float | None:
+        """Return the reward of one row without holding up the event loop; as `reward(item, sample)`."""
+        return self.settled(await self.agrade(item, sample))
+
+    def grade(self, item: Any = None, sample: Any = None) -> Grade:
+        """Return the grade of one row."""
+        if not self.grader.plan.asks:  # It takes less than handing it on would.
+            return self._graded_alone(item, sample)
+        try:
+            return self._gatherer().submit(_Row(item, sample)).result(self._within)
+        except LateError:
+            return self._late()
+
+    async def agrade(self, item: Any = None, sample: Any = None) -> Grade:
+        """Return the grade of one row without holding up the event loop."""
+        return (await self._awaited([_Row(item, sample)]))[0]
+
+    def batch(self, rows: Sequence[Mapping[str, Any]]) -> list[float | None]:
+        """Return the reward of each row, in order; where item and sample stand was said when it was made.
+
+        Raises:
+            FailedError: a row has none, and `failed` is `raise`.
+        """
+        return [self.settled(one) for one in self.grades(rows)]
+
+    async def abatch(self, rows: Sequence[Mapping[str, Any]]) -> list[float | None]:
+        """Return the reward of each row, in order, without holding up the event loop."""
+        return [self.settled(one) for one in await self.agrades(rows)]
+
+    def grades(self, rows: Sequence[Mapping[str, Any]]) -> list[Grade]:
+        """Return the grade of each row, in order."""
+        if self._within is None:
+            return self._graded(rows, self._layout)
+        future = self._gatherer().run(lambda: self._graded(rows, self._layout))
+        try:
+            return future.result(self._within)
+        except LateError:
+            return [self._late() for _ in rows]
+
+    def pairs(self, rows: Sequence[Mapping[str, Any]]) -> list[Grade]:
+        """Return the grade of each `{"item": ..., "sample": ...}`, in order."""
+        if len(rows) == 1:
+            return [self.grade(rows[0].get("item"), rows[0].get("sample"))]
+        return self._graded(rows, None)
+
+    async def agrades(self, rows: Sequence[Mapping[str, Any]]) -> list[Grade]:
+        """Return the grade of each row, in order, without holding up the event loop."""
+        future = self._gatherer().run(lambda: self._graded(rows, self._layout))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self._within)
+        except TimeoutError:
+            return [self._late() for _ in rows]
+
+    def settled(self, grade: Grade) -> float | None:
+        """Return a grade's reward, or what stands for one that failed.
+
+        Raises:
+            FailedError: it failed, and `failed` is `raise`.
+        """
+        if grade.reward is not None:
+            return grade.reward
+        if self._failed == "raise":
+            raise FailedError("; ".join(map(str, grade.failures)), grade=grade)
+        return None if self._failed is None else float(self._failed)
+
+    def close(self) -> None:
+        """Stop what this process has started. Used again, it starts anew."""
+        self.grader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def _awaited(self, rows: Sequence[_Row]) -> list[Grade]:
+        gatherer = self._gatherer()
+        futures = [asyncio.wrap_future(gatherer.submit(row)) for row in rows]
+        done, _ = await asyncio.wait(futures, timeout=self._within)
+        return [one.result() if one in done else self._late() for one in futures]
+
+    def _graded_alone(self, item: Any, sample: Any) -> Grade:
+        grade = self.grader.grade(item, sample)
+        self._count([grade], grade.execution_time)
+        return grade
+
+    def _late(self) -> Grade:
+        says = f"there was no grade within {self._within:g} seconds"
+        late = Grade(
+            reward=None, failures=(Failure("other_error", says),), name=self.grader.name,
+            type=self.grader.type,
+        )  # fmt: skip
+        self._count([late], 0.0)
+        return late
+
+    def _graded(self, rows: Sequence[Mapping[str, Any]], layout: Layout | None) -> list[Grade]:
+        began = time.perf_counter()
+        grades = list(self.grader.grade_many(rows, chunk=max(len(rows), 1), layout=layout))
+        self._count(grades, time.perf_counter() - began)
+        return grades
+
+    def _count(self, grades: Sequence[Grade], seconds: float) -> None:
+        codes: Counter[str] = Counter()
+        for one in grades:
+            codes.update({each.code for each in one.failures})
+        with self._lock:
+            now = self._counts
+            self._counts = Counts(
+                now.rows + len(grades),
+                now.failed + sum(one.reward is None for one in grades),
+                Counter(now.codes) + codes,
+                now.seconds + seconds,
+            )
+
+    def _gatherer(self) -> _Gatherer:
+        """Return what gathers rows in this process: after a fork the child has its own."""
+        found = self._gatherers.get(os.getpid())
+        if found is None:
+            made = _Gatherer(
+                lambda rows: self._graded([one.to_dict() for one in rows], None),
+                beside=self.grader.plan.asks,
+                window=_WINDOW if self.grader.plan.asks_servers else 0.0,
+            )
+            found = self._gatherers.setdefault(os.getpid(), made)
+        return found
+
+
+def _again(grader: Grader, item: str, sample: str, failed: Failed, within: float | None) -> Reward:
+    return Reward(grader, item=item, sample=sample, failed=failed, within=within)
+
+
+def _identifier(name: str) -> str:
+    """Return a grader's name as one of Python's, which trainers log rewards by."""
+    plain = "".join(one if one.isascii() and one.isalnum() else "_" for one in name)
+    return plain if plain[:1].isalpha() else f"reward_{plain}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    item: Any
+    sample: Any
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"item": self.item, "sample": self.sample}
+
+
+class _Gatherer:
+    """Puts rows that come one at a time together, and has them graded.
+
+    While one chunk is graded the next gathers, so a lone caller waits for nobody, and many at once make
+    up each other's chunks. Threads are daemons: a judge that hangs keeps no process from its end.
+
+    Args:
+        grade: grades rows.
+        beside: whether chunks are graded side by side, for what they ask takes its time.
+        window: seconds that a row waits for others to come along with it.
+    """
+
+    def __init__(
+        self, grade: Callable[[Sequence[_Row]], list[Grade]], *, beside: bool, window: float
+    ) -> None:
+        self._grade = grade
+        self._window = window
+        self._beside = beside
+        self._waiting: deque[tuple[_Row, Future[Grade]]] = deque()
+        self._lock = threading.Lock()
+        self._come = threading.Condition(self._lock)
+        self._places = threading.Semaphore(_AT_ONCE)
+        self._thread: threading.Thread | None = None
+
+    def submit(self, row: _Row) -> Future[Grade]:
+        """Return the future grade of a row."""
+        future: Future[Grade] = Future()
+        with self._lock:
+            self._waiting.append((row, future))
+            if self._thread is None:
+                self._thread = self._started(self._collect)
+            self._come.notify()
+        return future
+
+    def run(self, work: Callable[[], list[Grade]]) -> Future[list[Grade]]:
+        """Return what a piece of work gives, done in a thread of its own."""
+        future: Future[list[Grade]] = Future()
+
+        def do() -> None:
+            _settle(future, work)
+
+        self._started(do)
+        return future
+
+    def _started(self, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name="graders-reward", daemon=True)
+        thread.start()
+        return thread
+
+    def _collect(self) -> None:
+        while True:
+            with self._lock:
+                if not self._come.wait_for(lambda: bool(self._waiting), _IDLE):
+                    self._thread = None  # The next row starts another.
+                    return
+                if self._window:
+                    self._come.wait_for(lambda: len(self._waiting) >= _MOST, self._window)
+                count = min(len(self._waiting), _MOST)
+                chunk = [self._waiting.popleft() for _ in range(count)]
+            if self._beside:
+                self._places.acquire()
+                self._started(lambda chunk=chunk: self._finish(chunk, self._places))  # type: ignore[misc]
+            else:
+                self._finish(chunk)
+
+    def _finish(
+        self, chunk: Sequence[tuple[_Row, Future[Grade]]], place: threading.Semaphore | None = None
+    ) -> None:
+        try:
+            grades = self._grade([row for row, _ in chunk])
+            for (_, future), grade in zip(chunk, grades, strict=True):
+                if future.set_running_or_notify_cancel():
+                    future.set_result(grade)
+        except BaseException as error:  # noqa: BLE001  (whoever waits for it is told)
+            for _, future in chunk:
+                if not future.done() and future.set_running_or_notify_cancel():
+                    future.set_exception(error)
+        finally:
+            if place is not None:
+                place.release()
+
+
+def _settle(future: Future[list[Grade]], work: Callable[[], list[Grade]]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001  (whoever waits for it is told)
+        future.set_exception(error)

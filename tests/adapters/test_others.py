@@ -1,0 +1,186 @@
+"""verl, OpenRLHF, verifiers and environments: called as each of them calls, failures counted apart."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import json
+import math
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from graders.adapters import gym, openrlhf, verifiers, verl
+from graders.errors import FailedError, OptionError
+from tests.adapters.conftest import BOTH, EXACT
+
+# --- verl -----------------------------------------------------------------------------------------
+
+
+def test_verl_calls_by_keywords_one_row_at_a_time_in_threads(tmp_path: Path) -> None:
+    (tmp_path / "grader.json").write_text(json.dumps(BOTH))
+    kwargs: dict[str, Any] = {"source": str(tmp_path / "grader.json"), "failed": 0.0}
+
+    def call(said: str, answer: Any) -> dict[str, float]:
+        return verl.compute_score(
+            data_source="math", solution_str=said, ground_truth="a",
+            extra_info={"num_turns": None} | ({} if answer is None else {"answer": answer}), **kwargs,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(call, ["a", "b", "a"] * 20, ["a", "a", None] * 20))
+    right, wrong, failed = found[:3]
+    assert right == {"score": 1.0, "failed": 0.0, "reward_exact": 1.0, "reward_near": 1.0}
+    assert (wrong["score"], wrong["failed"]) == (0.0, 0.0)
+    # The same keys for each row: verl makes columns of them.
+    assert [set(one) for one in found] == [set(right)] * 60
+    assert (failed["score"], failed["failed"]) == (0.0, 1.0)
+    assert math.isnan(failed["reward_exact"])
+
+
+def test_verl_finds_it_by_module_and_asks_in_its_loop() -> None:
+    assert not inspect.iscoroutinefunction(verl.compute_score)
+    assert inspect.iscoroutinefunction(verl.acompute_score)
+    named = {**EXACT, "reference": "{{item.ground_truth}}"}
+
+    async def ask() -> list[dict[str, float]]:
+        calls = [
+            verl.acompute_score(
+                data_source="d", solution_str=f"s{at % 2}", ground_truth="s0", extra_info=None,
+                source=json.dumps(named), failed=-1, reward_router_address=None,
+            )
+            for at in range(64)
+        ]  # fmt: skip
+        return list(await asyncio.gather(*calls))
+
+    assert [one["score"] for one in asyncio.run(ask())] == [1.0, 0.0] * 32
+
+
+@pytest.mark.parametrize("failed", [None, math.nan, "zero", True])
+def test_verl_needs_a_number_for_what_failed(failed: Any) -> None:
+    with pytest.raises(OptionError, match="verl knows no unscored row"):
+        verl.compute_score("d", "s", "t", {}, source=EXACT, failed=failed)
+    with pytest.raises(TypeError, match="failed"):
+        verl.compute_score("d", "s", "t", {}, source=EXACT)  # type: ignore[call-arg]
+    with pytest.raises(FailedError):
+        verl.compute_score("d", "s", "t", {}, source=EXACT, failed="raise")
+
+
+def test_verl_makes_a_grader_once() -> None:
+    verl._reward.cache_clear()
+    for _ in range(3):
+        verl.compute_score("d", "a", None, {"answer": "a"}, source=EXACT, failed=0.0)
+    assert verl._reward.cache_info().misses == 1
+
+
+# --- OpenRLHF -------------------------------------------------------------------------------------
+
+
+def test_openrlhf_asks_for_a_lone_row_in_a_thread() -> None:
+    function = openrlhf.reward(BOTH, failed=-1.0)
+    prompt = "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n"
+
+    async def ask(label: Any, said: str) -> dict[str, Any]:
+        query = f"{prompt}{said}<|im_end|>\n"
+        return await asyncio.to_thread(function, [query], [prompt], [label])
+
+    good = asyncio.run(ask('{"answer": "a b"}', "a b"))
+    assert (good["rewards"], good["scores"]) == (1.0, 1.0)
+    assert good["extra_logs"] == {"failed": 0.0, "reward_exact": 1.0, "reward_near": 1.0}
+    bad = asyncio.run(ask('{"number": 1}', "a"))
+    assert (bad["rewards"], bad["extra_logs"]["failed"]) == (-1.0, 1.0)
+    # What becomes a tensor is a number, whatever failed.
+    assert all(isinstance(one, float) for one in bad["extra_logs"].values())
+
+
+def test_openrlhf_may_ask_for_many_and_labels_may_be_texts() -> None:
+    named = {**EXACT, "reference": "{{item.label}}"}
+    found = openrlhf.reward(named, failed="raise")(["pa", "pb"], ["p", "p"], ["a", "a"])
+    assert found["rewards"] == [1.0, 0.0]
+    with pytest.raises(OptionError, match="is not JSON"):
+        openrlhf.reward(named, failed=0.0)(["pa"], ["p"], ['{"a": '])
+    with pytest.raises(OptionError, match="as many"):
+        openrlhf.reward(named, failed=0.0)(["pa"], ["p"], [])
+    with pytest.raises(OptionError, match="None cannot become a tensor"):
+        openrlhf.reward(named, failed=None)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("Pa", "a"), ("Pa</s>", "a"), ("Pa<|im_end|>\n", "a"), ("Pa <eos><pad><pad>", "a "),
+        ("other", "other"), ("P", ""),
+    ],
+)  # fmt: skip
+def test_openrlhf_s_queries_are_cut_to_what_the_model_said(query: str, said: str) -> None:
+    assert openrlhf._answer(query, "P", openrlhf.END_TOKENS) == said
+
+
+# --- verifiers ------------------------------------------------------------------------------------
+
+
+class Trace:
+    def __init__(self, *said: str) -> None:
+        self.messages = [{"role": "user", "content": "q"}]
+        self.messages += [{"role": "assistant", "content": one} for one in said]
+        self.metrics: dict[str, float] = {}
+
+    def record_metric(self, name: str, value: float) -> None:
+        self.metrics[name] = value
+
+
+class Task:
+    correct = verifiers.reward(BOTH, weight=2.0)
+
+    def __init__(self, **data: Any) -> None:
+        self.data = data
+
+
+def _score(task: Any, trace: Trace) -> dict[str, float]:
+    """Find and call rewards as verifiers 0.4.0 does."""
+    found = {}
+    for name in dir(type(task)):
+        function = getattr(type(task), name)
+        if callable(function) and getattr(function, "reward", False) is True:
+            method = getattr(task, name)
+            given = {one: trace for one in inspect.signature(method).parameters if one == "trace"}
+            found[method.__name__] = asyncio.run(method(**given)) * method._vf_weight
+    return found
+
+
+def test_verifiers_finds_a_reward_among_a_task_s_methods() -> None:
+    for task in (Task(answer="a"), copy.deepcopy(Task(answer="a"))):
+        trace = Trace("a")
+        assert _score(task, trace) == {"correct": 2.0}
+        assert trace.metrics == {"correct_failed": 0.0, "correct_exact": 1.0, "correct_near": 1.0}
+
+
+def test_verifiers_is_told_of_a_failure_by_an_exception_and_a_metric() -> None:
+    trace = Trace()
+    with pytest.raises(FailedError, match="nobody answers"):
+        _score(Task(answer="a"), trace)
+    assert trace.metrics == {"correct_failed": 1.0}
+    plain = pickle.loads(pickle.dumps(verifiers.reward(EXACT, failed=0.0)))
+    assert asyncio.run(plain(SimpleNamespace(data={"answer": "a"}), Trace())) == 0.0
+    assert asyncio.run(plain({"answer": "a"}, Trace("a"))) == 1.0
+
+
+# --- environments ---------------------------------------------------------------------------------
+
+
+def test_an_environment_gets_a_number_and_what_goes_beside_it() -> None:
+    score = pickle.loads(pickle.dumps(gym.scorer(BOTH, failed=0.0)))
+    assert score({"answer": "a"}, "a") == (
+        1.0,
+        {"failed": False, "reward_exact": 1.0, "reward_near": 1.0},
+    )
+    reward, info = asyncio.run(score.ascore({}, "a"))
+    assert (reward, info["failed"]) == (0.0, True)
+    assert "item has no answer" in info["failure"]
+    with pytest.raises(OptionError, match="knows no unscored row"):
+        gym.scorer(BOTH, failed=None)

@@ -1,0 +1,110 @@
+"""TRL calls rewards by keywords, with columns as lists, sync, and reads None as unscored."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from graders.adapters import trl
+from graders.errors import FailedError, OptionError
+from tests.adapters.conftest import BOTH, EXACT
+
+
+class Trainer:
+    """Calls as `GRPOTrainer._calculate_rewards` of TRL 1.16.0 does."""
+
+    def __init__(self, functions: list[Any], weights: list[float] | None = None) -> None:
+        self.functions = functions
+        self.weights = weights or [1.0] * len(functions)
+        self.metrics: dict[str, list[float]] = defaultdict(list)
+        self.extra: dict[str, list[Any]] = defaultdict(list)
+
+    def rewards(self, inputs: list[dict[str, Any]], completions: list[Any]) -> list[list[float]]:
+        keys = [key for key in inputs[0] if key not in ("prompt", "completion", "completion_ids")]
+        kwargs: dict[str, Any] = {key: [one[key] for one in inputs] for key in keys}
+        kwargs["trainer_state"] = object()
+        kwargs["log_extra"] = lambda column, values: self.extra[column].extend(values)
+        kwargs["log_metric"] = lambda name, value: self.metrics[name].append(value)
+        found = []
+        for function in self.functions:
+            assert function.__name__
+            given = function(
+                prompts=[one["prompt"] for one in inputs], completions=completions,
+                completion_ids=[[1, 2]] * len(completions), **kwargs,
+            )  # fmt: skip
+            assert len(given) == len(completions)
+            found.append([math.nan if one is None else one for one in given])
+        return [list(row) for row in zip(*found, strict=True)]
+
+
+ROWS = [{"prompt": f"q{at}", "answer": one, "extra": at} for at, one in enumerate(("a", "b", "c"))]
+
+
+def test_texts_and_chats_get_the_same_rewards_and_a_failed_row_is_unscored() -> None:
+    texts: list[Any] = ["a", "x"]
+    chats: list[Any] = [[{"role": "assistant", "content": one}] for one in texts]
+    for completions in (texts, chats):
+        trainer = Trainer([trl.reward(EXACT)])
+        first, second, third = trainer.rewards(
+            ROWS, [*completions, [{"role": "user", "content": "?"}]]
+        )
+        assert (first, second) == ([1.0], [0.0])
+        assert math.isnan(third[0])
+        assert trainer.metrics["graders/exact/failed"] == [1 / 3]
+        assert trainer.metrics["graders/exact/failed/sample_parse_error"] == [1 / 3]
+        assert trainer.metrics["graders/exact/seconds_per_row"][0] > 0
+        assert trainer.extra["exact_failure"][:2] == [None, None]
+        assert "nobody answers it" in trainer.extra["exact_failure"][2]
+
+
+def test_a_conversation_with_tools_is_graded_by_its_last_answer() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    talk = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "42"},
+        {"role": "assistant", "content": "a"},
+    ]
+    assert Trainer([trl.reward(EXACT)]).rewards(ROWS[:1], [talk]) == [[1.0]]
+
+
+def test_parts_are_graded_once_and_logged_each() -> None:
+    functions, weights = trl.parts(BOTH, weights={"exact": 2.0})
+    assert [one.__name__ for one in functions] == ["both_exact", "both_near"]
+    assert weights == [2.0, 1.0]
+    whole = functions[0]._shared.whole.reward
+    trainer = Trainer(list(functions), weights)
+    for batches in (1, 2):  # The same rows once more are another batch.
+        found = trainer.rewards(ROWS, ["a", "bx", "c"])
+        assert whole.counts.rows == 3 * batches
+    assert [one[0] for one in found] == [1.0, 0.0, 1.0]
+    assert found[1][1] == pytest.approx(2 / 3)
+    assert trainer.metrics["graders/both/reward/exact"] == [2 / 3] * 2
+    assert len(trainer.extra["both_near"]) == 6
+
+
+def test_item_is_found_by_path_and_failed_is_what_was_said() -> None:
+    rows = [{"prompt": "q", "meta": {"row": {"answer": "a"}}}]
+    assert Trainer([trl.reward(EXACT, item="meta.row")]).rewards(rows, ["a"]) == [[1.0]]
+    assert Trainer([trl.reward(EXACT, failed=-1.0)]).rewards(rows, ["a"]) == [[-1.0]]
+    with pytest.raises(FailedError):
+        Trainer([trl.reward(EXACT, failed="raise")]).rewards(rows, ["a"])
+
+
+@pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy])
+def test_it_goes_along_to_other_processes(again: Any) -> None:
+    functions, weights = trl.parts(BOTH)
+    copied = again((trl.reward(EXACT), functions))
+    assert Trainer([copied[0]]).rewards(ROWS[:1], ["a"]) == [[1.0]]
+    assert Trainer(copied[1], weights).rewards(ROWS[:1], ["a"]) == [[1.0, 1.0]]
+
+
+def test_what_has_no_parts_is_said() -> None:
+    with pytest.raises(OptionError, match=r"no sub-graders; use trl\.reward"):
+        trl.parts(EXACT)
+    with pytest.raises(OptionError, match="did you mean exact"):
+        trl.parts(BOTH, weights={"exat": 1.0})
