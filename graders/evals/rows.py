@@ -13,13 +13,13 @@ from graders.evals.stored import StoredCall, stored_call, stored_places
 from graders.files.database import Database
 from graders.jobs.dataset import ChangedError, Dataset, LineError
 
-__all__ = ["RowSource", "RowsError", "open_rows"]
+__all__ = ["RowSource", "RunError", "open_rows"]
 
 MOST: Final = 10_000_000
 
 
-class RowsError(Exception):
-    """A run's rows cannot be used; says why.
+class RunError(Exception):
+    """A run cannot go on; says why.
 
     Attributes:
         code: for machines.
@@ -41,7 +41,7 @@ class RowSource(Protocol):
         """Return a row's item and its sample, None where it has none.
 
         Raises:
-            RowsError: it is not what it was.
+            RunError: it is not what it was.
         """
         ...
 
@@ -66,21 +66,21 @@ def open_rows(
         until: the last entry of the log that may count.
 
     Raises:
-        RowsError: they cannot be read, are none, or one of them is no row.
+        RunError: they cannot be read, are none, or one of them is no row.
     """
     match source["type"]:
         case "file_content":
             return _Given(source["content"])
         case "file_id":
             if file is None:
-                raise RowsError(
+                raise RunError(
                     "file_not_found", "the file of the run's rows is not in the store any more"
                 )
             return _Filed(blobs / file["id"], file)
         case _:
             places = stored_places(database, source, until)
             if not places:
-                raise RowsError("no_rows", "nothing that was logged fits what the run asks for")
+                raise RunError("no_rows", "nothing that was logged fits what the run asks for")
             return _Logged(database, places)
 
 
@@ -109,9 +109,9 @@ class _Filed:
         try:
             self._data = Dataset.open(path, name, file["sha256"], MOST)
         except ChangedError as error:
-            raise RowsError("file_changed", str(error)) from None
+            raise RunError("file_changed", str(error)) from None
         except LineError as error:
-            raise RowsError("invalid_file", f"line {error.line:,} of {name}: {error}") from None
+            raise RunError("invalid_file", f"line {error.line:,} of {name}: {error}") from None
         try:
             self._check(name)
         except BaseException:
@@ -120,17 +120,17 @@ class _Filed:
 
     def _check(self, name: str) -> None:
         if not len(self._data):
-            raise RowsError("no_rows", f"{name} has no rows")
+            raise RunError("no_rows", f"{name} has no rows")
         for index in range(len(self._data)):
             where = f"line {self._data.line(index):,} of {name}"
             try:
                 problem = row_problem(self._data.value(index))
             except ValueError as error:
-                raise RowsError(
+                raise RunError(
                     "invalid_file", f"{where} is not JSON: {shown(str(error), 200)}"
                 ) from None
             if problem is not None:
-                raise RowsError("invalid_file", f"{where}: {problem}")
+                raise RunError("invalid_file", f"{where}: {problem}")
 
     def __len__(self) -> int:
         return len(self._data)
@@ -139,7 +139,7 @@ class _Filed:
         try:
             value = self._data.value(index)
         except ChangedError as error:
-            raise RowsError("file_changed", str(error)) from None
+            raise RunError("file_changed", str(error)) from None
         return value["item"], value.get("sample")
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class _Logged:
     def row(self, index: int) -> tuple[dict[str, Any], Any]:
         call = stored_call(self._database, self._places[index])
         if call is None:
-            raise RowsError("file_changed", "an entry of the log that the run reads was deleted")
+            raise RunError("file_changed", "an entry of the log that the run reads was deleted")
         return _item_of(call), _sample_of(call)
 
     def close(self) -> None:

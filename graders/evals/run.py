@@ -16,7 +16,7 @@ from graders.evals.answer import read_answer, shown_sample
 from graders.evals.journal import Finished, Journal, RunStoppedError
 from graders.evals.prompt import PromptError, Prompts, sampling_of
 from graders.evals.request import criteria_of
-from graders.evals.rows import RowsError, RowSource, open_rows
+from graders.evals.rows import RowSource, RunError, open_rows
 from graders.evals.store import FINISHED, EvalStore
 from graders.evals.verdict import Criterion, criteria, results, status_of
 from graders.explanation import Explanation
@@ -97,10 +97,8 @@ def _run(
             with ExitStack() as stack:
                 _Run(evals, journal, options, tell, stack).run()
             journal.finish()
-        except RowsError as error:
+        except RunError as error:
             journal.fail(error.code, str(error))
-        except OptionError as error:
-            journal.fail("model_unavailable", str(error))
         except GradersError as error:
             if getattr(error, "status", None) is not None:  # The store's own: another try may do.
                 raise
@@ -137,7 +135,7 @@ class _Run:
         self._prompts: Prompts | None = None
         if self._model is not None:
             self._prompts = Prompts(self._source)
-            self._sampler = Sampler(*_asked_of(options, self._model), read_answer)
+            self._sampler = _sampler(options, self._model)
             stack.callback(self._sampler.close)
         self._answered = False
         self._ahead = stack.enter_context(ThreadPoolExecutor(1, "graders-answers"))
@@ -148,7 +146,7 @@ class _Run:
 
         Raises:
             RunStoppedError: somebody has canceled it.
-            RowsError: the rows are not what they were, or the model is gone.
+            RunError: the rows are not what they were, or the model is gone.
         """
         self._grader.check()
         total, done = len(self._rows), 0
@@ -192,7 +190,7 @@ class _Run:
         self._sampler.sample(asks, keep)
         if lost and len(lost) == len(asks):
             # Nobody is there: the rows that are left would all end the same.
-            raise RowsError("model_unreachable", next(iter(lost.values())).message)
+            raise RunError("model_unreachable", next(iter(lost.values())).message)
         return known
 
     def _grade(self, places: Sequence[int], answers: Mapping[int, Rollout]) -> None:
@@ -291,6 +289,18 @@ def _add(used: dict[str, list[int]], model: str, calls: int, usage: Mapping[str,
     names = ("prompt_tokens", "completion_tokens", "cached_tokens")
     more = [calls, *(usage.get(name, 0) for name in names)]
     used[model] = [one + other for one, other in zip(used.get(model, [0] * 4), more, strict=True)]
+
+
+def _sampler(options: RunOptions, model: str) -> Sampler:
+    """Return what asks a run's model.
+
+    Raises:
+        RunError: there is no server that could be asked, or no key for it.
+    """
+    try:
+        return Sampler(*_asked_of(options, model), read_answer)
+    except GradersError as error:
+        raise RunError("model_unavailable", str(error)) from None
 
 
 def _asked_of(options: RunOptions, model: str) -> tuple[RolloutOptions, str]:
