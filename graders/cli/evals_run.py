@@ -1,0 +1,247 @@
+"""`graders evals run` and `resume`: a run of an eval in this process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graders.cli.evals_store import found, nearest_id, opened, progress, run_options, show
+from graders.cli.option import data_dir_option, json_option
+from graders.cli.output import say, write_json
+from graders.config import read_document
+from graders.errors import OptionError, nearest_path
+
+if TYPE_CHECKING:
+    from graders.evals.store import EvalStore
+    from graders.jobs import RunOptions
+
+__all__ = ["resume", "run"]
+
+_OUTPUT = click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the items there as lines of results, and their rows beside it, for report, diff and agree.",
+)  # fmt: skip
+
+
+@click.command(name="run", short_help="Run an eval here, without a server.")
+@click.argument("of", metavar="EVAL")
+@click.argument("body", metavar="[RUN]", required=False)
+@click.option(
+    "--data", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='JSON Lines of {"item": …} to run over, in place of the rows of RUN.',
+)  # fmt: skip
+@_OUTPUT
+@data_dir_option
+@json_option
+@run_options
+def run(
+    of: str, body: str | None, *, data: Path | None, output: Path | None, data_dir: Path,
+    as_json: bool, options: RunOptions,
+) -> int:  # fmt: skip
+    """Run EVAL over the rows of RUN, and show how many items passed each criterion.
+
+    A run of the store named as RUN is run again as a new one. Interrupted, a run can be gone on
+    with: graders evals resume. Files are put into the store once.
+    """
+    from graders.jobs import ApiError  # noqa: PLC0415
+
+    if body is None and data is None:
+        raise click.UsageError("RUN says what is run over; --data names a file of rows instead.")
+    if output is not None:
+        _check_apart(
+            output, [Path(one) for one in (of, body or "") if one] + ([data] if data else [])
+        )
+    with opened(data_dir) as kept:
+        try:
+            request = _request(kept, body, data)
+            eval_id = _eval(kept, of)
+            name = kept.create_run(eval_id, request, served=False)["id"]
+        except ApiError as error:
+            for fault in error.faults:
+                say(f"{fault.path}: {fault.message}")
+            if error.faults:
+                return 2
+            raise
+        say(f"run {name} of {eval_id}")
+        return _run_here(kept, name, options, output, as_json=as_json)
+
+
+def _check_apart(output: Path, inputs: list[Path]) -> None:
+    for one in inputs:
+        if output.exists() and one.exists() and output.samefile(one):
+            raise OptionError(f"{output} is what is read; the results would replace it")
+
+
+def _eval(kept: EvalStore, text: str) -> str:
+    """Return the id of an eval that is named by id, or by a file with its object or its body."""
+    from graders.evals.move import pieces  # noqa: PLC0415
+    from graders.jobs import ApiError  # noqa: PLC0415
+
+    try:
+        return str(kept.get(text)["id"])
+    except ApiError:
+        path = _file(text)
+    if path is None:
+        _, other = _maybe(kept, text)
+        hint = f"; {text} is a run" if other else _hint(kept, text, "eval")
+        raise OptionError(f"no such eval, and no such file: {text}{hint}")
+    value = read_document(str(path))
+    there = [one for one in pieces(value) if one.kind == "eval" and "id" in one.value]
+    if not there:
+        return str(kept.create(value)["id"])
+    if len(there) > 1:
+        raise OptionError(f"{path} holds {len(there)} evals: import them, and name one by its id")
+    return _imported(kept, path)
+
+
+def _imported(kept: EvalStore, path: Path) -> str:
+    from graders.evals.incoming import bring  # noqa: PLC0415
+    from graders.evals.parcel import Parcel  # noqa: PLC0415
+
+    with Parcel.open([path]) as parcel:
+        done = bring(kept.store, parcel)
+    for one in done.notes:
+        say(f"note: {one}")
+    return next(iter(done.runs_of))
+
+
+def _maybe(kept: EvalStore, name: str) -> tuple[str | None, str | None]:
+    try:
+        return found(kept, name)
+    except OptionError:
+        return None, None
+
+
+def _hint(kept: EvalStore, text: str, table: str) -> str:
+    if Path(text).suffix in (".json", ".yaml", ".yml"):
+        near = nearest_path(Path(text), Path.is_file)
+        return f"; did you mean {near}?" if near else ""
+    return nearest_id(kept, text, table)
+
+
+def _file(text: str) -> Path | None:
+    path = Path(text)
+    return path if text == "-" or ("\0" not in text and path.is_file()) else None
+
+
+def _request(kept: EvalStore, body: str | None, data: Path | None) -> dict[str, Any]:
+    """Return the body of a new run: that of a file, or what a run of the store was over."""
+    request: dict[str, Any] = {"data_source": {"type": "jsonl"}}
+    beside = Path()
+    if body is not None:
+        of, name = _maybe(kept, body)
+        if of is not None and name is None:
+            raise OptionError(f"{body} is an eval; RUN is a run of it, or the body of one")
+        if of is not None and name is not None:
+            value: Any = kept.get_run(of, name)
+        else:
+            path = _file(body)
+            if path is None:
+                raise OptionError(
+                    f"no such run, and no such file: {body}{_hint(kept, body, 'run')}"
+                )
+            value, beside = read_document(body), path.parent
+        if not isinstance(value, dict):
+            raise OptionError(f"{body}: the body of a run is an object with a data_source")
+        request = _body_of(value)
+    source = request.get("data_source")
+    if data is not None:
+        if not isinstance(source, dict):
+            raise OptionError(f"{body}: the body of a run has a data_source")
+        request["data_source"] = {**source, "source": {"type": "file_id", "id": _put(kept, data)}}
+    elif isinstance(source, dict) and isinstance(source.get("source"), dict):
+        inner = source["source"]
+        there = _path_of(kept, inner.get("id"), beside)
+        if there is not None:
+            inner = {**inner, "id": _put(kept, there)}
+            request["data_source"] = {**source, "source": inner}
+    return request
+
+
+def _body_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes a new run of a run's object; a body is what it is."""
+    if value.get("object") != "eval.run" and "id" not in value:
+        return dict(value)
+    return {name: value[name] for name in ("name", "metadata", "data_source") if value.get(name)}
+
+
+def _path_of(kept: EvalStore, value: Any, beside: Path) -> Path | None:
+    """Return the file that a body names by path; None where it names an id, or nothing."""
+    from graders.jobs import ApiError  # noqa: PLC0415
+
+    if not isinstance(value, str) or not value or "\0" in value:
+        return None
+    try:
+        kept.store.files.get(value)
+    except ApiError:
+        there = [path for path in (beside / value, Path(value)) if path.is_file()]
+        return there[0] if there else None
+    return None
+
+
+def _put(kept: EvalStore, path: Path) -> str:
+    """Put a file into the store, unless it is there already; return its id."""
+    files = kept.store.files
+    try:
+        with path.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+            known = files.find(digest, "evals")
+            if known is not None:
+                return str(known["id"])
+            source.seek(0)
+            made = files.create(source, filename=path.name, purpose="evals")
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror or error}") from None
+    say(f"{path} is {made['id']} in the store")
+    return str(made["id"])
+
+
+def _run_here(
+    kept: EvalStore, name: str, options: RunOptions, output: Path | None, *, as_json: bool
+) -> int:
+    """Run a run in this process and show what became of it."""
+    from graders.evals.export import rows_beside, write_results  # noqa: PLC0415
+    from graders.evals.run import run_eval  # noqa: PLC0415
+    from graders.report.evals import run_view  # noqa: PLC0415
+
+    try:
+        with progress() as on_progress:
+            done = run_eval(kept, name, options, on_progress)
+    except KeyboardInterrupt:
+        say(f"interrupted; graders evals resume {name} goes on")
+        return 130
+    if output is not None:
+        count = write_results(kept, done["eval_id"], name, output)
+        say(f"{count:,} items in {output}, their rows in {rows_beside(output)}")
+    if as_json:
+        write_json(done)
+    else:
+        show(run_view(done))
+    return 0 if done["status"] == "completed" and not done["result_counts"]["errored"] else 1
+
+
+@click.command(
+    name="resume", short_help="Go on with a run that failed, was canceled or interrupted."
+)
+@click.argument("name", metavar="RUN")
+@_OUTPUT
+@data_dir_option
+@json_option
+@run_options
+def resume(
+    name: str, *, output: Path | None, data_dir: Path, as_json: bool, options: RunOptions
+) -> int:
+    """Go on with RUN where it was: here, unless another process runs it."""
+    from graders.evals.store import FINISHED  # noqa: PLC0415
+
+    with opened(data_dir) as kept:
+        of, run_id = found(kept, name)
+        if run_id is None:
+            raise OptionError(f"{name} is an eval; a run of it is gone on with")
+        if kept.get_run(of, run_id)["status"] in FINISHED:
+            kept.resume_run(of, run_id, served=False)
+        return _run_here(kept, run_id, options, output, as_json=as_json)
