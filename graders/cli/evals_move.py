@@ -108,18 +108,25 @@ def compare(
     from graders.report.evals import comparison_view  # noqa: PLC0415
 
     options = RunOptions(python=python, judge=judge, reading=reading)
-    faulty, told = False, []
+    faulty, told, lacks = False, list[Any](), list[str]()
     with _where(paths, data_dir) as kept:
-        runs = list(_runs(kept, paths))
-        if not runs:
-            raise OptionError("there is no run with output items to compare")
-        for of, run in runs:
+        for of, run in _runs(kept, paths):
             done = _compared(kept, of, run, options, most=most)
+            if done is None:
+                lacks.append(
+                    f"the criteria of {run} are not here: import the object of its eval {of} too"
+                )
+                continue
             faulty |= done.faulty
             if as_json:
                 told.append({"eval_id": of, "run_id": run, **done.to_dict()})
             else:
                 show(comparison_view(done, f"{run} of {of}"))
+                told.append(run)
+    if not told:
+        raise OptionError(lacks[0] if lacks else "there is no run with output items to compare")
+    for one in lacks:
+        say(one)
     if as_json:
         write_json(told[0] if len(told) == 1 else {"object": "list", "data": told})
     return 1 if faulty else 0
@@ -162,15 +169,15 @@ def _runs(kept: EvalStore, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield of, one["id"]
 
 
-def _compared(kept: EvalStore, of: str, run: str, options: RunOptions, *, most: int) -> Comparison:
+def _compared(
+    kept: EvalStore, of: str, run: str, options: RunOptions, *, most: int
+) -> Comparison | None:
     from graders.evals.compare import compare as graded_again  # noqa: PLC0415
     from graders.evals.look import criteria_of_run, items_of  # noqa: PLC0415
 
     criteria = criteria_of_run(kept, run)
     if not criteria:
-        raise OptionError(
-            f"the criteria of {run} are not here: import the object of its eval {of} too"
-        )
+        return None
     source: Any = kept.get_run(of, run)["data_source"].get("source")
     rows = source.get("content") if isinstance(source, dict) else None
     asks = bool(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from graders import jsontext
-from graders.errors import quoted, shown
+from graders.errors import shown
 from graders.evals.promptfoo import from_promptfoo
+from graders.shape import kind_of
 
 __all__ = ["Piece", "pieces"]
 
@@ -59,7 +60,7 @@ def _pieces(value: Any, of: str | None, run: str | None, depth: int) -> Iterator
             yield from _pieces(one, of, run, depth + 1)
         return
     if not isinstance(value, dict):
-        yield note(f"{quoted(value)} is no object of the API")
+        yield note(f"{kind_of(value)} is no object of the API")
         return
     kind = _kind(value)
     if kind is not None:
@@ -140,7 +141,10 @@ def _wrapped(
     found = [key for key in _HOLDS if isinstance(value.get(key), list | dict)]
     for key in found:
         yield from _pieces(value[key], of, run, depth + 1)
-    if not found:
+    inner = [one for one in value.values() if isinstance(one, dict) and _kind(one) is not None]
+    if not found and inner:  # By their ids, as it may be.
+        yield from _pieces(inner, of, run, depth + 1)
+    elif not found:
         keys = ", ".join(shown(key, 30) for key in list(value)[:_MOST_KEYS])
         yield note(f"an object that is none of the API's; its keys are {keys or 'none'}")
 

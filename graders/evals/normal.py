@@ -169,6 +169,8 @@ def read_run(piece: Piece) -> RunRow:
     source = parsed(value.get("data_source"), dict) or {}
     of = value.get("eval_id") if isinstance(value.get("eval_id"), str) else piece.of
     error = parsed(value.get("error"), dict)
+    if error is None and _text(value.get("error")):
+        error = {"code": "error", "message": _text(value["error"])}
     name = value.get("id")
     if not isinstance(name, str) or not name:
         name = f"evalrun_{hashlib.blake2b(jsontext.encode(value), digest_size=12).hexdigest()}"
@@ -319,7 +321,10 @@ def _judged(value: Any) -> Any:
 def _sample(value: Any) -> dict[str, Any] | None:
     """Return an item's sample under the API's names."""
     if isinstance(value, str):
-        value = parsed(value, dict) or {"output": [{"role": "assistant", "content": value}]}
+        found = parsed(value, (dict, list))
+        value = {"output": [{"role": "assistant", "content": value}]} if found is None else found
+    if isinstance(value, list):
+        value = {"output": value}
     if not isinstance(value, dict):
         return None
     others = {"outputs": "output", "inputs": "input", "token_usage": "usage"}
@@ -377,4 +382,5 @@ def _whole(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a text as SQLite can hold it, without half surrogates; "" for anything else."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""

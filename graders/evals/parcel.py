@@ -21,6 +21,7 @@ __all__ = ["DataFile", "Parcel"]
 
 _BLOCK: Final = 1 << 20
 _HEAD: Final = 4096
+_MOST: Final = 20
 _WHOLE: Final = 32 << 20
 _PACKED: Final = (".gz", ".zst")
 _YAML: Final = (".yaml", ".yml")
@@ -114,7 +115,8 @@ class Parcel:
             raise OptionError(f"{path}: there is no such file or folder{hint}")
         if path.is_dir():
             for one in sorted(path.iterdir()):
-                if not one.name.startswith("."):
+                # A link to a folder may lead back here.
+                if not one.name.startswith(".") and not (one.is_symlink() and one.is_dir()):
                     self._add(one, f"{name}/{one.name}" if name else one.name)
         elif path.is_file():
             try:
@@ -135,7 +137,10 @@ class Parcel:
         for piece in _read(path, self.broken, name):
             kinds[piece.kind] += 1
             if piece.kind == "note":
-                said[piece.value["says"]] += 1
+                says = piece.value["says"]
+                said[
+                    says if says in said or len(said) < _MOST else "others that are no export"
+                ] += 1
             elif piece.kind not in ("item", "row"):
                 self.found.append(piece)
         self.notes += [
@@ -187,20 +192,25 @@ def _read(path: Path, broken: list[str] | None = None, name: str = "") -> Iterat
         except ConfigError as error:
             problems.append(f"{name}: {error.faults[0].message}")
         return
-    count = 0
+    count, faults = 0, list[str]()
     try:
         for value, problem in _values(path):
             count += 1
             if problem is None:
                 yield from pieces(value)
-            else:
-                problems.append(f"{name}: {problem}")
+                continue
+            faults.append(problem)
+            if len(faults) == count == _MOST:
+                break  # Nothing but lines that are none: it is another kind of file.
     except (GradersError, OSError) as error:
         rest = _rest(path, count)
         if rest is None:
             problems.append(f"{name}: after {count:,} values: {shown(str(error), 300)}")
         else:
             yield from pieces(rest)
+    if faults:
+        more = f" (and {len(faults) - 1:,} more)" if len(faults) > 1 else ""
+        problems.append(f"{name}: {faults[0]}{more}")
 
 
 def _rest(path: Path, count: int) -> list[Any] | None:

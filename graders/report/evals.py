@@ -53,6 +53,9 @@ def import_view(done: Brought) -> RenderableType:
     if len(done.notes) > _NOTED:
         parts.append(Text(f"{len(done.notes) - _NOTED:,} notes more: --json", "dim"))
     parts += [Text(f"not imported: {clean(one)}", "red") for one in done.problems[:_NOTED]]
+    runs = [one for found in done.runs_of.values() for one in found]
+    if done.items.new and runs:
+        parts.append(Text(f"next: graders evals compare {runs[0]}"))
     if done.nothing_new and not done.problems:
         parts.append(Text("nothing is new: all of it is in the store already"))
     return Group(*parts)

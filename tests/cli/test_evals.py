@@ -215,6 +215,63 @@ def test_criteria_that_are_not_here_cannot_be_compared(
     assert "import the object of its eval eval_a too" in done.err
 
 
+def test_runs_that_cannot_be_compared_keep_none_from_it(command: Command, folder: Path) -> None:
+    other = page(an_item(0, run="evalrun_x", of="eval_x"))
+    (folder / "export" / "more.json").write_text(json.dumps(other))
+    done = command("evals", "compare", "export")
+    assert done.code == 0
+    assert "evalrun_a of eval_a" in done.out
+    assert "the criteria of evalrun_x are not here" in done.err
+
+
+def test_a_run_that_asked_a_model_runs_again_with_another(command: Command, folder: Path) -> None:
+    source = {
+        "type": "completions", "model": "gpt-4.1-nano", "source": {"type": "file_id", "id": "file-rows"},
+        "input_messages": {"type": "template", "template": [{"role": "user", "content": "{{item.answer}}?"}]},
+        "sampling_params": {"seed": 42, "temperature": 1.0, "max_completions_tokens": 2048},
+    }  # fmt: skip
+    (folder / "export" / "all.json").write_text(json.dumps([an_eval(), a_run(data_source=source)]))
+    command("evals", "import", "export", *DATA)
+    server = ScriptedServer(lambda *_: completion("Paris"))
+    try:
+        done = command(
+            "evals", "run", "eval_a", "evalrun_a", *DATA, "--rollout-url", server.url,
+            "--model-map", "gpt-4.1-nano=small", "-o", "new.jsonl",
+        )  # fmt: skip
+    finally:
+        server.stop()
+    assert done.code == 0, done.err
+    assert "2 items: 2 passed" in done.out
+    assert server.asked[0].body["model"] == "small"
+    assert server.asked[0].body["messages"] == [{"role": "user", "content": "Paris?"}]
+
+
+def test_a_run_whose_model_is_nowhere_fails_and_is_gone_on_with(
+    command: Command, folder: Path
+) -> None:
+    judge = {**JUDGE, "input": [{"role": "user", "content": "{{item.answer}}"}]}
+    (folder / "eval.json").write_text(json.dumps(eval_body(judge)))
+    source = {
+        "type": "completions", "model": "small", "source": jsonl(("Paris", None))["source"],
+        "input_messages": {"type": "item_reference", "item_reference": "item.question"},
+    }  # fmt: skip
+    (folder / "run.json").write_text(json.dumps({"data_source": source}))
+    gone = ("--base-url", "http://127.0.0.1:9/v1", "--attempts", "1", "--no-cache")
+    done = command("evals", "run", "eval.json", "run.json", *DATA, *gone)
+    assert (done.code, "failed" in done.out) == (1, True)
+    run = command("evals", "list", *DATA, "--json").json["data"][0]["id"]
+    server = ScriptedServer(lambda *_: completion('{"steps": [], "result": 1.0}'))
+    try:
+        done = command(
+            "evals", "resume", command("evals", "list", run, *DATA, "--json").json["data"][0]["id"],
+            *DATA, "--base-url", server.url, "--no-cache",
+        )  # fmt: skip
+    finally:
+        server.stop()
+    assert done.code == 0, done.err
+    assert "1 items: 1 passed" in done.out
+
+
 def test_help_is_eighty_columns_wide(command: Command) -> None:
     names = (
         "import",
