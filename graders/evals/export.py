@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,10 +43,9 @@ def write_export(
             name = source.get("id") if isinstance(source, dict) else None
             if isinstance(name, str):
                 with contextlib.suppress(ApiError):
-                    content = evals.store.files.path(name).read_bytes()
-                    place = folder / f"{name}.jsonl"
-                    with _written(place) as file:
-                        file.write(content)
+                    place, content = folder / f"{name}.jsonl", evals.store.files.path(name)
+                    with content.open("rb") as source_file, _written(place) as file:
+                        shutil.copyfileobj(source_file, file)
                     written.append(place)
     except OSError as error:
         raise OptionError(f"{folder}: {error.strerror or error}") from None

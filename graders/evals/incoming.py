@@ -334,29 +334,40 @@ class _Importer:
         place.touched = True
 
     def _finish(self, name: str, place: _Place) -> None:
-        """Count the items of a run that does not say its figures, and say where items are missing."""
+        """Count the items of a run that does not say its figures, and hold them against those it says."""
         if not place.imported:
             return
-        query = "SELECT count(*) FROM item WHERE run=?"
-        have = self._base.execute(query, (place.place,)).fetchone()[0]
-        if place.total is not None and place.total != have:
-            what = (
-                "the list has more pages, or the export broke off"
-                if have
-                else "export them too to compare"
-            )
+        counts = Counts()
+        query = "SELECT status, count(*) AS many FROM item WHERE run=? GROUP BY status"
+        by = {row["status"]: row["many"] for row in self._base.execute(query, (place.place,))}
+        have, total = sum(by.values()), place.total
+        query = "SELECT counts FROM run WHERE place=?"
+        said = Counts.of(
+            jsontext.decode(self._base.execute(query, (place.place,)).fetchone()["counts"])
+        )
+        if total is not None and total != have:
+            more = "the list has more pages, or the export broke off"
+            what = more if have else "export them too to compare"
             self._done.note(
-                f"{name} says it has {place.total:,} output items, and {have:,} are here: {what}"
+                f"{name} says it has {total:,} output items, and {have:,} are here: {what}"
             )
-        if place.touched and place.total is None:
-            counts = Counts()
+        elif total is not None and have and said.passed != by.get("pass", 0):
+            self._done.note(
+                f"{name} says that {said.passed:,} items passed, and by themselves {by.get('pass', 0):,} "
+                "did: its figures stay as it says them"
+            )
+        # What a run says of itself stays; what was counted here grows with its items.
+        if (
+            place.touched
+            and total is None
+            and (place.made_up or said.passed + said.failed + said.errored < have)
+        ):
             query = "SELECT status, body FROM item WHERE run=? ORDER BY place"
             for row in self._base.execute(query, (place.place,)):
                 counts.add(row["status"], _by_name(jsontext.decode(row["body"])["results"]))
-            if not place.told:
-                self._base.execute(
-                    "UPDATE run SET counts=? WHERE place=?", (_text(counts.to_dict()), place.place)
-                )
+            self._base.execute(
+                "UPDATE run SET counts=? WHERE place=?", (_text(counts.to_dict()), place.place)
+            )
 
 
 class _Place:
@@ -369,7 +380,7 @@ class _Place:
         criteria: the eval's testing_criteria.
         wraps: whether a `datasource_item` may be a whole row: not where items have an `item`.
         total: how many items the run says to have; None where it does not tell.
-        told: whether the store has the figures from the run itself.
+        made_up: whether the run was made of its items.
         touched: whether an item came.
     """
 
@@ -382,7 +393,7 @@ class _Place:
         self.criteria: list[dict[str, Any]] = jsontext.decode(parent["criteria"])
         self.wraps = not _has_item(jsontext.decode(parent["source"]))
         self.total = None if said is None else said.total
-        self.told = MADE_UP not in (run["metadata"] or "") and said is None
+        self.made_up = MADE_UP in (run["metadata"] or "")
         self.touched = False
         rows = base.execute("SELECT place FROM item WHERE run=?", (self.place,)).fetchall()
         self._taken = {row["place"] for row in rows}

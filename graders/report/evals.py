@@ -108,7 +108,7 @@ def run_view(run: Mapping[str, Any]) -> RenderableType:
             f"  {clean(run['name'] or run['model'] or '')}",
         ),
         Text(
-            f"{counts['total']:,} items: {counts['passed']:,} passed, {counts['failed']:,} failed, "
+            f"{_many(counts['total'], 'item')}: {counts['passed']:,} passed, {counts['failed']:,} failed, "
             f"{counts['errored']:,} errored"
         ),
     ]  # fmt: skip
@@ -181,7 +181,7 @@ def comparison_view(found: Comparison, title: str) -> RenderableType:
             Text(f"{clean(name)}: {count:,} results that are of no criterion of the eval", "yellow")
         )
     parts: list[RenderableType] = [
-        Text.assemble((title, "bold"), f"  {found.items:,} output items, graded again"), "", table,
+        Text.assemble((title, "bold"), f"  {_many(found.items, 'output item')}, graded again"), "", table,
     ]  # fmt: skip
     parts += ["", *notes] if notes else []
     if found.first:
@@ -225,6 +225,10 @@ def _verdict(found: Comparison) -> Text:
     short = any(one.rounded for one in equal)
     how = "equal as far as the exported scores go" if short else "equal to the last bit"
     return Text(f"{what} without a model: {how}", "bold green")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _score(value: float | None) -> str:

@@ -269,7 +269,7 @@ def test_a_run_whose_model_is_nowhere_fails_and_is_gone_on_with(
     finally:
         server.stop()
     assert done.code == 0, done.err
-    assert "1 items: 1 passed" in done.out
+    assert "1 item: 1 passed" in done.out
 
 
 def test_help_is_eighty_columns_wide(command: Command) -> None:
