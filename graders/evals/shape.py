@@ -159,6 +159,7 @@ def shown_item(row: sqlite3.Row, of: str, run: str) -> dict[str, Any]:
         "datasource_item": body["item"],
         "results": body["results"],
         "sample": body["sample"],
+        **body.get("more", {}),
     }
 
 

@@ -66,6 +66,7 @@ class Files:
         expires_after: Mapping[str, Any] | None = None,
         limit: int = LIMIT,
         replaced: int = 0,
+        name: str | None = None,
     ) -> dict[str, Any]:
         """Return the object of a new file.
 
@@ -76,6 +77,7 @@ class Files:
             expires_after: `{"anchor": "created_at", "seconds": 3600 to 2592000}`.
             limit: bytes it may have.
             replaced: bytes that the store has already and gives up for it.
+            name: the id that it brings along; None for a new one.
 
         Raises:
             ApiError: purpose or expires_after are wrong (400), it or the store is too large (413),
@@ -96,16 +98,16 @@ class Files:
         if free is not None and free < limit:
             limit, too_much = free, self._quota.excess()
         with (
-            self.written(content, limit, too_much) as (name, size, digest),
+            self.written(content, limit, too_much, name) as (made, size, digest),
             self._database.writing() as base,
         ):
             if not replaced:
                 self._quota.check(base, size)
             insert(
-                base, name, filename=filename, purpose=purpose, size=size, digest=digest,
+                base, made, filename=filename, purpose=purpose, size=size, digest=digest,
                 lasts=lasts,
             )  # fmt: skip
-        return self.get(name)
+        return self.get(made)
 
     def _free(self) -> int | None:
         """Return how many bytes more the store may take, once what has expired is gone."""
@@ -124,12 +126,13 @@ class Files:
         content: IO[bytes] | Iterable[bytes],
         limit: int | None = None,
         too_much: ApiError | None = None,
+        name: str | None = None,
     ) -> Iterator[tuple[str, int, str]]:
         """Write a blob and give its id, size and sha256, to be entered into the table inside.
 
         Where entering it fails, or it has more bytes than its limit, the blob is taken away again.
         """
-        name = new_identifier("file-")
+        name = name or new_identifier("file-")
         blob, part = self._folder / name, self._folder / f".part-{secrets.token_hex(12)}"
         try:
             size, digest = self._write(part, content, limit, too_much)
