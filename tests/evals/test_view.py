@@ -187,3 +187,30 @@ def test_an_offline_page_of_huge_texts_stays_small(evals: EvalStore, size: int) 
     assert data["pairs"]["paired"] == 2
     if size > 3:
         assert "2,000,000 characters" in page.decode()
+
+
+def test_of_many_rows_the_figures_are_exact_and_the_rows_a_sample(evals: EvalStore) -> None:
+    made = evals.create(eval_body(EXACT))
+    run = evals.create_run(made["id"], {"data_source": jsonl(("a", "a"))})
+    (criterion,) = made["testing_criteria"]
+    items = Listed()
+    for place in range(20_000):
+        status = "error" if place % 1000 == 7 else "fail" if place % 3 == 0 else "pass"
+        score = {"pass": 1.0, "fail": 0.0, "error": None}[status]
+        result = {"name": criterion["id"], "status": status, "score": score, "passed": score == 1}
+        said = {"output": [{"role": "assistant", "content": f"said {place} " + "word " * 200}]}
+        items.append(
+            {"id": f"i{place}", "datasource_item_id": place, "datasource_item": {"answer": str(place)},
+             "status": status, "results": [result], "sample": said}
+        )  # fmt: skip
+    page = eval_page(made, run, items)
+    assert len(page) <= MOST_BYTES
+    data = offline(page)
+    assert data["counts"] == {"total": 20_000, "pass": 13_319, "fail": 6661, "error": 20}
+    assert data["criteria"][0]["bars"] == [["0", 6661], ["1", 13_319]]
+    shown = [row["status"] for row in data["rows"]]
+    assert shown == sorted(shown, key=("error", "fail", "pass").index)
+    assert shown.count("error") == 20
+    assert re.match(
+        f"{len(shown):,} of the 20,000 rows are here, errors and failures first.", data["said"]
+    )

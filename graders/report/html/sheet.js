@@ -32,7 +32,7 @@ const tilesView = (sheets, pairs) => {
   for (const at of [1, 2]) {
     const codes = [...new Set(criteriaOf(sheets[0]).flatMap((one) => list(own(one, "codes")).map((code) => list(code)[0])))];
     const why = at === 2 && counts[2] ? `: ${codes.slice(0, 3).map((code) => shortened(code, 60)).join(", ") || "no answer"}` : "";
-    tiles.push(tile(at === 1 ? "Failed" : "Errored", count(counts[at]), `${percent(counts[at], sumOf(counts))} of the rows${why}`));
+    tiles.push(tile(at === 1 ? "Failed" : "Errored", count(counts[at]), sumOf(counts) ? `${percent(counts[at], sumOf(counts))} of the rows${why}` : "of no rows"));
   }
   for (const used of list(own(own(sheets[0], "run"), "per_model_usage")).filter(isObject).slice(0, 4)) {
     const [prompt, completion, cached] = ["prompt_tokens", "completion_tokens", "cached_tokens"].map((one) => own(used, one) || 0);
