@@ -21,7 +21,7 @@ from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
 from graders.server.route import eval as evals
-from graders.server.route import file, grader, job, model, page, upload
+from graders.server.route import file, grader, job, model, page, upload, view
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
 from graders.server.upstream import Upstream
@@ -99,6 +99,11 @@ _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/playground/info", page.info),
     ("POST", "/playground/run", grader.explain),
     ("POST", "/playground/lint", grader.lint),
+    ("GET", "/playground/evals", view.evals),
+    ("GET", "/playground/evals/{id}", view.runs),
+    ("GET", f"/playground{_RUNS}/{{run}}", view.sheet),
+    ("GET", f"/playground{_RUNS}/{{run}}/rows", view.rows),
+    ("GET", f"{_RUNS}/{{run}}", view.report),
 )
 
 
