@@ -31,6 +31,7 @@ Examples:
   graders evals list
   graders evals show evalrun_…
   graders evals compare evalrun_…
+  graders evals report evalrun_… -o report.html
   graders evals run eval.json run.json -o results.jsonl
   graders evals run eval_… run.json --rollout-url http://127.0.0.1:8080/v1
 \b
@@ -39,7 +40,7 @@ has to be; 1 a run failed, rows without a verdict, or a difference; 2 bad usage;
 130 interrupted, to be gone on with by graders evals resume."""
 
 _NAMES: Final = (
-    "import", "run", "list", "show", "export", "compare", "resume", "cancel", "delete",
+    "import", "run", "list", "show", "report", "export", "compare", "resume", "cancel", "delete",
 )  # fmt: skip
 _PAGE: Final = 100
 
@@ -335,6 +336,29 @@ def _show_run(store: EvalStore, done: dict[str, Any], *, as_json: bool) -> None:
         for item in store.list_items(done["eval_id"], done["id"], limit=5, status=status)[0]
     ]
     console(sys.stdout).print(run_view(done, first), crop=False, soft_wrap=True)
+
+
+@evals.command(name="report", short_help="Write the report page of a run, or of two.")
+@click.argument("name", metavar="RUN")
+@click.option("--with", "other", metavar="RUN", help="Another run of the eval, to stand beside it.")
+@click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path),
+              help="HTML file to write.")  # fmt: skip
+@data_dir_option
+def report(name: str, *, other: str | None, output: Path, data_dir: Path) -> int:
+    """Write one offline page on the run RUN: figures, criteria as columns, rows to search."""
+    from graders.evals.view import EvalView  # noqa: PLC0415
+    from graders.report.html.eval import eval_page  # noqa: PLC0415
+
+    with _opened(data_dir) as store, _named(store, name):
+        of, view = store.eval_of(name), EvalView(store.store)
+        if other is not None and store.eval_of(other) != of:
+            raise OptionError(
+                f"{other} is a run of another eval: only runs of one can stand side by side"
+            )
+        beside = None if other is None else (store.get_run(of, other), view.items(of, other))
+        page = eval_page(store.get(of), store.get_run(of, name), view.items(of, name), beside)
+        _write(output, iter([page]))
+    return 0
 
 
 @evals.command(name="export", short_help="Write a run out: objects, result lines, rows.")

@@ -163,6 +163,8 @@ def test_the_command_from_an_export_to_a_report(
     page = tmp_path / "page.html"
     assert cli._main(["report", str(results), "--rows", str(rows), "-o", str(page)]) == 0
     assert "Where do I book" in page.read_text()
+    assert command(capsys, "report", RUN, "--with", RUN, "-o", str(page))[0] == 0
+    assert "Where do I book" in page.read_text()
     objects_ = tmp_path / "objects.jsonl"
     assert command(capsys, "export", RUN, "-o", str(objects_))[0] == 0
     assert len(objects_.read_bytes().splitlines()) == 10
