@@ -35,9 +35,9 @@ Examples:
   graders evals run eval.json run.json -o results.jsonl
   graders evals run eval_… run.json --rollout-url http://127.0.0.1:8080/v1
 \b
-Exit codes: 0 done; for run: every row has a verdict, for compare: equal where it
-has to be; 1 a run failed, rows without a verdict, or a difference; 2 bad usage;
-130 interrupted, to be gone on with by graders evals resume."""
+Exit codes: 0 done; for run: every row has a verdict, for compare: equal where
+it has to be; 1 a run failed, rows without a verdict, or a difference; 2 bad
+usage; 130 interrupted, to be gone on with by graders evals resume."""
 
 _NAMES: Final = (
     "import", "run", "list", "show", "report", "export", "compare", "resume", "cancel", "delete",
