@@ -76,6 +76,7 @@ def describe(
         "item_path": list(layout.item),
         "sample_path": list(layout.sample),
         "cells": "typed" if layout.typed else "text",
+        **({} if layout.by is None else {"by": list(layout.by)}),
         "on_error": on_error,
         "rows": [rows.start, rows.stop],
     }

@@ -126,7 +126,8 @@ def _is_result(body: dict[str, Any]) -> bool:
 def _are_extras(body: dict[str, Any]) -> bool:
     usage, repeats = body.get("usage", {}), body.get("repeats", {})
     return (
-        _are_failures(body.get("replaced", []))
+        isinstance(body.get("by"), str | None)
+        and _are_failures(body.get("replaced", []))
         and isinstance(usage, dict)
         and all(map(_is_usage, usage.values()))
         and isinstance(repeats, dict)
@@ -188,6 +189,10 @@ def tally_results(results: Sequence[Result], marks: Mapping[str, float | None]) 
             if "replaced" in one.body
         },
     )
+    told = [one for one in results if "by" in one.body]
+    if told:
+        rewards = [None if one.failed else one.body["reward"] for one in told]
+        tally.add_groups([one.body["by"] for one in told], rewards)
     for one in results:
         if "usage" in one.body:
             tally.add_usage(one.usage)

@@ -46,6 +46,12 @@ def score_block(runner: Runner, block: Block, layout: Layout, on_error: OnError 
     graded = runner.grade(chunk)
     tally = Tally()
     tally.add(chunk.indexes, graded.rewards, graded.sub_rewards, graded.failures, graded.replaced)
+    if chunk.groups:
+        # What `on_error` writes in place of a failed row's reward is no reward.
+        rewards = [
+            None if row in graded.failures else one for row, one in enumerate(graded.rewards)
+        ]
+        tally.add_groups(chunk.groups, rewards)
     for leaf in runner.plan.leaves:
         if leaf.key in graded.judged and runner.repeats > 1:
             tally.add_repeats(leaf.key, graded.judged[leaf.key].repeats, leaf.passes_at)
@@ -116,6 +122,8 @@ def _result_lines(chunk: Chunk, graded: Graded, on_error: OnError) -> bytes:
         line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
         if row in graded.replaced:
             line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
+        if chunk.groups:
+            line["by"] = chunk.groups[row]
         if graded.judged:
             if usage := graded.usage(row):
                 line["usage"] = {model: one.to_dict() for model, one in usage.items()}

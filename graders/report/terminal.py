@@ -12,12 +12,12 @@ from rich.text import Text
 from graders import jsontext
 from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
-from graders.batch.tally import QUANTILES, Figures, Tally
+from graders.batch.tally import QUANTILES, Category, Figures, Tally
 from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
-from graders.report.text import clean
+from graders.report.text import clean, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 BAR_WIDTH = 40
+_MOST_GROUPS = 50
 _STEPS = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -203,6 +204,8 @@ def _tally(
         parts += ["", _histogram(tally.rewards)]
     if tally.sub_rewards:
         parts += ["", _sub_rewards(tally, cost.shares, variance or {})]
+    if tally.groups:
+        parts += ["", _groups(tally.groups)]
     parts += ["", _failures(tally)]
     if cost.slowest:
         parts += ["", _slowest(cost.slowest[:3])]
@@ -311,6 +314,28 @@ def _sub_rewards(tally: Tally, shares: Mapping[str, float], variance: Mapping[st
             f"{shares[key]:.0%}" if key in shares else "–",
             *([f"{variance.get(key, 0.0):.1%}"] if variance else []),
         )
+    return table
+
+
+def _groups(groups: Mapping[str, Category]) -> Table:
+    """Show the mean reward of each category, the largest first, with a bar between the ends of all means."""
+    table = Table("category", box=None, padding=(0, 2, 0, 0))
+    for heading in ("rows", "failed", "mean", "spread"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    means = [one.mean for one in groups.values() if one.mean is not None]
+    low, high = min([0.0, *means]), max([1.0, *means])
+    for key, one in sorted(groups.items(), key=lambda each: (-each[1].rows, each[0]))[
+        :_MOST_GROUPS
+    ]:
+        failed = one.rows - one.scored
+        bar = "" if one.mean is None else _bar((one.mean - low) / (high - low))
+        table.add_row(
+            shortened(key, 40) if key else Text("(none)", "dim"), f"{one.rows:,}",
+            Text(f"{failed:,}", "red" if failed else ""), number(one.mean), number(one.spread), Text(bar, "cyan"),
+        )  # fmt: skip
+    if len(groups) > _MOST_GROUPS:
+        table.add_row(Text(f"and {len(groups) - _MOST_GROUPS:,} more", "dim"))
     return table
 
 

@@ -12,6 +12,7 @@ from graders.report.html.appendix import appendix
 from graders.report.html.document import packaged, policy
 from graders.report.html.part import (
     MOST_CODES,
+    categories,
     distribution,
     failures,
     headline,
@@ -82,6 +83,7 @@ def _sections(made_from: Page, shown: frozenset[int]) -> Html:
             headline(finding),
             distribution(finding),
             parts(finding),
+            categories(finding),
             failures(finding, shown),
             judges(finding),
             slowest(finding, shown),
