@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from types import FunctionType
 from typing import Any, Final, Literal, NoReturn, TypeVar, get_args
 
@@ -119,11 +120,8 @@ def installed() -> tuple[Extension, ...]:
         # A folder that stands first on the search path hides others with the same package.
         key = package.lower().replace("-", "_").replace(".", "_")
         found.setdefault(key, tuple(Extension(*point, package, version) for point in points))
-    return tuple(sorted((one for some in found.values() for one in some), key=_order))
-
-
-def _order(one: Extension) -> tuple[str, str, str]:
-    return one.group, one.name, one.package
+    order = attrgetter("group", "name", "package")
+    return tuple(sorted((one for some in found.values() for one in some), key=order))
 
 
 def _points(text: str) -> Iterator[tuple[str, str, str]]:

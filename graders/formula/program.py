@@ -34,14 +34,6 @@ NUMBER: Final = "number"
 NAME: Final = "name"
 
 
-def _floor(x: float) -> float:
-    return float(math.floor(x))
-
-
-def _ceil(x: float) -> float:
-    return float(math.ceil(x))
-
-
 # math.pow, unlike `**`, refuses a fractional power of a negative number instead of going complex.
 _OPERATIONS: Final[Mapping[str, Callable[..., float]]] = {
     "+": operator.add,
@@ -53,8 +45,8 @@ _OPERATIONS: Final[Mapping[str, Callable[..., float]]] = {
     "min": min,
     "max": max,
     "abs": abs,
-    "floor": _floor,
-    "ceil": _ceil,
+    "floor": lambda x: float(math.floor(x)),
+    "ceil": lambda x: float(math.ceil(x)),
     "exp": math.exp,
     "sqrt": math.sqrt,
     "log": math.log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Final
 
 from graders.config import dump
@@ -68,17 +69,14 @@ def _outside(subject: Subject) -> Iterator[Hit]:
     if any(reason == _BY_ZERO for _, _, reason in tried):
         return  # Near the zero any value is reached; G108 names the cause.
     reached = [(value, one) for one, value, _ in tried if value is not None]
-    for value, one in (min(reached, key=_first), max(reached, key=_first)) if reached else ():
+    first = itemgetter(0)
+    for value, one in (min(reached, key=first), max(reached, key=first)) if reached else ():
         if not -_ULP <= value <= 1.0 + _ULP:
             yield Hit(
                 place=found[1],
                 message=f"the reward is {value:g} where {_with(one)}: outside 0 to 1",
             )
             return
-
-
-def _first(pair: tuple[float, object]) -> float:
-    return pair[0]
 
 
 def _bounded(subject: Subject, formula: Formula) -> bool:

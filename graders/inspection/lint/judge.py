@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final
 
 from graders.errors import quoted
@@ -159,7 +160,7 @@ def _other_scale(subject: Subject) -> Iterator[Hit]:
         # A prompt may grade aspects on scales of their own, as long as it names the final one too.
         if not scales or any((low, high) == config.range for low, high, _, _ in scales):
             continue
-        low, high, one, match = max(scales, key=_top)
+        low, high, one, match = max(scales, key=itemgetter(1))
         if high > config.range[1]:
             yield Hit(
                 place=subject.place(leaf, *one.place),
@@ -168,10 +169,6 @@ def _other_scale(subject: Subject) -> Iterator[Hit]:
                 f"{config.range[0]:g} to {config.range[1]:g}: higher scores are cut off",
                 fix=f'Set "range": [{low:g}, {high:g}], or ask for the range you have.',
             )
-
-
-def _top(scale: tuple[float, float, object, object]) -> float:
-    return scale[1]
 
 
 def _few_tokens(subject: Subject) -> Iterator[Hit]:
