@@ -31,9 +31,10 @@ _SAID_BY_G601: Final = ("invalid_variable_error", "sample_parse_error")
 
 
 def _missing(subject: Subject) -> Iterator[Hit]:
-    measured = subject.measured
-    for one in measured.variables.variables if measured is not None else ():
-        if one.missing and measured is not None:
+    if (measured := subject.measured) is None:
+        return
+    for one in measured.variables.variables:
+        if one.missing:
             index, why = one.first[0]
             place, offset = _where(subject, one)
             yield Hit(
