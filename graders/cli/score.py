@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ from graders.cli.option import (
     python_options,
     reading_options,
 )
-from graders.cli.output import say, say_notes, write_json
+from graders.cli.output import progress_bar, say, say_notes, write_json
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
 from graders.errors import OptionError, RowsError, StoppedError
@@ -150,7 +150,8 @@ def score(
         _warn(ready, judge, options, verify_metrics)
         say_notes(notes)
         try:
-            with _progress() as on_progress:
+            told = partial(_told, begun=time.perf_counter())
+            with progress_bar("scoring", told) as on_progress:
                 run = api.score_file(ready, rows, output, options, on_progress=on_progress)
         except StoppedError as error:
             run, stopped = error.run, f"{error}{_kept(output)}"
@@ -284,29 +285,11 @@ def _kept(output: str) -> str:
     return kept_note(output)
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Progress], None] | None]:
-    """Show progress on standard error while rows are scored; nothing where nobody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as bars  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-
-    columns = (
-        bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20),
-        bars.TimeRemainingColumn(),
-    )  # fmt: skip
-    started = time.perf_counter()
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("scoring", total=None)
-
-        def on_progress(now: Progress) -> None:
-            tally, pace = now.tally, now.scored_now / max(time.perf_counter() - started, 1e-9)
-            text = (
-                f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed · "
-                f"mean {number(tally.rewards.mean)}"
-            )
-            shown.update(task, total=now.size, completed=now.done, description=text)
-
-        yield on_progress
+def _told(now: Progress, begun: float) -> dict[str, Any]:
+    """Return what the bar shows of a run that began at this time."""
+    tally, pace = now.tally, now.scored_now / max(time.perf_counter() - begun, 1e-9)
+    text = (
+        f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed · "
+        f"mean {number(tally.rewards.mean)}"
+    )
+    return {"total": now.size, "completed": now.done, "description": text}
