@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -109,7 +110,11 @@ class Grader:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As it was made, not as it is: another process, or a copy, starts sandboxes of its own.
-        return _again, (self._loaded, self.plan.reading, self._python, self._judge, self._embed)
+        made = partial(
+            Grader, reading=self.plan.reading, python=self._python, judge=self._judge,
+            embed=self._embed,
+        )  # fmt: skip
+        return made, (self._loaded,)
 
     def __call__(self, item: Any = None, sample: Any = None) -> float:
         """Return the reward of one row; arguments as for `grade`.
@@ -390,16 +395,6 @@ class Grader:
             yield runner
         finally:
             idle.append(runner)
-
-
-def _again(
-    loaded: configs.Loaded,
-    reading: Reading,
-    python: PythonPerformer | PythonOptions,
-    judge: ChatPerformer | JudgeOptions,
-    embed: EmbedPerformer | None,
-) -> Grader:
-    return Grader(loaded, reading=reading, python=python, judge=judge, embed=embed)
 
 
 def load(

@@ -207,7 +207,11 @@ def _show(  # noqa: PLR0917
     grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
     found: Sequence[Verified], warned: Sequence[str],
 ) -> None:  # fmt: skip
-    notes = [*_notes(_stats(grader, run)), *judge_notes(run.tally, grader.judge_stats), *warned]
+    stats = _stats(grader, run)
+    ran = [] if stats is None else [
+        f"python: {stats.calls:,} calls in sandbox level {stats.level}"
+    ]  # fmt: skip
+    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
         signatures=grader.signatures, seconds=seconds, notes=notes,
@@ -268,13 +272,6 @@ def _python_figures(stats: Stats | None) -> dict[str, Any] | None:
         "failures": dict(stats.failures),
         "workers_started": stats.workers_started,
     }
-
-
-def _notes(stats: Stats | None) -> list[str]:
-    """Say how python graders ran."""
-    if stats is None:
-        return []
-    return [f"python: {stats.calls:,} calls in sandbox level {stats.level}"]
 
 
 def _kept(output: str) -> str:

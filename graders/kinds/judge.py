@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from graders import jsontext
-from graders.calls import ChatCall, ChatError, ChatReply
+from graders.calls import ChatCall, ChatReply
 from graders.errors import shown
 from graders.grade import Failure, Usage
 from graders.hosted import Code
@@ -259,16 +259,14 @@ def settle(
 
 def _outcome(reply: ChatReply, read: Callable[[ChatReply], float]) -> float | Failure:
     if reply.error is not None:
-        return _failure_of(reply.error, reply.text)
+        error = reply.error
+        details = _bounded(error.details or reply.text)
+        return Failure(CODE_OF_KIND[error.kind], error.message, details=details)
     try:
         return read(reply)
-    except ValueError as error:
+    except ValueError as fault:
         raw = _bounded(reply.text)
-        return Failure("model_grader_parse_error", f"the judge's reply {error}", details=raw)
-
-
-def _failure_of(error: ChatError, text: str) -> Failure:
-    return Failure(CODE_OF_KIND[error.kind], error.message, details=_bounded(error.details or text))
+        return Failure("model_grader_parse_error", f"the judge's reply {fault}", details=raw)
 
 
 def _bounded(text: str) -> str:

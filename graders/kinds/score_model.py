@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -21,10 +21,6 @@ from graders.kinds.kind import Kind, Rows, Scores, TextField
 from graders.kinds.message import Messages, SamplingParams
 
 __all__ = ["ScoreModel", "ScoreModelKind"]
-
-
-def _default_range(limits: Any) -> Any:
-    return (0.0, 1.0) if limits is None else limits
 
 
 def _check_range(limits: tuple[float, float]) -> tuple[float, float]:
@@ -42,7 +38,9 @@ class ScoreModel(GraderConfig):
     input: Messages
     """What the judge reads."""
     range: Annotated[
-        tuple[Number, Number], BeforeValidator(_default_range), AfterValidator(_check_range)
+        tuple[Number, Number],
+        BeforeValidator(lambda limits: (0.0, 1.0) if limits is None else limits),
+        AfterValidator(_check_range),
     ] = (0.0, 1.0)
     """Lowest and highest score."""
     sampling_params: SamplingParams | None = None
