@@ -10,7 +10,7 @@ from rich.text import Text
 
 from graders.inspection.diff import DiffReport, RowDelta, SideFigures
 from graders.report.terminal import number
-from graders.report.text import clean, shortened
+from graders.report.text import clean, columns, shortened
 
 __all__ = ["diff_view"]
 
@@ -51,9 +51,8 @@ def diff_view(report: DiffReport, shown: int = 5) -> RenderableType:
 
 
 def _sides(report: DiffReport) -> Table:
-    table = Table("", "", box=None, padding=(0, 3, 0, 0))
-    for heading in ("mean reward", "failed as 0", "passed", "at", "failed"):
-        table.add_column(heading, justify="right")
+    headings = ("mean reward", "failed as 0", "passed", "at", "failed")
+    table = columns("", "", figures=headings)
     sides: tuple[tuple[str, SideFigures], ...] = (("A", report.a), ("B", report.b))
     for letter, side in sides:
         table.add_row(
@@ -95,9 +94,8 @@ def _figures(report: DiffReport) -> Table:
 
 
 def _moved(report: DiffReport) -> Table:
-    table = Table("sub-grader", box=None, padding=(0, 3, 0, 0))
-    for heading in ("A", "B", "B − A", "mean size", "largest", "differs", "failed A", "failed B"):
-        table.add_column(heading, justify="right")
+    headings = ("A", "B", "B − A", "mean size", "largest", "differs", "failed A", "failed B")
+    table = columns("sub-grader", figures=headings)
     for one in report.moved:
         table.add_row(
             shortened(one.key, 40), number(one.mean_a), number(one.mean_b),
@@ -112,9 +110,7 @@ def _moved(report: DiffReport) -> Table:
 
 
 def _failures(report: DiffReport) -> Table:
-    table = Table("failures", box=None, padding=(0, 3, 0, 0))
-    table.add_column("appeared", justify="right")
-    table.add_column("went away", justify="right")
+    table = columns("failures", figures=("appeared", "went away"))
     for code in sorted({*report.appeared, *report.gone}):
         table.add_row(
             clean(code), f"{report.appeared.get(code, 0):,}", f"{report.gone.get(code, 0):,}"
