@@ -29,7 +29,6 @@ from graders.explanation import Explanation, RetiredModel
 from graders.frame import check_names, rows_of, with_grades
 from graders.grade import Grade
 from graders.grading.performers import Performers, Setup, SharedPerformers
-from graders.grading.render import render_inputs
 from graders.grading.runner import Graded, Runner
 from graders.grading.source import left_out_notes, notes_of, package_hint, refuse_machine, seen_in
 from graders.keyword import LoadKeywords, ScoreKeywords, refuse, take
@@ -349,7 +348,7 @@ class Grader:
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""
-        return render_inputs(self.plan, plain(item), plain(sample))
+        return self.plan.render_row(plain(item), plain(sample))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as the JSON object it came from."""
