@@ -75,8 +75,7 @@ def _run_options(function: Function) -> Function:
     return wrapped  # type: ignore[return-value]
 
 
-def _id_argument(function: Function) -> Function:
-    return click.argument("name", metavar="ID")(function)
+_id_argument = click.argument("name", metavar="ID")
 
 
 @contextlib.contextmanager

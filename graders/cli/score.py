@@ -26,6 +26,7 @@ from graders.api import (
 )
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
+    Read,
     flags_of,
     grader_argument,
     json_option,
@@ -58,35 +59,25 @@ A row is {"item": {...}, "sample": "text" | {...}}. A result line holds index, i
 reward (null for a failed row), sub_rewards and failures, in the order of the rows."""
 
 
-class _MaxFailuresType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "N|P%"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> MaxFailures:  # noqa: ARG002
-        if isinstance(value, MaxFailures):
-            return value
-        match = re.fullmatch(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)%", value)
-        if match is None or (match[2] and float(match[2]) > 100):
-            self.fail(f"{value!r} is neither a number of rows such as 10 nor a share such as 5%")
-        if match[1]:
-            return MaxFailures(count=int(match[1]))
-        return MaxFailures(share=float(match[2]) / 100)
+def _max_failures(text: str) -> MaxFailures:
+    match = re.fullmatch(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)%", text)
+    if match is None or (match[2] and float(match[2]) > 100):
+        raise ValueError(f"{text!r} is neither a number of rows such as 10 nor a share such as 5%")
+    if match[1]:
+        return MaxFailures(count=int(match[1]))
+    return MaxFailures(share=float(match[2]) / 100)
 
 
-class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "A:B"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> RowRange:  # noqa: ARG002
-        if isinstance(value, RowRange):
-            return value
-        match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})|([0-9]{1,15})", value)
-        if match is None:
-            self.fail(f"{value!r} is not a range of row indexes such as 100:200, 100: or 17")
-        if match[3]:
-            return RowRange(int(match[3]), int(match[3]) + 1)
-        start, stop = int(match[1] or 0), int(match[2]) if match[2] else None
-        if stop is not None and stop < start:
-            self.fail(f"{value!r} ends before it begins")
-        return RowRange(start, stop)
+def _range(text: str) -> RowRange:
+    match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})|([0-9]{1,15})", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a range of row indexes such as 100:200, 100: or 17")
+    if match[3]:
+        return RowRange(int(match[3]), int(match[3]) + 1)
+    start, stop = int(match[1] or 0), int(match[2]) if match[2] else None
+    if stop is not None and stop < start:
+        raise ValueError(f"{text!r} ends before it begins")
+    return RowRange(start, stop)
 
 
 @click.command(epilog=_EPILOG, short_help="Score files of rows, with a summary.")
@@ -99,8 +90,8 @@ class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
     "options",
     ScoreOptions,
     but={
-        "where": {"type": _RangeType()},
-        "max_failures": {"type": _MaxFailuresType()},
+        "where": {"type": Read("A:B", _range)},
+        "max_failures": {"type": Read("N|P%", _max_failures)},
     },
 )
 @click.option(
