@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import math
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, Final, Literal, NoReturn, TypeVar, get_args
@@ -33,6 +35,7 @@ __all__ = [
     "find",
     "has",
     "installed",
+    "is_number",
     "load",
     "named",
     "names",
@@ -303,6 +306,11 @@ def said(error: BaseException) -> str:
         text = ""
     name = type(error).__name__
     return f"{name}: {shown(text, 200)}" if text else name
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number, of whatever library; a truth is none."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def takes(function: Any, count: int) -> bool:

@@ -14,6 +14,7 @@ from graders.report.text import clean, columns, shortened
 
 __all__ = ["diff_view"]
 
+_READ = 5
 _SAID = {
     "up": "fails → passes",
     "down": "passes → fails",
@@ -22,13 +23,8 @@ _SAID = {
 }
 
 
-def diff_view(report: DiffReport, shown: int = 5) -> RenderableType:
-    """Show what two sides differ in.
-
-    Args:
-        report: the comparison.
-        shown: how many rows to show.
-    """
+def diff_view(report: DiffReport) -> RenderableType:
+    """Show what two sides differ in."""
     parts: list[RenderableType] = [_sides(report), *_counts(report)]
     if report.compared or report.flipped:
         parts += ["", _figures(report)]
@@ -44,7 +40,7 @@ def diff_view(report: DiffReport, shown: int = 5) -> RenderableType:
         parts += ["", _failures(report)]
     if report.read_first:
         parts += ["", Text("read first", "bold")]
-        parts += [_row(one) for one in report.read_first[:shown]]
+        parts += [_row(one) for one in report.read_first[:_READ]]
     elif report.compared:
         parts += ["", Text("no row differs", "green")]
     return Group(*parts)
