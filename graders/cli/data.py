@@ -77,18 +77,11 @@ def data(context: click.Context, *, data_dir: Path, as_json: bool) -> int:
         return 0
     table = files("graders.metrics") / "data"
     found: list[dict[str, Any]] = [
-        {
-            "data": "WordNet 3.0 synonyms",
-            "for": "meteor",
-            "comes with": "graders",
-            "where": str(table),
-        },
-        {
-            "data": "Punkt sentence boundaries (English)",
-            "for": "bleu, gleu, meteor",
-            "comes with": "graders",
-            "where": str(table),
-        },
+        {"data": name, "for": use, "comes with": "graders", "where": str(table)}
+        for name, use in (
+            ("WordNet 3.0 synonyms", "meteor"),
+            ("Punkt sentence boundaries (English)", "bleu, gleu, meteor"),
+        )
     ]
     stored = [*_cache(), *_store(data_dir)]
     if as_json:

@@ -39,7 +39,6 @@ Exit codes: 0 would succeed, 1 failed, would fail or was cancelled, 2 bad usage 
 refused body, 130 interrupted or paused."""
 
 _POLL_SECONDS: Final = 0.5
-_PIECE: Final = 1 << 20
 _MOST_EVENTS: Final = 100
 
 Function = TypeVar("Function", bound=Callable[..., Any])
