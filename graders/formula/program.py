@@ -53,14 +53,8 @@ _OPERATIONS: Final[Mapping[str, Callable[..., float]]] = {
 }
 
 FUNCTIONS: Final[Mapping[str, int | None]] = {
-    "min": None,
-    "max": None,
-    "abs": 1,
-    "floor": 1,
-    "ceil": 1,
-    "exp": 1,
-    "sqrt": 1,
-    "log": 1,
+    **dict.fromkeys(("min", "max")),
+    **dict.fromkeys(("abs", "floor", "ceil", "exp", "sqrt", "log"), 1),
 }
 """Function names and their number of arguments; None stands for two or more."""
 

@@ -134,12 +134,10 @@ def _takes_set_order(node: ast.AST, unsorted: set[str]) -> bool:
             return name in unsorted
         case ast.Subscript(value=inner) if _is_list_of_set(inner):
             return True
-        case ast.Call(func=ast.Attribute(attr="join", value=ast.Constant()), args=[inner]):
-            return _is_set(inner)
-        case ast.Call(func=ast.Attribute(attr="pop", value=inner), args=[]):
-            return _is_set(inner)
-        case ast.Call(
-            func=ast.Name(id="next"), args=[ast.Call(func=ast.Name(id="iter"), args=[inner]), *_]
+        case (
+            ast.Call(func=ast.Attribute(attr="join", value=ast.Constant()), args=[inner])
+            | ast.Call(func=ast.Attribute(attr="pop", value=inner), args=[])
+            | ast.Call(ast.Name(id="next"), args=[ast.Call(ast.Name(id="iter"), [inner]), *_])
         ):
             return _is_set(inner)
         case _:
@@ -208,7 +206,7 @@ def _no_number(subject: Subject) -> Iterator[Hit]:
 
 def _other_kind(value: ast.expr | None) -> str:
     match value:
-        case ast.Constant(value=str()) | ast.JoinedStr():
+        case ast.Constant(value=str()) | ast.JoinedStr() | ast.Call(func=ast.Name(id="str")):
             return "a text"
         case ast.Tuple():
             return "a tuple"
@@ -218,8 +216,6 @@ def _other_kind(value: ast.expr | None) -> str:
             return "a dict"
         case ast.Set() | ast.SetComp():
             return "a set"
-        case ast.Call(func=ast.Name(id="str")):
-            return "a text"
         case _:
             return ""
 
