@@ -81,6 +81,7 @@ def describe(
         "rows": [rows.start, rows.stop],
     }
     sandbox = None
+    used: list[Extension | None] = [*plan.extensions]
     if setup is not None and plan.needs("python"):
         options |= _kept(setup.python)
         sandbox = require(setup.python.sandbox)
@@ -88,7 +89,10 @@ def describe(
         options |= _kept(setup.judge)
         for name in ("base_url", "embedding_url"):
             options[name] = _without_secrets(options[name])
-    used = [*plan.extensions, *_carriers(plan, setup), *_readers(inputs)]
+        urls = (base_url(setup.judge.base_url), setup.judge.embedding_url or "")
+        used += [transport_of(urlsplit(url).scheme) for url in urls]
+    used += [reader_of(Path(one["path"])) for one in inputs]
+    extensions = packages(one for one in used if one is not None)
     return {
         "format": _FORMAT,
         "versions": {"graders": __version__, "python": platform.python_version()},
@@ -101,7 +105,7 @@ def describe(
         "sandbox": sandbox,
         "options": options,
         "inputs": [dict(one) for one in inputs],
-        **({"extensions": packages(used)} if used else {}),
+        **({"extensions": extensions} if extensions else {}),
     }
 
 
@@ -109,21 +113,6 @@ def _kept(options: Any) -> dict[str, Any]:
     """Return the options that can change a result; not how fast or how often it is asked for."""
     known = (one for one in options_of(options.__class__) if one.kept)
     return {one.name: _plain(getattr(options, one.field)) for one in known}
-
-
-def _carriers(plan: Plan, setup: Setup | None) -> list[Extension]:
-    """Return the extensions that carry requests of this run."""
-    if setup is None or not plan.asks_servers:
-        return []
-    urls = (base_url(setup.judge.base_url), setup.judge.embedding_url or "")
-    found = (transport_of(urlsplit(url).scheme) for url in urls)
-    return [one for one in found if one is not None]
-
-
-def _readers(inputs: Sequence[Mapping[str, Any]]) -> list[Extension]:
-    """Return the extensions that read the rows of this run."""
-    found = (reader_of(Path(one["path"])) for one in inputs)
-    return [one for one in found if one is not None]
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 from graders import jsontext
@@ -13,7 +14,7 @@ from graders.errors import RowsError
 from graders.grade import Failure, Grade, Usage
 from graders.rows import Readable, read_blocks
 
-__all__ = ["Result", "read_results", "tally_results"]
+__all__ = ["Result", "read_results", "results_of", "tally_results"]
 
 _BLOCK: Final = 1 << 20
 _LARGEST: Final = 2**53
@@ -99,6 +100,19 @@ def read_results(stream: Readable, *, strict: bool = False) -> Iterator[list[Res
         yield found
         if rest or len(found) < len(lines):
             return
+
+
+def results_of(path: Path) -> Iterator[list[Result]]:
+    """Yield the results of the file at a path, as `read_results` does.
+
+    Raises:
+        RowsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield from read_results(stream)
+    except OSError as error:
+        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def _result(text: bytes, *, exact: bool) -> Result | None:

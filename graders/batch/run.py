@@ -246,7 +246,9 @@ def run(
     if isinstance(output, FileOutput) and source.is_stream:
         notes = _StreamNotes(output)
     if done.complete:
-        _check_complete(source, parallelism, rows, notes)
+        if notes is not None:  # Of a stream; a file was compared.
+            blocks = source.blocks(parallelism.block_bytes)
+            notes.check_whole(blocks, bounded=rows.stop is not None)
         return result
     start = rows.start if done.next_index is None else done.next_index
     if earlier is not None:
@@ -257,7 +259,8 @@ def run(
     now, size = 0, source.size
     with _noted(output, notes), closing(_lazily(feed, executors)) as flow:
         for block, scored in flow:
-            _write(output, result, _with_kept(scored, earlier))
+            fresh = [(scored.lines, Tally())]
+            _write(output, result, fresh if earlier is None else earlier.merged(scored.lines))
             now += scored.tally.rows
             _add(result, scored)
             if notes is not None:
@@ -265,7 +268,7 @@ def run(
             if on_progress is not None:
                 on_progress(Progress(result.tally, now, block.end, size))
             limit.check(result)
-        _write(output, result, _rest(earlier))
+        _write(output, result, () if earlier is None else earlier.rest())
         limit.check_whole(result)
         _check_input(output, check)
     output.finish(result.tally.rows)
@@ -311,23 +314,6 @@ def _add(result: Run, scored: Scored) -> None:
         result.peaks[scored.peak[0]] = scored.peak[1]
 
 
-def _rest(earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
-    """Return the result lines of an earlier run after the last new one."""
-    return () if earlier is None else earlier.rest()
-
-
-def _check_complete(
-    source: Source, parallelism: Parallelism, rows: RowRange, notes: _StreamNotes | None
-) -> None:
-    """See whether a stream is the one that complete results were made from; a file was compared.
-
-    Raises:
-        RowsError: it is not.
-    """
-    if notes is not None:
-        notes.check_whole(source.blocks(parallelism.block_bytes), bounded=rows.stop is not None)
-
-
 @contextmanager
 def _noted(output: FileOutput | StreamOutput, notes: _StreamNotes | None) -> Iterator[None]:
     """Write down how far a stream was read, however it ends; say what is kept of the results."""
@@ -339,11 +325,6 @@ def _noted(output: FileOutput | StreamOutput, notes: _StreamNotes | None) -> Ite
         if notes is not None:
             with suppress(RowsError):
                 notes.write()
-
-
-def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
-    """Return new result lines with those of an earlier run that come before them."""
-    return [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
 
 
 def _feed(

@@ -15,11 +15,10 @@ from graders.plan import Plan
 from graders.rows import Block, Chunk, Layout, count_rows, decode_block
 from graders.sandbox import Stats
 
-__all__ = ["ON_ERROR", "OnError", "Scored", "fail_block", "join", "score_block"]
+__all__ = ["OnError", "Scored", "fail_block", "join", "score_block"]
 
 OnError = Literal["null", "zero", "raise"]
 """What a failed row's reward is in its result line: null or 0.0; `raise` also ends the run."""
-ON_ERROR: tuple[OnError, ...] = ("null", "zero", "raise")
 
 
 @dataclass(slots=True)
