@@ -30,7 +30,7 @@ from graders.frame import check_names, rows_of, with_grades
 from graders.grade import Grade
 from graders.grading.performers import Performers, Setup, SharedPerformers
 from graders.grading.runner import Graded, Runner
-from graders.grading.source import left_out_notes, notes_of, package_hint, refuse_machine, seen_in
+from graders.grading.source import package_hint, refuse_machine, seen_in
 from graders.keyword import LoadKeywords, ScoreKeywords, refuse, take
 from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
@@ -225,7 +225,11 @@ class Grader:
 
     def notes(self) -> list[str]:
         """Return a sentence for what is not run, and for what a python source may hide."""
-        return [*left_out_notes(self._loaded), *notes_of(self.seen())]
+        left_out = self._loaded.left_out
+        notes = [f"{configs.json_path(place)} is not run: {why}" for place, why in left_out]
+        for key, one in self.seen().items():
+            notes += one.notes(f"{key}: source" if key else "source")
+        return notes
 
     def missing_imports(self) -> dict[str, list[MissingImport]]:
         """Return, by sub-grader key, the imports that a python grader's interpreter lacks."""

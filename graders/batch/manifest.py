@@ -131,16 +131,13 @@ def _without_secrets(url: Any) -> Any:
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say in which points two runs differ so that one cannot go on with the other's results."""
-    found = []
     if then.get("format") != now["format"]:
-        found.append("the manifest is of another version of graders")
-        return found
-    if then["versions"] != now["versions"]:
-        found += [
-            f"{name} was {then['versions'].get(name)} and is {version}"
-            for name, version in now["versions"].items()
-            if then["versions"].get(name) != version
-        ]
+        return ["the manifest is of another version of graders"]
+    found = [
+        f"{name} was {then['versions'].get(name)} and is {version}"
+        for name, version in now["versions"].items()
+        if then["versions"].get(name) != version
+    ]
     if then["grader"] != now["grader"]:
         names = [one["grader"]["name"] for one in (then, now)]
         named = f" (it was {quoted(names[0])})" if names[0] != names[1] else ""

@@ -162,7 +162,7 @@ def _no_effect(subject: Subject) -> Iterator[Hit]:
         if not subject.domains[name].constant and not _moves(formula, name, subject, bases):
             yield Hit(
                 place=place,
-                offset=_offset_of(formula, name),
+                offset=formula.text.find(name),
                 message=f"{name} is in calculate_output and never changes its value",
             )
 
@@ -178,11 +178,6 @@ def _moves(formula: Formula, name: str, subject: Subject, bases: list[dict[str, 
         if any(not _same(values[at : at + count]) for at in range(0, len(values), count)):
             return True
     return False
-
-
-def _offset_of(formula: Formula, name: str) -> int | None:
-    at = formula.text.find(name)
-    return None if at < 0 else at
 
 
 def _constant_score(subject: Subject) -> Iterator[Hit]:
