@@ -242,9 +242,7 @@ def run(
     """
     done = output.finished
     result = Run(tally=done.tally, resumed=done.rows, complete=done.complete)
-    notes = None
-    if isinstance(output, FileOutput) and source.is_stream:
-        notes = _StreamNotes(output)
+    notes = _StreamNotes(output) if isinstance(output, FileOutput) and source.is_stream else None
     if done.complete:
         if notes is not None:  # Of a stream; a file was compared.
             blocks = source.blocks(parallelism.block_bytes)
@@ -259,8 +257,7 @@ def run(
     now, size = 0, source.size
     with _noted(output, notes), closing(_lazily(feed, executors)) as flow:
         for block, scored in flow:
-            fresh = [(scored.lines, Tally())]
-            _write(output, result, fresh if earlier is None else earlier.merged(scored.lines))
+            _write(output, result, _with_kept(scored, earlier))
             now += scored.tally.rows
             _add(result, scored)
             if notes is not None:
@@ -274,6 +271,11 @@ def run(
     output.finish(result.tally.rows)
     result.complete = True
     return result
+
+
+def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
+    """Return new result lines with those of an earlier run that come before them."""
+    return [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
 
 
 def _write(
