@@ -143,7 +143,7 @@ $(VENV)/installed-browser: tools/lock/browser.txt | $(VENV)/installed-dev
 test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
 	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
 
-.PHONY: test-clients test-load test-load-full bench-http
+.PHONY: test-clients test-load test-load-full bench-http bench-proxy
 $(VENV)-clients/installed: tests/clients/environment.py $(wildcard tools/lock/clients-*.txt tools/lock/npm-*/*.json) | $(VENV)/installed-dev
 	@command -v npm >/dev/null || apt-get install -y -qq npm
 	@$(BIN)/python -m tests.clients.environment
@@ -157,6 +157,9 @@ test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of t
 
 test-load-full: $(VENV)/installed-dev ## The same with 200 clients for a minute, and every attack on the sandbox
 	@GRADERS_LOAD_SECONDS=60 $(BIN)/python -m pytest -q -s -m load tests/load
+
+bench-proxy: $(VENV)/installed-dev ## Measure what passing a call on to a model server adds to it
+	@$(BIN)/python -m benchmarks.proxy_bench
 
 bench-http: $(VENV)/installed-dev ## Measure requests a second through HTTP against the engine alone
 	@$(BIN)/python -m benchmarks.http_bench

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graders.batch.cost import Cost, SlowRow
     from graders.batch.option import ScoreOptions
     from graders.batch.run import MaxFailures, Progress, Run
-    from graders.batch.tally import Figures, Repeats, Tally
+    from graders.batch.tally import Category, Figures, Repeats, Tally
     from graders.calls import (
         ChatCall,
         ChatError,
@@ -90,6 +90,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioData",
+    "Category",
     "ChatCall",
     "ChatError",
     "ChatPerformer",
@@ -193,7 +194,7 @@ _HOME = {
     "graders.batch.cost": ("Cost", "SlowRow"),
     "graders.batch.option": ("ScoreOptions",),
     "graders.batch.run": ("MaxFailures", "Progress", "Run"),
-    "graders.batch.tally": ("Figures", "Repeats", "Tally"),
+    "graders.batch.tally": ("Category", "Figures", "Repeats", "Tally"),
     "graders.errors": (
         "ConfigError",
         "ExtensionError",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -28,9 +29,8 @@ from graders.explanation import Explanation, RetiredModel
 from graders.frame import check_names, rows_of, with_grades
 from graders.grade import Grade
 from graders.grading.performers import Performers, Setup, SharedPerformers
-from graders.grading.render import render_inputs
 from graders.grading.runner import Graded, Runner
-from graders.grading.source import left_out_notes, notes_of, package_hint, refuse_machine, seen_in
+from graders.grading.source import package_hint, refuse_machine, seen_in
 from graders.keyword import LoadKeywords, ScoreKeywords, refuse, take
 from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
@@ -109,7 +109,11 @@ class Grader:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As it was made, not as it is: another process, or a copy, starts sandboxes of its own.
-        return _again, (self._loaded, self.plan.reading, self._python, self._judge, self._embed)
+        made = partial(
+            Grader, reading=self.plan.reading, python=self._python, judge=self._judge,
+            embed=self._embed,
+        )  # fmt: skip
+        return made, (self._loaded,)
 
     def __call__(self, item: Any = None, sample: Any = None) -> float:
         """Return the reward of one row; arguments as for `grade`.
@@ -221,7 +225,11 @@ class Grader:
 
     def notes(self) -> list[str]:
         """Return a sentence for what is not run, and for what a python source may hide."""
-        return [*left_out_notes(self._loaded), *notes_of(self.seen())]
+        left_out = self._loaded.left_out
+        notes = [f"{configs.json_path(place)} is not run: {why}" for place, why in left_out]
+        for key, one in self.seen().items():
+            notes += one.notes(f"{key}: source" if key else "source")
+        return notes
 
     def missing_imports(self) -> dict[str, list[MissingImport]]:
         """Return, by sub-grader key, the imports that a python grader's interpreter lacks."""
@@ -344,7 +352,7 @@ class Grader:
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
         """Return one row's rendered text fields by sub-grader key; nothing is graded or asked."""
-        return render_inputs(self.plan, plain(item), plain(sample))
+        return self.plan.render_row(plain(item), plain(sample))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as the JSON object it came from."""
@@ -390,16 +398,6 @@ class Grader:
             yield runner
         finally:
             idle.append(runner)
-
-
-def _again(
-    loaded: configs.Loaded,
-    reading: Reading,
-    python: PythonPerformer | PythonOptions,
-    judge: ChatPerformer | JudgeOptions,
-    embed: EmbedPerformer | None,
-) -> Grader:
-    return Grader(loaded, reading=reading, python=python, judge=judge, embed=embed)
 
 
 def load(

@@ -11,11 +11,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import math
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
+from operator import attrgetter
 from types import FunctionType
 from typing import Any, Final, Literal, NoReturn, TypeVar, get_args
 
@@ -32,6 +35,7 @@ __all__ = [
     "find",
     "has",
     "installed",
+    "is_number",
     "load",
     "named",
     "names",
@@ -119,11 +123,8 @@ def installed() -> tuple[Extension, ...]:
         # A folder that stands first on the search path hides others with the same package.
         key = package.lower().replace("-", "_").replace(".", "_")
         found.setdefault(key, tuple(Extension(*point, package, version) for point in points))
-    return tuple(sorted((one for some in found.values() for one in some), key=_order))
-
-
-def _order(one: Extension) -> tuple[str, str, str]:
-    return one.group, one.name, one.package
+    order = attrgetter("group", "name", "package")
+    return tuple(sorted((one for some in found.values() for one in some), key=order))
 
 
 def _points(text: str) -> Iterator[tuple[str, str, str]]:
@@ -305,6 +306,11 @@ def said(error: BaseException) -> str:
         text = ""
     name = type(error).__name__
     return f"{name}: {shown(text, 200)}" if text else name
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number, of whatever library; a truth is none."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def takes(function: Any, count: int) -> bool:

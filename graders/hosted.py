@@ -22,6 +22,7 @@ Code = Literal[
     "model_grader_server_error",
     "model_grader_refusal_error",
     "model_grader_parse_error",
+    # Not in the API reference, but in real responses:
     "model_grader_exceeded_max_tokens_error",
     "endpoint_grader_internal_error",
     "endpoint_grader_server_error",
@@ -33,23 +34,13 @@ Code = Literal[
 
 CODES: Final[tuple[str, ...]] = get_args(Code)
 
+# A line that is not a row, and a formula that parsed but has no finite value for this row:
+# the service documents no flag of its own for either.
+_OURS: Final = {"row_parse_error": "other_error", "formula_runtime_error": "other_error"}
+
 FLAGS: Final = (
-    "formula_parse_error",
-    "sample_parse_error",
-    "truncated_observation_error",
-    "unresponsive_reward_error",
-    "invalid_variable_error",
-    "other_error",
-    "python_grader_server_error",
-    "python_grader_runtime_error",
-    "model_grader_server_error",
-    "model_grader_refusal_error",
-    "model_grader_parse_error",
-    # Not in the API reference, but in real responses:
-    "model_grader_exceeded_max_tokens_error",
-    "endpoint_grader_internal_error",
-    "endpoint_grader_server_error",
-    "endpoint_grader_safety_check_error",
+    *(code for code in CODES if code not in _OURS),
+    "endpoint_grader_safety_check_error",  # Not in the API reference, but in real responses.
 )
 
 DETAILS: Final = (
@@ -65,13 +56,7 @@ DETAILS: Final = (
     "endpoint_grader_server_error_details",
 )
 
-FLAG_OF_CODE: Final[Mapping[str, str]] = {
-    **{code: code for code in CODES if code in FLAGS},
-    # A line that is not a row, and a formula that parsed but has no finite value for this row:
-    # the service documents no flag of its own for either.
-    "row_parse_error": "other_error",
-    "formula_runtime_error": "other_error",
-}
+FLAG_OF_CODE: Final[Mapping[str, str]] = {code: _OURS.get(code, code) for code in CODES}
 
 _DETAIL_OF_FLAG: Final[Mapping[str, str]] = {
     "python_grader_server_error": "python_grader_server_error_type",

@@ -96,15 +96,11 @@ def script_json(value: Any) -> Html:
     return Html(text)
 
 
-def card(
-    title: str, facts: Iterable[tuple[str, str, str]], headings: Sequence[str] = (),
-    bars: Sequence[Bar] = (),
-) -> str:  # fmt: skip
+def card(title: str, facts: Iterable[tuple[str, str, str]], bars: Sequence[Bar] = ()) -> str:
     """Return a small table for a notebook: a name, a value and a word on it in each row; and bars."""
     cell = "text-align:left;padding:.15em 1em .15em 0;vertical-align:top;background:none"
     figure = f"{cell};text-align:right;font-variant-numeric:tabular-nums"
     wide = f"{cell};overflow-wrap:anywhere;white-space:pre-wrap"
-    head = [element("th", one, scope="col", style=cell) for one in headings]
     rows = [
         element(
             "tr",
@@ -117,7 +113,6 @@ def card(
     table = element(
         "table",
         element("caption", title, style="text-align:left;font-weight:bold;color:inherit"),
-        element("thead", element("tr", *head)) if head else None,
         element("tbody", *rows),
         style="border-collapse:collapse;max-width:60em",
     )

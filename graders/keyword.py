@@ -66,6 +66,7 @@ class ScoreKeywords(TypedDict, total=False):
 
     item_path: str
     sample_path: str
+    by: str | None
     cells: Literal["text", "typed"]
     workers: int | None
     engine: Engine

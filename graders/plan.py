@@ -22,7 +22,7 @@ from graders.kinds import (
 )
 from graders.metrics import metric_of, signature
 from graders.reading import Reading
-from graders.sample import Wanted
+from graders.sample import Wanted, prepared
 from graders.template import (
     JinjaTemplate,
     Path,
@@ -149,6 +149,17 @@ class Plan:
             rendering=self.reading.rendering,
             tool_arguments=self.reading.tool_arguments,
         )
+
+    def render_row(self, item: Any, sample: Any) -> dict[str, dict[str, str]]:
+        """Return one row's rendered text fields by leaf key; a field that fails is left out."""
+        samples = [prepared(sample, self.wanted)]
+        shown: dict[str, dict[str, str]] = {}
+        for leaf in self.leaves:
+            for name, index in leaf.fields.items():
+                rendered = self.render(index, [item], samples)
+                if not rendered.failures:
+                    shown.setdefault(leaf.key, {})[name] = rendered.texts[0]
+        return shown
 
     @property
     def asks_servers(self) -> bool:

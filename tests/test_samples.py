@@ -75,29 +75,3 @@ def test_the_sample_job_says_what_its_readme_says(
     assert {one["code"]: one["train"] for one in verdict["failures"]} == {"sample_parse_error": 3}
     assert verdict["signal"]["constant"] == 0
     assert "G712" in [one["code"] for one in verdict["lint"]]
-
-
-def test_the_sample_eval_says_what_its_readme_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    import json
-
-    monkeypatch.chdir(ROOT)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    words = ["evals", "compare", "samples/evals-move/export"]
-    text = (ROOT / "samples/evals-move/README.md").read_text()
-    assert f"    graders {' '.join(words)}\n" in text
-    code = cli._main([*words, "--json"])
-    out, err = capfd.readouterr()
-    assert code == 0, err
-    told = json.loads(out)
-    for one in told["criteria"][:3]:
-        assert (one["compared"], one["equal"], one["differ"], one["flipped"]) == (15, 15, 0, 0)
-        assert (one["only_there"], one["only_there_as_zero"]) == (1, 1)
-    assert told["criteria"][3]["not_compared"]
-    assert {one["datasource_item_id"] for one in told["first"]} == {13}
-    for item in json.loads((ROOT / "samples/evals-move/export/output_items.json").read_text())[
-        "data"
-    ]:
-        if item["datasource_item_id"] in (5, 10):
-            assert item["results"][0]["score"] == 0.0

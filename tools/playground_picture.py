@@ -74,8 +74,37 @@ def make_job(address: str) -> None:
     asked(f"{address}/v1/fine_tuning/jobs", json.dumps(job).encode())
 
 
-def draw(browser: Any, address: str, folder: Path) -> None:
-    """Draw both pictures."""
+def make_runs(address: str) -> str:
+    """Make an eval of samples/support-answers with two runs; return the path of them side by side."""
+    rows = [json.loads(line) for line in (SUPPORT / "rows.jsonl").read_text().splitlines()]
+    said = "{{ sample.output_text }}"
+    criteria = [
+        {"type": "text_similarity", "name": "like the reference", "input": said,
+         "reference": "{{ item.reference }}", "evaluation_metric": "rouge_l", "pass_threshold": 0.3},
+        {"type": "string_check", "name": "names the fact", "input": said,
+         "reference": "{{ item.must_mention }}", "operation": "ilike"},
+    ]  # fmt: skip
+    config = {"type": "custom", "item_schema": {"type": "object"}, "include_sample_schema": True}
+    body = {"name": "Support answers", "data_source_config": config, "testing_criteria": criteria}
+    path = f"/evals/{asked(f'{address}/v1/evals', json.dumps(body).encode())['id']}/runs"
+    made = []
+    for name, every in (("baseline", 1), ("new prompt", 4)):
+        best = {
+            row["item"]["question"]: row["sample"] for row in rows if row["quality"] == "excellent"
+        }
+        content = [
+            {"item": row["item"],
+             "sample": best.get(row["item"]["question"], row["sample"]) if place % every else row["sample"]}
+            for place, row in enumerate(rows)
+        ]  # fmt: skip
+        source = {"type": "jsonl", "source": {"type": "file_content", "content": content}}
+        run = json.dumps({"name": name, "data_source": source}).encode()
+        made.append(asked(f"{address}/v1{path}", run)["id"])
+    return f"{path}/{made[0]}?with={made[1]}"
+
+
+def draw(browser: Any, address: str, runs: str, folder: Path) -> None:
+    """Draw the pictures."""
     page = browser.new_page(viewport={"width": 1180, "height": 860}, color_scheme="light")
     page.goto(address)
     row = json.loads((SUPPORT / "rows.jsonl").read_text().splitlines()[3])
@@ -94,6 +123,10 @@ def draw(browser: Any, address: str, folder: Path) -> None:
     dark.locator("#job-verdict", has_text="Verdict").wait_for(timeout=120_000)
     dark.locator("#job-curve figure").wait_for()
     dark.screenshot(path=folder / "playground-job.png")
+    page.goto(f"{address}{runs}")
+    page.locator("#state", has_text="A is completed; B is completed.").wait_for(timeout=120_000)
+    page.locator("#lines tr").first.wait_for()
+    page.screenshot(path=folder / "eval-report.png")
 
 
 def main() -> int:
@@ -106,9 +139,10 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as address:
         make_job(address)
+        runs = make_runs(address)
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            draw(browser, address, IMAGES)
+            draw(browser, address, runs, IMAGES)
             browser.close()
     return 0
 

@@ -116,10 +116,5 @@ class Earlier:
 
     def rest(self) -> Iterator[tuple[bytes, Tally]]:
         """Yield what comes after the last new result."""
-        kept: list[Result] = []
-        for result in self._left:
-            kept.append(result)
-            if len(kept) >= _MANY:
-                yield b"".join(one.line for one in kept), tally_results(kept, self._marks)
-                kept = []
-        yield b"".join(one.line for one in kept), tally_results(kept, self._marks)
+        while kept := list(islice(self._left, _MANY)):
+            yield b"".join(one.line for one in kept), tally_results(kept, self._marks)

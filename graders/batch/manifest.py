@@ -76,10 +76,12 @@ def describe(
         "item_path": list(layout.item),
         "sample_path": list(layout.sample),
         "cells": "typed" if layout.typed else "text",
+        **({} if layout.by is None else {"by": list(layout.by)}),
         "on_error": on_error,
         "rows": [rows.start, rows.stop],
     }
     sandbox = None
+    used: list[Extension | None] = [*plan.extensions]
     if setup is not None and plan.needs("python"):
         options |= _kept(setup.python)
         sandbox = require(setup.python.sandbox)
@@ -87,7 +89,10 @@ def describe(
         options |= _kept(setup.judge)
         for name in ("base_url", "embedding_url"):
             options[name] = _without_secrets(options[name])
-    used = [*plan.extensions, *_carriers(plan, setup), *_readers(inputs)]
+        urls = (base_url(setup.judge.base_url), setup.judge.embedding_url or "")
+        used += [transport_of(urlsplit(url).scheme) for url in urls]
+    used += [reader_of(Path(one["path"])) for one in inputs]
+    extensions = packages(one for one in used if one is not None)
     return {
         "format": _FORMAT,
         "versions": {"graders": __version__, "python": platform.python_version()},
@@ -100,7 +105,7 @@ def describe(
         "sandbox": sandbox,
         "options": options,
         "inputs": [dict(one) for one in inputs],
-        **({"extensions": packages(used)} if used else {}),
+        **({"extensions": extensions} if extensions else {}),
     }
 
 
@@ -108,21 +113,6 @@ def _kept(options: Any) -> dict[str, Any]:
     """Return the options that can change a result; not how fast or how often it is asked for."""
     known = (one for one in options_of(options.__class__) if one.kept)
     return {one.name: _plain(getattr(options, one.field)) for one in known}
-
-
-def _carriers(plan: Plan, setup: Setup | None) -> list[Extension]:
-    """Return the extensions that carry requests of this run."""
-    if setup is None or not plan.asks_servers:
-        return []
-    urls = (base_url(setup.judge.base_url), setup.judge.embedding_url or "")
-    found = (transport_of(urlsplit(url).scheme) for url in urls)
-    return [one for one in found if one is not None]
-
-
-def _readers(inputs: Sequence[Mapping[str, Any]]) -> list[Extension]:
-    """Return the extensions that read the rows of this run."""
-    found = (reader_of(Path(one["path"])) for one in inputs)
-    return [one for one in found if one is not None]
 
 
 def _plain(value: Any) -> Any:
@@ -141,16 +131,13 @@ def _without_secrets(url: Any) -> Any:
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say in which points two runs differ so that one cannot go on with the other's results."""
-    found = []
     if then.get("format") != now["format"]:
-        found.append("the manifest is of another version of graders")
-        return found
-    if then["versions"] != now["versions"]:
-        found += [
-            f"{name} was {then['versions'].get(name)} and is {version}"
-            for name, version in now["versions"].items()
-            if then["versions"].get(name) != version
-        ]
+        return ["the manifest is of another version of graders"]
+    found = [
+        f"{name} was {then['versions'].get(name)} and is {version}"
+        for name, version in now["versions"].items()
+        if then["versions"].get(name) != version
+    ]
     if then["grader"] != now["grader"]:
         names = [one["grader"]["name"] for one in (then, now)]
         named = f" (it was {quoted(names[0])})" if names[0] != names[1] else ""

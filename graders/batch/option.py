@@ -22,6 +22,8 @@ class ScoreOptions:
     Attributes:
         item_path: where in a row the item stands; `.` for the whole row.
         sample_path: the same for the sample.
+        by: where in a row a category stands, such as `item.topic`, that figures are given by; None for
+            none. At most 1,000 of them.
         cells: of a table that knows only text (CSV, TSV): `text`, or `typed` for what each cell looks
             like: numbers, true and false, null, lists, objects.
         workers: worker processes; None for as many as cores where the input is not small, 0 for
@@ -47,6 +49,9 @@ class ScoreOptions:
         "sample", "Where in a row the sample stands, such as choices[0].message.content.",
         metavar="PATH",
     )  # fmt: skip
+    by: str | None = option(
+        None, "Give figures by what stands there in a row, such as item.topic.", metavar="PATH"
+    )
     cells: Literal["text", "typed"] = option(
         "text", "Whether cells of CSV are text, or read as the numbers and such they look like."
     )
@@ -82,7 +87,7 @@ class ScoreOptions:
     @property
     def layout(self) -> Layout:
         """Where in a row item and sample stand; OptionError for what is no path."""
-        return Layout.parse(self.item_path, self.sample_path, self.cells)
+        return Layout.parse(self.item_path, self.sample_path, self.cells, self.by)
 
     @property
     def rows(self) -> RowRange:

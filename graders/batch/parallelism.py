@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from graders.batch.executor import Executor, Job, LocalExecutor, ProcessExecutor
 from graders.batch.ray_executor import ray_executors
 from graders.grading.performers import Performers
 
-__all__ = ["ENGINES", "Engine", "Parallelism", "cores"]
+__all__ = ["Engine", "Parallelism", "cores"]
 
 Engine = Literal["local", "ray"]
-ENGINES: Final = get_args(Engine)
 
 _SMALL: Final = 2 << 20
 """Bytes of input that are scored before a worker process would have started."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 from graders import jsontext
@@ -13,7 +14,7 @@ from graders.errors import RowsError
 from graders.grade import Failure, Grade, Usage
 from graders.rows import Readable, read_blocks
 
-__all__ = ["Result", "read_results", "tally_results"]
+__all__ = ["Result", "read_results", "results_of", "tally_results"]
 
 _BLOCK: Final = 1 << 20
 _LARGEST: Final = 2**53
@@ -101,6 +102,19 @@ def read_results(stream: Readable, *, strict: bool = False) -> Iterator[list[Res
             return
 
 
+def results_of(path: Path) -> Iterator[list[Result]]:
+    """Yield the results of the file at a path, as `read_results` does.
+
+    Raises:
+        RowsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield from read_results(stream)
+    except OSError as error:
+        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
 def _result(text: bytes, *, exact: bool) -> Result | None:
     try:
         body = jsontext.decode(text, exact=exact)
@@ -126,7 +140,8 @@ def _is_result(body: dict[str, Any]) -> bool:
 def _are_extras(body: dict[str, Any]) -> bool:
     usage, repeats = body.get("usage", {}), body.get("repeats", {})
     return (
-        _are_failures(body.get("replaced", []))
+        isinstance(body.get("by"), str | None)
+        and _are_failures(body.get("replaced", []))
         and isinstance(usage, dict)
         and all(map(_is_usage, usage.values()))
         and isinstance(repeats, dict)
@@ -188,6 +203,10 @@ def tally_results(results: Sequence[Result], marks: Mapping[str, float | None]) 
             if "replaced" in one.body
         },
     )
+    told = [one for one in results if "by" in one.body]
+    if told:
+        rewards = [None if one.failed else one.body["reward"] for one in told]
+        tally.add_groups([one.body["by"] for one in told], rewards)
     for one in results:
         if "usage" in one.body:
             tally.add_usage(one.usage)

@@ -19,7 +19,7 @@ from graders.batch.output import FileOutput, StreamOutput
 from graders.batch.parallelism import Parallelism
 from graders.batch.score import Scored
 from graders.batch.tally import Tally
-from graders.errors import RowsError, StoppedError
+from graders.errors import RowsError, StoppedError, quoted
 from graders.htmltext import card, shortened
 from graders.rows import Block, ChangedError, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
@@ -27,6 +27,8 @@ from graders.sandbox import Stats, total
 __all__ = ["Limit", "MaxFailures", "Progress", "Run", "run"]
 
 _NOTE_SECONDS: Final = 2.0
+_MOST_GROUPS: Final = 1000
+_SHOWN_GROUPS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,15 @@ class Run:
             for key, one in tally.sub_rewards.items()
         ]
         facts += [(code, f"{count:,}", "failed so") for code, count in tally.codes.most_common()]
+        groups = sorted(tally.groups.items(), key=lambda one: -one[1].rows)[:_SHOWN_GROUPS]
+        facts += [
+            (
+                shortened(key or "(none)", 300),
+                _shown(one.mean),
+                f"mean of {one.rows:,} rows, {one.rows - one.scored:,} failed",
+            )
+            for key, one in groups
+        ]
         whole = "" if self.complete else ", not complete"
         bars = figures.bars() if figures.count else ()
         return card(f"{tally.rows:,} rows{whole}", facts, bars=bars)
@@ -231,11 +242,11 @@ def run(
     """
     done = output.finished
     result = Run(tally=done.tally, resumed=done.rows, complete=done.complete)
-    notes = None
-    if isinstance(output, FileOutput) and source.is_stream:
-        notes = _StreamNotes(output)
+    notes = _StreamNotes(output) if isinstance(output, FileOutput) and source.is_stream else None
     if done.complete:
-        _check_complete(source, parallelism, rows, notes)
+        if notes is not None:  # Of a stream; a file was compared.
+            blocks = source.blocks(parallelism.block_bytes)
+            notes.check_whole(blocks, bounded=rows.stop is not None)
         return result
     start = rows.start if done.next_index is None else done.next_index
     if earlier is not None:
@@ -254,12 +265,17 @@ def run(
             if on_progress is not None:
                 on_progress(Progress(result.tally, now, block.end, size))
             limit.check(result)
-        _write(output, result, _rest(earlier))
+        _write(output, result, () if earlier is None else earlier.rest())
         limit.check_whole(result)
         _check_input(output, check)
     output.finish(result.tally.rows)
     result.complete = True
     return result
+
+
+def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
+    """Return new result lines with those of an earlier run that come before them."""
+    return [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
 
 
 def _write(
@@ -282,30 +298,22 @@ def _check_input(output: FileOutput | StreamOutput, check: Callable[[], None] | 
 
 
 def _add(result: Run, scored: Scored) -> None:
-    """Add a block's results to what a run gave."""
+    """Add a block's results to what a run gave.
+
+    Raises:
+        RowsError: the rows have more categories than anybody could read figures of.
+    """
     result.tally.merge(scored.tally)
+    if len(result.tally.groups) > _MOST_GROUPS:
+        few = ", ".join(quoted(one, 30) for one in [*result.tally.groups][:3])
+        raise RowsError(
+            f"--by gives more than {_MOST_GROUPS:,} categories, such as {few}; name what few rows differ in"
+        )
     result.cost.merge(scored.cost)
     if scored.python is not None:
         result.sandboxes[scored.python[0]] = scored.python[1]
     if scored.peak is not None:
         result.peaks[scored.peak[0]] = scored.peak[1]
-
-
-def _rest(earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
-    """Return the result lines of an earlier run after the last new one."""
-    return () if earlier is None else earlier.rest()
-
-
-def _check_complete(
-    source: Source, parallelism: Parallelism, rows: RowRange, notes: _StreamNotes | None
-) -> None:
-    """See whether a stream is the one that complete results were made from; a file was compared.
-
-    Raises:
-        RowsError: it is not.
-    """
-    if notes is not None:
-        notes.check_whole(source.blocks(parallelism.block_bytes), bounded=rows.stop is not None)
 
 
 @contextmanager
@@ -319,11 +327,6 @@ def _noted(output: FileOutput | StreamOutput, notes: _StreamNotes | None) -> Ite
         if notes is not None:
             with suppress(RowsError):
                 notes.write()
-
-
-def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes, Tally]]:
-    """Return new result lines with those of an earlier run that come before them."""
-    return [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
 
 
 def _feed(

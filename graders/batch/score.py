@@ -15,11 +15,10 @@ from graders.plan import Plan
 from graders.rows import Block, Chunk, Layout, count_rows, decode_block
 from graders.sandbox import Stats
 
-__all__ = ["ON_ERROR", "OnError", "Scored", "fail_block", "join", "score_block"]
+__all__ = ["OnError", "Scored", "fail_block", "join", "score_block"]
 
 OnError = Literal["null", "zero", "raise"]
 """What a failed row's reward is in its result line: null or 0.0; `raise` also ends the run."""
-ON_ERROR: tuple[OnError, ...] = ("null", "zero", "raise")
 
 
 @dataclass(slots=True)
@@ -46,6 +45,12 @@ def score_block(runner: Runner, block: Block, layout: Layout, on_error: OnError 
     graded = runner.grade(chunk)
     tally = Tally()
     tally.add(chunk.indexes, graded.rewards, graded.sub_rewards, graded.failures, graded.replaced)
+    if chunk.groups:
+        # What `on_error` writes in place of a failed row's reward is no reward.
+        rewards = [
+            None if row in graded.failures else one for row, one in enumerate(graded.rewards)
+        ]
+        tally.add_groups(chunk.groups, rewards)
     for leaf in runner.plan.leaves:
         if leaf.key in graded.judged and runner.repeats > 1:
             tally.add_repeats(leaf.key, graded.judged[leaf.key].repeats, leaf.passes_at)
@@ -116,6 +121,8 @@ def _result_lines(chunk: Chunk, graded: Graded, on_error: OnError) -> bytes:
         line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
         if row in graded.replaced:
             line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
+        if chunk.groups:
+            line["by"] = chunk.groups[row]
         if graded.judged:
             if usage := graded.usage(row):
                 line["usage"] = {model: one.to_dict() for model, one in usage.items()}

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from graders.grade import Failure, Usage
 
-__all__ = ["QUANTILES", "Figures", "Repeats", "Tally"]
+__all__ = ["QUANTILES", "Category", "Figures", "Repeats", "Tally"]
 
 MAX_BINS: Final = 8192
 FIRST_ROWS: Final = 5
@@ -232,6 +232,59 @@ def _sum_of_squares(values: Sequence[float]) -> Fraction:
 
 
 @dataclass(slots=True)
+class Category:
+    """The rows of one category.
+
+    Attributes:
+        rows: how many there are.
+        scored: those of them with a reward.
+        total: sum of the rewards.
+        squares: sum of their squares.
+    """
+
+    rows: int = 0
+    scored: int = 0
+    total: Fraction = Fraction(0)
+    squares: Fraction = Fraction(0)
+
+    def add(self, rewards: Sequence[float | None]) -> None:
+        """Add rows: a reward each, None for a failed one."""
+        found = [one for one in rewards if one is not None]
+        self.rows += len(rewards)
+        self.scored += len(found)
+        if found:
+            self.total += _exact_sum(found)
+            self.squares += _sum_of_squares(found)
+
+    def merge(self, other: Category) -> None:
+        """Add what another count counted."""
+        self.rows += other.rows
+        self.scored += other.scored
+        self.total += other.total
+        self.squares += other.squares
+
+    @property
+    def mean(self) -> float | None:
+        """The mean reward of the scored rows, None of none."""
+        return float(self.total / self.scored) if self.scored else None
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation (of a sample), None of fewer than two."""
+        if self.scored < 2:
+            return None
+        variance = (self.squares - self.total * self.total / self.scored) / (self.scored - 1)
+        return math.sqrt(max(variance, Fraction(0)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "rows": self.rows, "scored": self.scored, "failed": self.rows - self.scored,
+            "mean": self.mean, "spread": self.spread,
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
 class Repeats:
     """How much a judge asked several times for a row agrees with itself.
 
@@ -307,6 +360,7 @@ class Tally:
         first: for each code, the first few failures as (row index, message).
         usage: tokens of the judges' replies by model, those from a cache included.
         repeats: how much each judge agrees with itself, where it is asked several times.
+        groups: rows by category, "" for those that have none; {} where nobody asks.
     """
 
     rows: int = 0
@@ -319,6 +373,7 @@ class Tally:
     first: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
     repeats: dict[str, Repeats] = field(default_factory=dict)
+    groups: dict[str, Category] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -354,6 +409,14 @@ class Tally:
                 if len(first) < FIRST_ROWS:
                     first.append((indexes[row], failure.message))
 
+    def add_groups(self, groups: Sequence[str | None], rewards: Sequence[float | None]) -> None:
+        """Add rows by category; None and "" are rows that have none."""
+        found: dict[str, list[float | None]] = {}
+        for group, reward in zip(groups, rewards, strict=True):
+            found.setdefault(group or "", []).append(reward)
+        for group, values in found.items():
+            self.groups.setdefault(group, Category()).add(values)
+
     def add_usage(self, usage: Mapping[str, Usage]) -> None:
         """Add tokens by model."""
         for model, one in usage.items():
@@ -372,6 +435,8 @@ class Tally:
         self.add_usage(other.usage)
         for key, repeats in other.repeats.items():
             self.repeats.setdefault(key, Repeats()).merge(repeats)
+        for key, group in other.groups.items():
+            self.groups.setdefault(key, Category()).merge(group)
         self.rows += other.rows
         self.scored += other.scored
         self.replaced += other.replaced
@@ -413,4 +478,9 @@ class Tally:
             },
             "usage": {model: one.to_dict() for model, one in sorted(self.usage.items())},
             "repeats": {key: one.to_dict() for key, one in self.repeats.items()},
+            **(
+                {"by": {key: self.groups[key].to_dict() for key in sorted(self.groups)}}
+                if self.groups
+                else {}
+            ),
         }

@@ -22,7 +22,8 @@ __all__ = ["cli", "commands", "main"]
 
 _MODULES = {
     "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
-    "diff": "diff", "agree": "agree", "verify": "verify", "report": "report", "job": "job", "evals": "evals", "serve": "serve",
+    "diff": "diff", "agree": "agree", "verify": "verify", "report": "report", "job": "job",
+    "evals": "evals", "serve": "serve",
     "schema": "data", "data": "data", "doctor": "doctor", "image": "image",
 }  # fmt: skip
 """The module of each command, in the order of a user's day. Only the one that is run is loaded."""

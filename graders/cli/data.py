@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from graders.cli.option import data_dir_option, json_option
+from graders.cli.option import Read, data_dir_option, json_option
 from graders.cli.output import say, write_json
 from graders.config import schema as make_schema
 from graders.errors import shown
@@ -24,17 +24,14 @@ _AGE: Final = re.compile(r"([0-9]{1,6})\s*([hdw])", re.IGNORECASE)
 _UNITS: Final = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 
-class _Age(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "AGE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:  # noqa: ARG002
-        match = _AGE.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is not an age such as 30d, 12h or 2w")
-        return int(match[1]) * _UNITS[match[2].lower()]
+def _seconds(text: str) -> float:
+    match = _AGE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not an age such as 30d, 12h or 2w")
+    return int(match[1]) * _UNITS[match[2].lower()]
 
 
-age = _Age()
+age = Read("AGE", _seconds)
 """The type of `--older-than`: seconds."""
 
 
@@ -80,18 +77,11 @@ def data(context: click.Context, *, data_dir: Path, as_json: bool) -> int:
         return 0
     table = files("graders.metrics") / "data"
     found: list[dict[str, Any]] = [
-        {
-            "data": "WordNet 3.0 synonyms",
-            "for": "meteor",
-            "comes with": "graders",
-            "where": str(table),
-        },
-        {
-            "data": "Punkt sentence boundaries (English)",
-            "for": "bleu, gleu, meteor",
-            "comes with": "graders",
-            "where": str(table),
-        },
+        {"data": name, "for": use, "comes with": "graders", "where": str(table)}
+        for name, use in (
+            ("WordNet 3.0 synonyms", "meteor"),
+            ("Punkt sentence boundaries (English)", "bleu, gleu, meteor"),
+        )
     ]
     stored = [*_cache(), *_store(data_dir)]
     if as_json:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,8 +113,7 @@ def diff(
         report = compare(matched, formulas=formulas, look=kept.look)
     if output is not None:
         _write(output, matched)
-    gates = _Gates(flip=fail_on_flip, drop=max_mean_drop, delta=max_delta)
-    broken = list(gates.shut(report))
+    broken = list(_shut(report, flip=fail_on_flip, drop=max_mean_drop, delta=max_delta))
     summary = sys.stderr if output == "-" else sys.stdout
     if as_json:
         write_json({**report.to_dict(), "gates": broken}, summary)
@@ -178,31 +176,25 @@ def _graded(
     return matched, kept, formulas_of(first, second)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Gates:
-    """What may change at most; None for anything."""
-
-    flip: bool
-    drop: float | None
-    delta: float | None
-
-    def shut(self, report: DiffReport) -> Iterator[str]:
-        """Yield why a gate is shut."""
-        if not self.flip and self.drop is None and self.delta is None:
-            return
-        if not report.a.rows:
-            yield "there are no rows to compare"
-        if report.only_a:
-            yield f"{report.only_a:,} rows of A are not in B"
-        if self.flip and report.flipped:
-            yield f"{report.flipped:,} verdicts differ"
-        if self.drop is not None and (report.drop or 0.0) > self.drop:
-            yield f"the mean reward drops by {number(report.drop)}, more than {self.drop:g}"
-        if self.delta is not None:
-            if abs(report.largest or 0.0) > self.delta:
-                yield f"a reward moves by {number(report.largest)}, more than {self.delta:g}"
-            if lost := report.flips.get("lost", 0):
-                yield f"{lost:,} rows lost their reward"
+def _shut(
+    report: DiffReport, *, flip: bool, drop: float | None, delta: float | None
+) -> Iterator[str]:
+    """Yield why a gate is shut: what changed more than it may; None for anything."""
+    if not flip and drop is None and delta is None:
+        return
+    if not report.a.rows:
+        yield "there are no rows to compare"
+    if report.only_a:
+        yield f"{report.only_a:,} rows of A are not in B"
+    if flip and report.flipped:
+        yield f"{report.flipped:,} verdicts differ"
+    if drop is not None and (report.drop or 0.0) > drop:
+        yield f"the mean reward drops by {number(report.drop)}, more than {drop:g}"
+    if delta is not None:
+        if abs(report.largest or 0.0) > delta:
+            yield f"a reward moves by {number(report.largest)}, more than {delta:g}"
+        if lost := report.flips.get("lost", 0):
+            yield f"{lost:,} rows lost their reward"
 
 
 def _check_apart(output: str, inputs: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from graders.cli.evals_look import cancel, delete, items, list_evals, show_one
-from graders.cli.evals_move import compare, export, import_
+from graders.cli.evals_move import compare, export, import_, report
 from graders.cli.evals_run import resume, run
 
 __all__ = ["evals"]
@@ -15,8 +15,9 @@ Examples:
   graders evals import export/
   graders evals compare evalrun_…
   graders evals run eval.json run.json -o results.jsonl
+  graders evals report evalrun_… -o report.html
   graders evals list
-  graders evals export eval_… -o folder
+  graders evals export eval_… -o folder --as folder
 \b
 EVAL and RUN are ids in the store, or bodies as evals.create and
 evals.runs.create take them, as JSON or YAML.
@@ -41,15 +42,6 @@ def evals() -> None:
 
 
 for _command in (
-    import_,
-    compare,
-    run,
-    list_evals,
-    show_one,
-    items,
-    export,
-    resume,
-    cancel,
-    delete,
-):
+    import_, compare, report, run, list_evals, show_one, items, export, resume, cancel, delete,
+):  # fmt: skip
     evals.add_command(_command)

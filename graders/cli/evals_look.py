@@ -53,18 +53,19 @@ def list_evals(
 @data_dir_option
 @json_option
 def show_one(name: str, *, data_dir: Path, as_json: bool) -> int:
-    """Show the eval or the run ID."""
-    from graders.evals.look import every_run  # noqa: PLC0415
+    """Show the eval ID with its runs, or the run ID with the rows to read first."""
+    from graders.evals.look import every_run, to_read  # noqa: PLC0415
     from graders.report.evals import eval_view, run_view  # noqa: PLC0415
 
     with opened(data_dir) as kept:
         of, run = found(kept, name)
         one = kept.get(of) if run is None else kept.get_run(of, run)
         runs = every_run(kept, of) if run is None else []
+        first = [] if run is None else to_read(kept, one)
     if as_json:
         write_json(one)
     else:
-        show(eval_view(one, runs[::-1]) if run is None else run_view(one))
+        show(eval_view(one, runs[::-1]) if run is None else run_view(one, first))
     return 0
 
 
@@ -110,12 +111,15 @@ def cancel(name: str, *, data_dir: Path, as_json: bool) -> int:
 
 @click.command(name="delete", short_help="Delete an eval with its runs, or one run.")
 @click.argument("names", metavar="ID...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
 @json_option
-def delete(names: Sequence[str], *, data_dir: Path, as_json: bool) -> int:
+def delete(names: Sequence[str], *, yes: bool, data_dir: Path, as_json: bool) -> int:
     """Delete evals with their runs, or single runs with their output items."""
     with opened(data_dir) as kept:
         every = [(name, *found(kept, name)) for name in names]
+        if not yes and not click.confirm(f"delete {', '.join(names)}?", err=True):
+            return 1
         for name, of, run in every:
             gone = kept.delete(of) if run is None else kept.delete_run(of, run)
             if as_json:

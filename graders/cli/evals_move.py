@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graders.cli.evals_store import found, opened, progress, run_named, show
+from graders.cli.evals_store import found, opened, run_named, show, told
 from graders.cli.judge import judge_options
 from graders.cli.option import data_dir_option, json_option, python_options, reading_options
-from graders.cli.output import say, write_json
-from graders.errors import OptionError
+from graders.cli.output import progress_bar, say, write_json
+from graders.errors import OptionError, nearest_path
 
 if TYPE_CHECKING:
     from graders.api import PythonOptions, Reading
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from graders.jobs import RunOptions
     from graders.models import JudgeOptions
 
-__all__ = ["compare", "export", "import_"]
+__all__ = ["compare", "export", "import_", "report"]
 
 _IMPORT = """\b
 Examples:
@@ -69,13 +68,13 @@ def import_(paths: Sequence[Path], *, replace: bool, data_dir: Path, as_json: bo
             for one in (*parcel.broken, *parcel.notes):
                 say(one)
             raise OptionError("no eval, run, output item or row is in there")
-        with opened(data_dir) as kept, progress() as on_progress:
+        with opened(data_dir) as kept, progress_bar("starting", told) as on_progress:
 
-            def told(done: int, total: int) -> None:
+            def count(done: int, total: int) -> None:
                 if on_progress is not None and done % 100 == 0:
                     on_progress(EvalProgress("output items", done, total))
 
-            done = bring(kept.store, parcel, replace=replace, on_item=told)
+            done = bring(kept.store, parcel, replace=replace, on_item=count)
     if as_json:
         write_json(done.to_dict())
     else:
@@ -87,6 +86,7 @@ def import_(paths: Sequence[Path], *, replace: bool, data_dir: Path, as_json: bo
     name="compare", epilog=_COMPARE, short_help="Grade a run's rows again: old against new."
 )
 @click.argument("paths", metavar="RUN|PATH...", nargs=-1, required=True)
+@click.option("--judges", is_flag=True, help="Ask models again, too.")
 @click.option("--rows", "most", type=click.IntRange(0, 1000), default=10, show_default=True,
               metavar="N", help="Show so many rows to read first.")  # fmt: skip
 @data_dir_option
@@ -95,23 +95,22 @@ def import_(paths: Sequence[Path], *, replace: bool, data_dir: Path, as_json: bo
 @python_options
 @judge_options
 def compare(
-    paths: Sequence[str], *, most: int, data_dir: Path, as_json: bool, reading: Reading,
-    python: PythonOptions, judge: JudgeOptions,
+    paths: Sequence[str], *, judges: bool, most: int, data_dir: Path, as_json: bool,
+    reading: Reading, python: PythonOptions, judge: JudgeOptions,
 ) -> int:  # fmt: skip
     """Grade the rows of RUN again here, and show what of each criterion is equal.
 
     RUN is a run of the store, or an eval of it for all its runs; PATH is an export, which is read
-    and not kept. Criteria that ask a model are compared where --base-url or $OPENAI_BASE_URL names
-    a server, or with --offline.
+    and not kept. Criteria that ask a model are compared with --judges, --base-url or --offline.
     """
     from graders.jobs import RunOptions  # noqa: PLC0415
     from graders.report.evals import comparison_view  # noqa: PLC0415
 
     options = RunOptions(python=python, judge=judge, reading=reading)
-    faulty, told, lacks = False, list[Any](), list[str]()
+    faulty, every, lacks = False, list[Any](), list[str]()
     with _where(paths, data_dir) as kept:
         for of, run in _runs(kept, paths):
-            done = _compared(kept, of, run, options, most=most)
+            done = _compared(kept, of, run, options, judges=judges, most=most)
             if done is None:
                 lacks.append(
                     f"the criteria of {run} are not here: import the object of its eval {of} too"
@@ -119,16 +118,16 @@ def compare(
                 continue
             faulty |= done.faulty
             if as_json:
-                told.append({"eval_id": of, "run_id": run, **done.to_dict()})
+                every.append({"eval_id": of, "run_id": run, **done.to_dict()})
             else:
                 show(comparison_view(done, f"{run} of {of}"))
-                told.append(run)
-    if not told:
+                every.append(run)
+    if not every:
         raise OptionError(lacks[0] if lacks else "there is no run with output items to compare")
     for one in lacks:
         say(one)
     if as_json:
-        write_json(told[0] if len(told) == 1 else {"object": "list", "data": told})
+        write_json(every[0] if len(every) == 1 else {"object": "list", "data": every})
     return 1 if faulty else 0
 
 
@@ -139,6 +138,11 @@ def _where(paths: Sequence[str], data_dir: Path) -> Iterator[EvalStore]:
     from graders.evals.parcel import Parcel  # noqa: PLC0415
 
     there = [Path(one) for one in paths if "\0" not in one and Path(one).exists()]
+    for one in paths:
+        if Path(one) not in there and ("/" in one or Path(one).suffix):  # No id has these.
+            near = nearest_path(Path(one), Path.exists)
+            hint = f"; did you mean {near}?" if near else ""
+            raise OptionError(f"{one}: there is no such file or folder{hint}")
     if not there:
         with opened(data_dir) as kept:
             yield kept
@@ -170,7 +174,7 @@ def _runs(kept: EvalStore, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _compared(
-    kept: EvalStore, of: str, run: str, options: RunOptions, *, most: int
+    kept: EvalStore, of: str, run: str, options: RunOptions, *, judges: bool, most: int
 ) -> Comparison | None:
     from graders.evals.compare import compare as graded_again  # noqa: PLC0415
     from graders.evals.look import criteria_of_run, items_of  # noqa: PLC0415
@@ -180,47 +184,69 @@ def _compared(
         return None
     source: Any = kept.get_run(of, run)["data_source"].get("source")
     rows = source.get("content") if isinstance(source, dict) else None
-    asks = bool(
-        options.judge.base_url or options.judge.embedding_url or options.judge.cache == "offline"
-        or os.environ.get("OPENAI_BASE_URL")
-    )  # fmt: skip
+    judge = options.judge
+    asks = judges or bool(judge.base_url or judge.embedding_url or judge.cache == "offline")
     return graded_again(
         items_of(kept, of, run), criteria, options, rows=rows if isinstance(rows, list) else (),
         asks=asks, most=most,
     )  # fmt: skip
 
 
-@click.command(name="export", short_help="Write an eval out in the API's shape, or as results.")
+@click.command(name="export", short_help="Write an eval or a run out: objects, results, rows.")
 @click.argument("name", metavar="ID")
-@click.option(
-    "-o", "--output", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path),
-    help="A new folder.  [default: one named as ID]",
-)  # fmt: skip
-@click.option(
-    "--results", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a run's items there as lines of results instead, and its rows beside it.",
-)  # fmt: skip
+@click.option("-o", "--output", required=True, metavar="PATH", type=click.Path(path_type=Path),
+              help="File to write; with --as folder, a new folder.")  # fmt: skip
+@click.option("--as", "form", type=click.Choice(["objects", "results", "rows", "folder"]),
+              default="objects", show_default=True,
+              help="The API's objects, lines of results or rows of a run; or a folder of all.")  # fmt: skip
 @data_dir_option
-def export(name: str, *, output: Path | None, results: Path | None, data_dir: Path) -> int:
-    """Write the eval ID with all its runs, or with the run ID, into a folder.
+def export(name: str, *, output: Path, form: str, data_dir: Path) -> int:
+    """Write the eval ID with all its runs, or with the run ID, as the API's objects a line each.
 
-    Its files are what the API gives, and graders evals import reads them back. With --results, the
-    items of a run become lines of results, for graders report, diff and agree.
+    As results, `graders report`, `diff` and `agree` read a run's items, together with its rows. A
+    folder has files of rows too; graders evals import reads it, and the objects, back.
     """
-    from graders.evals.export import rows_beside, write_export, write_results  # noqa: PLC0415
+    from graders.evals.export import write_folder, write_lines, write_objects  # noqa: PLC0415
     from graders.evals.look import every_run  # noqa: PLC0415
 
-    if output is not None and results is not None:
-        raise click.UsageError(
-            "-o writes a folder of the API's objects, --results a file: give one."
-        )
     with opened(data_dir) as kept:
-        if results is not None:
-            count = write_results(kept, *run_named(kept, name), results)
-            say(f"{count:,} items in {results}, their rows in {rows_beside(results)}")
+        if form in ("results", "rows"):
+            count = write_lines(kept, *run_named(kept, name), output, rows=form == "rows")
+            say(f"wrote {output}: {count:,} lines")
             return 0
         of, run = found(kept, name)
         runs = every_run(kept, of) if run is None else [kept.get_run(of, run)]
-        for path in write_export(kept, of, runs, output or Path(name)):
+        if form == "objects":
+            say(f"wrote {output}: {write_objects(kept, of, runs, output):,} objects")
+            return 0
+        for path in write_folder(kept, of, runs, output):
             click.echo(str(path))
+    return 0
+
+
+@click.command(name="report", short_help="Write the report page of a run, or of two.")
+@click.argument("name", metavar="RUN")
+@click.option("--with", "other", metavar="RUN", help="Another run of the eval, to stand beside it.")
+@click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path),
+              help="HTML file to write.")  # fmt: skip
+@data_dir_option
+def report(name: str, *, other: str | None, output: Path, data_dir: Path) -> int:
+    """Write one offline page on the run RUN: figures, criteria as columns, rows to search."""
+    from graders.evals.export import write_whole  # noqa: PLC0415
+    from graders.evals.view import EvalView  # noqa: PLC0415
+    from graders.report.html.eval import eval_page  # noqa: PLC0415
+
+    with opened(data_dir) as kept:
+        of, run = run_named(kept, name)
+        view, beside = EvalView(kept.store), None
+        if other is not None:
+            theirs, second = run_named(kept, other)
+            if theirs != of:
+                raise OptionError(
+                    f"{other} is a run of another eval: only runs of one can stand side by side"
+                )
+            beside = (kept.get_run(of, second), view.items(of, second))
+        page = eval_page(kept.get(of), kept.get_run(of, run), view.items(of, run), beside)
+        write_whole(output, [page])
+    say(f"wrote {output}")
     return 0

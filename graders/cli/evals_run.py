@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graders.cli.evals_store import found, nearest_id, opened, progress, run_options, show
+from graders.cli.evals_store import found, nearest_id, opened, run_options, show, told
 from graders.cli.option import data_dir_option, json_option
-from graders.cli.output import say, write_json
+from graders.cli.output import progress_bar, say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest_path
 
@@ -204,23 +204,25 @@ def _run_here(
     kept: EvalStore, name: str, options: RunOptions, output: Path | None, *, as_json: bool
 ) -> int:
     """Run a run in this process and show what became of it."""
-    from graders.evals.export import rows_beside, write_results  # noqa: PLC0415
+    from graders.evals.export import rows_beside, write_lines  # noqa: PLC0415
+    from graders.evals.look import to_read  # noqa: PLC0415
     from graders.evals.run import run_eval  # noqa: PLC0415
     from graders.report.evals import run_view  # noqa: PLC0415
 
     try:
-        with progress() as on_progress:
+        with progress_bar("starting", told) as on_progress:
             done = run_eval(kept, name, options, on_progress)
     except KeyboardInterrupt:
         say(f"interrupted; graders evals resume {name} goes on")
         return 130
     if output is not None:
-        count = write_results(kept, done["eval_id"], name, output)
+        count = write_lines(kept, done["eval_id"], name, output, rows=False)
+        write_lines(kept, done["eval_id"], name, rows_beside(output), rows=True)
         say(f"{count:,} items in {output}, their rows in {rows_beside(output)}")
     if as_json:
         write_json(done)
     else:
-        show(run_view(done))
+        show(run_view(done, to_read(kept, done)))
     return 0 if done["status"] == "completed" and not done["result_counts"]["errored"] else 1
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graders.evals.run import EvalProgress
     from graders.evals.store import EvalStore
 
-__all__ = ["found", "nearest_id", "opened", "progress", "run_named", "run_options", "show"]
+__all__ = ["found", "nearest_id", "opened", "run_named", "run_options", "show", "told"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -93,24 +93,8 @@ def show(view: Any) -> None:
     console(sys.stdout).print(view, crop=False, soft_wrap=True)
 
 
-@contextlib.contextmanager
-def progress() -> Iterator[Callable[[EvalProgress], None] | None]:
-    """Show progress on standard error while rows are graded; nothing where nobody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as bars  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-
-    columns = (
-        bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20),
-        bars.MofNCompleteColumn(), bars.TimeRemainingColumn(),
-    )  # fmt: skip
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("starting", total=None)
-
-        def on_progress(now: EvalProgress) -> None:
-            text = now.status.replace("_", " ")
-            shown.update(task, total=now.total or None, completed=now.done, description=text)
-
-        yield on_progress
+def told(now: EvalProgress) -> dict[str, Any]:
+    """Return what the bar shows of a run."""
+    done = f" · {now.done:,}/{now.total:,}" if now.total else ""
+    text = now.status.replace("_", " ") + done
+    return {"total": now.total or None, "completed": now.done, "description": text}

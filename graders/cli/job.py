@@ -15,7 +15,7 @@ import click
 
 from graders.cli.judge import judge_options
 from graders.cli.option import data_dir_option, json_option, python_options, rollout_options
-from graders.cli.output import say, write_json
+from graders.cli.output import progress_bar, say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest
 from graders.report.terminal import console, number
@@ -39,9 +39,7 @@ Exit codes: 0 would succeed, 1 failed, would fail or was cancelled, 2 bad usage 
 refused body, 130 interrupted or paused."""
 
 _POLL_SECONDS: Final = 0.5
-_PIECE: Final = 1 << 20
 _MOST_EVENTS: Final = 100
-_NAMES: Final = ("run", "list", "show", "events", "pause", "resume", "cancel")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -50,7 +48,7 @@ class _Group(click.Group):
     """Keeps the order of its commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_NAMES)
+        return list(self.commands)
 
 
 @click.group(cls=_Group, epilog=_EPILOG, short_help="Dry-run fine-tuning jobs, and look at them.")
@@ -76,8 +74,7 @@ def _run_options(function: Function) -> Function:
     return wrapped  # type: ignore[return-value]
 
 
-def _id_argument(function: Function) -> Function:
-    return click.argument("name", metavar="ID")(function)
+_id_argument = click.argument("name", metavar="ID")
 
 
 @contextlib.contextmanager
@@ -194,7 +191,7 @@ def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, fo
     from graders.jobs import ApiError, run_job  # noqa: PLC0415
 
     try:
-        with _progress() as on_progress:
+        with progress_bar("starting", _told) as on_progress:
             try:
                 done = run_job(store, name, options, on_progress)
             except ApiError as error:
@@ -243,33 +240,16 @@ def _show(store: Store, found: dict[str, Any], *, as_json: bool) -> None:
     console(sys.stdout).print(job_view(found, results), crop=False, soft_wrap=True)
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[JobProgress], None] | None]:
-    """Show progress on standard error while a job runs; nothing where nobody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as bars  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-
-    columns = (
-        bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20),
-        bars.TimeRemainingColumn(),
-    )  # fmt: skip
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("starting", total=None)
-
-        def on_progress(now: JobProgress) -> None:
-            text = now.status.replace("_", " ")
-            if now.total_steps:
-                text += f" · step {now.step:,}/{now.total_steps:,}"
-            if now.train_mean is not None:
-                text += f" · train {number(now.train_mean)}"
-            if now.valid_mean is not None:
-                text += f" · valid {number(now.valid_mean)}"
-            shown.update(task, total=now.total_steps or None, completed=now.step, description=text)
-
-        yield on_progress
+def _told(now: JobProgress) -> dict[str, Any]:
+    """Return what the bar shows of a job."""
+    text = now.status.replace("_", " ")
+    if now.total_steps:
+        text += f" · step {now.step:,}/{now.total_steps:,}"
+    if now.train_mean is not None:
+        text += f" · train {number(now.train_mean)}"
+    if now.valid_mean is not None:
+        text += f" · valid {number(now.valid_mean)}"
+    return {"total": now.total_steps or None, "completed": now.step, "description": text}
 
 
 def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from graders.models import RolloutOptions
 from graders.option import Option, options_of
 
 __all__ = [
+    "Read",
     "byte_size",
     "data_dir_option",
     "flags",
@@ -36,35 +37,45 @@ __all__ = [
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def grader_argument(function: Function) -> Function:
-    """Add the GRADER argument."""
-    return click.argument("grader", metavar="GRADER")(function)
+grader_argument = click.argument("grader", metavar="GRADER")
+"""Adds the GRADER argument."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+"""Adds `--json`."""
 
 
-def json_option(function: Function) -> Function:
-    """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(
-        function
-    )
+class Read(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """Values that a function reads from texts; its ValueError says what is wrong with one.
+
+    Args:
+        name: what help calls a value.
+        read: returns the value of a text.
+    """
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002
+        """Return what a text says; a value that was read before is passed on."""
+        try:
+            return self._read(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error))
 
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-class _Bytes(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "SIZE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:  # noqa: ARG002
-        if isinstance(value, int):
-            return value
-        match = _SIZE.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is not a size such as 512M or 2G")
-        return int(float(match[1]) * _UNITS[match[2].lower()])
+def _bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 512M or 2G")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
-byte_size = _Bytes()
+byte_size = Read("SIZE", _bytes)
 """The type of options such as `--max-body 4M`."""
 
 
@@ -165,19 +176,17 @@ python_options = flags_of("python", PythonOptions)
 """Adds how python graders are run."""
 
 
-def data_dir_option(function: Function) -> Function:
-    """Add `--data-dir`."""
-    return click.option(
-        "--data-dir", metavar="PATH", type=click.Path(file_okay=False, path_type=Path),
-        default=_data_dir, help="Folder of files and jobs.  [default: $GRADERS_DATA_DIR, else the user's]",
-    )(function)  # fmt: skip
-
-
 def _data_dir() -> Path:
     from graders.jobs import default_data_dir  # noqa: PLC0415  (SQLite)
 
     return default_data_dir()
 
+
+data_dir_option = click.option(
+    "--data-dir", metavar="PATH", type=click.Path(file_okay=False, path_type=Path),
+    default=_data_dir, help="Folder of files and jobs.  [default: $GRADERS_DATA_DIR, else the user's]",
+)  # fmt: skip
+"""Adds `--data-dir`."""
 
 rollout_options = flags_of("rollout", RolloutOptions)
 """Adds where samples come from that rows do not record."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable
-from typing import IO, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO, Any, TypeVar
 
 from graders import jsontext
 
-__all__ = ["abandon_stdout", "prepare_streams", "say", "write_json"]
+__all__ = ["abandon_stdout", "prepare_streams", "progress_bar", "say", "say_notes", "write_json"]
+
+Now = TypeVar("Now")
 
 
 def prepare_streams() -> bool:
@@ -57,3 +59,28 @@ def abandon_stdout() -> None:
     """Let nothing more be written to a standard output that takes nothing more."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def progress_bar(
+    what: str, told: Callable[[Now], Mapping[str, Any]]
+) -> Iterator[Callable[[Now], None] | None]:
+    """Show a bar on standard error, and give what moves it on; None where nobody looks.
+
+    Args:
+        what: what is going on, until more is known.
+        told: returns total, completed and description of the bar.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as bars  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20),
+        bars.TimeRemainingColumn(),
+    )  # fmt: skip
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda now: shown.update(task, **told(now))

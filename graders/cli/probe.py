@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from graders.api import PythonOptions, ScoreOptions
 from graders.batch.tally import Tally
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
+    Read,
     grader_argument,
     json_option,
     layout_options,
@@ -45,19 +47,16 @@ Attacks: empty, whitespace, prompt, item-text, whole-item, all-references, label
   wrong-arguments, extra-tools, very-long, truncated, trailing-junk, case, look-alikes, zero-width, reference"""
 
 
-class _BarType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "X|honest"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:  # noqa: ARG002
-        if value == "honest" or isinstance(value, float):
-            return value  # type: ignore[no-any-return]
-        try:
-            bar = float(value)
-        except ValueError:
-            bar = float("nan")
-        if bar != bar or bar in (float("inf"), float("-inf")):  # noqa: PLR0124  (nan)
-            self.fail(f"{value!r} is neither a reward such as 0.3 nor the word honest")
-        return bar
+def _bar(text: str) -> float | str:
+    if text == "honest":
+        return text
+    try:
+        bar = float(text)
+    except ValueError:
+        bar = math.nan
+    if not math.isfinite(bar):
+        raise ValueError(f"{text!r} is neither a reward such as 0.3 nor the word honest")
+    return bar
 
 
 @click.command(epilog=_EPILOG, short_help="Try answers that ought not to be paid.")
@@ -81,7 +80,7 @@ class _BarType(click.ParamType):  # type: ignore[type-arg]  # generic in newer c
 @click.option(
     "--fail-above",
     "bar",
-    type=_BarType(),
+    type=Read("X|honest", _bar),
     help="Exit with 1 when an attack's expected reward is above this, or above the honest answers'.",
 )
 @click.option(

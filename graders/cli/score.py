@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,13 +26,14 @@ from graders.api import (
 )
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
+    Read,
     flags_of,
     grader_argument,
     json_option,
     python_options,
     reading_options,
 )
-from graders.cli.output import say, say_notes, write_json
+from graders.cli.output import progress_bar, say, say_notes, write_json
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
 from graders.errors import OptionError, RowsError, StoppedError
@@ -58,35 +59,25 @@ A row is {"item": {...}, "sample": "text" | {...}}. A result line holds index, i
 reward (null for a failed row), sub_rewards and failures, in the order of the rows."""
 
 
-class _MaxFailuresType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "N|P%"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> MaxFailures:  # noqa: ARG002
-        if isinstance(value, MaxFailures):
-            return value
-        match = re.fullmatch(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)%", value)
-        if match is None or (match[2] and float(match[2]) > 100):
-            self.fail(f"{value!r} is neither a number of rows such as 10 nor a share such as 5%")
-        if match[1]:
-            return MaxFailures(count=int(match[1]))
-        return MaxFailures(share=float(match[2]) / 100)
+def _max_failures(text: str) -> MaxFailures:
+    match = re.fullmatch(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)%", text)
+    if match is None or (match[2] and float(match[2]) > 100):
+        raise ValueError(f"{text!r} is neither a number of rows such as 10 nor a share such as 5%")
+    if match[1]:
+        return MaxFailures(count=int(match[1]))
+    return MaxFailures(share=float(match[2]) / 100)
 
 
-class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    name = "A:B"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> RowRange:  # noqa: ARG002
-        if isinstance(value, RowRange):
-            return value
-        match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})|([0-9]{1,15})", value)
-        if match is None:
-            self.fail(f"{value!r} is not a range of row indexes such as 100:200, 100: or 17")
-        if match[3]:
-            return RowRange(int(match[3]), int(match[3]) + 1)
-        start, stop = int(match[1] or 0), int(match[2]) if match[2] else None
-        if stop is not None and stop < start:
-            self.fail(f"{value!r} ends before it begins")
-        return RowRange(start, stop)
+def _range(text: str) -> RowRange:
+    match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})|([0-9]{1,15})", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a range of row indexes such as 100:200, 100: or 17")
+    if match[3]:
+        return RowRange(int(match[3]), int(match[3]) + 1)
+    start, stop = int(match[1] or 0), int(match[2]) if match[2] else None
+    if stop is not None and stop < start:
+        raise ValueError(f"{text!r} ends before it begins")
+    return RowRange(start, stop)
 
 
 @click.command(epilog=_EPILOG, short_help="Score files of rows, with a summary.")
@@ -99,8 +90,8 @@ class _RangeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
     "options",
     ScoreOptions,
     but={
-        "where": {"type": _RangeType()},
-        "max_failures": {"type": _MaxFailuresType()},
+        "where": {"type": Read("A:B", _range)},
+        "max_failures": {"type": Read("N|P%", _max_failures)},
     },
 )
 @click.option(
@@ -150,7 +141,8 @@ def score(
         _warn(ready, judge, options, verify_metrics)
         say_notes(notes)
         try:
-            with _progress() as on_progress:
+            told = partial(_told, begun=time.perf_counter())
+            with progress_bar("scoring", told) as on_progress:
                 run = api.score_file(ready, rows, output, options, on_progress=on_progress)
         except StoppedError as error:
             run, stopped = error.run, f"{error}{_kept(output)}"
@@ -206,7 +198,11 @@ def _show(  # noqa: PLR0917
     grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
     found: Sequence[Verified], warned: Sequence[str],
 ) -> None:  # fmt: skip
-    notes = [*_notes(_stats(grader, run)), *judge_notes(run.tally, grader.judge_stats), *warned]
+    stats = _stats(grader, run)
+    ran = [] if stats is None else [
+        f"python: {stats.calls:,} calls in sandbox level {stats.level}"
+    ]  # fmt: skip
+    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
         signatures=grader.signatures, seconds=seconds, notes=notes,
@@ -269,13 +265,6 @@ def _python_figures(stats: Stats | None) -> dict[str, Any] | None:
     }
 
 
-def _notes(stats: Stats | None) -> list[str]:
-    """Say how python graders ran."""
-    if stats is None:
-        return []
-    return [f"python: {stats.calls:,} calls in sandbox level {stats.level}"]
-
-
 def _kept(output: str) -> str:
     """Say what there is of a run that did not come to its end."""
     partial = partial_of(Path(output))
@@ -284,29 +273,11 @@ def _kept(output: str) -> str:
     return kept_note(output)
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Progress], None] | None]:
-    """Show progress on standard error while rows are scored; nothing where nobody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as bars  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-
-    columns = (
-        bars.TextColumn("{task.description}"), bars.BarColumn(bar_width=20),
-        bars.TimeRemainingColumn(),
-    )  # fmt: skip
-    started = time.perf_counter()
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("scoring", total=None)
-
-        def on_progress(now: Progress) -> None:
-            tally, pace = now.tally, now.scored_now / max(time.perf_counter() - started, 1e-9)
-            text = (
-                f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed · "
-                f"mean {number(tally.rewards.mean)}"
-            )
-            shown.update(task, total=now.size, completed=now.done, description=text)
-
-        yield on_progress
+def _told(now: Progress, begun: float) -> dict[str, Any]:
+    """Return what the bar shows of a run that began at this time."""
+    tally, pace = now.tally, now.scored_now / max(time.perf_counter() - begun, 1e-9)
+    text = (
+        f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed · "
+        f"mean {number(tally.rewards.mean)}"
+    )
+    return {"total": now.size, "completed": now.done, "description": text}

@@ -56,7 +56,7 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     help="Another name by which this server is called; may be given several times.",
 )
 @flags_of("limits", RequestLimits)
-@flags(ServeOptions, "processes", "jobs")
+@flags(ServeOptions, "processes", "jobs", "record")
 @click.option(
     "--log-format",
     type=click.Choice(["auto", "json", "text"]),

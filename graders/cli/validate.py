@@ -174,7 +174,11 @@ def validate(
         reading = Reading(dialect=dialect)
         with Grader(loaded, reading=reading, python=python, judge=judge) as ready:
             ready.check()
-            subject = _subject(loaded, ready, options, python, judge)
+            subject = Subject.of(
+                loaded, ready, target=options.target, model_map=judge.model_map,
+                files=_files(loaded, ready, options),
+                measured=None if rows is None else _measured(loaded, ready, options, python, judge),
+            )  # fmt: skip
     except ConfigError as error:
         return _refused(error, options)
     findings = chosen(lint(subject), options.select, options.ignore)
@@ -197,17 +201,6 @@ def _refused(error: ConfigError, options: _Options) -> int:
     else:
         _write_for_machines(findings, options.form, RULES)
     return 2
-
-
-def _subject(
-    loaded: Loaded, ready: Grader, options: _Options, python: PythonOptions, judge: JudgeOptions
-) -> Subject:
-    """Return the grader with everything that is to be known about it."""
-    return Subject.of(
-        loaded, ready, target=options.target, model_map=judge.model_map,
-        files=_files(loaded, ready, options),
-        measured=None if options.rows is None else _measured(loaded, ready, options, python, judge),
-    )  # fmt: skip
 
 
 def _measured(

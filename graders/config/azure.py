@@ -42,14 +42,14 @@ def translated(criterion: Mapping[str, Any]) -> dict[str, Any] | str:
         source = _source(str(evaluator), texts, given)
         if source is None:
             return f"{evaluator} is run where each side of its data_mapping is one template, and its parameters are numbers"
-        threshold = _threshold(given, "threshold")
+        threshold = given.get("threshold", 0.5)
         return {"type": "python", **named, "source": source, "pass_threshold": threshold}
     metric = _ROUGE.get(str(given.get("rouge_type")))
     if metric is None:
         return f"rouge_type is one of {', '.join(_ROUGE)}, got {quoted(given.get('rouge_type'))}"
     return {
         "type": "text_similarity", **named, "input": texts[0], "reference": texts[1],
-        "evaluation_metric": metric, "pass_threshold": _threshold(given, "f1_score_threshold"),
+        "evaluation_metric": metric, "pass_threshold": given.get("f1_score_threshold", 0.5),
     }  # fmt: skip
 
 
@@ -138,7 +138,3 @@ def _expression(text: str) -> str | None:
     if len(parts) != 1 or not isinstance(parts[0], Path) or not parts[0].steps:
         return None
     return parts[0].namespace + "".join(f"[{step!r}]" for step in parts[0].steps)
-
-
-def _threshold(given: Mapping[str, Any], name: str) -> Any:
-    return given.get(name, 0.5)

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from graders.api import Grader
 from graders.errors import ConfigError, GradersError
-from graders.evals.line import keys_of
 from graders.evals.match import place_of
 from graders.evals.request import criteria_of
 from graders.evals.reread import explained
+from graders.evals.result import keys_of
 from graders.evals.verdict import criteria
 from graders.jobs import RunOptions
 
@@ -246,7 +246,7 @@ def _sample(item: Mapping[str, Any], rows: Sequence[Any]) -> Any:
     data = item["datasource_item"]
     # As Azure writes rows of its own agents down.
     flat = data.get("sample.output_text") if isinstance(data, dict) else None
-    return {"output_text": flat} if isinstance(flat, str) else sample
+    return {"output_text": flat} if isinstance(flat, str) else sample or None
 
 
 Pair = tuple[Any, Any]
@@ -285,7 +285,7 @@ class _Side:
                 who = leaf.model or (
                     "the embedding model" if leaf.performer == "embed" else "its server"
                 )
-                figures.skipped = f"{who} is asked for its scores: --base-url names a server, --offline replays kept replies"
+                figures.skipped = f"{who} is asked for its scores: --judges asks again, --base-url names a server, --offline replays kept replies"
                 return
         try:
             grader.check()

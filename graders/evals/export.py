@@ -10,15 +10,17 @@ from typing import Any, BinaryIO
 
 from graders import jsontext
 from graders.errors import OptionError
-from graders.evals.line import result_line, row_line
 from graders.evals.look import criteria_of_run, items_of
+from graders.evals.result import result_line, row_line
 from graders.evals.store import EvalStore
 from graders.wire.error import ApiError
 
-__all__ = ["rows_beside", "write_export", "write_results"]
+__all__ = [
+    "rows_beside", "write_folder", "write_lines", "write_objects", "write_whole",
+]  # fmt: skip
 
 
-def write_export(
+def write_folder(
     evals: EvalStore, of: str, runs: Iterable[Mapping[str, Any]], folder: Path
 ) -> list[Path]:
     """Write an eval, runs of it, their output items and files of rows into a folder; return what.
@@ -35,8 +37,7 @@ def write_export(
         folder.mkdir(parents=True, exist_ok=True)
         written.append(_put(folder / "eval.json", [evals.get(of)], pretty=True))
         for run in runs:
-            shown = {name: one for name, one in run.items() if name != "report_url"}
-            written.append(_put(folder / f"{run['id']}.json", [shown], pretty=True))
+            written.append(_put(folder / f"{run['id']}.json", [_bare(run)], pretty=True))
             items = items_of(evals, of, run["id"])
             written.append(_put(folder / f"{run['id']}.output_items.jsonl", items))
             source = run["data_source"].get("source")
@@ -52,26 +53,71 @@ def write_export(
     return list(dict.fromkeys(written))
 
 
+def write_objects(
+    evals: EvalStore, of: str, runs: Iterable[Mapping[str, Any]], output: Path
+) -> int:
+    """Write an eval, runs of it and their output items as JSON Lines; return how many they are.
+
+    Raises:
+        OptionError: they cannot be written.
+    """
+    count = 1
+
+    def objects() -> Iterator[Any]:
+        nonlocal count
+        yield evals.get(of)
+        for run in runs:
+            yield _bare(run)
+            count += 1
+            for item in items_of(evals, of, run["id"]):
+                yield item
+                count += 1
+
+    write_whole(output, (jsontext.encode(one) + b"\n" for one in objects()))
+    return count
+
+
 def rows_beside(output: Path) -> Path:
     """Return where the rows of a file of results stand."""
     return output.with_name(f"{output.name.removesuffix('.jsonl')}.rows.jsonl")
 
 
-def write_results(evals: EvalStore, of: str, run: str, output: Path) -> int:
-    """Write a run's items as lines of results, and its rows beside them; return how many.
+def write_lines(evals: EvalStore, of: str, run: str, output: Path, *, rows: bool) -> int:
+    """Write a run's items as lines of results, or as rows; return how many.
 
     Raises:
         OptionError: they cannot be written.
     """
     criteria, count = criteria_of_run(evals, run), 0
-    try:
-        with _written(output) as results, _written(rows_beside(output)) as rows:
-            for count, item in enumerate(items_of(evals, of, run), 1):
-                results.write(jsontext.encode(result_line(count - 1, item, criteria)) + b"\n")
-                rows.write(jsontext.encode(row_line(item)) + b"\n")
-    except OSError as error:
-        raise OptionError(f"{output}: {error.strerror or error}") from None
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for item in items_of(evals, of, run):
+            line = row_line(item) if rows else result_line(count, item, criteria)
+            count += 1
+            yield jsontext.encode(line) + b"\n"
+
+    write_whole(output, lines())
     return count
+
+
+def write_whole(output: Path, content: Iterable[bytes]) -> None:
+    """Write a file that appears whole or not at all.
+
+    Raises:
+        OptionError: it cannot be written.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with _written(output) as file:
+            file.writelines(content)
+    except OSError as error:
+        raise OptionError(f"{output} cannot be written: {error.strerror or error}") from None
+
+
+def _bare(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run without the path of its report at a server."""
+    return {name: one for name, one in run.items() if name != "report_url"}
 
 
 def _put(place: Path, values: Iterable[Any], *, pretty: bool = False) -> Path:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from graders import jsontext
 from graders.evals.shape import shown_item
 from graders.evals.store import EvalStore
 
-__all__ = ["criteria_of_run", "every_run", "ids_of", "items_of"]
+__all__ = ["criteria_of_run", "every_run", "ids_of", "items_of", "to_read"]
 
 _CHUNK: Final = 256
 _PAGE: Final = 100
+_FIRST: Final = 5
 
 
 def ids_of(evals: EvalStore, table: Literal["eval", "run"]) -> list[str]:
@@ -56,3 +57,12 @@ def every_run(evals: EvalStore, of: str) -> list[dict[str, Any]]:
         found += page
         after = page[-1]["id"] if page else None
     return found
+
+
+def to_read(evals: EvalStore, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the output items of a run to read first: some that have no verdict, some that failed."""
+    return [
+        item
+        for status in ("error", "fail")
+        for item in evals.list_items(run["eval_id"], run["id"], limit=_FIRST, status=status)[0]
+    ]

@@ -6,10 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["mark_of", "place_of"]
+__all__ = ["bare_name", "mark_of", "place_of"]
 
 _UUID: Final = re.compile(r"-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 _CHECKS: Final = ("string_check", "label_model")
+
+
+def bare_name(name: str) -> str:
+    """Return what a criterion is called, without the UUID that its results end with."""
+    return _UUID.sub("", name) or name
 
 
 def place_of(

@@ -224,18 +224,19 @@ def read_item(piece: Piece, criteria: Sequence[Mapping[str, Any]], *, wraps: boo
     """
     value = piece.value
     given = value.get("datasource_item", value.get("item"))
-    item = parsed(given, (dict, list))
+    item = parsed(given, dict)
     sample = _sample(value.get("sample"))
     if item is None:
-        item = {} if given is None else {"value": given}
-    elif wraps and isinstance(item, dict) and _is_row(item):
+        found = parsed(given, list)
+        item = {} if given is None else {"value": given if found is None else found}
+    elif wraps and _is_row(item):
         sample = sample or _sample(item.get("sample"))
         item = item["item"]
     results = [_result(one, criteria, at) for at, one in enumerate(_results(value))]
     said = _WORDS.get(_text(value.get("status")).lower())
     if said is None:
         said = status_of(results) if results else "error"
-    body = {"item": item, "results": results, "sample": sample}
+    body = {"item": item, "results": results, "sample": sample or {}}
     more = {name: one for name, one in value.items() if name not in _ITEM}
     name = value.get("id")
     place = _whole(value.get("datasource_item_id", value.get("data_source_idx")))

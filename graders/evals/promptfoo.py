@@ -68,6 +68,9 @@ def _of_results(value: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) 
     config = config if isinstance(config, dict) else {}
     when = _when(value)
     criteria, left_out = _criteria(config)
+    names: dict[bytes, str] = {}
+    if not criteria:
+        criteria, left_out, names = _asserted(others)
     yield "eval", _eval(name, config, criteria, when)
     yield from _notes(left_out)
     says = "scores of promptfoo's own assertions are kept as it gave them; they are not the hosted ones"
@@ -85,7 +88,7 @@ def _of_results(value: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) 
             "data_source": source,
         }  # fmt: skip
     for one in others:
-        yield "item", _item(one, name)
+        yield "item", _item(one, name, names)
 
 
 def _kept(result: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -105,7 +108,7 @@ def _kept(result: Mapping[str, Any]) -> dict[str, Any] | None:
     return {name: found[theirs] for name, theirs in names.items() if theirs in found}
 
 
-def _item(result: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _item(result: Mapping[str, Any], name: str, names: Mapping[bytes, str]) -> dict[str, Any]:
     """Return a result of promptfoo as an output item."""
     case = result.get("testCase")
     given = result.get("vars", case.get("vars") if isinstance(case, dict) else None)
@@ -121,7 +124,7 @@ def _item(result: Mapping[str, Any], name: str) -> dict[str, Any]:
         "object": "eval.run.output_item", "id": _text(result.get("id")) or None,
         "eval_id": name, "run_id": f"{name}-{index}", "datasource_item": _vars(given),
         "datasource_item_id": _whole(result.get("testIdx")),
-        "results": list(_graded(result.get("gradingResult"))),
+        "results": list(_graded(result.get("gradingResult"), names)),
         "status": "pass" if result.get("success") is True else "fail",
         "sample": {
             "input": [{"role": "user", "content": spoken}] if isinstance(spoken, str) else [],
@@ -132,7 +135,37 @@ def _item(result: Mapping[str, Any], name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _graded(found: Any) -> Iterator[dict[str, Any]]:
+def _asserted(
+    results: Sequence[Mapping[str, Any]],
+) -> tuple[list[dict[str, Any]], list[str], dict[bytes, str]]:
+    """Return criteria of what the results themselves say was asserted, why others are none, and names.
+
+    A value without variables is that of one row alone, and no criterion of all.
+    """
+    found: list[dict[str, Any]] = []
+    left_out: dict[str, None] = {}
+    names: dict[bytes, str] = {}
+    for result in results:
+        graded = result.get("gradingResult")
+        parts = graded.get("componentResults") if isinstance(graded, dict) else None
+        for one in parts if isinstance(parts, list) else ():
+            said = one.get("assertion") if isinstance(one, dict) else None
+            if not isinstance(said, dict) or _key(said) in names:
+                continue
+            criterion, why = _criterion(said, len(found))
+            if criterion is not None and "{{" in str(said.get("value")):
+                found.append(criterion)
+                names[_key(said)] = str(criterion["name"])
+            else:
+                left_out[why or "values that only one row asserts"] = None
+    return found, list(left_out), names
+
+
+def _key(assertion: Mapping[str, Any]) -> bytes:
+    return jsontext.encode([assertion.get(name) for name in ("type", "value", "metric")])
+
+
+def _graded(found: Any, names: Mapping[bytes, str]) -> Iterator[dict[str, Any]]:
     parts = found.get("componentResults") if isinstance(found, dict) else None
     for place, one in enumerate(parts if isinstance(parts, list) else ()):
         if isinstance(one, dict):
@@ -140,7 +173,8 @@ def _graded(found: Any) -> Iterator[dict[str, Any]]:
             assertion = assertion if isinstance(assertion, dict) else {}
             kind = _text(assertion.get("type")) or "assertion"
             yield {
-                "name": _text(assertion.get("metric")) or f"{kind} {place + 1}", "type": kind,
+                "name": names.get(_key(assertion)) or _text(assertion.get("metric")) or f"{kind} {place + 1}",
+                "type": kind,
                 "score": one.get("score"), "passed": one.get("pass"), "reason": one.get("reason"),
             }  # fmt: skip
 

@@ -26,7 +26,7 @@ from graders.models.rollout import Rollout, Sampler
 from graders.wire.endpoint import LOCAL
 from graders.wire.error import conflict
 
-__all__ = ["EvalProgress", "fail_run", "run_eval"]
+__all__ = ["EvalProgress", "asked_of", "fail_run", "run_eval"]
 
 _CHUNK: Final = 64
 
@@ -298,13 +298,17 @@ def _sampler(options: RunOptions, model: str) -> Sampler:
         RunError: there is no server that could be asked, or no key for it.
     """
     try:
-        return Sampler(*_asked_of(options, model), read_answer)
+        return Sampler(*asked_of(options, model), read_answer)
     except GradersError as error:
         raise RunError("model_unavailable", str(error)) from None
 
 
-def _asked_of(options: RunOptions, model: str) -> tuple[RolloutOptions, str]:
-    """Return where a run's model is asked: where rollouts come from, else where judges are asked."""
+def asked_of(options: RunOptions, model: str) -> tuple[RolloutOptions, str]:
+    """Return where a model is asked, and as what: where rollouts come from, else where judges are.
+
+    Raises:
+        OptionError: judges are asked in this process, where there is no model to ask.
+    """
     rollout, judge = options.rollout, options.judge
     if rollout.url is None:
         if judge.base_url == LOCAL:

@@ -147,7 +147,8 @@ def shown_run(row: sqlite3.Row, of: str) -> dict[str, Any]:
 
 def shown_item(row: sqlite3.Row, of: str, run: str) -> dict[str, Any]:
     """Return an output item as the API shows it."""
-    body = jsontext.decode(row["body"])
+    # What this program wrote holds no infinity; to look for one takes longer than all the rest.
+    body = jsontext.decode(row["body"], allow_nan=True)
     return {
         "object": "eval.run.output_item",
         "id": row["id"],
@@ -159,7 +160,7 @@ def shown_item(row: sqlite3.Row, of: str, run: str) -> dict[str, Any]:
         "datasource_item": body["item"],
         "results": body["results"],
         "sample": body["sample"],
-        **body.get("more", {}),  # Of an item that was brought along: what it had besides.
+        **body.get("more", {}),
     }
 
 

@@ -77,7 +77,7 @@ class Files:
             expires_after: `{"anchor": "created_at", "seconds": 3600 to 2592000}`.
             limit: bytes it may have.
             replaced: bytes that the store has already and gives up for it.
-            name: the id that it had elsewhere and that nothing here has; None for a new one.
+            name: the id that it brings along; None for a new one.
 
         Raises:
             ApiError: purpose or expires_after are wrong (400), it or the store is too large (413),

@@ -267,7 +267,7 @@ class _Parser:
         if (wanted is None and count < 2) or (wanted is not None and count != wanted):
             takes = "two or more arguments" if wanted is None else "one argument"
             message = f"{function} takes {takes}, {count} given: write {_usage(function)}"
-            raise self._error(message, start, self._last_end())
+            raise self._error(message, start, len(self.text[: self.at].rstrip()))
         self._emit(function, count)
 
     def _odd_name(self) -> str | None:
@@ -373,9 +373,6 @@ class _Parser:
     def _skip_space(self) -> None:
         while self.at < len(self.text) and self.text[self.at].isspace():
             self.at += 1
-
-    def _last_end(self) -> int:
-        return len(self.text[: self.at].rstrip())
 
     def _error(self, message: str, start: int, end: int | None = None) -> FormulaError:
         return FormulaError(message, text=self.text, start=start, end=end)

@@ -34,14 +34,6 @@ NUMBER: Final = "number"
 NAME: Final = "name"
 
 
-def _floor(x: float) -> float:
-    return float(math.floor(x))
-
-
-def _ceil(x: float) -> float:
-    return float(math.ceil(x))
-
-
 # math.pow, unlike `**`, refuses a fractional power of a negative number instead of going complex.
 _OPERATIONS: Final[Mapping[str, Callable[..., float]]] = {
     "+": operator.add,
@@ -53,22 +45,16 @@ _OPERATIONS: Final[Mapping[str, Callable[..., float]]] = {
     "min": min,
     "max": max,
     "abs": abs,
-    "floor": _floor,
-    "ceil": _ceil,
+    "floor": lambda x: float(math.floor(x)),
+    "ceil": lambda x: float(math.ceil(x)),
     "exp": math.exp,
     "sqrt": math.sqrt,
     "log": math.log,
 }
 
 FUNCTIONS: Final[Mapping[str, int | None]] = {
-    "min": None,
-    "max": None,
-    "abs": 1,
-    "floor": 1,
-    "ceil": 1,
-    "exp": 1,
-    "sqrt": 1,
-    "log": 1,
+    **dict.fromkeys(("min", "max")),
+    **dict.fromkeys(("abs", "floor", "ceil", "exp", "sqrt", "log"), 1),
 }
 """Function names and their number of arguments; None stands for two or more."""
 

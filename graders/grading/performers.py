@@ -84,11 +84,8 @@ class SharedPerformers:
         self, source: str, image_tag: str | None = None, *, stop: Stop | None = None
     ) -> PythonError | None:
         """Load a python source without grading; its load error, None when `grade` is there."""
-        python = self.performer("python")
-        if stop is None or "python" in self._given:
-            given: PythonError | None = python.check(source, image_tag)
-            return given
-        found: PythonError | None = python.check(source, image_tag, stop=stop)
+        until = {} if stop is None or "python" in self._given else {"stop": stop}
+        found: PythonError | None = self.performer("python").check(source, image_tag, **until)
         return found
 
     def _start(self, name: Performer) -> Any:

@@ -1,17 +1,16 @@
-"""What can be said of a grader before any row is graded: what is not run, what its sources ask for."""
+"""What can be said of a grader before any row is graded: what its sources ask for."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from graders.calls import PythonError
-from graders.config import Loaded, json_path
 from graders.errors import UnavailableError
 from graders.plan import Plan
 from graders.sandbox import IMAGES, PythonOptions, Seen, look
 from graders.sandbox.image import interpreter
 
-__all__ = ["left_out_notes", "notes_of", "package_hint", "refuse_machine", "seen_in"]
+__all__ = ["package_hint", "refuse_machine", "seen_in"]
 
 
 def seen_in(plan: Plan, python: Any) -> dict[str, Seen]:
@@ -30,20 +29,6 @@ def seen_in(plan: Plan, python: Any) -> dict[str, Seen]:
                 one = Seen(one.missing, tuple(hint for hint in one.hints if hint.kind != "process"))
             found[leaf.key] = one
     return found
-
-
-def left_out_notes(loaded: Loaded) -> list[str]:
-    """Return a sentence for each criterion of an eval that is not run."""
-    return [f"{json_path(place)} is not run: {why}" for place, why in loaded.left_out]
-
-
-def notes_of(seen: dict[str, Seen]) -> list[str]:
-    """Return a sentence for each thing that a source may hide while its scores go wrong."""
-    return [
-        note
-        for key, one in seen.items()
-        for note in one.notes(f"{key}: source" if key else "source")
-    ]
 
 
 def refuse_machine(error: PythonError) -> None:

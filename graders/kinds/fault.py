@@ -245,7 +245,8 @@ def _message(  # noqa: C901, PLR0912  (a flat table of sentences)
         case "union_tag_invalid" | "union_tag_not_found":
             return _wrong_type(value, raw)
         case "too_short":
-            return f"{field} needs at least one entry, got an empty {_container(value)}"
+            empty = "object" if isinstance(value, dict) else "list"
+            return f"{field} needs at least one entry, got an empty {empty}"
         case "too_long":
             return f"at most {context['max_length']} values are allowed, got {context['actual_length']}"
         case "string_too_short":
@@ -262,10 +263,6 @@ def _message(  # noqa: C901, PLR0912  (a flat table of sentences)
             return f"{_WANTED[kind]} is needed, got {quoted(value)}"
         case _:
             return f"{field or 'the grader'} cannot be {quoted(value)} ({kind})"
-
-
-def _container(value: Any) -> str:
-    return "object" if isinstance(value, dict) else "list"
 
 
 def _unknown_field(field: str, model: type[BaseModel] | None) -> str:

@@ -90,16 +90,17 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
     if "const" in schema["properties"].get("type", {}):  # Only Python may leave it out.
         del schema["properties"]["type"]["default"]
         schema["required"] = ["type", *schema.get("required", [])]
-    try:
-        (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    except (OSError, TypeError, SyntaxError):
-        return  # An extension's, of which there is no source.
-    for field, below in itertools.pairwise(ast.iter_child_nodes(body)):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
-                schema["properties"][name]["description"] = inspect.cleandoc(text)
-            case _:
-                pass
+    for one in (*model.__bases__, model):
+        try:
+            (body,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        except (OSError, TypeError, SyntaxError):
+            continue  # An extension's, of which there is no source.
+        for field, below in itertools.pairwise(ast.iter_child_nodes(body)):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
+                    schema["properties"][name]["description"] = inspect.cleandoc(text)
+                case _:
+                    pass
 
 
 if TYPE_CHECKING:

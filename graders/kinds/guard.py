@@ -6,15 +6,13 @@ rows fails the rows.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from numbers import Real
 from typing import Any, Final
 
 from graders.calls import ChatCall, EndpointCall, PythonCall
 from graders.errors import ExtensionError, quoted
-from graders.extension import Extension, called, has, named
+from graders.extension import Extension, called, has, is_number, named
 from graders.grade import Failure
 from graders.hosted import CODES
 from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
@@ -81,7 +79,7 @@ class Guarded(Kind[Any]):
         return found
 
     def passes_at(self, config: Any) -> float:
-        return float(self._of("passes_at", config, _is_number, "a finite number"))
+        return float(self._of("passes_at", config, is_number, "a finite number"))
 
     def sees_all(self, config: Any) -> bool:
         return bool(self._of("sees_all", config))
@@ -102,7 +100,7 @@ class Guarded(Kind[Any]):
 
     def best(self, config: Any) -> float | str:
         found: float | str = self._of(
-            "best", config, lambda one: isinstance(one, str) or _is_number(one), "a score"
+            "best", config, lambda one: isinstance(one, str) or is_number(one), "a score"
         )
         return found
 
@@ -205,10 +203,10 @@ class Guarded(Kind[Any]):
 
     def _fault(self, score: Any, bounds: Scores) -> Failure | None:
         """Return why a score is none."""
-        if _is_number(score) and bounds.low <= score <= bounds.high:
+        if is_number(score) and bounds.low <= score <= bounds.high:
             return None
         right = "a finite number is needed"
-        if _is_number(score):
+        if is_number(score):
             right = f"its scores are from {bounds.low:g} to {bounds.high:g}"
         problem = f"{self.extension.point} gave {named(score)} for this row; {right}"
         return Failure("other_error", problem)
@@ -234,10 +232,6 @@ def _joined(rows: Iterable[Settled]) -> Settled:
 def _all_failed(count: int, message: str) -> Settled:
     failures = {row: Failure("other_error", message) for row in range(count)}
     return Settled([None] * count, failures)
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _is_name(value: Any) -> bool:

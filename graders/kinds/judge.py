@@ -9,19 +9,29 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, TypeVar
 
 from graders import jsontext
-from graders.calls import ChatCall, ChatError, ChatReply
+from graders.calls import ChatCall, ChatReply
 from graders.errors import shown
 from graders.grade import Failure, Usage
 from graders.hosted import Code
-from graders.kinds.kind import Rows, Settled, TextField
-from graders.kinds.message import InputAudio, InputImage, InputText, Message, OutputText
+from graders.kinds.field import GraderConfig, ModelName
+from graders.kinds.kind import Kind, Rows, Settled, TextField
+from graders.kinds.message import (
+    InputAudio,
+    InputImage,
+    InputText,
+    Message,
+    Messages,
+    OutputText,
+)
 
 __all__ = [
     "CODE_OF_KIND",
     "STEPS",
+    "JudgeConfig",
+    "JudgeKind",
     "Judged",
     "call",
     "messages",
@@ -100,17 +110,6 @@ class Judged(Settled):
         return full
 
 
-def texts(input_: Sequence[Message]) -> Iterator[TextField]:
-    """Yield every text of the messages that may hold templates."""
-    for index, message in enumerate(input_):
-        place = ("input", index, "content")
-        if isinstance(message.content, tuple):
-            for at, part in enumerate(message.content):
-                yield _text((*place, at), part, message.role)
-        else:
-            yield _text(place, message.content, message.role)
-
-
 def _text(place: tuple[str | int, ...], part: Any, role: str) -> TextField:
     match part:
         case str():
@@ -125,23 +124,44 @@ def _text(place: tuple[str | int, ...], part: Any, role: str) -> TextField:
             raise TypeError(f"not a part of a message: {part!r}")
 
 
-class Judge(Protocol):
+class JudgeConfig(GraderConfig):
     """The fields that both model graders have."""
 
-    @property
-    def model(self) -> str:
-        """The judge's name."""
+    model: ModelName
+    """The judge."""
+    input: Messages
+    """What the judge reads."""
 
-    @property
-    def input(self) -> Sequence[Message]:
-        """What the judge reads."""
 
-    def model_dump_json(self) -> str:
-        """Return the config as JSON."""
+Config = TypeVar("Config", bound=JudgeConfig)
+
+
+class JudgeKind(Kind[Config]):
+    """What both model graders do alike."""
+
+    def performer(self, config: Config) -> Literal["chat"]:
+        return "chat"
+
+    def model(self, config: Config) -> str:
+        return config.model
+
+    def texts(self, config: Config) -> Iterator[TextField]:
+        return texts(config.input)
+
+
+def texts(input_: Sequence[Message]) -> Iterator[TextField]:
+    """Yield every text of messages that may hold templates."""
+    for index, message in enumerate(input_):
+        place = ("input", index, "content")
+        if isinstance(message.content, tuple):
+            for at, part in enumerate(message.content):
+                yield _text((*place, at), part, message.role)
+        else:
+            yield _text(place, message.content, message.role)
 
 
 def call(  # noqa: PLR0917
-    config: Judge, rows: Rows, repeats: int, name: str, schema: Mapping[str, Any],
+    config: JudgeConfig, rows: Rows, repeats: int, name: str, schema: Mapping[str, Any],
     sampling: Mapping[str, Any],
 ) -> ChatCall:  # fmt: skip
     """Return the call that asks a judge for rows.
@@ -273,16 +293,14 @@ def settle(
 
 def _outcome(reply: ChatReply, read: Callable[[ChatReply], float]) -> float | Failure:
     if reply.error is not None:
-        return _failure_of(reply.error, reply.text)
+        error = reply.error
+        details = _bounded(error.details or reply.text)
+        return Failure(CODE_OF_KIND[error.kind], error.message, details=details)
     try:
         return read(reply)
-    except ValueError as error:
+    except ValueError as fault:
         raw = _bounded(reply.text)
-        return Failure("model_grader_parse_error", f"the judge's reply {error}", details=raw)
-
-
-def _failure_of(error: ChatError, text: str) -> Failure:
-    return Failure(CODE_OF_KIND[error.kind], error.message, details=_bounded(error.details or text))
+        return Failure("model_grader_parse_error", f"the judge's reply {fault}", details=raw)
 
 
 def _bounded(text: str) -> str:

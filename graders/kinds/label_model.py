@@ -11,9 +11,8 @@ from graders import jsontext
 from graders.calls import ChatCall, ChatReply
 from graders.errors import nearest, quoted
 from graders.kinds import judge
-from graders.kinds.field import GraderConfig, ModelName, Str, fault
-from graders.kinds.kind import YES_OR_NO, Kind, Rows, Scores, TextField
-from graders.kinds.message import Messages
+from graders.kinds.field import Str, fault
+from graders.kinds.kind import YES_OR_NO, Rows, Scores
 
 __all__ = ["LabelModel", "LabelModelKind"]
 
@@ -33,21 +32,17 @@ def _check_passing_labels(passing: tuple[str, ...], info: ValidationInfo) -> tup
     return passing
 
 
-class LabelModel(GraderConfig):
+class LabelModel(judge.JudgeConfig):
     """Let a model choose a label; 1.0 for a passing one, else 0.0. In Evals and inside multi."""
 
     type: Literal["label_model"] = "label_model"
-    model: ModelName
-    """The judge."""
-    input: Messages
-    """What the judge reads."""
     labels: Labels
     """What the judge chooses from."""
     passing_labels: Annotated[Labels, AfterValidator(_check_passing_labels)]
     """The labels that pass; each one of `labels`."""
 
 
-class LabelModelKind(Kind[LabelModel]):
+class LabelModelKind(judge.JudgeKind[LabelModel]):
     """Asks a judge."""
 
     name = "label_model"
@@ -60,15 +55,6 @@ class LabelModelKind(Kind[LabelModel]):
         "sampling_params": "a label_model has no sampling_params; leave it out",
         "range": "a label_model has no range: its labels give 1 or 0; leave it out",
     }
-
-    def performer(self, config: LabelModel) -> Literal["chat"]:
-        return "chat"
-
-    def model(self, config: LabelModel) -> str:
-        return config.model
-
-    def texts(self, config: LabelModel) -> Iterator[TextField]:
-        return judge.texts(config.input)
 
     def ask(self, config: LabelModel, rows: Rows, repeats: int) -> ChatCall:
         result = {

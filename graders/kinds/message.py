@@ -77,22 +77,16 @@ def _kind_of_part(value: Any) -> str | None:
     return f"{TAG}{kind}" if isinstance(kind, str) else None
 
 
-Part = Annotated[
-    Annotated[Text, Tag(f"{TAG}text")]
-    | Annotated[InputText, Tag(f"{TAG}input_text")]
-    | Annotated[OutputText, Tag(f"{TAG}output_text")]
-    | Annotated[InputImage, Tag(f"{TAG}input_image")]
-    | Annotated[InputAudio, Tag(f"{TAG}input_audio")],
-    Discriminator(_kind_of_part),
-]
-Content = Annotated[
+_One = (
     Annotated[Text, Tag(f"{TAG}text")]
     | Annotated[InputText, Tag(f"{TAG}input_text")]
     | Annotated[OutputText, Tag(f"{TAG}output_text")]
     | Annotated[InputImage, Tag(f"{TAG}input_image")]
     | Annotated[InputAudio, Tag(f"{TAG}input_audio")]
-    | Annotated[tuple[Part, ...], Tag(f"{TAG}list")],
-    Discriminator(_kind_of_part),
+)
+Part = Annotated[_One, Discriminator(_kind_of_part)]
+Content = Annotated[
+    _One | Annotated[tuple[Part, ...], Tag(f"{TAG}list")], Discriminator(_kind_of_part)
 ]
 
 

@@ -9,22 +9,18 @@ response shows for it, beside its flag (docs/decisions/0009-model-graders.md).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
 from graders.calls import ChatCall, ChatReply
 from graders.kinds import judge
-from graders.kinds.field import PASS_THRESHOLD, GraderConfig, ModelName, Number, fault
-from graders.kinds.kind import Kind, Rows, Scores, TextField
-from graders.kinds.message import Messages, SamplingParams
+from graders.kinds.field import PASS_THRESHOLD, Number, fault
+from graders.kinds.kind import Rows, Scores
+from graders.kinds.message import SamplingParams
 
 __all__ = ["ScoreModel", "ScoreModelKind"]
-
-
-def _default_range(limits: Any) -> Any:
-    return (0.0, 1.0) if limits is None else limits
 
 
 def _check_range(limits: tuple[float, float]) -> tuple[float, float]:
@@ -33,16 +29,14 @@ def _check_range(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-class ScoreModel(GraderConfig):
+class ScoreModel(judge.JudgeConfig):
     """Let a model give a score, clipped to `range`."""
 
     type: Literal["score_model"] = "score_model"
-    model: ModelName
-    """The judge."""
-    input: Messages
-    """What the judge reads."""
     range: Annotated[
-        tuple[Number, Number], BeforeValidator(_default_range), AfterValidator(_check_range)
+        tuple[Number, Number],
+        BeforeValidator(lambda limits: (0.0, 1.0) if limits is None else limits),
+        AfterValidator(_check_range),
     ] = (0.0, 1.0)
     """Lowest and highest score."""
     sampling_params: SamplingParams | None = None
@@ -50,20 +44,11 @@ class ScoreModel(GraderConfig):
     pass_threshold: Number | None = PASS_THRESHOLD
 
 
-class ScoreModelKind(Kind[ScoreModel]):
+class ScoreModelKind(judge.JudgeKind[ScoreModel]):
     """Asks a judge; passes from the middle of its range, as the Azure SDK has it."""
 
     name = "score_model"
     config = ScoreModel
-
-    def performer(self, config: ScoreModel) -> Literal["chat"]:
-        return "chat"
-
-    def model(self, config: ScoreModel) -> str:
-        return config.model
-
-    def texts(self, config: ScoreModel) -> Iterator[TextField]:
-        return judge.texts(config.input)
 
     def ask(self, config: ScoreModel, rows: Rows, repeats: int) -> ChatCall:
         low, high = config.range

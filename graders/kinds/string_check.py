@@ -30,15 +30,11 @@ class StringCheck(GraderConfig):
     """`eq` equal, `ne` not equal, `like` input contains reference, `ilike` the same ignoring case."""
 
 
-def _ilike(text: str, reference: str) -> bool:
-    return reference.lower() in text.lower()
-
-
 _HOLDS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "eq": operator.eq,
     "ne": operator.ne,
     "like": operator.contains,
-    "ilike": _ilike,
+    "ilike": lambda text, reference: reference.lower() in text.lower(),
 }
 
 

@@ -27,8 +27,7 @@ from graders.metrics.metric import (
     library,
 )
 from graders.metrics.scorer import Scorer
-from graders.metrics.signature import signature
-from graders.metrics.table import METRICS, metric_of
+from graders.metrics.table import METRICS, metric_of, signature
 
 if TYPE_CHECKING:
     from graders.metrics.fuzzy import fuzzy_match

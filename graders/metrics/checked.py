@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from numbers import Real
 from typing import Any, Final
 
 from graders.errors import ExtensionError, quoted
-from graders.extension import Extension, called, load, loader, named
+from graders.extension import Extension, called, is_number, load, loader, named
 from graders.metrics.metric import Metric, MetricFault, MetricOptions
 
 __all__ = ["load_metric"]
@@ -34,7 +32,7 @@ def load_metric(extension: Extension) -> Metric:
         )
     if not metric.name.isidentifier():
         extension.refuse("has a name that is no identifier; write one such as word_overlap")
-    if not all(_is_number(one) for one in (metric.low, metric.high)) or metric.low >= metric.high:
+    if not all(is_number(one) for one in (metric.low, metric.high)) or metric.low >= metric.high:
         extension.refuse(
             f"has scores from {quoted(metric.low)} to {quoted(metric.high)}; two finite numbers "
             "are needed, low < high"
@@ -46,10 +44,6 @@ def load_metric(extension: Extension) -> Metric:
         family=partial(_Checked, extension, metric),
         parts=partial(_parts, extension, metric),
     )
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _parts(extension: Extension, metric: Metric, options: MetricOptions) -> list[tuple[str, str]]:
@@ -125,7 +119,7 @@ class _Checked:
 
     def _score(self, value: Any) -> float | MetricFault:
         metric = self._metric
-        if not _is_number(value):
+        if not is_number(value):
             return self._fault(f"gave {named(value)} for this row; a finite number is needed")
         if not metric.low <= value <= metric.high:
             return self._fault(

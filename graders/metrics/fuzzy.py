@@ -68,10 +68,6 @@ def _huge_ratio(shorter: str, longer: str) -> float:
     return float(cdist([shorter], [longer], scorer=ratio, dtype=np.float64)[0, 0])
 
 
-def _family(_: MetricOptions) -> Fuzzy:
-    return Fuzzy()
-
-
 def _defined(options: MetricOptions) -> Defined:
     from graders.metrics.definition import Definition
 
@@ -80,7 +76,7 @@ def _defined(options: MetricOptions) -> Defined:
 
 FUZZY_MATCH = Metric(
     name="fuzzy_match",
-    family=_family,
+    family=lambda _: Fuzzy(),
     parts=lambda _: [("scorer", "ratio/100"), library("rapidfuzz")],
     definition=_defined,
 )

@@ -53,8 +53,11 @@ class Scorer:
         """
         columns = self.attempt(requests, times)
         for request, column in zip(requests, columns, strict=True):
-            if request.metric not in METRICS:
-                _check(column)
+            if request.metric in METRICS:
+                continue
+            for one in column:
+                if isinstance(one, MetricFault):
+                    raise ExtensionError(one.message)
         return columns  # type: ignore[return-value]  # no fault is left
 
     def attempt(
@@ -97,9 +100,3 @@ def _grouped(requests: Sequence[Request]) -> list[tuple[_Maker, _Columns, list[i
         else:
             groups.append((maker, columns, [index]))
     return groups
-
-
-def _check(column: Sequence[float | MetricFault]) -> None:
-    for one in column:
-        if isinstance(one, MetricFault):
-            raise ExtensionError(one.message)

@@ -13,9 +13,10 @@ from typing import Final
 
 from graders import extension
 from graders.errors import OptionError, UnavailableError
-from graders.metrics.metric import Metric
+from graders.metrics.metric import Metric, MetricOptions
+from graders.version import __version__
 
-__all__ = ["METRICS", "metric_of"]
+__all__ = ["METRICS", "metric_of", "signature"]
 
 
 class _Table(Mapping[str, Metric]):
@@ -82,3 +83,20 @@ def metric_of(name: str) -> Metric:
         return load_metric(found)
     listed = ", ".join([*METRICS, *extension.names("metrics")])
     raise OptionError(f"there is no metric {name!r}; there are {listed}")
+
+
+def signature(metric: str, options: MetricOptions | None = None) -> str:
+    """Return `metric|key:value|...` with everything a score depends on, as sacrebleu prints it.
+
+    Two scores may be compared when their signatures are equal.
+
+    Args:
+        metric: one of `METRICS`, or of an extension.
+        options: the options scored with; the defaults when None.
+
+    Raises:
+        OptionError: there is no metric of that name.
+        UnavailableError: the metric is `cosine`, or its extension cannot be used.
+    """
+    parts = [*metric_of(metric).parts(options or MetricOptions()), ("graders", __version__)]
+    return "|".join([metric, *(f"{key}:{value}" for key, value in parts)])

@@ -4,28 +4,16 @@
 and how. The client is not imported here: a run without judges should not pay for asyncio and SQLite.
 """
 
-from graders.models.known import RETIRED, retirement
+from graders.models.known import retirement
 from graders.models.local import WARNING, missing_models
-from graders.models.option import (
-    CACHE_MODES,
-    FORMS,
-    CacheMode,
-    JudgeOptions,
-    ReplyForm,
-    RolloutOptions,
-    default_cache_file,
-)
+from graders.models.option import CacheMode, JudgeOptions, RolloutOptions, default_cache_file
 from graders.wire.stats import JudgeStats
 
 __all__ = [
-    "CACHE_MODES",
-    "FORMS",
-    "RETIRED",
     "WARNING",
     "CacheMode",
     "JudgeOptions",
     "JudgeStats",
-    "ReplyForm",
     "RolloutOptions",
     "default_cache_file",
     "missing_models",

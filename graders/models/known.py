@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["RETIRED", "is_reasoning", "refuses_effort", "retirement"]
+__all__ = ["is_reasoning", "refuses_effort", "retirement"]
 
-RETIRED: Final = {
+_RETIRED: Final = {
     "o4-mini": "2026-10-23",
     "o1": "2026-10-23",
     "o3-mini": "2026-10-23",
@@ -33,7 +33,7 @@ _PLAIN: Final = re.compile(r"(?:.*/)?(?:gpt-4|gpt-3|chatgpt|gpt-audio|gpt-5-chat
 
 def retirement(model: str) -> str | None:
     """Return the day a model is switched off, as YYYY-MM-DD; None where none is known."""
-    return RETIRED.get(model) or RETIRED.get(_DATE.sub("", model))
+    return _RETIRED.get(model) or _RETIRED.get(_DATE.sub("", model))
 
 
 def is_reasoning(model: str) -> bool:

@@ -6,16 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from graders.errors import OptionError
 from graders.option import check, option
 from graders.wire.endpoint import LOCAL
 
 __all__ = [
-    "CACHE_MODES",
     "DEFAULT_EMBEDDING",
-    "FORMS",
     "CacheMode",
     "JudgeOptions",
     "ReplyForm",
@@ -24,9 +22,7 @@ __all__ = [
 ]
 
 CacheMode = Literal["auto", "all", "none", "refresh", "offline"]
-CACHE_MODES: Final = get_args(CacheMode)
 ReplyForm = Literal["auto", "json_schema", "json_object", "text"]
-FORMS: Final = get_args(ReplyForm)
 DEFAULT_EMBEDDING: Final = "text-embedding-3-large"
 
 

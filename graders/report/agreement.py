@@ -8,7 +8,7 @@ from rich.text import Text
 
 from graders.inspection.agreement import Agreement, AgreementReport, Rate, Variance
 from graders.report.terminal import number
-from graders.report.text import clean, shortened
+from graders.report.text import clean, columns, shortened
 
 __all__ = ["agreement_view"]
 
@@ -38,9 +38,7 @@ def _head(report: AgreementReport) -> Text:
 
 
 def _confusion(one: Agreement) -> Table:
-    table = Table(f"reward ≥ {one.threshold:g}", box=None, padding=(0, 3, 0, 0))
-    table.add_column("people pass", justify="right")
-    table.add_column("people fail", justify="right")
+    table = columns(f"reward ≥ {one.threshold:g}", figures=("people pass", "people fail"))
     found = one.table
     table.add_row("grader passes", f"{found.both:,}", f"{found.grader_only:,}")
     table.add_row("grader fails", f"{found.people_only:,}", f"{found.neither:,}")
@@ -50,9 +48,8 @@ def _confusion(one: Agreement) -> Table:
 
 
 def _scores(report: AgreementReport) -> Table:
-    table = Table("score", box=None, padding=(0, 2, 0, 0))
-    for heading in ("passes at", "kappa", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE"):
-        table.add_column(heading, justify="right")
+    headings = ("passes at", "kappa", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE")
+    table = columns("score", figures=headings, gap=2)
     for one in report.scores:
         table.add_row(
             shortened(one.key or "reward", 30), f"{one.threshold:g}", number(one.table.kappa),
@@ -72,9 +69,7 @@ def _rate(rate: Rate) -> str:
 def _cuts(report: AgreementReport) -> RenderableType:
     if not any(one.cuts for one in report.scores):
         return Text("every label is the same: no threshold can be told from another", "yellow")
-    table = Table("best threshold", "by", box=None, padding=(0, 3, 0, 0))
-    for heading in ("cut", "95% of draws", "value there"):
-        table.add_column(heading, justify="right")
+    table = columns("best threshold", "by", figures=("cut", "95% of draws", "value there"))
     for one in report.scores:
         for cut in one.cuts:
             table.add_row(
@@ -86,9 +81,7 @@ def _cuts(report: AgreementReport) -> RenderableType:
 
 
 def _calibration(one: Agreement) -> Table:
-    table = Table("reward", box=None, padding=(0, 3, 0, 0))
-    for heading in ("rows", "mean", "people pass (95%)"):
-        table.add_column(heading, justify="right")
+    table = columns("reward", figures=("rows", "mean", "people pass (95%)"))
     table.add_column("")
     for part in one.calibration.bins:
         table.add_row(
@@ -105,9 +98,7 @@ def _variance(key: str, one: Variance) -> RenderableType:
         f": {one.verdicts:,} verdicts on {one.rows:,} rows; {share} of a verdict's variance is "
         "between rows, the rest within a row",
     )
-    table = Table("asked", box=None, padding=(0, 3, 0, 0))
-    table.add_column("spread within a row", justify="right")
-    table.add_column("variance between rows", justify="right")
+    table = columns("asked", figures=("spread within a row", "variance between rows"))
     for ahead in one.forecast:
         between = "–" if ahead.share is None else f"{ahead.share:.1%}"
         times = "once" if ahead.times == 1 else f"{ahead.times} times"

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from graders.inspection.diff import DiffReport, RowDelta, SideFigures
 from graders.report.terminal import number
-from graders.report.text import clean, shortened
+from graders.report.text import clean, columns, shortened
 
 __all__ = ["diff_view"]
 
+_READ = 5
 _SAID = {
     "up": "fails → passes",
     "down": "passes → fails",
@@ -22,13 +23,8 @@ _SAID = {
 }
 
 
-def diff_view(report: DiffReport, shown: int = 5) -> RenderableType:
-    """Show what two sides differ in.
-
-    Args:
-        report: the comparison.
-        shown: how many rows to show.
-    """
+def diff_view(report: DiffReport) -> RenderableType:
+    """Show what two sides differ in."""
     parts: list[RenderableType] = [_sides(report), *_counts(report)]
     if report.compared or report.flipped:
         parts += ["", _figures(report)]
@@ -44,16 +40,15 @@ def diff_view(report: DiffReport, shown: int = 5) -> RenderableType:
         parts += ["", _failures(report)]
     if report.read_first:
         parts += ["", Text("read first", "bold")]
-        parts += [_row(one) for one in report.read_first[:shown]]
+        parts += [_row(one) for one in report.read_first[:_READ]]
     elif report.compared:
         parts += ["", Text("no row differs", "green")]
     return Group(*parts)
 
 
 def _sides(report: DiffReport) -> Table:
-    table = Table("", "", box=None, padding=(0, 3, 0, 0))
-    for heading in ("mean reward", "failed as 0", "passed", "at", "failed"):
-        table.add_column(heading, justify="right")
+    headings = ("mean reward", "failed as 0", "passed", "at", "failed")
+    table = columns("", "", figures=headings)
     sides: tuple[tuple[str, SideFigures], ...] = (("A", report.a), ("B", report.b))
     for letter, side in sides:
         table.add_row(
@@ -95,9 +90,8 @@ def _figures(report: DiffReport) -> Table:
 
 
 def _moved(report: DiffReport) -> Table:
-    table = Table("sub-grader", box=None, padding=(0, 3, 0, 0))
-    for heading in ("A", "B", "B − A", "mean size", "largest", "differs", "failed A", "failed B"):
-        table.add_column(heading, justify="right")
+    headings = ("A", "B", "B − A", "mean size", "largest", "differs", "failed A", "failed B")
+    table = columns("sub-grader", figures=headings)
     for one in report.moved:
         table.add_row(
             shortened(one.key, 40), number(one.mean_a), number(one.mean_b),
@@ -112,9 +106,7 @@ def _moved(report: DiffReport) -> Table:
 
 
 def _failures(report: DiffReport) -> Table:
-    table = Table("failures", box=None, padding=(0, 3, 0, 0))
-    table.add_column("appeared", justify="right")
-    table.add_column("went away", justify="right")
+    table = columns("failures", figures=("appeared", "went away"))
     for code in sorted({*report.appeared, *report.gone}):
         table.add_row(
             clean(code), f"{report.appeared.get(code, 0):,}", f"{report.gone.get(code, 0):,}"

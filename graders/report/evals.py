@@ -12,6 +12,7 @@ from rich.text import Text
 
 from graders.evals.brought import Brought, Tally
 from graders.evals.compare import Comparison, Figures, RowDelta
+from graders.evals.match import bare_name
 from graders.report.terminal import number
 from graders.report.text import clean, shortened
 
@@ -69,7 +70,7 @@ def evals_view(evals: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableT
          shortened(one["name"] or "–", 60).plain)
         for one in evals
     ]  # fmt: skip
-    return Group(*_lines(rows, "no evals"), *_more(evals, more=more))
+    return Group(*_lines(rows, "There are no evals here."), *_more(evals, more=more))
 
 
 def runs_view(runs: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableType:
@@ -81,7 +82,7 @@ def runs_view(runs: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableTyp
          shortened(one["name"] or one["model"] or "–", 60).plain)
         for one in runs
     ]  # fmt: skip
-    return Group(*_lines(rows, "no runs"), *_more(runs, more=more))
+    return Group(*_lines(rows, "It has no runs."), *_more(runs, more=more))
 
 
 def eval_view(one: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -99,17 +100,18 @@ def eval_view(one: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> Rend
     return Group(head, "", *_lines(rows, "no criteria"), "", runs_view(runs, more=False))
 
 
-def run_view(run: Mapping[str, Any]) -> RenderableType:
-    """Show a run: where it stands, and the figures of each criterion."""
+def run_view(run: Mapping[str, Any], first: Sequence[Mapping[str, Any]] = ()) -> RenderableType:
+    """Show a run: where it stands, the figures of each criterion, and the rows to read first."""
     counts = run["result_counts"]
+    share = f" ({100 * counts['passed'] / counts['total']:.1f} %)" if counts["total"] else ""
     parts: list[RenderableType] = [
         Text.assemble(
             (run["id"], "bold"), "  ", (run["status"], _STYLES.get(run["status"], "")),
-            f"  {clean(run['name'] or run['model'] or '')}",
+            f"  {clean(run['model'] or run['name'] or '')}",
         ),
         Text(
-            f"{_many(counts['total'], 'item')}: {counts['passed']:,} passed, {counts['failed']:,} failed, "
-            f"{counts['errored']:,} errored"
+            f"{_many(counts['total'], 'row')}: {counts['passed']:,} passed{share}, "
+            f"{counts['failed']:,} failed, {counts['errored']:,} without a verdict"
         ),
     ]  # fmt: skip
     if run["error"]:
@@ -120,16 +122,35 @@ def run_view(run: Mapping[str, Any]) -> RenderableType:
     for column in table.columns[1:]:
         column.justify = "right"
     for one in run["per_testing_criteria_results"]:
-        name = shortened(one["testing_criteria"], 70).plain
+        name = shortened(bare_name(one["testing_criteria"]), 50).plain
         table.add_row(name, *(f"{one[key]:,}" for key in ("passed", "failed", "errored")))
     if table.row_count:
         parts += ["", table]
     for one in run["per_model_usage"]:
-        parts.append(Text(
-            f"{clean(one['model_name'])}: {one['invocation_count']:,} calls, {one['total_tokens']:,} tokens",
-            "dim",
-        ))  # fmt: skip
+        calls, tokens = one["invocation_count"], one["total_tokens"]
+        parts.append(Text(f"{clean(one['model_name'])}: {calls:,} calls, {tokens:,} tokens", "dim"))
+    if first:
+        parts += ["", Text("rows to read first", "bold")]
+    for item in first:
+        line = f"{item['datasource_item_id']:>6}  {item['status']:<5}  "
+        parts.append(Text(line + shortened(_reason(item), 100).plain))
     return Group(*parts)
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    """Return what is wrong with a row: its error, or the criteria that it has not passed."""
+    sample = item["sample"]
+    error = sample.get("error") if isinstance(sample, dict) else None
+    if isinstance(error, dict):
+        return str(error.get("message"))
+    said = []
+    for one in item["results"]:
+        name, why = bare_name(str(one["name"])), one.get("error")
+        if isinstance(why, dict):
+            said.append(f"{name}: {why.get('message')}")
+        elif one["status"] != "pass":
+            said.append(f"{name} {number(one['score'])}")
+    return "; ".join(said)
 
 
 def items_view(items: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableType:
@@ -156,15 +177,15 @@ def items_view(items: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableT
 
 def comparison_view(found: Comparison, title: str) -> RenderableType:
     """Show old against new: figures of each criterion, why, and the rows to read first."""
-    table = Table("criterion", "type", box=None, padding=_GAP)
+    table = Table("criterion", "type", box=None, padding=(0, 2, 0, 0))
     for name in ("compared", "equal", "differ", "largest", "flipped", "one side"):
         table.add_column(name, justify="right")
     notes: list[RenderableType] = []
     for one in found.figures:
         label = shortened(one.key, 50)
         if one.skipped:
-            table.add_row(label, clean(one.type), Text("not compared", "yellow"))
-            notes.append(_said(one, one.skipped))
+            table.add_row(label, clean(one.type), "–")
+            notes.append(_said(one, f"not compared: {one.skipped}"))
             continue
         style = "red" if one.faulty else ""
         table.add_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from graders import jsontext
 from graders.batch.cost import Cost, SlowRow
 from graders.batch.manifest import manifest_of, read_manifest
-from graders.batch.result import Result, read_results, tally_results
+from graders.batch.result import Result, results_of, tally_results
 from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.report.share import Moments, Shares
@@ -146,19 +146,6 @@ def read_finding(
     _check(found, path, read)
     found.shares = None if moments is None else moments.shares()
     return found
-
-
-def results_of(path: Path) -> Iterator[list[Result]]:
-    """Yield the results of a file, many at a time.
-
-    Raises:
-        RowsError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            yield from read_results(stream)
-    except OSError as error:
-        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def _check(found: Notice, path: Path, read: int) -> None:

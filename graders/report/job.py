@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graders.report.terminal import number
-from graders.report.text import clean, shortened
+from graders.report.text import clean, columns, shortened
 
 __all__ = ["events_view", "job_view", "jobs_view"]
 
@@ -69,10 +69,7 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
     }[outcome]
     yield Text(f"verdict: {said}", f"bold {_STYLES[outcome]}")
     for one in verdict["reasons"][:_LISTED]:
-        line = Text("  ")
-        line.append(f"{one['severity']} {one['code']}", _STYLES[one["severity"]])
-        line.append(f": {clean(one['message'])}")
-        yield line
+        yield _marked(one).append(f": {clean(one['message'])}")
     yield from _more(verdict["reasons"])
     if "rollouts" in verdict:
         yield from _measured(verdict)
@@ -80,13 +77,15 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield ""
         yield Text("lint (openai)", "bold")
         for one in verdict["lint"][:_LISTED]:
-            line = Text("  ")
-            line.append(f"{one['severity']} {one['code']}", _STYLES[one["severity"]])
-            line.append(f" {clean(one['path'])}: {clean(one['message'])}")
-            yield line
+            yield _marked(one).append(f" {clean(one['path'])}: {clean(one['message'])}")
         yield from _more(verdict["lint"])
     for note in verdict.get("notes", ()):
         yield Text(clean(note), "dim")
+
+
+def _marked(one: Mapping[str, Any]) -> Text:
+    severity = one["severity"]
+    return Text("  ").append(f"{severity} {one['code']}", _STYLES[severity])
 
 
 def _measured(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -109,9 +108,7 @@ def _more(entries: Sequence[Any]) -> Iterator[Text]:
 
 
 def _figures(verdict: Mapping[str, Any]) -> Table:
-    table = Table("", "train", "valid", box=None, padding=(0, 3, 0, 0))
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = columns("", figures=("train", "valid"))
     sides = [verdict["rollouts"][name] for name in ("train", "valid")]
     rows, rewards, signal = verdict["rows"], verdict["rewards"], verdict["signal"]
     table.add_row("rows", f"{rows['training']:,}", f"{rows['validation']:,}")
@@ -161,8 +158,8 @@ def _binned(values: Sequence[float]) -> list[float]:
 
 
 def _failures(failures: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("failures", "in", "count", "first", box=None, padding=(0, 3, 0, 0))
-    table.columns[2].justify = "right"
+    table = columns("failures", "in", figures=("count",))
+    table.add_column("first")
     for one in failures[:_LISTED]:
         first = one["first"]
         said = "" if first is None else f"{first['split']} line {first['line']}: {first['message']}"
@@ -175,10 +172,8 @@ def _failures(failures: Sequence[Mapping[str, Any]]) -> Table:
 
 def _tokens(tokens: Mapping[str, Any]) -> Table:
     kinds = ("prompt_tokens", "completion_tokens", "cached_tokens")
-    table = Table("judge tokens of the whole job", box=None, padding=(0, 3, 0, 0))
-    for kind in kinds:
-        table.add_column(kind.removesuffix("_tokens"), justify="right")
-    table.add_column("asked here", justify="right")
+    headings = [kind.removesuffix("_tokens") for kind in kinds]
+    table = columns("judge tokens of the whole job", figures=[*headings, "asked here"])
     for model, counts in tokens["whole_job"].items():
         whole = [f"{counts[f'train_{kind}'] + counts[f'eval_{kind}']:,}" for kind in kinds]
         here = sum(

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from graders.inspection.probe import AttackResult, ProbeReport, Rewards
 from graders.report.terminal import number
-from graders.report.text import clean, shortened
+from graders.report.text import clean, columns, shortened
 
 __all__ = ["probe_view"]
 
@@ -78,9 +78,8 @@ def _held(key: str, score: float | None) -> Text:
 
 
 def _table(found: Sequence[AttackResult], above: set[str]) -> Table:
-    table = Table("attack", box=None, padding=(0, 2, 0, 0))
-    for heading in ("expected", "highest", "≥ honest", "> honest", "failed"):
-        table.add_column(heading, justify="right")
+    headings = ("expected", "highest", "≥ honest", "> honest", "failed")
+    table = columns("attack", figures=headings, gap=2)
     table.add_column("paid most by")
     table.add_column("as", overflow="fold")
     for one in sorted(found, key=lambda one: -(one.expected or 0.0)):
@@ -125,7 +124,7 @@ def _to_read(report: ProbeReport, above: Sequence[AttackResult]) -> list[AttackR
 
 def _answers(one: AttackResult) -> RenderableType:
     title = Text(f"{one.name}: {one.title}", "bold")
-    table = Table("row", "reward", "honest", "answer", box=None, padding=(0, 2, 0, 0))
+    table = columns("row", "reward", "honest", "answer", gap=2)
     for paid in one.worst:
         name = str(paid.index) if paid.identity is None else f"{paid.index} ({paid.identity})"
         table.add_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 __all__ = ["Moments", "Shares"]
@@ -30,7 +30,7 @@ class Shares:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shares as JSON."""
-        return {"parts": self.parts, "rest": self.rest, "rows": self.rows}
+        return asdict(self)
 
 
 @dataclass(slots=True)

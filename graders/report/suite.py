@@ -51,7 +51,7 @@ def suite_view(run: SuiteRun) -> RenderableType:
     if run.error:
         return Text.assemble((f"{run.path}: not run\n", "bold red"), _clean(run.error))
     count, failed = len(run.outcomes), run.failed
-    head = Text.assemble((run.path, "bold"), f"  {_tests(count)}")
+    head = Text.assemble((run.path, "bold"), f"  {count:,} test{'' if count == 1 else 's'}")
     head.append(
         f", {len(failed)} failed" if failed else ", all passed", "red" if failed else "green"
     )
@@ -189,10 +189,6 @@ def junit_xml(runs: Iterable[SuiteRun]) -> bytes:
 
 def _xml(text: str) -> str:
     return _NOT_XML.sub("�", text)
-
-
-def _tests(count: int) -> str:
-    return f"{count:,} test{'' if count == 1 else 's'}"
 
 
 def _clean(text: str) -> str:

@@ -12,12 +12,12 @@ from rich.text import Text
 from graders import jsontext
 from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
-from graders.batch.tally import QUANTILES, Figures, Tally
+from graders.batch.tally import QUANTILES, Category, Figures, Tally
 from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
-from graders.report.text import clean
+from graders.report.text import clean, columns, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 BAR_WIDTH = 40
+_MOST_GROUPS = 50
 _STEPS = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -68,7 +69,7 @@ def grade_view(
         head.append(f"reward  {grade.reward!r}", "bold green")
     parts: list[RenderableType] = [head]
     if grade.sub_rewards:
-        table = Table("sub-grader", "type", "reward", box=None, padding=(0, 3, 0, 0))
+        table = columns("sub-grader", "type", "reward")
         for key, value in grade.sub_rewards.items():
             shown = Text("failed", "red") if value is None else Text(repr(value))
             table.add_row(clean(key), types.get(key, ""), shown)
@@ -84,7 +85,7 @@ def grade_view(
     if explained.shape not in {"none", "text", "sample", "unread"}:
         parts += ["", Text(f"sample read as: {explained.shape}", "dim")]
     if fields:
-        table = Table("rendered input", "text", box=None, padding=(0, 3, 0, 0))
+        table = columns("rendered input", "text")
         for name, text in fields:
             table.add_row(name, _shortened(text))
         parts += ["", table]
@@ -203,6 +204,8 @@ def _tally(
         parts += ["", _histogram(tally.rewards)]
     if tally.sub_rewards:
         parts += ["", _sub_rewards(tally, cost.shares, variance or {})]
+    if tally.groups:
+        parts += ["", _groups(tally.groups)]
     parts += ["", _failures(tally)]
     if cost.slowest:
         parts += ["", _slowest(cost.slowest[:3])]
@@ -279,8 +282,8 @@ def _histogram(figures: Figures) -> Table:
         else [(f"{low:.3g} – {high:.3g}", count) for low, high, count in figures.histogram()]
     )
     most = max(count for _, count in bars)
-    table = Table("reward", "rows", "", box=None, padding=(0, 2, 0, 0))
-    table.columns[1].justify = "right"
+    table = columns("reward", figures=("rows",), gap=2)
+    table.add_column("")
     for label, count in bars:
         table.add_row(label, f"{count:,}", Text(_bar(count / most), "cyan"))
     return table
@@ -295,10 +298,8 @@ def _bar(share: float) -> str:
 
 
 def _sub_rewards(tally: Tally, shares: Mapping[str, float], variance: Mapping[str, float]) -> Table:
-    table = Table("sub-grader", box=None, padding=(0, 3, 0, 0))
     headings = ("mean", "spread", "lowest", "highest", "failed", "time")
-    for heading in (*headings, "variance") if variance else headings:
-        table.add_column(heading, justify="right")
+    table = columns("sub-grader", figures=(*headings, "variance") if variance else headings)
     for key, figures in tally.sub_rewards.items():
         failed = tally.sub_failures[key]
         table.add_row(
@@ -314,11 +315,33 @@ def _sub_rewards(tally: Tally, shares: Mapping[str, float], variance: Mapping[st
     return table
 
 
+def _groups(groups: Mapping[str, Category]) -> Table:
+    """Show the mean reward of each category, the largest first, with a bar between the ends of all means."""
+    table = Table("category", box=None, padding=(0, 2, 0, 0))
+    for heading in ("rows", "failed", "mean", "spread"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    means = [one.mean for one in groups.values() if one.mean is not None]
+    low, high = min([0.0, *means]), max([1.0, *means])
+    for key, one in sorted(groups.items(), key=lambda each: (-each[1].rows, each[0]))[
+        :_MOST_GROUPS
+    ]:
+        failed = one.rows - one.scored
+        bar = "" if one.mean is None else _bar((one.mean - low) / (high - low))
+        table.add_row(
+            shortened(key, 40) if key else Text("(none)", "dim"), f"{one.rows:,}",
+            Text(f"{failed:,}", "red" if failed else ""), number(one.mean), number(one.spread), Text(bar, "cyan"),
+        )  # fmt: skip
+    if len(groups) > _MOST_GROUPS:
+        table.add_row(Text(f"and {len(groups) - _MOST_GROUPS:,} more", "dim"))
+    return table
+
+
 def _failures(tally: Tally) -> RenderableType:
     if not tally.codes:
         return Text("no failures", "green")
-    table = Table("failures", "rows", "first", box=None, padding=(0, 3, 0, 0))
-    table.columns[1].justify = "right"
+    table = columns("failures", figures=("rows",))
+    table.add_column("first")
     for code, count in tally.codes.most_common():
         first = _first(tally.first[code][:3])
         table.add_row(Text(clean(code), "red"), f"{count:,}", _shortened(first, 1200))
@@ -340,8 +363,8 @@ def variable_view(report: VariableReport) -> RenderableType:
     """Show which variables are missing from the rows, and where first."""
     parts: list[RenderableType] = []
     if report.variables:
-        table = Table("variable", "missing", "first", box=None, padding=(0, 3, 0, 0))
-        table.columns[1].justify = "right"
+        table = columns("variable", figures=("missing",))
+        table.add_column("first")
         for one in report.variables:
             first = _first(one.first)
             missing = Text(f"{one.missing:,}", "red" if one.missing else "green")
@@ -363,7 +386,7 @@ def variable_view(report: VariableReport) -> RenderableType:
 
 
 def _extensions(found: Sequence[tuple[Extension, str]]) -> list[RenderableType]:
-    table = Table("extension", "of", "adds to", "here", box=None, padding=(0, 3, 0, 0))
+    table = columns("extension", "of", "adds to", "here")
     for one, problem in found:
         here = Text("no", "red") if problem else Text("yes", "green")
         table.add_row(clean(one.name), clean(str(one)), one.group, here)
@@ -397,7 +420,7 @@ def machine_view(
     )
     facts.add_row("scratch", own)
     parts: list[RenderableType] = [facts, ""]
-    table = Table("level", "here", "needs", box=None, padding=(0, 3, 0, 0))
+    table = columns("level", "here", "needs")
     for level in LEVELS:
         here = "default" if level == report.default else "by name"
         table.add_row(
@@ -418,7 +441,7 @@ def machine_view(
         parts += [Text("and does not promise", "bold")]
         parts += [Text(f"  - {sentence}") for sentence in promises(shown).lacks]
     parts += [line for note in report.notes for line in ("", Text(note, "dim"))]
-    table = Table("model", "here", box=None, padding=(0, 3, 0, 0))
+    table = columns("model", "here")
     for name, missing in models.items():
         table.add_row(name, Text(f"no: {missing}", "red") if missing else Text("yes", "green"))
     parts += ["", table]

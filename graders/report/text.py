@@ -1,10 +1,13 @@
-"""Texts of rows as they may stand on a terminal: nothing in them can steer it."""
+"""Texts of rows as they may stand on a terminal, where nothing in them can steer it, and tables of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.table import Table
 from rich.text import Text
 
-__all__ = ["clean", "shortened"]
+__all__ = ["clean", "columns", "shortened"]
 
 
 def clean(text: str) -> str:
@@ -18,3 +21,11 @@ def shortened(text: str, limit: int) -> Text:
         return Text("(empty)", "dim")
     shown = clean(text[:limit].replace("\n", "⏎").replace("\t", " "))
     return Text(shown + ("…" if len(text) > limit else ""))
+
+
+def columns(*texts: str, figures: Sequence[str] = (), gap: int = 3) -> Table:
+    """Return a table without lines: columns of texts, then columns of figures, by their headings."""
+    table = Table(*texts, box=None, padding=(0, gap, 0, 0))
+    for heading in figures:
+        table.add_column(heading, justify="right")
+    return table

@@ -27,22 +27,25 @@ _STEP: Final = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,9})\]")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where in a row the item and the sample stand.
+    """Where in a row the item and the sample stand, and what rows are told apart by.
 
     Attributes:
         item: keys and indexes to walk; empty for the whole row.
         sample: the same for the sample.
+        by: the same for the category that figures are given by; None for none.
         typed: whether the cells of a table that knows only text are read as what they look like.
     """
 
     item: tuple[str | int, ...] = ("item",)
     sample: tuple[str | int, ...] = ("sample",)
     typed: bool = False
+    by: tuple[str | int, ...] | None = None
 
     @classmethod
     def parse(
-        cls, item_path: str = "item", sample_path: str = "sample", cells: str = "text"
-    ) -> Layout:
+        cls, item_path: str = "item", sample_path: str = "sample", cells: str = "text",
+        by: str | None = None,
+    ) -> Layout:  # fmt: skip
         """Return the layout for two dotted paths such as `data.example` or `choices[0]`.
 
         `.` is the whole row.
@@ -51,8 +54,9 @@ class Layout:
             OptionError: not such a path.
         """
         return cls(
-            _parse_path(item_path, "item"), _parse_path(sample_path, "sample"), cells == "typed"
-        )
+            _parse_path(item_path, "--item-path"), _parse_path(sample_path, "--sample-path"), cells == "typed",
+            None if by is None else _parse_path(by, "--by"),
+        )  # fmt: skip
 
 
 def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
@@ -64,13 +68,13 @@ def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
         match = _STEP.match(path, at)
         if match is None or match.end() == at:
             raise OptionError(
-                f"--{name}-path {path!r} is not a path; write keys and indexes such as "
+                f"{name} {path!r} is not a path; write keys and indexes such as "
                 "data.answer or choices[0].message, or . for the whole row"
             )
         steps.append(match[1] if match[1] is not None else int(match[2]))
         at = match.end()
     if not steps:
-        raise OptionError(f"--{name}-path is empty; write . for the whole row")
+        raise OptionError(f"{name} is empty; write . for the whole row")
     return tuple(steps)
 
 
@@ -84,6 +88,7 @@ class Chunk:
         ids: the rows' own `id`, None where a row has none.
         failures: rows that could not be read, by position; they hold an `Absent` in each column.
         indexes: the index of each row in the input.
+        groups: the category of each row as text, None where it has none; [] where nobody asks.
         cells: whether every value of the rows is text that a table had, whatever it means.
     """
 
@@ -93,6 +98,7 @@ class Chunk:
     failures: dict[int, Failure] = field(default_factory=dict)
     indexes: Sequence[int] = ()
     cells: bool = False
+    groups: list[str | None] = field(default_factory=list)
 
 
 def decode_block(block: Block, layout: Layout) -> Chunk:
@@ -112,6 +118,8 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
         if not text or text.isspace():
             continue
         row, problem = _row(text, offset, block, layout, exact=exact)
+        if layout.by is not None:
+            chunk.groups.append(None if problem else _group(row, layout.by))
         if problem:
             _fail(chunk, f"{file}{problem}")
             continue
@@ -200,6 +208,14 @@ def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:
     chunk.items.append(_find(row, layout.item, "item"))
     chunk.samples.append(_find(row, layout.sample, "sample"))
     chunk.ids.append(row.get("id"))
+
+
+def _group(row: Any, steps: tuple[str | int, ...]) -> str | None:
+    """Return a row's category as text; None where it has none."""
+    value = _find(row, steps, "category")
+    if isinstance(value, Absent):
+        return None
+    return value if isinstance(value, str) else jsontext.encode(value).decode()
 
 
 def _fail(chunk: Chunk, message: str) -> None:

@@ -8,22 +8,14 @@ from __future__ import annotations
 from graders.sandbox.image import IMAGES
 from graders.sandbox.inside.scan import parse as parse_source
 from graders.sandbox.level import MachineReport, Promises, probe, promises
-from graders.sandbox.limits import ISOLATIONS, LEVELS, Isolation, Level, Limits
+from graders.sandbox.limits import LEVELS, Isolation, Level, Limits
 from graders.sandbox.option import PythonOptions
 from graders.sandbox.sandbox import PythonSandbox
-from graders.sandbox.source import (
-    MissingImport,
-    Seen,
-    SourceHint,
-    imports_missing,
-    isolation_of,
-    look,
-)
+from graders.sandbox.source import MissingImport, Seen, SourceHint, isolation_of, look
 from graders.sandbox.tally import SlowCall, Stats, total
 
 __all__ = [
     "IMAGES",
-    "ISOLATIONS",
     "LEVELS",
     "Isolation",
     "Level",
@@ -37,7 +29,6 @@ __all__ = [
     "SlowCall",
     "SourceHint",
     "Stats",
-    "imports_missing",
     "isolation_of",
     "look",
     "parse_source",

@@ -21,15 +21,7 @@ from graders.sandbox import ground
 from graders.sandbox.boot import command, environment
 from graders.sandbox.limits import Limits, size
 
-__all__ = [
-    "MissingImport",
-    "Seen",
-    "SourceHint",
-    "imports_missing",
-    "isolation_of",
-    "look",
-    "unfit",
-]
+__all__ = ["MissingImport", "Seen", "SourceHint", "isolation_of", "look", "unfit"]
 
 _SECONDS = 30.0
 
@@ -156,8 +148,3 @@ def look(source: str, interpreter: Path | None = None) -> Seen:
         tuple(sorted(missing.values(), key=lambda one: (one.line, one.module))),
         tuple(sorted(hints, key=lambda one: one.line)),
     )
-
-
-def imports_missing(source: str, interpreter: Path | None = None) -> list[MissingImport]:
-    """Return the static imports that an interpreter (None: this one) cannot find, in line order."""
-    return list(look(source, interpreter).missing)

@@ -21,9 +21,10 @@ from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
 from graders.server.route import eval as evals
-from graders.server.route import file, grader, job, page, upload
+from graders.server.route import file, grader, job, model, page, upload, view
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
+from graders.server.upstream import Upstream
 from graders.wire.error import ApiError
 
 __all__ = ["PREFIXES", "create_app"]
@@ -73,6 +74,21 @@ _API: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", f"{_RUNS}/{{run}}/output_items", evals.list_items),
     ("GET", f"{_RUNS}/{{run}}/output_items/{{item}}", evals.retrieve_item),
 )
+_RECORDED: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    ("POST", "/chat/completions", model.chat),
+    ("POST", "/deployments/{deployment}/chat/completions", model.chat),
+    ("POST", "/responses", model.response),
+    ("GET", "/chat/completions", model.list_chats),
+    ("GET", "/chat/completions/{id}", model.retrieve_chat),
+    ("POST", "/chat/completions/{id}", model.update_chat),
+    ("DELETE", "/chat/completions/{id}", model.delete_chat),
+    ("GET", "/chat/completions/{id}/messages", model.chat_messages),
+    ("GET", "/responses/{id}", model.retrieve_response),
+    ("DELETE", "/responses/{id}", model.delete_response),
+    ("GET", "/responses/{id}/input_items", model.response_items),
+)
+"""What is there with --record: the model server's own API, which describes itself."""
+
 _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/", page.root),
     ("GET", "/favicon.ico", page.icon),
@@ -83,6 +99,11 @@ _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/playground/info", page.info),
     ("POST", "/playground/run", grader.explain),
     ("POST", "/playground/lint", grader.lint),
+    ("GET", "/playground/evals", view.evals),
+    ("GET", "/playground/evals/{id}", view.runs),
+    ("GET", f"/playground{_RUNS}/{{run}}", view.sheet),
+    ("GET", f"/playground{_RUNS}/{{run}}/rows", view.rows),
+    ("GET", f"{_RUNS}/{{run}}", view.report),
 )
 
 
@@ -103,18 +124,21 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
     supervisor = Supervisor(store, options, log)
+    upstream = Upstream(options, store, log) if options.record else None
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.shared = State(options, store, pool, meter, log, supervisor.wake)
+        app.state.shared = State(options, store, pool, meter, log, supervisor.wake, upstream)
         await pool.start()
         async with supervisor:
             yield
+        if upstream is not None:
+            await upstream.close()
         await pool.close()
         store.close()
 
     app = Starlette(
-        routes=list(_routes()),
+        routes=_routes(record=options.record),
         lifespan=lifespan,
         exception_handlers={
             HTTPException: _http_error,
@@ -133,10 +157,11 @@ class _Route(Route):
         return match, {**found, ROUTE: self.path}
 
 
-def _routes() -> list[BaseRoute]:
+def _routes(*, record: bool) -> list[BaseRoute]:
     routes: list[BaseRoute] = []
+    served = (*_API, *(_RECORDED if record else ()))
     for prefix in PREFIXES:
-        routes += [_Route(prefix + path, call, methods=[method]) for method, path, call in _API]
+        routes += [_Route(prefix + path, call, methods=[method]) for method, path, call in served]
     return routes + [_Route(path, call, methods=[method]) for method, path, call in _OWN]
 
 

@@ -7,6 +7,7 @@ read the answers. So the Host must be ours and an Origin, where there is one, th
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ ROUTE: Final = "graders.route"
 """The key of a request's scope under which the path stands that its route was told."""
 
 _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/favicon.ico"})
+_PAGE: Final = re.compile("/evals/[^/]+/runs/[^/]+")  # The same for all runs: it holds no data.
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 
 
@@ -129,7 +131,7 @@ class Guard:
         shown = self._shows_token(headers)
         if shown and connection is not None:
             connection.places.know(connection)
-        if connection is not None and connection.guest and scope["path"] not in _OPEN:
+        if connection is not None and connection.guest and not _is_open(scope):
             return ApiError(
                 503, "all places are at work; try again in a moment", type="server_error",
                 code="server_busy",
@@ -146,12 +148,12 @@ class Guard:
             return ApiError(
                 403, "pages of other origins may not ask this server", code="origin_not_allowed"
             )
-        if headers.get("sec-fetch-site") == "cross-site" and scope["path"] not in _OPEN:
+        if headers.get("sec-fetch-site") == "cross-site" and not _is_open(scope):
             return ApiError(
                 403, "pages of other sites may not ask this server", code="origin_not_allowed"
             )
         trusted = connection is not None and connection.trusted
-        if not self._token or shown or trusted or scope["path"] in _OPEN:
+        if not self._token or shown or trusted or _is_open(scope):
             return None
         said = "the token is wrong" if _given(headers) else "a token is required"
         return ApiError(
@@ -191,6 +193,11 @@ def connection_of(scope: Scope) -> Guarded | None:
     """Return the connection that a request came by, where it is one of this server's own."""
     found: Guarded | None = scope.get("extensions", {}).get(CONNECTION)
     return found
+
+
+def _is_open(scope: Scope) -> bool:
+    """Whether anyone may ask for a path, without the token and from pages of other sites."""
+    return scope["path"] in _OPEN or _PAGE.fullmatch(scope["path"]) is not None
 
 
 def _given(headers: Headers) -> str:

@@ -85,6 +85,7 @@ class ServeOptions:
         limits: what requests may take.
         processes: processes for metrics and formulas; None for as many as there are cores.
         jobs: jobs that run at the same time; 0 for none.
+        record: whether chat completions and responses are passed on to the model server, and recorded.
         log_texts: whether the log shows what requests hold.
         log_form: `json` for machines, `text` for people.
         python: how python graders are run.
@@ -108,6 +109,10 @@ class ServeOptions:
     )
     jobs: int = option(
         1, "Fine-tuning jobs dry-run at the same time; 0 for none.", metavar="N", least=0
+    )
+    record: bool = option(
+        False,
+        "Pass /v1/chat/completions and /v1/responses on to the model server, and record them for evals.",
     )
     log_texts: bool = option(False, "Let the log show what requests hold.")
     log_form: LogForm = "json"

@@ -20,6 +20,7 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
+from graders.server.upstream import Upstream
 from graders.wire.error import ApiError
 
 __all__ = [
@@ -58,6 +59,7 @@ class State:
         meter: counts.
         log: writes down.
         wake: tells whoever runs jobs that there may be something to do.
+        upstream: passes calls on to the model server; None where none are.
         spool: what uploads under way take.
     """
 
@@ -67,6 +69,7 @@ class State:
     meter: Meter
     log: Log
     wake: Callable[[], None]
+    upstream: Upstream | None = None
     spool: Spool = field(default_factory=Spool)
 
 

@@ -178,7 +178,7 @@ class _Reader:
                 said = one.message if one.path == "$" else str(one)
                 self.fault(("grader",), f"{error.source}: {said}", one.code)
             return
-        places = {json_path(place): place for place in _places(source, ())}
+        places = {json_path(place): place for place, _ in _walked(source, ())}
         for one in error.faults:
             path = one.path
             while path not in places:
@@ -419,8 +419,10 @@ class _Reader:
 
     def _json(self, value: Any, place: Place) -> Any:
         """Return a value that JSON can hold; YAML's dates and sets are faults."""
-        for where in _odd_values(value, place):
-            self.fault(where, "YAML reads this as a date or another value JSON lacks; quote it")
+        for where, one in _walked(value, place):
+            if one is not None and not isinstance(one, Mapping | list | str | int | float):
+                said = "YAML reads this as a date or another value JSON lacks; quote it"
+                self.fault(where, said)
         return value
 
     def _expected(self, value: Any, place: Place) -> Expected | None:
@@ -474,22 +476,12 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _places(value: Any, place: Place) -> Iterator[Place]:
-    yield place
+def _walked(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
+    """Yield each value within a value with its place, the outer ones first."""
+    yield place, value
     if isinstance(value, Mapping):
         for key, child in value.items():
-            yield from _places(child, (*place, key))
+            yield from _walked(child, (*place, key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _places(child, (*place, index))
-
-
-def _odd_values(value: Any, place: Place) -> Iterator[Place]:
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _odd_values(child, (*place, key))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _odd_values(child, (*place, index))
-    elif value is not None and not isinstance(value, str | int | float | bool):
-        yield place
+            yield from _walked(child, (*place, index))

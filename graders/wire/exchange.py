@@ -35,7 +35,7 @@ from graders.wire.transport import TransportError, carrier
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Wire", "WireError"]
+__all__ = ["Wire", "WireError", "client_of"]
 
 _SHARE: Final = 16  # Connections a pool keeps; a pool's cost a request grows with their number.
 _SMALL: Final = 1 << 16
@@ -347,6 +347,15 @@ def _pools(endpoint: ServerAddress, count: int) -> list[httpx2.AsyncClient]:
     if endpoint.transport is not None:
         return [_pool(endpoint, trusted, carrier(endpoint.transport))]
     return [_pool(endpoint, trusted) for _ in range(count)]
+
+
+def client_of(endpoint: ServerAddress) -> httpx2.AsyncClient:
+    """Return a client of a server, for whoever passes requests on as they are.
+
+    Raises:
+        UnavailableError: there is no HTTP client, or the certificates cannot be read.
+    """
+    return _pools(endpoint, 1)[0]
 
 
 def _pool(

@@ -47,7 +47,7 @@ def test_an_export_is_imported_compared_and_written_out_again(
     compared = command("evals", "compare", "evalrun_a", *DATA)
     assert compared.code == 0, compared.err
     assert "the one criterion without a model: equal to the last bit" in compared.out
-    assert command("evals", "export", "eval_a", "-o", "out", *DATA).code == 0
+    assert command("evals", "export", "eval_a", "-o", "out", "--as", "folder", *DATA).code == 0
     names = sorted(one.name for one in (folder / "out").iterdir())
     assert names == [
         "eval.json",
@@ -83,7 +83,8 @@ def test_a_judge_is_compared_where_a_server_is_named(command: Command, folder: P
     items = page(an_item(0, results=[{"name": "judge-1", "score": 0.5, "passed": True}]))
     (folder / "export" / "items.json").write_text(json.dumps(items))
     alone = command("evals", "compare", "export")
-    assert (alone.code, "not compared" in alone.out) == (0, True)
+    assert "--judges asks again" in alone.out
+    assert (alone.code, "not compared:" in alone.out) == (0, True)
     assert "no criterion was compared that must be equal" in alone.out
     server = ScriptedServer(lambda *_: completion('{"steps": [], "result": 0.25}'))
     try:
@@ -97,15 +98,18 @@ def test_a_judge_is_compared_where_a_server_is_named(command: Command, folder: P
 def test_a_run_without_a_server_and_its_results(command: Command, folder: Path) -> None:
     done = command("evals", "run", "eval.json", "run.json", *DATA, "-o", "results.jsonl")
     assert done.code == 0, done.err
-    assert "2 items: 1 passed, 1 failed, 0 errored" in done.out
+    assert "2 rows: 1 passed (50.0 %), 1 failed, 0 without a verdict" in done.out
     first = json.loads((folder / "results.jsonl").read_text().splitlines()[0])
     assert (first["index"], first["reward"], first["failures"]) == (0, 1.0, [])
     assert "2 rows" in command("report", "results.jsonl").out
     page_ = command("report", "results.jsonl", "-o", "r.html", "--rows", "results.rows.jsonl")
     assert page_.code == 0, page_.err
     run = command("evals", "list", *DATA, "--json").json["data"][0]["id"]
-    exported = command("evals", "export", run, "--results", "again.jsonl", *DATA)
-    assert exported.code == 0, exported.err
+    for name, form in (("again.jsonl", "results"), ("again.rows.jsonl", "rows")):
+        exported = command("evals", "export", run, "-o", name, "--as", form, *DATA)
+        assert exported.code == 0, exported.err
+    assert command("evals", "report", run, "--with", run, "-o", "page.html", *DATA).code == 0
+    assert "Rome" in (folder / "page.html").read_text()
     assert command("diff", "results.jsonl", "again.jsonl", "--fail-on-flip").code == 0
     rows = command("evals", "run", run, "--data", "again.rows.jsonl", *DATA, "-o", "third.jsonl")
     assert rows.code == 0, rows.err
@@ -146,7 +150,7 @@ def test_rows_of_a_run_may_stand_in_a_file_beside_its_body(command: Command, fol
     (folder / "eval.json").write_text(json.dumps(eval_body(check)))
     done = command("evals", "run", "eval.json", "dir/run.yaml", *DATA)
     assert done.code == 0, done.err
-    assert "2 items: 2 passed" in done.out
+    assert "2 rows: 2 passed" in done.out
 
 
 def test_the_object_of_an_eval_keeps_its_id_and_a_run_of_the_store_runs_again(
@@ -163,9 +167,9 @@ def test_canceled_and_deleted(command: Command) -> None:
     command("evals", "import", "export", *DATA)
     assert "cannot be canceled any more" in command("evals", "cancel", "evalrun_a", *DATA).err
     assert "nothing to go on with" in command("evals", "resume", "evalrun_a", *DATA).err
-    assert command("evals", "delete", "evalrun_a", *DATA).out == "deleted evalrun_a\n"
-    assert command("evals", "delete", "eval_a", *DATA, "--json").json["deleted"] is True
-    assert command("evals", "list", *DATA).out == "no evals\n"
+    assert command("evals", "delete", "evalrun_a", "--yes", *DATA).out == "deleted evalrun_a\n"
+    assert command("evals", "delete", "eval_a", "--yes", *DATA, "--json").json["deleted"] is True
+    assert command("evals", "list", *DATA).out == "There are no evals here.\n"
 
 
 @pytest.mark.parametrize(
@@ -184,8 +188,10 @@ def test_canceled_and_deleted(command: Command) -> None:
         (("import", "dir"), "no eval, run, output item or row is in there"),
         (("compare", "evalrun_b"), "did you mean evalrun_a?"),
         (("compare", "export", "evalrun_a"), "compared apart"),
-        (("export", "eval_a", "-o", "export"), "export is there already"),
-        (("export", "eval_a", "-o", "x", "--results", "y"), "give one"),
+        (("compare", "exprt/items.json"), "did you mean export/items.json?"),
+        (("export", "eval_a", "-o", "export", "--as", "folder"), "export is there already"),
+        (("export", "eval_a", "-o", "export"), "export cannot be written"),
+        (("report", "evalrun_b", "-o", "x.html"), "did you mean evalrun_a?"),
         (("resume", "eval_a"), "eval_a is an eval"),
         (("list", "--after", "nope"), "after is the id"),
     ],
@@ -241,7 +247,7 @@ def test_a_run_that_asked_a_model_runs_again_with_another(command: Command, fold
     finally:
         server.stop()
     assert done.code == 0, done.err
-    assert "2 items: 2 passed" in done.out
+    assert "2 rows: 2 passed" in done.out
     assert server.asked[0].body["model"] == "small"
     assert server.asked[0].body["messages"] == [{"role": "user", "content": "Paris?"}]
 
@@ -269,13 +275,14 @@ def test_a_run_whose_model_is_nowhere_fails_and_is_gone_on_with(
     finally:
         server.stop()
     assert done.code == 0, done.err
-    assert "1 item: 1 passed" in done.out
+    assert "1 row: 1 passed" in done.out
 
 
 def test_help_is_eighty_columns_wide(command: Command) -> None:
     names = (
         "import",
         "compare",
+        "report",
         "run",
         "list",
         "show",

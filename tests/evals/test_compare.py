@@ -131,7 +131,7 @@ def test_a_judge_is_not_asked_without_a_server() -> None:
     found = compared([an_item(0)], EXACT, judge)
     exact, one = found.figures
     assert (exact.equal, one.compared, one.exact) == (1, 0, False)
-    assert "gpt-4o is asked for its scores: --base-url" in one.skipped
+    assert "gpt-4o is asked for its scores: --judges" in one.skipped
     assert not found.faulty
 
 

@@ -10,9 +10,9 @@ import functools
 from graders import jsontext
 from graders.evals.compare import compare
 from graders.evals.incoming import bring
-from graders.evals.line import result_line, row_line
 from graders.evals.look import criteria_of_run, every_run, ids_of, items_of
 from graders.evals.parcel import Parcel
+from graders.evals.result import result_line, row_line
 from graders.evals.store import EvalStore
 from graders.jobs import RunOptions, Store
 from graders.report.evals import comparison_view, eval_view, import_view, items_view, run_view

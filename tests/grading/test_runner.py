@@ -11,7 +11,6 @@ from graders import config, plan
 from graders.calls import PythonCall, PythonError, PythonReply
 from graders.errors import UnavailableError
 from graders.grade import Failure
-from graders.grading.render import render_inputs
 from graders.grading.runner import Graded, Runner
 from graders.reading import Reading
 from graders.rows import Chunk
@@ -295,11 +294,11 @@ def test_a_model_grader_without_a_chat_client_is_refused_by_its_key() -> None:
 
 def test_a_field_that_cannot_be_rendered_is_left_out_of_what_is_shown() -> None:
     shown = plan.build(config.load(multi("a + b", a=check(), b=fuzzy(right="item.other"))))
-    assert render_inputs(shown, {"a": "x"}, "y") == {
+    assert shown.render_row({"a": "x"}, "y") == {
         "a": {"input": "y", "reference": "x"},
         "b": {"input": "y"},
     }
-    assert render_inputs(shown, {"a": "x"}, 5) == {"a": {"reference": "x"}}
+    assert shown.render_row({"a": "x"}, 5) == {"a": {"reference": "x"}}
 
 
 def test_a_rendered_value_is_never_rendered_again() -> None:

@@ -199,7 +199,7 @@ def test_methods_and_paths_that_are_not_there(shared: Serving) -> None:
             refused(await ask(shared.port, method, RUN), 400, 405, 501)
         refused(await ask(shared.port, "DELETE", "/v1/files"), 405)
         for path in (
-            "/v1/evals",
+            "/v1/embeddings",
             "/v2/files",
             "/v1",
             "/v1/files/",

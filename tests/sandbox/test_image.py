@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from graders.errors import OptionError, UnavailableError
-from graders.sandbox import MissingImport, PythonOptions, image, imports_missing
+from graders.sandbox import MissingImport, PythonOptions, image, look
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_missing_imports_are_named_with_line_and_certainty() -> None:
         "try:\n    import perhaps_missing\nexcept ImportError:\n    pass\n"
         "def grade(s, i):\n    import inside_missing\n    return 1\n"
     )
-    assert imports_missing(source) == [
+    assert list(look(source).missing) == [
         MissingImport("not_there.deeper", 1, certain=True),
         MissingImport("also_missing", 2, certain=True),
         MissingImport("perhaps_missing", 4, certain=False),
@@ -101,10 +101,8 @@ def test_missing_imports_are_named_with_line_and_certainty() -> None:
 
 def test_imports_are_found_however_they_are_written() -> None:
     """Python wants no space after `import`."""
-    assert [one.module for one in imports_missing("from missing_here import(x)")] == [
-        "missing_here"
-    ]
-    assert [one.module for one in imports_missing("import\tmissing_here")] == ["missing_here"]
+    assert [one.module for one in look("from missing_here import(x)").missing] == ["missing_here"]
+    assert [one.module for one in look("import\tmissing_here").missing] == ["missing_here"]
 
 
 def test_a_source_that_imports_nothing_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,15 +112,15 @@ def test_a_source_that_imports_nothing_is_not_parsed(monkeypatch: pytest.MonkeyP
         raise AssertionError("a process was started")
 
     monkeypatch.setattr("graders.sandbox.source.subprocess.run", refuse)
-    assert imports_missing("def grade(sample, item):\n    return 1\n") == []
+    assert look("def grade(sample, item):\n    return 1\n").missing == ()
 
 
 def test_another_interpreter_is_asked(tmp_path: Any) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "v")], check=True)
-    missing = imports_missing("import pytest, json", tmp_path / "v" / "bin" / "python")
+    missing = look("import pytest, json", tmp_path / "v" / "bin" / "python").missing
     assert [one.module for one in missing] == ["pytest"]
 
 
 @pytest.mark.parametrize("source", ["import (", "x = " + "(" * 100_000, "import \0", "\ud800"])
 def test_a_source_that_does_not_parse_has_no_missing_imports(source: Any) -> None:
-    assert imports_missing(source) == []
+    assert look(source).missing == ()

@@ -58,9 +58,12 @@ def test_token_is_demanded(guarded: Serving) -> None:
         answer = guarded.run(CHECK, "x", ITEM, **headers)
         assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
         assert answer.headers["www-authenticate"] == "Bearer"
-    for path in ("/metrics", "/v1/files", "/openapi.json", "/playground/info", "/nowhere"):
+    for path in (
+        "/metrics", "/v1/files", "/openapi.json", "/playground/info", "/nowhere", "/playground/evals",
+        "/playground/evals/a/runs/b", "/evals/a/runs/b/rows", "/evals/a", "/v1/evals/a/runs/b",
+    ):  # fmt: skip
         assert guarded.ask("GET", path).status == 401
-    for path in ("/", "/healthz", "/readyz"):
+    for path in ("/", "/healthz", "/readyz", "/evals/a/runs/b"):
         assert guarded.ask("GET", path).status == 200
     assert guarded.run(CHECK, "x", ITEM, **BEARER).status == 200
     assert guarded.run(CHECK, "x", ITEM, api_key=TOKEN, Host="any.example").status == 200

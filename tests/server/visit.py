@@ -31,6 +31,7 @@ class Visit:
         self.expected: tuple[str, ...] = ()
         self.foreign: list[str] = []
         script = settings.pop("script", None)
+        ready = settings.pop("ready", "#start option >> nth=1")
         sizes = {"viewport": {"width": 1280, "height": 900}, **settings}
         self.context = browser.new_context(**sizes)
         self.page = self.context.new_page()
@@ -41,7 +42,7 @@ class Visit:
         if script:
             self.page.add_init_script(script)
         self.page.goto(address)
-        self.page.locator("#start option").nth(1).wait_for(state="attached")
+        self.page.locator(ready).wait_for(state="attached")
 
     def _route(self, route: Any) -> None:
         origin = re.match(r"https?://[^/]+/", self.address)

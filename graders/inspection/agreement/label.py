@@ -17,7 +17,6 @@ from graders.sample import Absent
 
 __all__ = ["Labels", "layout_of", "read_labels"]
 
-_NAN: Final = float("nan")
 _SHOWN: Final = 8
 _PASSING: Final = frozenset({"1", "correct", "good", "pass", "passed", "right", "true", "y", "yes"})
 _FAILING: Final = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from graders.inspection.column import LARGEST
@@ -39,11 +39,7 @@ class SideFigures:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON."""
-        return {
-            "name": self.name, "threshold": self.threshold, "rows": self.rows,
-            "failed": self.failed, "passed": self.passed,
-            "mean_of_scored": self.mean_of_scored, "mean_of_all": self.mean_of_all,
-        }  # fmt: skip
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

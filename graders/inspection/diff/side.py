@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graders import jsontext
-from graders.batch.result import Result, read_results
+from graders.batch.result import Result, results_of
 from graders.errors import RowsError
 from graders.grade import Grade
 from graders.inspection.column import Column, bounded
@@ -118,16 +118,11 @@ def read_side(path: str, threshold: float) -> Side:
     """
     side = Side(Path(path).name, threshold)
     read = 0
-    try:
-        with Path(path).open("rb") as stream:
-            size = Path(path).stat().st_size
-            for results in read_results(stream):
-                for result in results:
-                    read += len(result.line)
-                    side.add_result(result)
-    except OSError as error:
-        raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if read != size:
+    for results in results_of(Path(path)):
+        for result in results:
+            read += len(result.line)
+            side.add_result(result)
+    if read != Path(path).stat().st_size:
         raise RowsError(f"{path}: line {len(side.rewards) + 1} is not a whole result line")
     indexes = np.array(side.indexes, dtype=np.int64)
     values, counts = np.unique(indexes, return_counts=True)

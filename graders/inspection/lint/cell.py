@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -28,7 +27,7 @@ def _cells(subject: Subject) -> Iterator[Hit]:
         if path.namespace == "item" and len(path.steps) == 1
     }
     for look, says in _SAYS.items():
-        columns = [name for name, seen in measured.cells.items() if _all_look(seen, look)]
+        columns = [name for name, seen in measured.cells.items() if set(seen) == {look}]
         # A template shows a number as its digits stand; a bool it would write in small letters.
         minded = columns if whole else [one for one in columns if look == "bool" and one in named]
         if minded:
@@ -46,10 +45,6 @@ _SAYS: Final = {
     "number": "are numbers, and were read as text: for Python, the text 10 comes before 9",
     "JSON": "are lists or objects, and were read as text",
 }
-
-
-def _all_look(seen: Counter[str], look: str) -> bool:
-    return bool(seen[look]) and seen.total() == seen[look]
 
 
 RULES: Final = (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["check", "endpoint", "job", "judge", "labeler", "multi", "python", "similar"]
+__all__ = [
+    "check", "endpoint", "grading", "job", "judge", "labeler", "multi", "python", "similar",
+]  # fmt: skip
 
 Json = dict[str, Any]
 
@@ -59,6 +61,11 @@ def endpoint(**fields: Any) -> Json:
 def python(source: str, **fields: Any) -> Json:
     """Return a python grader."""
     return {"type": "python", "name": "script", "source": source, **fields}
+
+
+def grading(*body: str, before: str = "") -> str:
+    """Return a source whose `grade` has these lines, after what stands `before` it."""
+    return before + "def grade(sample, item):\n" + "".join(f"    {line}\n" for line in body)
 
 
 def multi(formula: str, **graders: Any) -> Json:

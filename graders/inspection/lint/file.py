@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 from graders.inspection.lint.example import check, job
@@ -20,18 +21,15 @@ def _place(subject: Subject, one: TrainingFile) -> Place:
     return (name,) if subject.form == "job" and isinstance(body, dict) and name in body else ()
 
 
-def _of_kind(kind: str) -> Callable[[Subject], Iterator[Hit]]:
-    def check_files(subject: Subject) -> Iterator[Hit]:
-        for one in subject.files:
-            for problem in one.problems.values():
-                if problem.kind == kind:
-                    many = f" ({problem.count:,} rows)" if problem.count > 1 else ""
-                    yield Hit(
-                        place=_place(subject, one), file=one.path, line=problem.line,
-                        message=f"{problem.message}{many}",
-                    )  # fmt: skip
-
-    return check_files
+def _problems(subject: Subject, kind: str) -> Iterator[Hit]:
+    for one in subject.files:
+        for problem in one.problems.values():
+            if problem.kind == kind:
+                many = f" ({problem.count:,} rows)" if problem.count > 1 else ""
+                yield Hit(
+                    place=_place(subject, one), file=one.path, line=problem.line,
+                    message=f"{problem.message}{many}",
+                )  # fmt: skip
 
 
 def _too_many(subject: Subject) -> Iterator[Hit]:
@@ -57,21 +55,21 @@ def _row(*, role: str = "user", **fields: Any) -> dict[str, Any]:
 
 RULES: Final = (
     Rule(
-        code="G721", name="training-line", severity="error", check=_of_kind("row"),
+        code="G721", name="training-line", severity="error", check=partial(_problems, kind="row"),
         what="A line of a training or validation file is not a JSON object.",
         why="The service refuses the file.",
         fix="Write one JSON object a line.",
         example=Example(grader=job(), training=[5]),
     ),
     Rule(
-        code="G722", name="training-messages", severity="error", check=_of_kind("messages"),
+        code="G722", name="training-messages", severity="error", check=partial(_problems, kind="messages"),
         what="`messages` of a row is missing, empty, or has a message without a known role and content.",
         why="The service refuses the file.",
         fix='Write "messages": [{"role": "user", "content": "…"}].',
         example=Example(grader=job(), training=[_row(messages=[{"role": "human", "content": "Hi"}])]),
     ),
     Rule(
-        code="G723", name="last-role", severity="warning", check=_of_kind("last"),
+        code="G723", name="last-role", severity="warning", check=partial(_problems, kind="last"),
         elsewhere={"azure": "error"},
         what="The last message of a row is not the user's.",
         why="The model answers the last message; a reference answer belongs into a field of its own.",
@@ -86,7 +84,7 @@ RULES: Final = (
         example=Example(grader=job(), validation=[_row()] * 1001),
     ),
     Rule(
-        code="G725", name="training-tools", severity="error", check=_of_kind("tools"),
+        code="G725", name="training-tools", severity="error", check=partial(_problems, kind="tools"),
         what="`tools` of a row is not a list of tools.",
         why="The service refuses the file.",
         fix='Write "tools": [{"type": "function", "function": {"name": "…"}}].',
@@ -100,14 +98,14 @@ RULES: Final = (
         example=Example(grader=job(), training=[]),
     ),
     Rule(
-        code="G727", name="field-not-in-training", severity="error", check=_of_kind("missing"),
+        code="G727", name="field-not-in-training", severity="error", check=partial(_problems, kind="missing"),
         what="A template names a field of `item` that some training rows lack. `item` is the whole row there.",
         why="Each such row fails with invalid_variable_error.",
         fix="Name the fields at the top level of the row as the grader does.",
         example=Example(grader=job(check(reference="{{ item.gold }}")), training=[_row()]),
     ),
     Rule(
-        code="G728", name="validation-in-training", severity="warning", check=_of_kind("overlap"),
+        code="G728", name="validation-in-training", severity="warning", check=partial(_problems, kind="overlap"),
         what="A validation row is also a training row.",
         why="The validation reward then shows what was memorised.",
         fix="Remove it from one of the files.",

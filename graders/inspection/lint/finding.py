@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
 from graders.config.document import Place
@@ -92,21 +92,11 @@ class Finding:
     severity: Severity
     file: str
     path: str
-    message: str
-    fix: str
     line: int | None = None
     column: int | None = None
+    message: str
+    fix: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON."""
-        return {
-            "code": self.code,
-            "name": self.name,
-            "severity": self.severity,
-            "file": self.file,
-            "path": self.path,
-            "line": self.line,
-            "column": self.column,
-            "message": self.message,
-            "fix": self.fix,
-        }
+        return asdict(self)

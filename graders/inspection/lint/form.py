@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from graders.errors import quoted
@@ -52,7 +53,7 @@ def _by_form(subject: Subject) -> Iterator[Hit]:
         )
 
 
-def _of_kind(subject: Subject, kind: str, place: str, says: str) -> Iterator[Hit]:
+def _seen(subject: Subject, kind: str, place: str, says: str) -> Iterator[Hit]:
     for leaf, found in _told(subject, kind):
         for what, one in found.items():
             yield Hit(
@@ -61,31 +62,25 @@ def _of_kind(subject: Subject, kind: str, place: str, says: str) -> Iterator[Hit
             )
 
 
-def _blind(subject: Subject) -> Iterator[Hit]:
-    yield from _of_kind(
-        subject,
-        "blind",
-        "evaluation_metric",
-        "{what}: it hardly sees {count} of the references, first row {index}",
-    )
-
-
-def _empty(subject: Subject) -> Iterator[Hit]:
-    yield from _of_kind(
-        subject, "empty", "reference",
-        "the reference is empty in {count} of the rows, first row {index}: {what}",
-    )  # fmt: skip
+_blind: Final = partial(
+    _seen, kind="blind", place="evaluation_metric",
+    says="{what}: it hardly sees {count} of the references, first row {index}",
+)  # fmt: skip
+_empty: Final = partial(
+    _seen, kind="empty", place="reference",
+    says="the reference is empty in {count} of the rows, first row {index}: {what}",
+)  # fmt: skip
 
 
 def _control(subject: Subject) -> Iterator[Hit]:
-    measured = subject.measured
-    for (_, kind, what), one in measured.tells.items() if measured is not None else ():
+    if (measured := subject.measured) is None:
+        return
+    for (_, kind, what), one in measured.tells.items():
         if kind == "control":
             yield Hit(
                 place=subject.loaded.place,
-                message=f"{one.count:,} rows of {measured.file} have {what} in item, first row {one.index}"
-                if measured is not None else "",
-            )  # fmt: skip
+                message=f"{one.count:,} rows of {measured.file} have {what} in item, first row {one.index}",
+            )
 
 
 def _rows(*pairs: tuple[str, str]) -> list[dict[str, object]]:

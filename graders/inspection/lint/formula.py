@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Final
 
 from graders.config import dump
@@ -68,17 +70,14 @@ def _outside(subject: Subject) -> Iterator[Hit]:
     if any(reason == _BY_ZERO for _, _, reason in tried):
         return  # Near the zero any value is reached; G108 names the cause.
     reached = [(value, one) for one, value, _ in tried if value is not None]
-    for value, one in (min(reached, key=_first), max(reached, key=_first)) if reached else ():
+    first = itemgetter(0)
+    for value, one in (min(reached, key=first), max(reached, key=first)) if reached else ():
         if not -_ULP <= value <= 1.0 + _ULP:
             yield Hit(
                 place=found[1],
                 message=f"the reward is {value:g} where {_with(one)}: outside 0 to 1",
             )
             return
-
-
-def _first(pair: tuple[float, object]) -> float:
-    return pair[0]
 
 
 def _bounded(subject: Subject, formula: Formula) -> bool:
@@ -116,10 +115,6 @@ def _multi_threshold(subject: Subject) -> Iterator[tuple[float, float, float, Pl
         yield low, high, threshold, (*subject.loaded.place, "pass_threshold")
 
 
-def _division(subject: Subject) -> Iterator[Hit]:
-    yield from _no_value(subject, {_BY_ZERO}, "divides by zero")
-
-
 def _unreal(subject: Subject) -> Iterator[Hit]:
     if found := _formula(subject):
         for one, value, reason in subject.tried:
@@ -131,13 +126,13 @@ def _unreal(subject: Subject) -> Iterator[Hit]:
 def _too_large(subject: Subject) -> Iterator[Hit]:
     found = _formula(subject)
     if found and _bounded(subject, found[0]):
-        yield from _no_value(subject, {"the result is too large"}, "is too large to be a number")
+        yield from _no_value(subject, "the result is too large", "is too large to be a number")
 
 
-def _no_value(subject: Subject, reasons: set[str], says: str) -> Iterator[Hit]:
+def _no_value(subject: Subject, because: str, says: str) -> Iterator[Hit]:
     if found := _formula(subject):
         for one, value, reason in subject.tried:
-            if value is None and reason in reasons:
+            if value is None and reason == because:
                 yield from _told(subject, found[0], found[1], one, says)
                 return
 
@@ -167,7 +162,7 @@ def _no_effect(subject: Subject) -> Iterator[Hit]:
         if not subject.domains[name].constant and not _moves(formula, name, subject, bases):
             yield Hit(
                 place=place,
-                offset=_offset_of(formula, name),
+                offset=formula.text.find(name),
                 message=f"{name} is in calculate_output and never changes its value",
             )
 
@@ -183,11 +178,6 @@ def _moves(formula: Formula, name: str, subject: Subject, bases: list[dict[str, 
         if any(not _same(values[at : at + count]) for at in range(0, len(values), count)):
             return True
     return False
-
-
-def _offset_of(formula: Formula, name: str) -> int | None:
-    at = formula.text.find(name)
-    return None if at < 0 else at
 
 
 def _constant_score(subject: Subject) -> Iterator[Hit]:
@@ -283,7 +273,7 @@ RULES: Final = (
         example=Example(grader={**multi("(exact + near) / 2", **_TWO), "pass_threshold": 0}),
     ),
     Rule(
-        code="G108", name="division-by-zero", severity="warning", check=_division,
+        code="G108", name="division-by-zero", severity="warning", check=partial(_no_value, because=_BY_ZERO, says="divides by zero"),
         what="The formula divides by zero for scores its sub-graders can give.",
         why="Such a row has no reward. For a python sub-grader, whose scores are not known, it is only a hint.",
         fix="Keep the divisor above zero, such as max(0.001, …).",

@@ -293,8 +293,8 @@ def _base_retired(subject: Subject) -> Iterator[Hit]:
         )
 
 
-def _format(schema: Any, *, strict: bool = True) -> dict[str, Any]:
-    inner = {"name": "answer", "strict": strict, "schema": schema}
+def _format(schema: Any) -> dict[str, Any]:
+    inner = {"name": "answer", "strict": True, "schema": schema}
     return {"response_format": {"type": "json_schema", "json_schema": inner}}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final
 
 from graders.errors import quoted
@@ -21,14 +22,8 @@ _FEW_TOKENS: Final = 64
 _FEW_REASONING_TOKENS: Final = 256
 
 
-def _labelers(subject: Subject) -> Iterator[tuple[Leaf, LabelModel]]:
-    for leaf, config in judges(subject):
-        if isinstance(config, LabelModel):
-            yield leaf, config
-
-
 def _all_pass(subject: Subject) -> Iterator[Hit]:
-    for leaf, config in _labelers(subject):
+    for leaf, config in subject.of_kind(LabelModel):
         if set(config.labels) <= set(config.passing_labels):
             yield Hit(
                 place=subject.place(leaf, "passing_labels"),
@@ -37,7 +32,7 @@ def _all_pass(subject: Subject) -> Iterator[Hit]:
 
 
 def _alike_labels(subject: Subject) -> Iterator[Hit]:
-    for leaf, config in _labelers(subject):
+    for leaf, config in subject.of_kind(LabelModel):
         seen: dict[str, str] = {}
         for index, label in enumerate(config.labels):
             folded = " ".join(re.split(r"[\s_-]+", label.strip().casefold()))
@@ -55,7 +50,7 @@ def _alike_labels(subject: Subject) -> Iterator[Hit]:
 
 
 def _unnamed_labels(subject: Subject) -> Iterator[Hit]:
-    for leaf, config in _labelers(subject):
+    for leaf, config in subject.of_kind(LabelModel):
         if _shows_rubric(subject, leaf):
             continue
         prompt = _words(" ".join(one.text for one in subject.fields(leaf) if one.kind == "text"))
@@ -90,9 +85,8 @@ def _shows_rubric(subject: Subject, leaf: Leaf) -> bool:
 
 
 def _unseeded(subject: Subject) -> Iterator[Hit]:
-    for leaf, config in judges(subject):
-        if not isinstance(config, ScoreModel):
-            continue  # A label_model has no sampling_params to say it in.
+    # A label_model has no sampling_params to say it in.
+    for leaf, config in subject.of_kind(ScoreModel):
         params = config.sampling_params
         if params is None or (params.seed is None and params.temperature != 0):
             fix = "Set sampling_params.seed." if is_reasoning(config.model) else ""
@@ -115,8 +109,8 @@ def _retired(subject: Subject) -> Iterator[Hit]:
 
 
 def _ignored_sampling(subject: Subject) -> Iterator[Hit]:
-    for leaf, config in judges(subject):
-        params = config.sampling_params if isinstance(config, ScoreModel) else None
+    for leaf, config in subject.of_kind(ScoreModel):
+        params = config.sampling_params
         model = subject.model_map.get(config.model, config.model)
         if params is None:
             continue
@@ -146,9 +140,7 @@ _SCALE: Final = re.compile(
 
 
 def _other_scale(subject: Subject) -> Iterator[Hit]:
-    for leaf, config in judges(subject):
-        if not isinstance(config, ScoreModel):
-            continue
+    for leaf, config in subject.of_kind(ScoreModel):
         texts = [one for one in subject.fields(leaf) if one.kind == "text"]
         scales = [
             (float(match[1]), float(match[2]), one, match)
@@ -159,7 +151,7 @@ def _other_scale(subject: Subject) -> Iterator[Hit]:
         # A prompt may grade aspects on scales of their own, as long as it names the final one too.
         if not scales or any((low, high) == config.range for low, high, _, _ in scales):
             continue
-        low, high, one, match = max(scales, key=_top)
+        low, high, one, match = max(scales, key=itemgetter(1))
         if high > config.range[1]:
             yield Hit(
                 place=subject.place(leaf, *one.place),
@@ -170,13 +162,9 @@ def _other_scale(subject: Subject) -> Iterator[Hit]:
             )
 
 
-def _top(scale: tuple[float, float, object, object]) -> float:
-    return scale[1]
-
-
 def _few_tokens(subject: Subject) -> Iterator[Hit]:
-    for leaf, config in judges(subject):
-        params = config.sampling_params if isinstance(config, ScoreModel) else None
+    for leaf, config in subject.of_kind(ScoreModel):
+        params = config.sampling_params
         most = None if params is None else params.max_completions_tokens
         needed = _FEW_REASONING_TOKENS if is_reasoning(config.model) else _FEW_TOKENS
         if most is not None and most < needed:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from graders import jsontext
 from graders.api import Grader
 from graders.config import Loaded
 from graders.grade import Grade
 from graders.inspection.lint.character import blind_to, control_in, form_between, strings_in
-from graders.inspection.lint.look import looks_of
 from graders.inspection.variable import VariableReport, check_variables
 from graders.kinds import EvalCriteria, StringCheck, TextSimilarity, holds
 from graders.metrics import METRICS, Request, Scorer
@@ -135,17 +135,33 @@ def measure(
             if grader is not None and limit:
                 _grade(grader, chunk, found, limit)
             if chunk.cells:
-                _look(chunk, found)
+                _note_cells(chunk, found)
             yield chunk
 
     found.variables = check_variables(plan, watched())
     return found
 
 
-def _look(chunk: Chunk, found: Measured) -> None:
+def _note_cells(chunk: Chunk, found: Measured) -> None:
+    """Count what the cells of each column look like; empty ones are left out."""
     for item in chunk.items:
-        for name, look in looks_of(item).items():
-            found.cells.setdefault(name, Counter())[look] += 1
+        for name, cell in item.items() if isinstance(item, dict) else ():
+            if cell and isinstance(cell, str):
+                found.cells.setdefault(name, Counter())[_look(cell)] += 1
+
+
+def _look(cell: str) -> str:
+    """Return what a cell looks like: `bool`, `number`, `JSON` or `text`."""
+    text = cell.strip()
+    if text.lower() in ("true", "false"):
+        return "bool"
+    if text[:1] not in "[{-0123456789":
+        return "text"
+    try:
+        value = jsontext.decode(text)
+    except ValueError:
+        return "text"
+    return "JSON" if isinstance(value, dict | list) else "number"
 
 
 def _grade(grader: Grader, chunk: Chunk, found: Measured, limit: int) -> None:

@@ -6,10 +6,9 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
-from graders.inspection.lint.example import python
+from graders.inspection.lint.example import grading, python
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.flow import falls_through
 from graders.inspection.lint.rule import Rule, never
@@ -48,22 +47,11 @@ _NETWORK: Final = frozenset(
 )
 
 
-def _hit(subject: Subject, leaf: Leaf, source: PythonSource, node: ast.AST, message: str) -> Hit:
-    line = getattr(node, "lineno", 1)
-    return Hit(
-        place=subject.place(leaf, "source"),
-        offset=source.offset(node),
-        message=f"source line {line}: {message}",
-    )
-
-
 def _state(subject: Subject) -> Iterator[Hit]:
     for leaf, source in subject.pythons():
         for node, what in traces(source):
-            yield _hit(
-                subject, leaf, source, node,
-                f"{what} is kept between rows: the score depends on the rows before",
-            )  # fmt: skip
+            says = f"{what} is kept between rows: the score depends on the rows before"
+            yield subject.source_hit(leaf, node, says)
 
 
 def _outside_image(subject: Subject) -> Iterator[Hit]:
@@ -77,22 +65,15 @@ def _outside_image(subject: Subject) -> Iterator[Hit]:
             top = module.split(".")[0]
             if top not in _THERE and top not in seen:
                 seen.add(top)
-                yield _hit(
-                    subject, leaf, source, node,
-                    f"{top} is not in the hosted image {_IMAGE}",
-                )  # fmt: skip
+                says = f"{top} is not in the hosted image {_IMAGE}"
+                yield subject.source_hit(leaf, node, says)
 
 
 def _missing_here(subject: Subject) -> Iterator[Hit]:
     for leaf in subject.leaves:
         for one in subject.missing.get(leaf.key, ()):
-            source = subject.source(leaf)
             node = ast.Pass(lineno=one.line, col_offset=0)
-            yield Hit(
-                place=subject.place(leaf, "source"),
-                offset=None if source is None else source.offset(node),
-                message=f"source line {one.line}: imports {one.module}, which is not there",
-            )
+            yield subject.source_hit(leaf, node, f"imports {one.module}, which is not there")
 
 
 _CLOCKS: Final = frozenset(
@@ -111,14 +92,12 @@ def _chance(subject: Subject) -> Iterator[Hit]:
             if name in seen or not _by_chance(name, call, seeded=seeded):
                 continue
             seen.add(name)
-            yield _hit(subject, leaf, source, call, f"{name} is not the same on every run")
+            yield subject.source_hit(leaf, call, f"{name} is not the same on every run")
         unsorted = _lists_of_sets(source)
         for node in source.nodes:
             if _takes_set_order(node, unsorted):
-                yield _hit(
-                    subject, leaf, source, node,
-                    "the order of a set of texts is not the same on every run",
-                )  # fmt: skip
+                says = "the order of a set of texts is not the same on every run"
+                yield subject.source_hit(leaf, node, says)
                 break
 
 
@@ -155,12 +134,10 @@ def _takes_set_order(node: ast.AST, unsorted: set[str]) -> bool:
             return name in unsorted
         case ast.Subscript(value=inner) if _is_list_of_set(inner):
             return True
-        case ast.Call(func=ast.Attribute(attr="join", value=ast.Constant()), args=[inner]):
-            return _is_set(inner)
-        case ast.Call(func=ast.Attribute(attr="pop", value=inner), args=[]):
-            return _is_set(inner)
-        case ast.Call(
-            func=ast.Name(id="next"), args=[ast.Call(func=ast.Name(id="iter"), args=[inner]), *_]
+        case (
+            ast.Call(func=ast.Attribute(attr="join", value=ast.Constant()), args=[inner])
+            | ast.Call(func=ast.Attribute(attr="pop", value=inner), args=[])
+            | ast.Call(ast.Name(id="next"), args=[ast.Call(ast.Name(id="iter"), [inner]), *_])
         ):
             return _is_set(inner)
         case _:
@@ -173,23 +150,23 @@ def _is_set(node: ast.AST) -> bool:
     return isinstance(node, ast.Set | ast.SetComp)
 
 
-def _scorers(subject: Subject) -> Iterator[tuple[Leaf, PythonSource, Function]]:
+def _scorers(subject: Subject) -> Iterator[tuple[Leaf, Function]]:
     """Yield `grade`, and each function whose value it returns, of each source."""
     for leaf, source in subject.pythons():
         for function in source.scorers:
             if not any(isinstance(n, ast.Yield | ast.YieldFrom) for n in own_nodes(function)):
-                yield leaf, source, function
+                yield leaf, function
 
 
 def _no_value(subject: Subject) -> Iterator[Hit]:
-    for leaf, source, function in _scorers(subject):
+    for leaf, function in _scorers(subject):
         returns = [node for node in own_nodes(function) if isinstance(node, ast.Return)]
         bare = [node for node in returns if _is_none(node.value)]
         for node in bare:
-            yield _hit(subject, leaf, source, node, f"{function.name} returns no number here")
+            yield subject.source_hit(leaf, node, f"{function.name} returns no number here")
         if not bare and falls_through(function.body):
             says = f"{function.name} can end here without a return: such a row fails"
-            yield _hit(subject, leaf, source, function.body[-1], says)
+            yield subject.source_hit(leaf, function.body[-1], says)
 
 
 def _is_none(value: ast.expr | None) -> bool:
@@ -197,13 +174,13 @@ def _is_none(value: ast.expr | None) -> bool:
 
 
 def _broad_except(subject: Subject) -> Iterator[Hit]:
-    for leaf, source, function in _scorers(subject):
+    for leaf, function in _scorers(subject):
         for node in own_nodes(function):
             if isinstance(node, ast.ExceptHandler) and _is_broad(node.type):
                 returns = [one for one in _flat(node.body) if isinstance(one, ast.Return)]
                 if any(not _is_none(one.value) for one in returns):
                     says = "a fault of the grader itself is scored as if the answer were at fault"
-                    yield _hit(subject, leaf, source, node, says)
+                    yield subject.source_hit(leaf, node, says)
 
 
 def _flat(statements: list[ast.stmt]) -> Iterator[ast.AST]:
@@ -220,16 +197,16 @@ def _is_broad(kind: ast.expr | None) -> bool:
 
 
 def _no_number(subject: Subject) -> Iterator[Hit]:
-    for leaf, source, function in _scorers(subject):
+    for leaf, function in _scorers(subject):
         for node in own_nodes(function):
             if isinstance(node, ast.Return) and (kind := _other_kind(node.value)):
                 says = f"{function.name} returns {kind}, not a number: such a row fails"
-                yield _hit(subject, leaf, source, node, says)
+                yield subject.source_hit(leaf, node, says)
 
 
 def _other_kind(value: ast.expr | None) -> str:
     match value:
-        case ast.Constant(value=str()) | ast.JoinedStr():
+        case ast.Constant(value=str()) | ast.JoinedStr() | ast.Call(func=ast.Name(id="str")):
             return "a text"
         case ast.Tuple():
             return "a tuple"
@@ -239,8 +216,6 @@ def _other_kind(value: ast.expr | None) -> str:
             return "a dict"
         case ast.Set() | ast.SetComp():
             return "a set"
-        case ast.Call(func=ast.Name(id="str")):
-            return "a text"
         case _:
             return ""
 
@@ -252,7 +227,7 @@ def _network(subject: Subject) -> Iterator[Hit]:
             name = next((m for m in (module, module.split(".")[0]) if m in _NETWORK), None)
             if name and name not in seen:
                 seen.add(name)
-                yield _hit(subject, leaf, source, node, f"imports {name}, and there is no network")
+                yield subject.source_hit(leaf, node, f"imports {name}, and there is no network")
 
 
 def _files(subject: Subject) -> Iterator[Hit]:
@@ -263,13 +238,8 @@ def _files(subject: Subject) -> Iterator[Hit]:
             path = call.args[0]
             text = path.value if isinstance(path, ast.Constant) else None
             if isinstance(text, str) and text.startswith(("/", "~")) and text[:4] != _SCRATCH:
-                yield _hit(
-                    subject,
-                    leaf,
-                    source,
-                    call,
-                    f"{text[:80]} is a file of your machine, not of the sandbox",
-                )
+                says = f"{text[:80]} is a file of your machine, not of the sandbox"
+                yield subject.source_hit(leaf, call, says)
 
 
 def _swapped(subject: Subject) -> Iterator[Hit]:
@@ -278,10 +248,9 @@ def _swapped(subject: Subject) -> Iterator[Hit]:
             continue
         names = [name.strip("_").casefold() for name in source.parameters_of(source.grade)]
         if names[0].startswith("item") or names[1].startswith("sample"):
-            yield _hit(
-                subject, leaf, source, source.grade,
-                f"grade is called as grade(sample, item), and its parameters are {', '.join(names)}",
-            )  # fmt: skip
+            listed = ", ".join(names)
+            says = f"grade is called as grade(sample, item), and its parameters are {listed}"
+            yield subject.source_hit(leaf, source.grade, says)
 
 
 def _unknown_key(subject: Subject) -> Iterator[Hit]:
@@ -294,8 +263,8 @@ def _unknown_key(subject: Subject) -> Iterator[Hit]:
         for node in own_nodes(source.grade):
             key = _key_of(node, name)
             if (meant := meant_key(key)) is not None:
-                hit = _hit(subject, leaf, source, node, f'sample has no "{key}"')
-                yield replace(hit, fix=f'Write sample["{meant}"].')
+                fix = f'Write sample["{meant}"].'
+                yield subject.source_hit(leaf, node, f'sample has no "{key}"', fix)
 
 
 def _key_of(node: ast.AST, name: str) -> object:
@@ -313,10 +282,6 @@ def _key_of(node: ast.AST, name: str) -> object:
             return None
 
 
-def _def(*body: str, before: str = "") -> str:
-    return before + "def grade(sample, item):\n" + "".join(f"    {line}\n" for line in body)
-
-
 RULES: Final = (
     Rule(
         code="G501", name="source-fault", severity="error", check=never,
@@ -330,7 +295,7 @@ RULES: Final = (
         what="A function changes a global, a container of the module, a mutable default or a function's attribute.",
         why="The score then depends on the order of rows and on which process took them.",
         fix="Keep what a call needs in the call; a constant table at the top is fine.",
-        example=Example(grader=python(_def(
+        example=Example(grader=python(grading(
             "seen.append(sample['output_text'])",
             "return 1.0 / seen.count(sample['output_text'])",
             before="seen = []\n\n",
@@ -342,7 +307,7 @@ RULES: Final = (
         what="A source imports what is neither in the standard library nor in the hosted image.",
         why="There is nothing to install from: the import fails on the service.",
         fix="Use a package of the image, or write the few lines that are needed.",
-        example=Example(grader=python(_def(
+        example=Example(grader=python(grading(
             "import jellyfish", "return jellyfish.jaro_similarity(sample['output_text'], item['answer'])",
         ))),
     ),
@@ -352,7 +317,7 @@ RULES: Final = (
         what="The interpreter that runs python graders here lacks an import that only runs sometimes.",
         why="The row that reaches it fails.",
         fix="Install it, or name an interpreter that has it with --python.",
-        example=Example(grader=python(_def(
+        example=Example(grader=python(grading(
             "import not_a_package_of_anybody", "return float(sample['output_text'] == item['answer'])",
         ))),
     ),
@@ -361,21 +326,21 @@ RULES: Final = (
         what="A source uses unseeded random numbers, the clock, uuid, `hash` of texts, or the order of a set.",
         why="The same row gets another reward in another run.",
         fix="Seed with a constant, sort the set, or use hashlib.",
-        example=Example(grader=python(_def("import random", "return random.random() * len(sample['output_text'])"))),
+        example=Example(grader=python(grading("import random", "return random.random() * len(sample['output_text'])"))),
     ),
     Rule(
         code="G506", name="path-without-value", severity="warning", check=_no_value,
         what="`grade` can end without returning a number.",
         why="Such a row fails, and counts as 0 on the service.",
         fix="Return a number on every path.",
-        example=Example(grader=python(_def("if sample['output_text'] == item['answer']:", "    return 1.0"))),
+        example=Example(grader=python(grading("if sample['output_text'] == item['answer']:", "    return 1.0"))),
     ),
     Rule(
         code="G507", name="broad-except", severity="warning", check=_broad_except,
         what="`except:` or `except Exception:` in `grade` returns a score.",
         why="A typing error in the grader looks like a wrong answer, and nobody is told.",
         fix="Catch what a bad answer can cause, such as ValueError or KeyError, and let the rest fail the row.",
-        example=Example(grader=python(_def(
+        example=Example(grader=python(grading(
             "try:", "    return float(sample['output_json']['x'] == item['x'])", "except Exception:", "    return 0.0",
         ))),
     ),
@@ -384,14 +349,14 @@ RULES: Final = (
         what="`grade` returns a text, list, tuple, dict or set.",
         why="Such a row fails.",
         fix="Return a float.",
-        example=Example(grader=python(_def("return str(sample['output_text'] == item['answer'])"))),
+        example=Example(grader=python(grading("return str(sample['output_text'] == item['answer'])"))),
     ),
     Rule(
         code="G509", name="network", severity="warning", check=_network,
         what="A source imports a module of the network.",
         why="There is none, here and on the service.",
         fix="Put what is fetched into the rows.",
-        example=Example(grader=python(_def(
+        example=Example(grader=python(grading(
             "import requests", "return float(requests.get(item['url']).text == sample['output_text'])",
         ))),
     ),
@@ -400,7 +365,7 @@ RULES: Final = (
         what="A source opens a file by an absolute path outside /tmp.",
         why="The sandbox does not show your files, and the service does not have them.",
         fix="Put the data into the rows or into the source.",
-        example=Example(grader=python(_def(
+        example=Example(grader=python(grading(
             "words = open('/data/words.txt').read().split()", "return float(sample['output_text'] in words)",
         ))),
     ),
@@ -416,6 +381,6 @@ RULES: Final = (
         what="`grade` asks for a key of `sample` that looks like a documented one and is none.",
         why="The row fails, or a default stands for the answer.",
         fix="Use output_text, output_json, output_tools, choices or output_audio.",
-        example=Example(grader=python(_def("return float(sample.get('output', '') == item['answer'])"))),
+        example=Example(grader=python(grading("return float(sample.get('output', '') == item['answer'])"))),
     ),
 )  # fmt: skip

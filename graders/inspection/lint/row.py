@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from graders.errors import quoted
@@ -31,9 +32,10 @@ _SAID_BY_G601: Final = ("invalid_variable_error", "sample_parse_error")
 
 
 def _missing(subject: Subject) -> Iterator[Hit]:
-    measured = subject.measured
-    for one in measured.variables.variables if measured is not None else ():
-        if one.missing and measured is not None:
+    if (measured := subject.measured) is None:
+        return
+    for one in measured.variables.variables:
+        if one.missing:
             index, why = one.first[0]
             place, offset = _where(subject, one)
             yield Hit(
@@ -167,24 +169,13 @@ def _same_scores(subject: Subject) -> Iterator[Hit]:
             seen.append((leaf, scores))
 
 
-def _ceiling(subject: Subject) -> Iterator[Hit]:
-    rewards = _rewards(subject)
-    yield from _piled(
-        subject, max(rewards, default=0.0), "at the top", "there is little left to learn"
-    )
-
-
-def _floor(subject: Subject) -> Iterator[Hit]:
-    rewards = _rewards(subject)
-    yield from _piled(
-        subject, min(rewards, default=0.0), "at the bottom", "most answers are told nothing"
-    )
-
-
-def _piled(subject: Subject, value: float, where: str, says: str) -> Iterator[Hit]:
+def _piled(
+    subject: Subject, end: Callable[[Sequence[float]], float], where: str, says: str
+) -> Iterator[Hit]:
     rewards = _rewards(subject)
     if len(rewards) < SOME or not _varies(rewards):
         return
+    value = end(rewards)
     share = sum(abs(one - value) <= _EQUAL for one in rewards) / len(rewards)
     if share >= _MOST:
         yield Hit(
@@ -192,6 +183,12 @@ def _piled(subject: Subject, value: float, where: str, says: str) -> Iterator[Hi
             message=f"{share:.0%} of {len(rewards):,} rewards lie {where}, {value:g}: {says}",
             severity=_for_training(subject),
         )
+
+
+_ceiling: Final = partial(_piled, end=max, where="at the top", says="there is little left to learn")
+_floor: Final = partial(
+    _piled, end=min, where="at the bottom", says="most answers are told nothing"
+)
 
 
 def _dominated(subject: Subject) -> Iterator[Hit]:

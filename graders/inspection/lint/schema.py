@@ -10,7 +10,7 @@ from graders.inspection.lint.example import check, job
 from graders.inspection.lint.finding import Example, Hit, Place
 from graders.inspection.lint.job import schema_of
 from graders.inspection.lint.rule import Rule
-from graders.inspection.lint.subject import Subject, path_offset
+from graders.inspection.lint.subject import Subject
 from graders.kinds import StringCheck
 from graders.plan import Leaf
 from graders.template import Path, Template, compile_template, to_text
@@ -22,9 +22,8 @@ def _outside_enum(subject: Subject) -> Iterator[Hit]:
     schema, _, _ = schema_of(subject)
     if subject.dialect != "hosted":
         return
-    for leaf in subject.leaves:
-        config = leaf.config
-        if isinstance(config, StringCheck) and config.operation == "eq":
+    for leaf, config in subject.of_kind(StringCheck):
+        if config.operation == "eq":
             sides = {"input": _only(config.input), "reference": _only(config.reference)}
             for name, side in sides.items():
                 other = "reference" if name == "input" else "input"
@@ -100,18 +99,13 @@ def _custom(subject: Subject) -> Mapping[str, Any]:
 
 def _not_in_item_schema(subject: Subject) -> Iterator[Hit]:
     schema = _custom(subject).get("item_schema")
-    for leaf in subject.leaves:
-        for one in subject.fields(leaf):
-            for path in subject.paths_of(one):
-                if path.namespace == "item" and (found := _lacking(schema, path.steps)) is not None:
-                    name, known = found
-                    near = nearest(name, known)
-                    hint = f"; did you mean {near}?" if near else ""
-                    yield Hit(
-                        place=subject.place(leaf, *one.place),
-                        offset=path_offset(one.text, str(path)),
-                        message=f"{path}: item_schema has no property {quoted(name)}{hint}",
-                    )
+    for leaf, one, path in subject.named_paths():
+        if path.namespace == "item" and (found := _lacking(schema, path.steps)) is not None:
+            name, known = found
+            near = nearest(name, known)
+            hint = f"; did you mean {near}?" if near else ""
+            says = f"{path}: item_schema has no property {quoted(name)}{hint}"
+            yield subject.path_hit(leaf, one, path, says)
 
 
 def _lacking(schema: Any, steps: tuple[str | int, ...]) -> tuple[str, list[str]] | None:

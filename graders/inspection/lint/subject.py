@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, TypeVar
 
 from graders.api import Grader, RetiredModel
 from graders.config import Loaded, place_of
 from graders.inspection.lint.domain import domain_of, points
-from graders.inspection.lint.finding import Place, Target
+from graders.inspection.lint.finding import Hit, Place, Target
 from graders.inspection.lint.measure import Measured
 from graders.inspection.lint.source import PythonSource
 from graders.inspection.lint.training import TrainingFile
-from graders.kinds import EvalCriteria, LabelModel, ScoreModel, Scores, TextField
+from graders.kinds import EvalCriteria, GraderConfig, LabelModel, ScoreModel, Scores, TextField
 from graders.plan import Leaf, Plan
 from graders.sandbox import MissingImport, Seen
 from graders.template import Dialect, Path, Template, compile_template
@@ -23,6 +24,7 @@ from graders.template import Dialect, Path, Template, compile_template
 __all__ = ["Form", "Subject", "judges", "path_offset", "paths_in"]
 
 Form = Literal["bare", "job", "run", "evals"]
+Config = TypeVar("Config", bound=GraderConfig)
 
 _JINJA_PATH: Final = re.compile(r"\b(item|sample)((?:\.\w+|\[\d+\])*)")
 _JINJA_BLOCK: Final = re.compile(r"\{[{%](.*?)[}%]\}", re.DOTALL)
@@ -111,6 +113,12 @@ class Subject:
         """Return where something of a leaf stands in the document."""
         return (*place_of(self.loaded.config, leaf.key, self.loaded.place), *more)
 
+    def of_kind(self, kind: type[Config]) -> Iterator[tuple[Leaf, Config]]:
+        """Yield each leaf with a config of this class."""
+        for leaf in self.leaves:
+            if isinstance(leaf.config, kind):
+                yield leaf, leaf.config
+
     def called(self, leaf: Leaf) -> str:
         """Return what to call a leaf in a sentence."""
         return leaf.key or "the grader"
@@ -127,9 +135,31 @@ class Subject:
         """Return the paths in one text of a leaf."""
         return paths_in(field.text, self.dialect)
 
+    def named_paths(self) -> Iterator[tuple[Leaf, TextField, Path]]:
+        """Yield each path that a template names, with its leaf and its text."""
+        for leaf in self.leaves:
+            for one in self.fields(leaf):
+                for path in self.paths_of(one):
+                    yield leaf, one, path
+
+    def path_hit(self, leaf: Leaf, one: TextField, path: Path, message: str, fix: str = "") -> Hit:
+        """Return what a rule has to say of a path in a text of a leaf."""
+        offset = path_offset(one.text, str(path))
+        return Hit(place=self.place(leaf, *one.place), offset=offset, message=message, fix=fix)
+
     def source(self, leaf: Leaf) -> PythonSource | None:
         """Return a python leaf's parsed source, None where it is none or does not parse."""
         return self._sources.get(leaf.key)
+
+    def source_hit(self, leaf: Leaf, node: ast.AST, message: str, fix: str = "") -> Hit:
+        """Return what a rule has to say of a node of a python leaf's source."""
+        source = self.source(leaf)
+        return Hit(
+            place=self.place(leaf, "source"),
+            offset=None if source is None else source.offset(node),
+            message=f"source line {getattr(node, 'lineno', 1)}: {message}",
+            fix=fix,
+        )
 
     def pythons(self) -> Iterator[tuple[Leaf, PythonSource]]:
         """Yield each python leaf with its parsed source."""

@@ -11,7 +11,7 @@ from graders.errors import TemplateError, nearest
 from graders.inspection.lint.example import check, judge, labeler, similar
 from graders.inspection.lint.finding import Example, Hit
 from graders.inspection.lint.rule import Rule, never
-from graders.inspection.lint.subject import Subject, judges, path_offset, paths_in
+from graders.inspection.lint.subject import Subject, judges, paths_in
 from graders.kinds import LabelModel, StringCheck, TextField, TextSimilarity
 from graders.plan import Leaf
 from graders.template import Path, compile_template
@@ -147,12 +147,10 @@ def _pair(
 
 
 def _contained_sample(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        config = leaf.config
-        if not isinstance(config, StringCheck) or config.operation not in ("like", "ilike"):
-            continue
+    for leaf, config in subject.of_kind(StringCheck):
         paths = paths_in(config.reference, subject.dialect)
-        if paths and all(path.namespace == "sample" for path in paths):
+        whole = bool(paths) and all(path.namespace == "sample" for path in paths)
+        if whole and config.operation in ("like", "ilike"):
             yield Hit(
                 place=subject.place(leaf, "reference"),
                 message=f"{config.operation} asks whether input contains reference, and reference is "
@@ -162,18 +160,13 @@ def _contained_sample(subject: Subject) -> Iterator[Hit]:
 
 
 def _swapped(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        config = leaf.config
-        if not isinstance(config, TextSimilarity) or config.evaluation_metric not in (
-            "bleu",
-            "meteor",
-        ):
-            continue
+    for leaf, config in subject.of_kind(TextSimilarity):
         sides = [
             {path.namespace for path in paths_in(text, subject.dialect)}
             for text in (config.input, config.reference)
         ]
-        if sides == [{"item"}, {"sample"}]:
+        differs = config.evaluation_metric in ("bleu", "meteor")
+        if differs and sides == [{"item"}, {"sample"}]:
             yield Hit(
                 place=subject.place(leaf, "input"),
                 message=f"input reads the item and reference the sample; {config.evaluation_metric} "
@@ -181,23 +174,11 @@ def _swapped(subject: Subject) -> Iterator[Hit]:
             )
 
 
-def _paths(subject: Subject) -> Iterator[tuple[Leaf, TextField, Path]]:
-    """Yield each path that a template names, with its leaf and its text."""
-    for leaf in subject.leaves:
-        for one in subject.fields(leaf):
-            for path in paths_in(one.text, subject.dialect):
-                yield leaf, one, path
-
-
 def _whole_object(subject: Subject) -> Iterator[Hit]:
-    for leaf, one, path in _paths(subject):
+    for leaf, one, path in subject.named_paths():
         if not path.steps:
-            yield Hit(
-                place=subject.place(leaf, *one.place),
-                offset=path_offset(one.text, str(path)),
-                message=f"{{{{ {path} }}}} renders the whole {path.namespace}, "
-                "reference fields and all",
-            )
+            says = f"{{{{ {path} }}}} renders the whole {path.namespace}, reference fields and all"
+            yield subject.path_hit(leaf, one, path, says)
 
 
 def _only_local_dialect(subject: Subject) -> Iterator[Hit]:
@@ -221,14 +202,13 @@ def _is_hosted(text: str) -> bool:
 
 
 def _into_arguments(subject: Subject) -> Iterator[Hit]:
-    for leaf, one, path in _paths(subject):
+    for leaf, one, path in subject.named_paths():
         if "arguments" in path.steps[:-1] and path.steps[:1] == ("output_tools",):
-            yield Hit(
-                place=subject.place(leaf, *one.place),
-                offset=path_offset(one.text, str(path)),
-                message=f"{path} goes into arguments, which is a text of JSON; "
-                "whether the service parses it is not documented",
+            says = (
+                f"{path} goes into arguments, which is a text of JSON; "
+                "whether the service parses it is not documented"
             )
+            yield subject.path_hit(leaf, one, path, says)
 
 
 def _not_rendered(subject: Subject) -> Iterator[Hit]:
@@ -276,26 +256,21 @@ def meant_key(key: object) -> str | None:
 
 
 def _unknown_key(subject: Subject) -> Iterator[Hit]:
-    for leaf, one, path in _paths(subject):
+    for leaf, one, path in subject.named_paths():
         step = path.steps[0] if path.namespace == "sample" and path.steps else None
         if (meant := meant_key(step)) is not None:
-            yield Hit(
-                place=subject.place(leaf, *one.place),
-                offset=path_offset(one.text, str(path)),
-                message=f"sample has no {step}; it has {', '.join(SAMPLE_KEYS)}",
-                fix=f"Write sample.{meant}.",
-            )
+            says = f"sample has no {step}; it has {', '.join(SAMPLE_KEYS)}"
+            yield subject.path_hit(leaf, one, path, says, f"Write sample.{meant}.")
 
 
 def _untrusted_system(subject: Subject) -> Iterator[Hit]:
-    for leaf, one, path in _paths(subject):
+    for leaf, one, path in subject.named_paths():
         if path.namespace == "sample" and one.role in ("system", "developer"):
-            yield Hit(
-                place=subject.place(leaf, *one.place),
-                offset=path_offset(one.text, str(path)),
-                message=f"{path} is rendered into a {one.role} message: "
-                "the model's output speaks with the voice of the instructions",
+            says = (
+                f"{path} is rendered into a {one.role} message: "
+                "the model's output speaks with the voice of the instructions"
             )
+            yield subject.path_hit(leaf, one, path, says)
 
 
 RULES: Final = (

@@ -35,17 +35,12 @@ def _control(subject: Subject) -> Iterator[Hit]:
                 found = control_in(node.value)
                 # A table of characters may name any; a word after one is an escape gone wrong.
                 if found is not None and "backslash" in found[1]:
-                    yield Hit(
-                        place=subject.place(leaf, "source"),
-                        offset=source.offset(node) if source else None,
-                        message=f"source line {node.lineno}: a text has {found[1]}",
-                    )
+                    yield subject.source_hit(leaf, node, f"a text has {found[1]}")
 
 
 def _blind(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        config = leaf.config
-        if not isinstance(config, TextSimilarity) or paths_in(config.reference, subject.dialect):
+    for leaf, config in subject.of_kind(TextSimilarity):
+        if paths_in(config.reference, subject.dialect):
             continue
         if why := blind_to(config.evaluation_metric, config.reference):
             yield Hit(

@@ -77,11 +77,9 @@ def _cosine(subject: Subject) -> Iterator[Hit]:
 
 
 def _zero_metric(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        config = leaf.config
-        if not isinstance(config, TextSimilarity) or config.evaluation_metric not in METRICS:
-            continue
-        if not config.reference or paths_in(config.reference, subject.dialect):
+    for leaf, config in subject.of_kind(TextSimilarity):
+        fixed = config.reference and not paths_in(config.reference, subject.dialect)
+        if config.evaluation_metric not in METRICS or not fixed:
             continue
         if self_score(config.evaluation_metric, config.reference) == 0.0:
             yield Hit(
@@ -92,10 +90,7 @@ def _zero_metric(subject: Subject) -> Iterator[Hit]:
 
 
 def _stray_space(subject: Subject) -> Iterator[Hit]:
-    for leaf in subject.leaves:
-        config = leaf.config
-        if not isinstance(config, StringCheck):
-            continue
+    for leaf, config in subject.of_kind(StringCheck):
         sides = {"input": config.input, "reference": config.reference}
         spaces = {name: _margins(text) for name, text in sides.items()}
         if config.operation not in ("eq", "ne"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from graders.plan import Leaf, Plan
 from graders.template import JinjaTemplate, Template
@@ -126,12 +126,13 @@ def surface_of(plan: Plan) -> Surface:
         if side is None:
             continue
         sides[leaf.key] = side
-        references.update(_item_paths(plan.templates[leaf.fields[side]]))
+        paths = plan.templates[leaf.fields[side]].paths
+        references.update(str(path) for path in paths if path.namespace == "item")
         slot = _slot(plan.templates[leaf.fields["input" if side == "reference" else "reference"]])
         if slot is not None:
             slots[leaf.key] = slot
     sees_all = any(leaf.sees_all for leaf in plan.leaves)
-    jinja = any(isinstance(one, JinjaTemplate) for one in plan.templates)
+    anything = sees_all or any(isinstance(one, JinjaTemplate) for one in plan.templates)
     best = tuple(leaf.kind.best(leaf.config) for leaf in plan.leaves if leaf.performer == "chat")
     sample_paths = [path.steps for path in plan.paths if path.namespace == "sample"]
     return Surface(
@@ -141,14 +142,15 @@ def surface_of(plan: Plan) -> Surface:
         reference_paths=frozenset(references),
         guesses=sees_all or bool(best),
         json_paths=tuple(steps[1:] for steps in sample_paths if steps[:1] == ("output_json",)),
-        reads_text=sees_all
-        or jinja
-        or any(steps[:1] != ("output_tools",) for steps in sample_paths),
-        reads_tools=sees_all
-        or jinja
-        or any(steps[:1] in ((), ("output_tools",)) for steps in sample_paths),
+        reads_text=anything or any(steps[:1] != ("output_tools",) for steps in sample_paths),
+        reads_tools=anything or any(steps[:1] in ((), ("output_tools",)) for steps in sample_paths),
         best=best,
-        prompts=tuple(_prompts(plan.leaves, plan.templates)),
+        prompts=tuple(
+            plan.templates[index].text
+            for leaf in plan.leaves
+            if leaf.performer == "chat"
+            for index in leaf.fields.values()
+        ),
     )
 
 
@@ -181,22 +183,9 @@ def _reads_sample(template: Template | JinjaTemplate) -> bool:
     return any(path.namespace == "sample" for path in template.paths)
 
 
-def _item_paths(template: Template | JinjaTemplate) -> list[str]:
-    return [str(path) for path in template.paths if path.namespace == "item"]
-
-
 def _slot(template: Template | JinjaTemplate) -> Steps | None:
     """Return the place of the sample that a template is, where it is nothing else."""
     paths = template.paths
     if len(paths) != 1 or paths[0].namespace != "sample" or isinstance(template, JinjaTemplate):
         return None
     return paths[0].steps
-
-
-def _prompts(leaves: Sequence[Leaf], templates: Sequence[Any]) -> list[str]:
-    return [
-        templates[index].text
-        for leaf in leaves
-        if leaf.performer == "chat"
-        for index in leaf.fields.values()
-    ]

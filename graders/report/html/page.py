@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any, Final
 
 from graders.htmltext import Html, element, joined, shortened
 from graders.report.finding import Notice
 from graders.report.html.appendix import appendix
+from graders.report.html.document import packaged, policy
 from graders.report.html.part import (
     MOST_CODES,
+    categories,
     distribution,
     failures,
     headline,
@@ -77,10 +76,6 @@ def _page(made_from: Page, budget: int) -> bytes:
     return _document(made_from, body, shown.data)
 
 
-def _packaged(name: str) -> Html:
-    return Html((files("graders.report.html") / name).read_text(encoding="utf-8"))
-
-
 def _sections(made_from: Page, shown: frozenset[int]) -> Html:
     finding = made_from.finding
     return joined(
@@ -88,6 +83,7 @@ def _sections(made_from: Page, shown: frozenset[int]) -> Html:
             headline(finding),
             distribution(finding),
             parts(finding),
+            categories(finding),
             failures(finding, shown),
             judges(finding),
             slowest(finding, shown),
@@ -98,15 +94,11 @@ def _sections(made_from: Page, shown: frozenset[int]) -> Html:
 
 def _document(made_from: Page, body: Html, data: Html) -> bytes:
     title = shortened(made_from.title or made_from.finding.name, 200)
-    style, script = _packaged("page.css"), _packaged("page.js")
-    policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    style, script = Html(packaged("page.css")), Html(packaged("page.js"))
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", http_equiv="Content-Security-Policy", content=policy(style, script)),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="referrer", content="no-referrer"),
         element("meta", name="color-scheme", content="light dark"),
@@ -126,10 +118,6 @@ def _document(made_from: Page, body: Html, data: Html) -> bytes:
         element("script", script),
     )
     return f"<!doctype html>\n{element('html', head, page_body, lang='en')}\n".encode()
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _header(title: str, finding: Notice) -> Html:

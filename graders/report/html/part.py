@@ -17,6 +17,7 @@ from graders.report.terminal import number
 
 __all__ = [
     "MOST_CODES",
+    "categories",
     "distribution",
     "failures",
     "headline",
@@ -188,6 +189,39 @@ def _shares_said(finding: Notice) -> str:
     return (
         f"{shares.rest:.1%} of the variance{where} is no weighted sum of the parts: products, "
         "thresholds or minima of the formula."
+    )
+
+
+def categories(finding: Notice) -> Html | None:
+    """Return the mean reward of each category, the largest first; None where nobody asked for them."""
+    groups = finding.tally.groups
+    if not groups:
+        return None
+    named = [
+        Column("Category"), Column("Rows", is_number=True), Column("Failed", is_number=True),
+        Column("Mean", is_number=True), Column("Spread", is_number=True), Column(""),
+    ]  # fmt: skip
+    means = [one.mean for one in groups.values() if one.mean is not None]
+    low, high = min([0.0, *means]), max([1.0, *means])
+    ordered = sorted(groups.items(), key=lambda each: (-each[1].rows, each[0]))
+    rows = []
+    for key, one in ordered[:MOST_PARTS]:
+        failed = one.rows - one.scored
+        rows.append(
+            [
+                shortened(key, _NAME) if key else element("span", "(none)"), f"{one.rows:,}",
+                element("span", f"{failed:,}", class_="bad" if failed else None),
+                number(one.mean), number(one.spread),
+                "–" if one.mean is None else meter((one.mean - low) / (high - low)),
+            ]
+        )  # fmt: skip
+    more = len(groups) - MOST_PARTS
+    return section(
+        "categories",
+        "Categories",
+        table("Categories: rows, failures and mean reward", named, rows),
+        element("p", f"{more:,} more categories are not shown.") if more > 0 else None,
+        lead="The rewards by what --by named in the rows.",
     )
 
 

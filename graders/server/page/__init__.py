@@ -1,50 +1,43 @@
-"""The playground: one document that loads nothing and asks only the server it came from."""
+"""The playground and the page of a run: documents that load nothing and ask only their own server."""
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
-__all__ = ["page", "policy"]
+from graders.report.html.document import block, packaged, policy, run_page
 
+__all__ = ["playground", "run_report"]
+
+_OURS: Final = __name__
+_SHARED: Final = ("text.js", "element.js", "theme.js", "reply.js", "verdict.js")
 _SCRIPTS: Final = (
-    "text.js", "element.js", "talk.js", "link.js", "editor.js", "result.js", "rows.js", "curve.js",
-    "job.js", "page.js",
+    "talk.js", "link.js", "editor.js", "result.js", "rows.js", "rowview.js", "curve.js", "job.js", "evals.js",
+    "evalmake.js", "page.js",
 )  # fmt: skip
-
-
-def page() -> bytes:
-    """Return the document, with its style and scripts in it."""
-    return _made()[0]
-
-
-def policy() -> str:
-    """Return the Content-Security-Policy to send with it: only its own style and script run."""
-    return _made()[1]
+_SAID: Final = "This page loads nothing and sends nothing anywhere but to the server it came from."
 
 
 @cache
-def _made() -> tuple[bytes, str]:
-    style = _packaged("page.css")
-    # In a block of its own, no name of the scripts is a global one.
-    script = '"use strict";\n{\n' + "\n".join(map(_packaged, _SCRIPTS)) + "}\n"
-    text = _packaged("index.html")
-    for mark, content in (("/*style*/", style), ("/*script*/", script)):
+def playground() -> tuple[bytes, str]:
+    """Return the document with its style and scripts in it, and the policy to send with it."""
+    style = packaged("page.css", _OURS)
+    ours = [packaged(name, _OURS) for name in _SCRIPTS]
+    script = block([*map(packaged, _SHARED), *ours])
+    text = packaged("index.html", _OURS)
+    token = packaged("token.html", _OURS)
+    for mark, content in (("/*style*/", style), ("/*script*/", script), ("<!--token-->", token)):
         text = text.replace(mark, content)
-    policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    )
-    return text.encode(), policy
+    return text.encode(), _policy(style, script)
 
 
-def _packaged(name: str) -> str:
-    return (files(__name__) / name).read_text(encoding="utf-8")
+@cache
+def run_report() -> tuple[bytes, str]:
+    """Return the page of any run, and the policy to send with it: it holds nothing of the run."""
+    ours = [packaged(name, _OURS) for name in ("talk.js", "served.js")]
+    text, style, script = run_page(ours, "null", _SAID, packaged("token.html", _OURS))
+    return text.encode(), _policy(style, script)
 
 
-def _digest(text: str) -> str:
-    return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _policy(style: str, script: str) -> str:
+    return policy(style, script, "connect-src 'self'") + "; frame-ancestors 'none'"

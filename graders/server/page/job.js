@@ -375,16 +375,12 @@ const startJobs = () => {
   byId("job-name").tabIndex = -1;
   byId("job-pause").addEventListener("click", () => tellJob("pause"));
   byId("job-resume").addEventListener("click", () => tellJob("resume"));
-  byId("job-cancel").addEventListener("click", () => {
-    byId("sure-why").textContent = `${titleOf(jobs.job)} stops for good; what it has graded is kept.`;
-    byId("sure").showModal();
-    byId("sure-no").focus();
+  byId("job-cancel").addEventListener("click", async () => {
+    const why = `${titleOf(jobs.job)} stops for good; what it has graded is kept.`;
+    if (await sure("Cancel this job?", why, "Cancel the job", "Leave it running")) tellJob("cancel");
   });
-  byId("sure-no").addEventListener("click", () => byId("sure").close());
-  byId("sure-yes").addEventListener("click", () => {
-    byId("sure").close();
-    tellJob("cancel");
-  });
+  byId("sure-no").addEventListener("click", () => byId("sure").close("no"));
+  byId("sure-yes").addEventListener("click", () => byId("sure").close("yes"));
   byId("jobs-more").addEventListener("click", olderJobs);
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(jobs.timer) : look()));
   new ResizeObserver(() => { if (jobs.job) showCurve(); }).observe(byId("job-curve"));

@@ -316,113 +316,6 @@ const dropZone = (box, open) => {
   });
 };
 
-// Rows
-
-const openRows = (file) => {
-  if (state.file) state.file.closed = true;
-  const rows = new RowFile(file);
-  Object.assign(state, { file: rows, first: 0, row: null, rewards: new Map(), rows: state.rows + 1, batch: null });
-  byId("rows").hidden = false;
-  byId("rows-which").hidden = true;
-  byId("rows-body").replaceChildren();
-  unsay("rows");
-  let shown = false;
-  rows.survey(() => {
-    if (rows !== state.file) return;
-    tellRows();
-    if (!shown && (rows.size >= PAGE || rows.done)) {
-      shown = true;
-      showRows(0).then(() => openFirst(rows));
-    }
-  }).catch(() => {
-    if (rows === state.file) say("rows", `${file.name} cannot be read any more; open it again.`, { bad: true });
-  });
-};
-
-const openFirst = (rows) => {
-  const first = (state.page || []).find((one) => one.text !== undefined);
-  if (rows === state.file && first && !state.row) openRow(first, false);
-};
-
-const tellRows = () => {
-  const rows = state.file;
-  const part = rows.done ? "" : ` so far, ${Math.floor((rows.read / Math.max(rows.file.size, 1)) * 100)} % read`;
-  byId("rows-said").textContent = `${shortened(rows.file.name, 80)}: ${plural(rows.size, "row")}${part}`;
-  byId("rows-goto").max = Math.max(rows.size - 1, 0);
-  byId("rows-back").disabled = state.first === 0;
-  byId("rows-next").disabled = state.first + PAGE >= rows.size;
-};
-
-const showRows = async (first) => {
-  state.rows += 1;
-  const number = state.rows;
-  const page = await state.file.page(first, PAGE);
-  if (number !== state.rows) return;
-  Object.assign(state, { first, page });
-  drawRows();
-  tellRows();
-};
-
-const drawRows = () => {
-  const held = byId("rows-body").contains(document.activeElement) ? document.activeElement.textContent : null;
-  byId("rows-body").replaceChildren(...(state.page || []).map((row) => {
-    const reward = state.rewards.get(row.index);
-    const number = button(count(row.index), () => openRow(row), { class: "row", "aria-label": `Open row ${row.index}` });
-    number.disabled = row.text === undefined;
-    return make("tr", [
-      make("th", number, { scope: "row" }), make("td", count(row.line)),
-      make("td", row.text === undefined ? row.problem : beginning(row.text), { class: row.text === undefined ? "bad" : null }),
-      make("td", reward ?? "", { class: "n" }),
-    ], { "aria-current": state.row && state.row.index === row.index ? "true" : null });
-  }));
-  if (held) [...byId("rows-body").querySelectorAll("button")].find((one) => one.textContent === held)?.focus();
-};
-
-const openRow = (row, byHand = true) => {
-  if (row.text === undefined) return;
-  const { item, samples } = textsOf(row.text);
-  state.row = row;
-  byId("rows-which").hidden = samples.length < 2;
-  byId("rows-sample").replaceChildren(...samples.slice(0, 1000).map((_, at) => make("option", `${at + 1} of ${samples.length}`, { value: String(at) })));
-  state.samples = samples;
-  const sample = samples[0] || (state.fromRow ? { kind: "text", text: "" } : {});
-  state.fromRow = Boolean(samples[0]) || state.fromRow;
-  replaceTexts({ item, sample: sample.text, kind: sample.kind }, `Row ${row.index}`);
-  drawRows();
-  if (!samples.length) note("sample", "This row has no sample; write one.");
-  if (byHand) said(`Row ${row.index} is in the editors.`);
-};
-
-const remember = (row, body) => {
-  if (!state.rewards) return;
-  const reward = own(own(body, "grade"), "reward");
-  state.rewards.set(row.index, isNumber(reward) ? figure(reward) : own(body, "ok") ? "failed" : "no grader");
-  if (state.page) drawRows();
-};
-
-// One row after the other; a run by hand, a stop or another page ends it.
-const runRows = async () => {
-  const page = (state.page || []).filter((one) => one.text !== undefined);
-  const rows = state.file;
-  for (const row of page) {
-    openRow(row, false);
-    if (!(await run()) || rows !== state.file) return;
-  }
-};
-
-const goToRow = () => {
-  const wanted = Number(byId("rows-goto").value);
-  const rows = state.file;
-  if (byId("rows-goto").value === "" || !Number.isInteger(wanted) || wanted < 0 || wanted >= rows.size) {
-    said(rows.done ? `The file has the rows 0 to ${count(Math.max(rows.size - 1, 0))}.` : "That row is not read yet.", true);
-    return;
-  }
-  showRows(wanted - (wanted % PAGE)).then(() => {
-    const row = state.page.find((one) => one.index === wanted);
-    if (row) openRow(row);
-  });
-};
-
 // Links
 
 const share = async () => {
@@ -462,8 +355,9 @@ const openLink = async () => {
 
 // Tabs, theme, keys
 
+const TABS = ["play", "jobs", "evals"];
 const showTab = (name, focus = true) => {
-  for (const one of ["play", "jobs"]) {
+  for (const one of TABS) {
     const tab = byId(`tab-${one}`);
     tab.setAttribute("aria-selected", String(one === name));
     tab.tabIndex = one === name ? 0 : -1;
@@ -471,38 +365,17 @@ const showTab = (name, focus = true) => {
     if (focus && one === name) tab.focus();
   }
   if (name === "jobs") look();
+  if (name === "evals") lookAtEvals();
 };
 
 const startTabs = () => {
-  const names = ["play", "jobs"];
-  for (const name of names) byId(`tab-${name}`).addEventListener("click", () => showTab(name));
+  for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => showTab(name));
   byId("tabs").addEventListener("keydown", (event) => {
-    const at = names.findIndex((name) => byId(`tab-${name}`) === document.activeElement);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: names.length - 1 }[event.key];
+    const at = TABS.findIndex((name) => byId(`tab-${name}`) === document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];
     if (at < 0 || to === undefined) return;
     event.preventDefault();
-    showTab(names[(to + names.length) % names.length]);
-  });
-};
-
-const THEMES = ["system", "light", "dark"];
-const setTheme = (theme) => {
-  if (theme === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-  byId("theme").textContent = `Theme: ${theme}`;
-};
-const startTheme = () => {
-  let theme = "system";
-  try {
-    theme = localStorage.getItem("graders-theme") || "system";
-  } catch { /* The system's, then. */ }
-  setTheme(THEMES.includes(theme) ? theme : "system");
-  byId("theme").addEventListener("click", () => {
-    const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme || "system") + 1) % THEMES.length];
-    setTheme(next);
-    try {
-      localStorage.setItem("graders-theme", next);
-    } catch { /* For this visit only. */ }
+    showTab(TABS[(to + TABS.length) % TABS.length]);
   });
 };
 
@@ -556,7 +429,7 @@ const start = () => {
     said("Stopped.");
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]") && byId("evals").hidden) {
       event.preventDefault();
       if (byId("play").hidden) showTab("play", false);
       run({ scroll: true });
@@ -596,6 +469,7 @@ const start = () => {
   byId("token-form").addEventListener("submit", giveToken);
   byId("token-not").addEventListener("click", () => byId("token").close(""));
   startJobs();
+  startEvals();
   window.addEventListener("hashchange", openLink);
   openLink();
   readInfo();

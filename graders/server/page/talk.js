@@ -17,15 +17,6 @@ const storeKey = (key) => {
   } catch { /* It lives as long as the page, then. */ }
 };
 
-// A request that failed, as a sentence.
-class Trouble extends Error {
-  constructor(sentence, kind, status = 0) {
-    super(sentence);
-    this.kind = kind; // lost, refused, token
-    this.status = status;
-  }
-}
-
 let asking = null;
 const askToken = (why) => {
   if (asking) return asking;
@@ -57,6 +48,16 @@ const giveToken = (event) => {
   byId("token").close("given");
 };
 
+// Ask whether something is really to be done; whoever closes the question does not want it.
+const sure = (name, why, yes, no) => new Promise((done) => {
+  const dialog = byId("sure");
+  for (const [id, word] of [["name", name], ["why", why], ["yes", yes], ["no", no]]) byId(`sure-${id}`).textContent = word;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true });
+  dialog.showModal();
+  byId("sure-no").focus();
+});
+
 const problem = (status, text) => {
   try {
     const error = own(JSON.parse(text), "error");
@@ -69,7 +70,7 @@ const problem = (status, text) => {
 };
 
 // Ask for JSON; returns { body, raw }. A 401 asks for the token, and then again for the answer.
-const ask = async (path, { method = "GET", text, signal, quiet = false } = {}) => {
+const ask = async (path, { method = "GET", text, form, signal, quiet = false } = {}) => {
   for (let tries = 0; ; tries += 1) {
     const key = storedKey();
     const headers = key ? { Authorization: `Bearer ${key}` } : {};
@@ -78,7 +79,7 @@ const ask = async (path, { method = "GET", text, signal, quiet = false } = {}) =
     let raw;
     try {
       answer = await fetch(path, {
-        method, headers, body: text, signal, cache: "no-store", credentials: "omit", redirect: "error",
+        method, headers, body: form ?? text, signal, cache: "no-store", credentials: "omit", redirect: "error",
       });
       raw = await answer.text();
     } catch (error) {

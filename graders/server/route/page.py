@@ -13,7 +13,7 @@ from graders.server.example import samples
 from graders.server.guard import connection_of
 from graders.server.meter import CONTENT_TYPE
 from graders.server.openapi import document
-from graders.server.page import page, policy
+from graders.server.page import playground
 from graders.server.state import json_response, state_of
 from graders.version import __version__
 from graders.wire.endpoint import LOCAL, base_url
@@ -23,8 +23,9 @@ __all__ = ["health", "icon", "info", "metrics", "openapi", "ready", "root"]
 
 async def root(_: Request) -> Response:
     """Give the page: one document that loads nothing else."""
-    headers = {"content-security-policy": policy(), "x-frame-options": "DENY"}
-    return Response(page(), 200, headers, "text/html; charset=utf-8")
+    text, policy = playground()
+    headers = {"content-security-policy": policy, "x-frame-options": "DENY"}
+    return Response(text, 200, headers, "text/html; charset=utf-8")
 
 
 async def icon(_: Request) -> Response:

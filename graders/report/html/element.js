@@ -25,6 +25,15 @@ const button = (word, act, attributes = {}) => {
   return made;
 };
 
+// A request that failed, as a sentence.
+class Trouble extends Error {
+  constructor(sentence, kind, status = 0) {
+    super(sentence);
+    this.kind = kind; // lost, refused, token
+    this.status = status;
+  }
+}
+
 // A sentence above the page, each kind once; with a way out where there is one.
 const notices = new Map();
 const say = (kind, sentence, { bad = false, act = null, word = "Try again" } = {}) => {

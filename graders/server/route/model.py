@@ -1,0 +1,135 @@
+"""`/v1/chat/completions` and `/v1/responses`: passed on to the model server, and what was recorded of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from graders.evals.stored import Kind, StoredCalls
+from graders.server.json_object import parse_object
+from graders.server.route.file import listed
+from graders.server.state import (
+    body_of,
+    json_body,
+    json_response,
+    number,
+    query_of,
+    state_of,
+    stored,
+)
+from graders.wire.error import ApiError
+
+__all__ = [
+    "chat", "chat_messages", "delete_chat", "delete_response", "list_chats", "response",
+    "response_items", "retrieve_chat", "retrieve_response", "update_chat",
+]  # fmt: skip
+
+_METADATA: Final = re.compile(r"metadata\[(.{1,64})\]")
+
+
+async def chat(request: Request) -> Response:
+    """Pass a chat completion on; Azure's paths may name the model."""
+    return await _pass_on(request, "/chat/completions")
+
+
+async def response(request: Request) -> Response:
+    """Pass a call of the Responses API on."""
+    return await _pass_on(request, "/responses")
+
+
+async def _pass_on(request: Request, path: str) -> Response:
+    upstream = state_of(request).upstream
+    if upstream is None:
+        raise ApiError(
+            404, f"there is nothing at POST {request.url.path[:200]}", code="unknown_url"
+        )
+    raw = await body_of(request)
+    sent = parse_object(raw, "; it holds model and messages")
+    deployment = request.path_params.get("deployment")
+    if deployment and "model" not in sent:
+        sent["model"] = deployment
+        from graders import jsontext  # noqa: PLC0415  (Azure's older paths alone)
+
+        raw = jsontext.encode(sent)
+    return await upstream.pass_on(request, path, sent, raw)
+
+
+async def list_chats(request: Request) -> Response:
+    """List recorded chat completions, the oldest first unless asked otherwise."""
+    query = query_of(request)
+    wanted = {
+        found[1]: value
+        for name, value in query.multi_items()
+        if (found := _METADATA.fullmatch(name))
+    }
+    data, has_more = await stored(
+        _calls(request).list, "completions", after=query.get("after") or None,
+        limit=number(request, "limit", 20, 100), order=query.get("order") or None,
+        model=query.get("model") or None, metadata=wanted,
+    )  # fmt: skip
+    return json_response(listed(data, has_more=has_more))
+
+
+async def retrieve_chat(request: Request) -> Response:
+    """Describe a recorded chat completion."""
+    return await _retrieve(request, "completions")
+
+
+async def retrieve_response(request: Request) -> Response:
+    """Describe a recorded response."""
+    return await _retrieve(request, "responses")
+
+
+async def update_chat(request: Request) -> Response:
+    """Change the metadata of a recorded chat completion."""
+    body = await json_body(request)
+    return json_response(await stored(_calls(request).update, "completions", _id(request), body))
+
+
+async def delete_chat(request: Request) -> Response:
+    """Remove a recorded chat completion."""
+    await stored(_calls(request).delete, "completions", _id(request))
+    return json_response({"object": "chat.completion.deleted", "id": _id(request), "deleted": True})
+
+
+async def delete_response(request: Request) -> Response:
+    """Remove a recorded response."""
+    await stored(_calls(request).delete, "responses", _id(request))
+    return json_response({"object": "response", "id": _id(request), "deleted": True})
+
+
+async def chat_messages(request: Request) -> Response:
+    """List the messages that a recorded chat completion answers."""
+    messages = await stored(_calls(request).messages, "completions", _id(request))
+    return json_response(_page(request, messages))
+
+
+async def response_items(request: Request) -> Response:
+    """List the input that a recorded response answers."""
+    items = await stored(_calls(request).messages, "responses", _id(request))
+    return json_response(_page(request, items))
+
+
+async def _retrieve(request: Request, kind: Kind) -> Response:
+    return json_response(await stored(_calls(request).get, kind, _id(request)))
+
+
+def _page(request: Request, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a page of entries that have ids of their own, in order."""
+    after, size = query_of(request).get("after"), number(request, "limit", 20, 100)
+    if query_of(request).get("order") == "desc":
+        entries.reverse()
+    ids = [one["id"] for one in entries]
+    start = ids.index(after) + 1 if after in ids else 0
+    return listed(entries[start : start + size], has_more=len(entries) > start + size)
+
+
+def _calls(request: Request) -> StoredCalls:
+    return StoredCalls(state_of(request).store.database)
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["id"])
