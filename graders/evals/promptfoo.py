@@ -288,7 +288,7 @@ def _template(text: str) -> str | None:
 
 def _notes(left_out: Sequence[str]) -> Iterator[Found]:
     for why in left_out:
-        yield "note", {"says": f"left out of promptfoo's config: {why}"}
+        yield "note", {"says": f"left out of what promptfoo asserts: {why}"}
 
 
 def _vars(given: Any) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _reason(item: Mapping[str, Any]) -> str:
             said.append(f"{name}: {why.get('message')}")
         elif one["status"] != "pass":
             said.append(f"{name} {number(one['score'])}")
-    return "; ".join(said)
+    return "; ".join(said) or ("no results" if not item["results"] else "")
 
 
 def items_view(items: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableType:

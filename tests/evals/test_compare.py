@@ -151,6 +151,33 @@ def test_a_judge_with_a_server_is_compared_and_never_faulty(
     assert found.first[0].criterion == "judge"
 
 
+def test_a_python_criterion_is_run_and_cosine_waits_for_a_server() -> None:
+    code = {
+        "type": "python", "name": "code", "id": f"code-{UUID}", "pass_threshold": 0.5,
+        "source": "def grade(sample, item):\n    return float(sample['output_text'] == item['answer'])",
+    }  # fmt: skip
+    cosine = {**ALIKE, "name": "cosine", "id": f"cosine-{UUID}", "evaluation_metric": "cosine"}
+    item = an_item(0)
+    item["results"] = [
+        {"name": f"code-{UUID}", "score": 1.0, "passed": True},
+        {"name": f"cosine-{UUID}", "score": 0.99, "passed": True},
+    ]
+    ran, waits = compared([item], code, cosine).figures
+    assert (ran.exact, ran.equal) == (True, 1)
+    assert (waits.exact, waits.compared) == (False, 0)
+    assert "the embedding model is asked for its scores" in waits.skipped
+
+
+def test_python_that_gives_another_number_is_said_to_be_code() -> None:
+    code = {"type": "python", "name": "code", "id": f"code-{UUID}", "pass_threshold": 0.5,
+            "source": "def grade(sample, item):\n    return 0.75"}  # fmt: skip
+    item = an_item(0)
+    item["results"] = [{"name": f"code-{UUID}", "score": 1.0, "passed": True}]
+    (one,) = compared([item], code).figures
+    assert (one.differ, one.faulty) == (1, True)
+    assert "other versions of packages" in one.why
+
+
 def test_a_criterion_that_is_not_ours_is_said_not_to_be_compared() -> None:
     foreign = {
         "type": "azure_ai_evaluator",

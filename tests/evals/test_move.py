@@ -482,7 +482,7 @@ def test_promptfoos_own_results_and_config_are_read_as_far_as_they_mean_the_same
     (name,) = done.runs_of
     (criterion,) = box.kept.get(name)["testing_criteria"]
     assert criterion["reference"] == "{{ item.answer }}"
-    assert sum("left out of promptfoo's config" in one for one in done.notes) == 3
+    assert sum("left out of what promptfoo asserts" in one for one in done.notes) == 3
     (file,) = done.file_ids.values()
     rows = box.kept.store.files.path(file).read_text().splitlines()
     assert [json.loads(one) for one in rows] == [
