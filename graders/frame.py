@@ -5,13 +5,13 @@ None of their libraries is imported: whose frame comes has loaded it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
 from graders.plain import plain, shortest
-from graders.rows.arrow import rows_of_batch
+from graders.rows.arrow import rows_of_batch, rows_of_dataset, time_of
 
 __all__ = ["check_names", "rows_of", "with_grades"]
 
@@ -32,8 +32,11 @@ def rows_of(frame: Any) -> Iterator[Mapping[str, Any]]:
     if kind == "polars":
         return _of_polars(frame)
     if kind == "pyarrow":
-        return (plain(row) for batch in frame.to_batches(_BATCH) for row in _of_batch(batch))
-    return (plain(dict(row)) for row in frame)
+        batches = frame.to_batches(_BATCH)
+        return map(plain, _readable(row for batch in batches for row in rows_of_batch(batch)))
+    if frame.format["type"] is None:
+        return map(plain, _readable(rows_of_dataset(frame)))
+    return (plain(dict(row)) for row in frame)  # As its owner wants them.
 
 
 def check_names(frame: Any, keys: Sequence[str], prefix: str) -> None:
@@ -97,18 +100,40 @@ def _kind_of(frame: Any) -> str:
     )
 
 
-def _of_batch(batch: Any) -> Iterator[Any]:
-    for row in rows_of_batch(batch):
+def _readable(rows: Iterator[Any]) -> Iterator[Any]:
+    for row in rows:
         if isinstance(row, str):
             raise OptionError(row)
         yield row
 
 
 def _of_polars(frame: Any) -> Iterator[Mapping[str, Any]]:
-    short = shortest("float32")
-    floats = [name for name, kind in frame.schema.items() if str(kind) == "Float32"]
-    for row in frame.iter_rows(named=True):
-        yield plain({**row, **{name: short(row[name]) for name in floats}})
+    rules = {name: rule for name, kind in frame.schema.items() if (rule := _rule_of(kind))}
+    # Python's times have no nanoseconds: these come as whole numbers.
+    exact = frame.with_columns(
+        frame[name].cast(type(frame[name].to_physical().dtype))
+        for name, kind in frame.schema.items()
+        if getattr(kind, "time_unit", "") == "ns" and hasattr(kind, "time_zone")
+    )
+    for row in exact.iter_rows(named=True):
+        yield plain({**row, **{name: rule(row[name]) for name, rule in rules.items()}})
+
+
+def _rule_of(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what has to be done to the Python values of a type of polars'; None for nothing."""
+    name = str(kind.base_type())
+    if name == "Float32":
+        return shortest("float32")
+    if getattr(kind, "time_unit", "") == "ns" and hasattr(kind, "time_zone"):
+        return lambda one: time_of(one, kind.time_zone) if isinstance(one, int) else one
+    if name in {"List", "Array"} and (each := _rule_of(kind.inner)) is not None:
+        return lambda values: None if values is None else [each(one) for one in values]
+    if name == "Struct":
+        rules = {one.name: rule for one in kind.fields if (rule := _rule_of(one.dtype))}
+        return lambda row: (
+            row and {**row, **{name: rule(row[name]) for name, rule in rules.items()}}
+        )
+    return None
 
 
 def _of_pandas(frame: Any) -> Iterator[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from graders import jsontext
 from graders.errors import OptionError
@@ -33,11 +33,13 @@ class Layout:
         item: keys and indexes to walk; empty for the whole row.
         sample: the same for the sample.
         typed: whether the cells of a table that knows only text are read as what they look like.
+        says: how the two paths are given, to be said where one leads nowhere.
     """
 
     item: tuple[str | int, ...] = ("item",)
     sample: tuple[str | int, ...] = ("sample",)
     typed: bool = False
+    says: tuple[str, str] = ("--item-path ", "--sample-path ")
 
     @classmethod
     def parse(
@@ -197,8 +199,8 @@ def _typed(value: Any) -> Any:
 
 def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:
     """Add a row's item, sample and id to the columns."""
-    chunk.items.append(_find(row, layout.item, "item"))
-    chunk.samples.append(_find(row, layout.sample, "sample"))
+    chunk.items.append(_find(row, layout, "item"))
+    chunk.samples.append(_find(row, layout, "sample"))
     chunk.ids.append(row.get("id"))
 
 
@@ -210,16 +212,17 @@ def _fail(chunk: Chunk, message: str) -> None:
     chunk.ids.append(None)
 
 
-def _find(row: Any, steps: tuple[str | int, ...], name: str) -> Any:
+def _find(row: Any, layout: Layout, name: Literal["item", "sample"]) -> Any:
     value: Any = row
+    steps = layout.item if name == "item" else layout.sample
     for step in steps:
         if (isinstance(step, str) and isinstance(value, Mapping) and step in value) or (
             isinstance(step, int) and isinstance(value, list) and step < len(value)
         ):
             value = value[step]  # type: ignore[index]  # the two tests above
         else:
-            return _absent(row, steps, name)
-    return _absent(row, steps, name) if value is None else value
+            return _absent(row, steps, layout, name)
+    return Absent(f"the row has no {_written(steps)}; it is null") if value is None else value
 
 
 _SAMPLE_KEYS: Final = (
@@ -228,16 +231,23 @@ _SAMPLE_KEYS: Final = (
 )  # fmt: skip
 
 
-def _absent(row: Mapping[str, Any], steps: tuple[str | int, ...], name: str) -> Absent:
+def _written(steps: tuple[str | int, ...]) -> str:
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return path.removeprefix(".")
+
+
+def _absent(
+    row: Mapping[str, Any], steps: tuple[str | int, ...], layout: Layout, name: str
+) -> Absent:
     keys = [str(key) for key in row]
     there = ", ".join(keys[:12]) + (", …" if len(keys) > 12 else "") if keys else "none"
     if name == "item":
-        hint = "--item-path . takes the whole row"
+        hint = f"{layout.says[0]}. takes the whole row"
     else:
         likely = next((key for key in _SAMPLE_KEYS if key in row), None)
-        hint = f"perhaps --sample-path {likely}" if likely else "--sample-path says where it is"
-    return Absent(f"the row has no {path.removeprefix('.')}; keys there: {there}; {hint}")
+        says = layout.says[1]
+        hint = f"perhaps {says}{likely}" if likely else f"{says.rstrip(' =')} says where it is"
+    return Absent(f"the row has no {_written(steps)}; keys there: {there}; {hint}")
 
 
 def _kind(value: Any) -> str:

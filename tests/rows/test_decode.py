@@ -125,7 +125,8 @@ def test_a_layout_finds_item_and_sample(
     ("row", "column", "reason"),
     [
         ({"sample": "x"}, "items", "the row has no item; keys there: sample; --item-path ."),
-        ({"item": None, "sample": "x"}, "items", "the row has no item"),
+        ({"item": None, "sample": "x"}, "items", "the row has no item; it is null"),
+        ({"item": {}, "sample": None}, "samples", "the row has no sample; it is null"),
         ({"item": {}, "answer": "x"}, "samples", "perhaps --sample-path answer"),
         ({"item": {}, "choices": []}, "samples", "perhaps --sample-path choices"),
         ({"item": {}}, "samples", "--sample-path says where it is"),

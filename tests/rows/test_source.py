@@ -121,7 +121,7 @@ def test_a_bad_record_is_a_failed_row_with_its_line(tmp_path: Path) -> None:
     assert found == {
         1: "line 4: 3 cells, but the header has 2",
         2: "line 6: 1 cells, but the header has 2",
-        3: "line 7: not UTF-8",
+        3: "line 7: not UTF-8; save the file as UTF-8",
     }
     assert chunks(find_source([path]))[0].samples[4] == "last"
 
@@ -246,7 +246,7 @@ def test_what_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
         find_source([str(tmp_path / "*.csv")])
     with pytest.raises(OptionError, match="together with files"):
         find_source(["-", tmp_path / "train.jsonl"])
-    with pytest.raises(RowsError, match="is a folder; name its files"):
+    with pytest.raises(RowsError, match=r"is a folder; name its files, such as .*\*\.jsonl$"):
         chunks(find_source([tmp_path]))
 
 
