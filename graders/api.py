@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -323,7 +323,7 @@ class Grader:
         """
         keys = [leaf.key for leaf in self.plan.leaves if leaf.key]
         check_names(frame, keys, prefix)
-        layout = replace(Layout.parse(item, sample), says=("item=", "sample="))
+        layout = Layout.parse(item, sample, says=("item=", "sample="))
         grades = list(self.grade_many(rows_of(frame), workers=workers, layout=layout))
         return with_grades(frame, grades, keys, prefix)
 

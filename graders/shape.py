@@ -121,6 +121,12 @@ def _of_batch(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     return read_shape(body)[1] if isinstance(body, dict) and "status_code" in raw else None
 
 
+def _of_choice(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the message says that a choice, or a reply of Ollama's, holds."""
+    message: Any = raw.get("message")
+    return _of_messages([message]) if _is_message(message) else None
+
+
 _OBJECTS: Final[Sequence[tuple[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]]]] = (
     ("chat completion", _of_completion),
     ("Evals output item", _of_evals),
@@ -128,6 +134,7 @@ _OBJECTS: Final[Sequence[tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]
     ("response of the Batch API", _of_batch),
     ("conversation", _of_conversation),
     ("message", _of_message),
+    ("choice", _of_choice),
     ("content part", _of_part),
 )
 """What an object may be, the most certain first, and how it is read; None where it is not that."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import graders
+from graders.errors import OptionError
 from graders.frame import rows_of
 
 ROWS = [
@@ -132,6 +133,19 @@ def test_where_the_sample_may_be_is_said_as_it_is_asked_for() -> None:
     with graders.load(GRADER) as grader:
         graded = grader.grade_frame(pd.DataFrame(ROWS))
     assert "perhaps sample=output" in graded["failure"][0]
+
+
+@pytest.mark.parametrize(
+    "rows", [pd.DataFrame(ROWS), "rows.jsonl", {"item": {}, "sample": "x"}, None]
+)
+def test_what_are_no_rows_is_refused_with_what_takes_it(rows: Any) -> None:
+    with graders.load(GRADER) as grader, pytest.raises(OptionError, match="grade_frame takes a"):
+        list(grader.grade_many(rows))
+
+
+def test_a_path_that_is_none_is_said_as_it_was_given() -> None:
+    with graders.load(GRADER) as grader, pytest.raises(OptionError, match="sample='a\\[' is not a"):
+        grader.grade_frame(pd.DataFrame(ROWS), sample="a[")
 
 
 def test_what_is_missing_in_pandas_is_null_and_infinity_a_number() -> None:

@@ -43,6 +43,7 @@ SAME = {
     "after tools": [ASKED, {"role": "assistant", "content": None, "tool_calls": [CALL]}, TOOL, {"role": "assistant", "content": TEXT}],
     "second turn": [ASKED, {"role": "assistant", "content": "Ask on."}, ASKED, {"role": "assistant", "content": TEXT}],
     "response of the Batch API": {"status_code": 200, "request_id": "r", "body": {"choices": [{"message": {"role": "assistant", "content": TEXT}}]}},
+    "choice": {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": TEXT}},
     "content part": {"type": "output_text", "text": TEXT},
     "content parts": [{"type": "text", "text": "It is "}, {"type": "text", "text": "Bern."}],
     "response": {"id": "resp_1", "object": "response", "output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, SAID]},

@@ -43,8 +43,9 @@ class Layout:
 
     @classmethod
     def parse(
-        cls, item_path: str = "item", sample_path: str = "sample", cells: str = "text"
-    ) -> Layout:
+        cls, item_path: str = "item", sample_path: str = "sample", cells: str = "text",
+        says: tuple[str, str] = ("--item-path ", "--sample-path "),
+    ) -> Layout:  # fmt: skip
         """Return the layout for two dotted paths such as `data.example` or `choices[0]`.
 
         `.` is the whole row.
@@ -53,11 +54,14 @@ class Layout:
             OptionError: not such a path.
         """
         return cls(
-            _parse_path(item_path, "item"), _parse_path(sample_path, "sample"), cells == "typed"
+            _parse_path(item_path, says[0]),
+            _parse_path(sample_path, says[1]),
+            cells == "typed",
+            says,
         )
 
 
-def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
+def _parse_path(path: str, says: str) -> tuple[str | int, ...]:
     if path == ".":
         return ()
     steps: list[str | int] = []
@@ -66,13 +70,13 @@ def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
         match = _STEP.match(path, at)
         if match is None or match.end() == at:
             raise OptionError(
-                f"--{name}-path {path!r} is not a path; write keys and indexes such as "
+                f"{says}{path!r} is not a path; write keys and indexes such as "
                 "data.answer or choices[0].message, or . for the whole row"
             )
         steps.append(match[1] if match[1] is not None else int(match[2]))
         at = match.end()
     if not steps:
-        raise OptionError(f"--{name}-path is empty; write . for the whole row")
+        raise OptionError(f"{says.rstrip(' =')} is empty; write . for the whole row")
     return tuple(steps)
 
 
@@ -155,7 +159,12 @@ def _is_row(row: dict[str, Any], layout: Layout, block: Block) -> bool:
     with typed cells, text in any that looks like JSON's.
     """
     if block.cells and layout.typed:
-        row.update({name: _typed(value) for name, value in row.items()})
+        said = layout.sample[0] if len(layout.sample) == 1 else None
+        for name, value in row.items():
+            found = _typed(value)
+            # An answer that looks like a number is still a text that a model wrote.
+            if name != said or isinstance(found, dict | list):
+                row[name] = found
     if layout.item[:1] != ("item",):
         return True
     if "item" not in row:
@@ -212,16 +221,18 @@ def _fail(chunk: Chunk, message: str) -> None:
     chunk.ids.append(None)
 
 
-def _find(row: Any, layout: Layout, name: Literal["item", "sample"]) -> Any:
+def _find(row: Mapping[str, Any], layout: Layout, name: Literal["item", "sample"]) -> Any:
     value: Any = row
     steps = layout.item if name == "item" else layout.sample
+    # Where a path leads nowhere, a column may be called as it is written.
     for step in steps:
         if (isinstance(step, str) and isinstance(value, Mapping) and step in value) or (
             isinstance(step, int) and isinstance(value, list) and step < len(value)
         ):
             value = value[step]  # type: ignore[index]  # the two tests above
         else:
-            return _absent(row, steps, layout, name)
+            column = row.get(_written(steps)) if len(steps) > 1 else None
+            return _absent(row, steps, layout, name) if column is None else column
     return Absent(f"the row has no {_written(steps)}; it is null") if value is None else value
 
 

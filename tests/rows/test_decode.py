@@ -144,6 +144,15 @@ def test_a_row_without_item_or_sample_says_what_is_there_and_what_may_help(
     assert not chunk.failures
 
 
+def test_a_column_may_be_called_as_a_path_is_written() -> None:
+    row = {"item.q": {"a": 1}, "model.output": "x", "item": {"a": 2}}
+    layout = Layout.parse("item.q", "model.output")
+    chunk = decode(json.dumps(row).encode(), layout)
+    assert (chunk.items, chunk.samples) == ([{"a": 1}], ["x"])
+    row["item"] = {"q": {"a": 3}}  # What the path leads to comes first.
+    assert decode(json.dumps(row).encode(), layout).items == [{"a": 3}]
+
+
 @pytest.mark.parametrize(
     ("path", "row"),
     [

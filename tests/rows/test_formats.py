@@ -295,6 +295,15 @@ def test_cells_are_text_unless_they_are_to_be_typed(tmp_path: Path) -> None:
     assert decode_block(block, Layout.parse(".", "e", "typed")).items == [typed]
 
 
+def test_an_answer_that_looks_like_a_number_is_text_with_typed_cells_too(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('a,output\n42,42\ntrue,True\nx,"[{""role"": ""assistant""}]"\n')
+    (block,) = find_source([path]).blocks(1 << 16)
+    chunk = decode_block(block, Layout.parse(".", "output", "typed"))
+    assert chunk.samples == ["42", "True", [{"role": "assistant"}]]
+    assert [item["a"] for item in chunk.items] == [42, True, "x"]
+
+
 def test_a_column_item_is_the_item_only_where_it_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     path.write_text("item,price,output\nshoe,5,x\n")
