@@ -253,7 +253,12 @@ def _absent(
     keys = [str(key) for key in row]
     there = ", ".join(keys[:12]) + (", …" if len(keys) > 12 else "") if keys else "none"
     if name == "item":
-        hint = f"{layout.says[0]}. takes the whole row"
+        evals = "datasource_item" in row
+        hint = (
+            f"perhaps {layout.says[0]}datasource_item"
+            if evals
+            else f"{layout.says[0]}. takes the whole row"
+        )
     else:
         likely = next((key for key in _SAMPLE_KEYS if key in row), None)
         says = layout.says[1]

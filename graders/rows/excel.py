@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from graders.rows.table import Record, blocks_of, check_width
 
 __all__ = ["excel_blocks"]
 
+_AT_ONCE: Final = 256
 _ESCAPE: Final = re.compile("_x00([01][0-9A-Fa-f])_")
 """How XML holds a character that it has not, such as the carriage return of a cell pasted on Windows."""
 
@@ -50,10 +53,18 @@ def excel_blocks(path: Path, size: int) -> Iterator[Block]:
     return blocks_of(_told(records(), path), size, lambda: 0)
 
 
+def _some(records: Iterator[Record]) -> list[Record]:
+    """Return the next records; openpyxl warns of what it leaves out of what it writes, as nobody asks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(islice(records, _AT_ONCE))
+
+
 def _told(records: Iterator[Record], path: Path) -> Iterator[Record]:
     """Yield records; whatever openpyxl stumbles over in a workbook is one sentence."""
     try:
-        yield from records
+        while some := _some(records):
+            yield from some
     except (RowsError, MemoryError):
         raise
     except Exception as error:  # It raises any, as it does not check what it reads.
@@ -115,6 +126,11 @@ def _width(row: Sequence[Any]) -> int:
 
 def _sheet(book: Any) -> Any:
     """Return the only sheet with anything on it."""
+    if not book.worksheets:
+        raise RowsError(
+            'the workbook has no sheet that can be read; save it as an "Excel Workbook", which is not '
+            'the "Strict Open XML" one'
+        )
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # What a file says of its size, some programs get wrong.
     filled = [
@@ -134,6 +150,8 @@ def _header(row: Sequence[Any]) -> list[str]:
     names = list(row)
     while names and names[-1] is None:
         names.pop()
+    if names and names[0] is None:
+        names[0] = ""  # As in CSV: pandas gives its index no name.
     for at, name in enumerate(names):
         if name is None:
             raise RowsError(f"column {at + 1} of the first row has no name")

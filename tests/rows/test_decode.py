@@ -127,6 +127,11 @@ def test_a_layout_finds_item_and_sample(
         ({"sample": "x"}, "items", "the row has no item; keys there: sample; --item-path ."),
         ({"item": None, "sample": "x"}, "items", "the row has no item; it is null"),
         ({"item": {}, "sample": None}, "samples", "the row has no sample; it is null"),
+        (
+            {"datasource_item": {}, "sample": {}},
+            "items",
+            "the row has no item; keys there: datasource_item, sample; perhaps --item-path datasource_item",
+        ),
         ({"item": {}, "answer": "x"}, "samples", "perhaps --sample-path answer"),
         ({"item": {}, "choices": []}, "samples", "perhaps --sample-path choices"),
         ({"item": {}}, "samples", "--sample-path says where it is"),

@@ -262,6 +262,7 @@ BEGINNINGS = {
     "rows.jsonl": (b"PAR1\x15\x04", "Parquet; let its name end in .parquet"),
     "rows.json": (gzip.compress(b"{}"), "compressed by gzip; let its name end in .gz"),
     "rows.csv.bz2": (b"BZh91AY&SY\0", "compressed by bzip2; unpack it"),
+    "rows.txt": (b"<!DOCTYPE html>", "HTML; save its table as CSV"),
     "rows.json.gz": (gzip.compress(gzip.compress(b"{}")), "compressed by gzip"),
     "rows.feather": (b"ARROW1\0\0", "an Arrow or Feather file; save it as Parquet"),
 }
@@ -432,6 +433,37 @@ def test_all_rows_of_a_workbook_are_read_whatever_it_says_of_its_size(
     (block,) = find_source([path]).blocks(1 << 16)
     items = decode_block(block, Layout.parse(".", "b")).items
     assert items == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+def test_a_first_column_without_a_name_is_read_as_in_csv(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of([None, "a"], [0, "x"]))
+    (block,) = find_source([path]).blocks(1 << 16)
+    assert decode_block(block, Layout.parse(".", "a")).items == [{"": 0, "a": "x"}]
+
+
+def test_a_workbook_of_the_strict_kind_is_one_sentence(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of(["a"], ["x"]))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            changed = data.replace(
+                b"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+                b"http://purl.oclc.org/ooxml/spreadsheetml/main",
+            ).replace(
+                b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+                b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+            )
+            archive.writestr(name, changed)
+    with pytest.raises(RowsError, match='save it as an "Excel Workbook"'):
+        list(find_source([path]).blocks(1 << 16))
+
+
+def test_what_openpyxl_would_not_write_is_no_warning(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of(["a"], ["x"]))
+    _rewritten(path, b"</worksheet>", b'<extLst><ext uri="{x}"/></extLst></worksheet>')
+    (block,) = find_source([path]).blocks(1 << 16)  # Here, warnings are errors.
+    assert decode_block(block, Layout.parse(".", "a")).items == [{"a": "x"}]
 
 
 def test_a_cell_that_shows_an_error_fails_whoever_reads_it(tmp_path: Path) -> None:
