@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from graders import jsontext
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
 from graders.plain import plain, shortest
 from graders.rows.arrow import rows_of_batch, rows_of_dataset, time_of
 
-__all__ = ["check_names", "rows_of", "with_grades"]
+__all__ = ["check_names", "rows_of", "with_grades", "with_items"]
 
 _BATCH: Final = 512
 
@@ -39,13 +40,29 @@ def rows_of(frame: Any) -> Iterator[Mapping[str, Any]]:
     return (plain(dict(row)) for row in frame)  # As its owner wants them.
 
 
+def with_items(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield rows whose column `item` is read as JSON where it holds text, as in files of tables."""
+    for row in rows:
+        item = row.get("item")
+        try:
+            yield (
+                {**row, "item": jsontext.decode(item, allow_nan=True)}
+                if isinstance(item, str)
+                else row
+            )
+        except ValueError:
+            yield row  # Whoever reads it says that it is a text.
+
+
 def check_names(frame: Any, keys: Sequence[str], prefix: str) -> None:
     """See whether a frame has room for the columns of its grades.
 
     Raises:
-        OptionError: it is no frame, or has a column of such a name already.
+        OptionError: it is no frame, or has a column of such a name already, or two of one name.
     """
-    there = {str(name) for name in getattr(frame, _COLUMNS[_kind_of(frame)])}
+    there = [str(name) for name in getattr(frame, _COLUMNS[_kind_of(frame)])]
+    for name in {name for name in there if there.count(name) > 1}:
+        raise OptionError(f"the frame has two columns {quoted(name)}")
     for name in (f"{prefix}{one}" for one in ("reward", *map("reward_{}".format, keys), "failure")):
         if name in there:
             raise OptionError(f"the frame has a column {quoted(name)} already; give a prefix")
@@ -138,9 +155,6 @@ def _rule_of(kind: Any) -> Callable[[Any], Any] | None:
 
 def _of_pandas(frame: Any) -> Iterator[Mapping[str, Any]]:
     names = [str(name) for name in frame.columns]
-    for name in names:
-        if names.count(name) > 1:
-            raise OptionError(f"the frame has two columns {quoted(name)}")
     for start in range(0, len(frame), _BATCH):
         part = frame.iloc[start : start + _BATCH]
         columns = [

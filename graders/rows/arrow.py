@@ -64,7 +64,15 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
 
 
 def rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | str]:
-    """Yield the rows of a batch of Arrow's; of one with a value that Python has not, what it is."""
+    """Yield the rows of a batch of Arrow's; of one with a value that Python has not, what it is.
+
+    Raises:
+        RowsError: two columns have one name.
+    """
+    names = batch.schema.names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RowsError(f"the table has two columns {quoted(twice)}")
     rules = {
         name: rule
         for name, kind in zip(batch.schema.names, batch.schema.types, strict=True)

@@ -174,6 +174,12 @@ def test_a_value_of_parquet_that_python_has_not_fails_its_row_alone(tmp_path: Pa
     assert chunk.items[1]["nano"] == "1970-01-01T00:00:00.000000001"
 
 
+def test_two_columns_of_one_name_are_refused_in_parquet_too(tmp_path: Path) -> None:
+    pq.write_table(pa.table([["x"], ["y"]], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(RowsError, match=r't.parquet: the table has two columns "a"'):
+        chunks(find_source([tmp_path / "t.parquet"]))
+
+
 def test_a_parquet_file_whose_pages_are_damaged_is_one_sentence(tmp_path: Path) -> None:
     whole = io.BytesIO()
     pq.write_table(pa.table({"a": ["x"]}), whole)
