@@ -207,3 +207,21 @@ def test_no_shape_for_no_sample() -> None:
     assert isinstance(prepare(None), Absent)
     assert read_shape({"output_text": "x"})[0] == "sample"
     assert read_shape({"role": "assistant", "content": "x"})[0] == "message"
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"object": "response", "output": [{**SAID, "content": [{"type": "refusal", "refusal": "no"}]}]}, "; the answer has no text"),
+        ({"role": "assistant", "content": None, "tool_calls": [CALL]}, "; the answer has no text, it only calls tools"),
+    ],
+)  # fmt: skip
+def test_an_answer_without_text_is_said_to_have_none(raw: Any, says: str) -> None:
+    config = {
+        "type": "string_check", "name": "s", "operation": "eq",
+        "input": "{{ sample.output_text }}", "reference": "x",
+    }  # fmt: skip
+    with graders.load(config) as grader:
+        (failure,) = grader.grade({}, raw).failures
+    assert failure.code == "invalid_variable_error"
+    assert failure.message.endswith(says)
