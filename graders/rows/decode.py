@@ -139,7 +139,8 @@ def _row(
     if block.faults and offset in block.faults:
         return {}, block.faults[offset]
     try:
-        row = jsontext.decode(text, allow_nan=True, exact=exact)
+        # Where files were joined, a mark of byte order stands before any line.
+        row = jsontext.decode(text.removeprefix(BOM), allow_nan=True, exact=exact)
     except ValueError as error:
         return {}, f"{block.unit} {block.line + offset}: not JSON: {error}"
     if not isinstance(row, dict):

@@ -90,6 +90,11 @@ def _records(text: TextIO, declared: str) -> Iterator[Record]:
         wide = wide or check_width(len(header), len(cells), f"line {begins}")
         if len(cells) != len(header):
             yield begins, f"line {begins}: {len(cells)} cells, but the header has {len(header)}"
+        elif len(cells) > 1 and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header:
+            yield (
+                begins,
+                f"line {begins}: the header once more; name several files, they need not be joined",
+            )
         elif any(_is_broken(cell) for cell in cells):
             yield begins, f"line {begins}: not UTF-8; save the file as UTF-8"
         else:

@@ -95,10 +95,14 @@ def _by_python(table: bytes, delimiter: str) -> list[dict[str, str] | None] | No
         return None
     return [
         dict(zip(header, one, strict=True))
-        if len(one) == len(header) and _is_utf8("".join(one))
+        if len(one) == len(header) and _is_utf8("".join(one)) and not _again(one, header)
         else None
         for one in rest
     ]
+
+
+def _again(record: list[str], header: list[str]) -> bool:
+    return len(record) > 1 and [record[0].removeprefix("\ufeff"), *record[1:]] == header
 
 
 def _is_utf8(text: str) -> bool:

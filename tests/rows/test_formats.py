@@ -244,6 +244,24 @@ def test_a_header_that_is_not_utf8_is_one_sentence(tmp_path: Path) -> None:
         list(find_source([path]).blocks(1 << 16))
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_in_the_midst_of_joined_files_is_a_failed_row(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"a,b\n1,x\n{mark}a,b\n2,y\n")
+    chunk = decode_block(next(find_source([path]).blocks(1 << 16)), Layout.parse(".", "b"))
+    assert [failure.message for failure in chunk.failures.values()] == [
+        "line 3: the header once more; name several files, they need not be joined"
+    ]
+    assert (chunk.samples[0], chunk.samples[2]) == ("x", "y")
+
+
+def test_a_mark_of_byte_order_may_stand_where_files_were_joined(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('\ufeff{"a": 1}\n\ufeff{"a": 2}\n')
+    (block,) = find_source([path]).blocks(1 << 16)
+    assert decode_block(block, Layout.parse(".", "a")).items == [{"a": 1}, {"a": 2}]
+
+
 def test_a_record_of_empty_cells_is_no_row_as_in_a_workbook(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('a,b\n1,x\n,\n"",""\n2,\n,,\n')

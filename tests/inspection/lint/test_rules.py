@@ -376,3 +376,10 @@ def test_a_value_of_a_training_file_that_the_enum_lacks_is_found_where_it_stands
     (found,) = [one for one in run(Example(grader=grader, training=training)) if one.code == "G729"]
     assert found.message.startswith('item.answer is "maybe", none of what response_format allows')
     assert found.line == 2
+
+
+def test_a_sample_that_is_none_is_not_mended_by_lines(run: Run) -> None:
+    found = [one for one in run(Example(grader=check(), rows=rows(5))) if one.code == "G602"]  # type: ignore[arg-type]
+    assert [one.fix for one in found] == [
+        "Write the answer as a text, or in one of the shapes of answers."
+    ]
