@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graders.errors import OptionError, RowsError
-from graders.rows import Block, Chunk, Layout, count_rows, decode_block, find_source
+from graders.rows import Block, Chunk, Layout, Watch, count_rows, decode_block, find_source
 from graders.rows.source import Source
 
 try:
@@ -263,6 +264,19 @@ def test_an_input_is_known_by_what_it_holds(tmp_path: Path) -> None:
     assert one["sha256"] != other["sha256"]
     assert one["lines"] == other["lines"] == 900
     assert "lines" not in find_source([write_csv(tmp_path / "t.csv", [["a"]])]).identity()[0]
+
+
+def test_a_folder_changes_when_a_file_in_it_does(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{}")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "data.arrow").write_bytes(b"rows")
+    source = replace(find_source([tmp_path]), watch=Watch())
+    inputs = source.identity()
+    source.check_unchanged(inputs)
+    with (tmp_path / "inner" / "data.arrow").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(RowsError, match="changed while it was read"):
+        source.check_unchanged(inputs)
 
 
 def test_a_csv_of_a_large_cell_is_read(tmp_path: Path) -> None:
