@@ -87,7 +87,7 @@ def _records(text: TextIO, declared: str) -> Iterator[Record]:
             header = cells
             _check_header(header)
             continue
-        wide = wide or check_width(len(header), len(cells), f"line {begins}")
+        wide = wide or _is_wide(header, cells, f"line {begins}")
         if len(cells) != len(header):
             yield begins, f"line {begins}: {len(cells)} cells, but the header has {len(header)}"
         elif len(cells) > 1 and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header:
@@ -133,6 +133,15 @@ def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
         return [cells for cells in reader if cells] or [[]]
     except csv.Error:
         return [[]]
+
+
+def _is_wide(header: Sequence[str], cells: Sequence[str], where: str) -> bool:
+    """Tell a header from a title above it, or from one that is separated by something else."""
+    others = [one for one in _SEPARATORS if one in header[0]]
+    if not others:
+        return check_width(len(header), len(cells), where)
+    cure = f"where {others[0]!r} separates them, write the line sep={others[0]} above it"
+    return check_width(len(header), len(cells), where, cure)
 
 
 def _check_header(header: Sequence[str]) -> None:

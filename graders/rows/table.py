@@ -57,22 +57,23 @@ def blocks_of(
         yield block()
 
 
-def check_width(names: int, cells: int, where: str) -> bool:
+_TITLE: Final = "where a title stands above the header, leave it out"
+
+
+def check_width(names: int, cells: int, where: str, cure: str = _TITLE) -> bool:
     """Tell a header from a title that stands above it; return True where rows need not be looked at.
 
     Args:
         names: how many columns the header names.
         cells: how many cells the first row has.
         where: the place of that row.
+        cure: what to do about it.
 
     Raises:
         RowsError: the header names one column, and the first row has several cells.
     """
     if names == 1 < cells:
-        raise RowsError(
-            f"the header names one column, and {where} has {cells} cells; where a title stands above "
-            "the header, leave it out"
-        )
+        raise RowsError(f"the header names one column, and {where} has {cells} cells; {cure}")
     return True
 
 

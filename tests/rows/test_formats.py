@@ -226,6 +226,7 @@ def test_a_quote_without_an_end_is_one_sentence(tmp_path: Path) -> None:
         ('a,b\n1,"he said \\"hi\\""\n', r'line 2: a cell has \" for a quote, as Spark and MySQL write it'),
         ('a,b\n1,x\n2,"x\ny"z\n', "line 3: more of a cell follows the quote that ends it"),
         ('a;b\n1;"x" \n', "line 2: more of a cell follows the quote that ends it"),
+        ("a;b\n1,5;x\nbad;2;3\n4;5\n", "names one column, and line 2 has 2 cells; where ';' separates them, write"),
         ("Results of May\na,b\n1,2\n", "names one column, and line 2 has 2 cells; where a title"),
     ],
 )  # fmt: skip
