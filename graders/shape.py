@@ -43,10 +43,13 @@ def read_shape(raw: Any) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"a sample is text, an object or a list, not {kind_of(raw)}")
     if not _OURS.isdisjoint(raw) and raw.get("object") != "response":
         return "sample", dict(raw)
-    for name, read in _OBJECTS:
-        found = read(raw)
-        if found is not None:
-            return name, {**raw, **found}
+    try:
+        for name, read in _OBJECTS:
+            found = read(raw)
+            if found is not None:
+                return name, {**raw, **found}
+    except RecursionError:
+        raise ValueError("the sample holds another, and that one another, too deeply") from None
     return "sample", dict(raw)
 
 

@@ -225,3 +225,11 @@ def test_an_answer_without_text_is_said_to_have_none(raw: Any, says: str) -> Non
         (failure,) = grader.grade({}, raw).failures
     assert failure.code == "invalid_variable_error"
     assert failure.message.endswith(says)
+
+
+def test_samples_within_samples_without_end_are_one_sentence() -> None:
+    inner: Any = {"choices": [{"message": {"content": TEXT}}]}
+    for _ in range(2000):
+        inner = {"status_code": 200, "body": inner}
+    with pytest.raises(ValueError, match="that one another, too deeply"):
+        read_shape(inner)
