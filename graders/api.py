@@ -26,7 +26,7 @@ from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
 from graders.explanation import Explanation, RetiredModel
-from graders.frame import check_names, rows_of, with_grades
+from graders.frame import check_names, rows_of, with_grades, with_items
 from graders.grade import Grade
 from graders.grading.performers import Performers, Setup, SharedPerformers
 from graders.grading.runner import Graded, Runner
@@ -331,8 +331,9 @@ class Grader:
         """
         keys = [leaf.key for leaf in self.plan.leaves if leaf.key]
         check_names(frame, keys, prefix)
-        layout = Layout.parse(item, sample)
-        grades = list(self.grade_many(rows_of(frame), workers=workers, layout=layout))
+        layout = Layout.parse(item, sample, says=("item=", "sample="))
+        rows = with_items(rows_of(frame)) if layout.item[:1] == ("item",) else rows_of(frame)
+        grades = list(self.grade_many(rows, workers=workers, layout=layout))
         return with_grades(frame, grades, keys, prefix)
 
     def explain(

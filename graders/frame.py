@@ -5,15 +5,16 @@ None of their libraries is imported: whose frame comes has loaded it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from graders import jsontext
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
 from graders.plain import plain, shortest
-from graders.rows.arrow import rows_of_batch
+from graders.rows.arrow import rows_of_batch, rows_of_dataset, time_of
 
-__all__ = ["check_names", "rows_of", "with_grades"]
+__all__ = ["check_names", "rows_of", "with_grades", "with_items"]
 
 _BATCH: Final = 512
 
@@ -32,17 +33,36 @@ def rows_of(frame: Any) -> Iterator[Mapping[str, Any]]:
     if kind == "polars":
         return _of_polars(frame)
     if kind == "pyarrow":
-        return (plain(row) for batch in frame.to_batches(_BATCH) for row in _of_batch(batch))
-    return (plain(dict(row)) for row in frame)
+        batches = frame.to_batches(_BATCH)
+        return map(plain, _readable(row for batch in batches for row in rows_of_batch(batch)))
+    if frame.format["type"] is None:
+        return map(plain, _readable(rows_of_dataset(frame)))
+    return (plain(dict(row)) for row in frame)  # As its owner wants them.
+
+
+def with_items(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield rows whose column `item` is read as JSON where it holds text, as in files of tables."""
+    for row in rows:
+        item = row.get("item")
+        try:
+            yield (
+                {**row, "item": jsontext.decode(item, allow_nan=True)}
+                if isinstance(item, str)
+                else row
+            )
+        except ValueError:
+            yield row  # Whoever reads it says that it is a text.
 
 
 def check_names(frame: Any, keys: Sequence[str], prefix: str) -> None:
     """See whether a frame has room for the columns of its grades.
 
     Raises:
-        OptionError: it is no frame, or has a column of such a name already.
+        OptionError: it is no frame, or has a column of such a name already, or two of one name.
     """
-    there = {str(name) for name in getattr(frame, _COLUMNS[_kind_of(frame)])}
+    there = [str(name) for name in getattr(frame, _COLUMNS[_kind_of(frame)])]
+    for name in {name for name in there if there.count(name) > 1}:
+        raise OptionError(f"the frame has two columns {quoted(name)}")
     for name in (f"{prefix}{one}" for one in ("reward", *map("reward_{}".format, keys), "failure")):
         if name in there:
             raise OptionError(f"the frame has a column {quoted(name)} already; give a prefix")
@@ -97,25 +117,44 @@ def _kind_of(frame: Any) -> str:
     )
 
 
-def _of_batch(batch: Any) -> Iterator[Any]:
-    for row in rows_of_batch(batch):
+def _readable(rows: Iterator[Any]) -> Iterator[Any]:
+    for row in rows:
         if isinstance(row, str):
             raise OptionError(row)
         yield row
 
 
 def _of_polars(frame: Any) -> Iterator[Mapping[str, Any]]:
-    short = shortest("float32")
-    floats = [name for name, kind in frame.schema.items() if str(kind) == "Float32"]
-    for row in frame.iter_rows(named=True):
-        yield plain({**row, **{name: short(row[name]) for name in floats}})
+    rules = {name: rule for name, kind in frame.schema.items() if (rule := _rule_of(kind))}
+    # Python's times have no nanoseconds: these come as whole numbers.
+    exact = frame.with_columns(
+        frame[name].cast(type(frame[name].to_physical().dtype))
+        for name, kind in frame.schema.items()
+        if getattr(kind, "time_unit", "") == "ns" and hasattr(kind, "time_zone")
+    )
+    for row in exact.iter_rows(named=True):
+        yield plain({**row, **{name: rule(row[name]) for name, rule in rules.items()}})
+
+
+def _rule_of(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what has to be done to the Python values of a type of polars'; None for nothing."""
+    name = str(kind.base_type())
+    if name == "Float32":
+        return shortest("float32")
+    if getattr(kind, "time_unit", "") == "ns" and hasattr(kind, "time_zone"):
+        return lambda one: time_of(one, kind.time_zone) if isinstance(one, int) else one
+    if name in {"List", "Array"} and (each := _rule_of(kind.inner)) is not None:
+        return lambda values: None if values is None else [each(one) for one in values]
+    if name == "Struct":
+        rules = {one.name: rule for one in kind.fields if (rule := _rule_of(one.dtype))}
+        return lambda row: (
+            row and {**row, **{name: rule(row[name]) for name, rule in rules.items()}}
+        )
+    return None
 
 
 def _of_pandas(frame: Any) -> Iterator[Mapping[str, Any]]:
     names = [str(name) for name in frame.columns]
-    for name in names:
-        if names.count(name) > 1:
-            raise OptionError(f"the frame has two columns {quoted(name)}")
     for start in range(0, len(frame), _BATCH):
         part = frame.iloc[start : start + _BATCH]
         columns = [

@@ -70,6 +70,7 @@ def plain_value(value: Any) -> Any:
     | tuple, other mappings | list, object |
     | Enum, UUID, path | its value, text, text |
     | pandas.NA | null |
+    | pandas' periods and intervals | text |
     | an object of a client library (`model_dump`) | what it dumps |
     """
     for kinds, rule in _RULES:
@@ -77,6 +78,8 @@ def plain_value(value: Any) -> Any:
             return rule(value)
     if type(value).__name__ in {"NAType", "NaTType"}:
         return None
+    if type(value).__name__ in {"Period", "Interval"} and type(value).__module__[:6] == "pandas":
+        return str(value)
     if hasattr(value, "dtype") and callable(getattr(value, "tolist", None)):
         return _of_array(value)
     dump = getattr(value, "model_dump", None)

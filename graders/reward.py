@@ -101,7 +101,7 @@ class Reward:
         else:
             options.setdefault("concurrency", _ASKED_AT_ONCE)
             self.grader = load(source, **options)
-        self._layout = Layout.parse(item, sample)
+        self._layout = Layout.parse(item, sample, says=("item=", "sample="))
         self._paths = (item, sample)
         self._failed: Failed = failed
         self._within = within

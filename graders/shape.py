@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from graders import jsontext
 from graders.errors import quoted
 
 __all__ = ["kind_of", "name_of_shape", "read_shape"]
@@ -18,7 +19,8 @@ __all__ = ["kind_of", "name_of_shape", "read_shape"]
 _OURS: Final = frozenset({"output_text", "output_json", "output_tools", "output_audio"})
 _TEXTS: Final = frozenset({"text", "output_text", "input_text"})
 _PARTS: Final = _TEXTS | {
-    "refusal", "image_url", "input_image", "input_audio", "output_audio", "file", "thinking", "reasoning"
+    "refusal", "image_url", "input_image", "input_audio", "output_audio", "file", "thinking", "reasoning",
+    "tool_call", "tool_use",
 }  # fmt: skip
 """Types of content parts. Those that hold no answer's text are passed over."""
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
@@ -41,10 +43,13 @@ def read_shape(raw: Any) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"a sample is text, an object or a list, not {kind_of(raw)}")
     if not _OURS.isdisjoint(raw) and raw.get("object") != "response":
         return "sample", dict(raw)
-    for name, read in _OBJECTS:
-        found = read(raw)
-        if found is not None:
-            return name, {**raw, **found}
+    try:
+        for name, read in _OBJECTS:
+            found = read(raw)
+            if found is not None:
+                return name, {**raw, **found}
+    except RecursionError:
+        raise ValueError("the sample holds another, and that one another, too deeply") from None
     return "sample", dict(raw)
 
 
@@ -62,7 +67,7 @@ def _of_list(raw: list[Any]) -> tuple[str, dict[str, Any]]:
     if raw and _are_messages(raw):
         return "messages", _of_messages(raw)
     if raw and all(_is_part(one) for one in raw):
-        return "content parts", _answer(_text_of(raw), ())
+        return "content parts", _answer(_text_of(raw), _calls_in(raw))
     if raw and all(isinstance(one, dict) for one in raw) and any(map(_is_response_item, raw)):
         return "Responses API output", _of_response(raw)
     what = f"holds {kind_of(raw[0])}" if raw else "is empty"
@@ -110,15 +115,29 @@ def _of_message(raw: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _of_part(raw: Mapping[str, Any]) -> dict[str, Any] | None:
-    return _answer(_text_of([raw]), ()) if _is_part(raw) else None
+    return _answer(_text_of([raw]), _calls_in([raw])) if _is_part(raw) else None
+
+
+def _of_batch(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the response says that a line of the Batch API's output holds."""
+    body = raw.get("body")
+    return read_shape(body)[1] if isinstance(body, dict) and "status_code" in raw else None
+
+
+def _of_choice(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the message says that a choice, or a reply of Ollama's, holds."""
+    message: Any = raw.get("message")
+    return _of_messages([message]) if _is_message(message) else None
 
 
 _OBJECTS: Final[Sequence[tuple[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]]]] = (
     ("chat completion", _of_completion),
     ("Evals output item", _of_evals),
     ("output of the Responses or Evals API", _of_output),
+    ("response of the Batch API", _of_batch),
     ("conversation", _of_conversation),
     ("message", _of_message),
+    ("choice", _of_choice),
     ("content part", _of_part),
 )
 """What an object may be, the most certain first, and how it is read; None where it is not that."""
@@ -153,12 +172,13 @@ def _said(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return what one message says, under the service's names."""
     content = message.get("content", message.get("value"))
     text = content if isinstance(content, str) else None
+    calls = message.get("tool_calls")
     if isinstance(content, list):
         text = _text_of(content)
+        calls = _calls_in(content) if calls is None else calls
     elif content is not None and text is None:
         raise ValueError(f"a message's content is text or a list of parts, not {kind_of(content)}")
-    calls = message.get("tool_calls")
-    if calls is None and isinstance(message.get("function_call"), dict):  # Until 2023.
+    if not calls and isinstance(message.get("function_call"), dict):  # Until 2023.
         calls = [{"type": "function", "function": message["function_call"]}]
     if calls is not None and not isinstance(calls, list):
         raise ValueError(f"a message's tool_calls is a list, not {kind_of(calls)}")
@@ -195,6 +215,19 @@ def _call(one: Mapping[str, Any]) -> dict[str, Any]:
         return {"id": name, "type": "custom", "custom": inner}
     inner = {"name": one.get("name"), "arguments": one.get("arguments")}
     return {"id": name, "type": "function", "function": inner}
+
+
+def _calls_in(parts: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the calls that stand among content parts, as Foundry and Anthropic have them."""
+    calls = []
+    for one in parts:
+        if isinstance(one, dict) and one.get("type") in {"tool_call", "tool_use"}:
+            given = one.get("arguments", one.get("input"))
+            text = given if isinstance(given, str) else jsontext.encode(given).decode()
+            name = one.get("tool_call_id", one.get("id"))
+            inner = {"name": one.get("name"), "arguments": text}
+            calls.append({"id": name, "type": "function", "function": inner})
+    return calls
 
 
 def _answer(text: str | None, calls: Sequence[Any]) -> dict[str, Any]:

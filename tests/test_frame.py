@@ -13,6 +13,8 @@ import pyarrow as pa
 import pytest
 
 import graders
+from graders.errors import OptionError
+from graders.frame import rows_of
 
 ROWS = [
     {"answer": "x", "n": 1, "f": 0.5, "day": dt.date(2020, 1, 2), "l": [1, 2], "output": "x"},
@@ -89,6 +91,61 @@ def test_the_item_may_stand_in_a_column_and_names_may_have_a_prefix() -> None:
     graded = grader.grade_frame(frame, item="item", prefix="new_")
     assert list(graded.columns) == ["item", "sample", "reward", "new_reward", "new_failure"]
     assert graded["new_reward"].tolist() == [1.0]
+
+
+NESTED = pa.table({
+    "f": pa.array([0.1], pa.float32()),
+    "l": pa.array([[0.1, None]], pa.list_(pa.float32())),
+    "s": pa.array([{"x": [0.1]}], pa.struct([("x", pa.large_list(pa.float32()))])),
+    "at": pa.array([1_577_934_245_123_456_789], pa.timestamp("ns", "UTC")),
+    "times": pa.array([[1_577_934_245_123_456_789]], pa.list_(pa.timestamp("ns"))),
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["arrow", "polars", "datasets"])
+def test_a_type_has_one_rule_in_every_frame_and_at_any_depth(kind: str) -> None:
+    frame: Any = NESTED
+    if kind == "polars":
+        frame = pl.DataFrame(NESTED)
+    elif kind == "datasets":
+        frame = pytest.importorskip("datasets").Dataset(NESTED)
+    found = dict(next(iter(rows_of(frame))))
+    moment = "2020-01-02T03:04:05.123456789"
+    assert found.pop("times")[0][:26] == moment[:26]  # Python's own times have no nanoseconds.
+    assert found == {"f": 0.1, "l": [0.1, None], "s": {"x": [0.1]}, "at": moment + "+00:00"}
+
+
+def test_a_period_of_pandas_is_text_and_goes_to_workers() -> None:
+    frame = pd.DataFrame(
+        {"p": pd.period_range("2020-01", periods=2, freq="M"), "output": "2020-01"}
+    )
+    check = {
+        "type": "string_check", "name": "p", "operation": "eq",
+        "input": "{{ sample.output_text }}", "reference": "{{ item.p }}",
+    }  # fmt: skip
+    with graders.load(check) as grader:
+        for workers in (0, 1):
+            graded = grader.grade_frame(frame, sample="output", workers=workers)
+            assert graded["reward"].tolist() == [1.0, 0.0]
+
+
+def test_where_the_sample_may_be_is_said_as_it_is_asked_for() -> None:
+    with graders.load(GRADER) as grader:
+        graded = grader.grade_frame(pd.DataFrame(ROWS))
+    assert "perhaps sample=output" in graded["failure"][0]
+
+
+@pytest.mark.parametrize(
+    "rows", [pd.DataFrame(ROWS), "rows.jsonl", {"item": {}, "sample": "x"}, None]
+)
+def test_what_are_no_rows_is_refused_with_what_takes_it(rows: Any) -> None:
+    with graders.load(GRADER) as grader, pytest.raises(OptionError, match="grade_frame takes a"):
+        list(grader.grade_many(rows))
+
+
+def test_a_path_that_is_none_is_said_as_it_was_given() -> None:
+    with graders.load(GRADER) as grader, pytest.raises(OptionError, match="sample='a\\[' is not a"):
+        grader.grade_frame(pd.DataFrame(ROWS), sample="a[")
 
 
 def test_what_is_missing_in_pandas_is_null_and_infinity_a_number() -> None:

@@ -20,7 +20,11 @@ def command_of(folder: Path) -> list[str]:
     lines = (folder / "README.md").read_text().splitlines()
     commands = [line for line in lines if line.startswith(prompt)]
     assert len(commands) == 1, f"{folder.name}/README.md shows one command to score the rows"
-    return shlex.split(commands[0])[1:]
+    words = shlex.split(commands[0])[1:]
+    assert words[1] == f"samples/{folder.name}/grader.json", (
+        f"{folder.name}/README.md: {commands[0]}"
+    )
+    return words
 
 
 def test_there_are_samples() -> None:
@@ -38,6 +42,7 @@ def test_a_sample_gives_its_expected_results(
     monkeypatch.chdir(tmp_path)
     code = cli._main(command_of(folder))
     assert code == 0, capfd.readouterr().err
+    assert (folder / "expected.jsonl").exists(), "expected.jsonl is out.jsonl of that command"
     assert Path("out.jsonl").read_bytes() == (folder / "expected.jsonl").read_bytes()
 
 

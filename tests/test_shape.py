@@ -42,6 +42,8 @@ SAME = {
     "conversation": {"messages": [ASKED, {"role": "assistant", "content": TEXT}]},
     "after tools": [ASKED, {"role": "assistant", "content": None, "tool_calls": [CALL]}, TOOL, {"role": "assistant", "content": TEXT}],
     "second turn": [ASKED, {"role": "assistant", "content": "Ask on."}, ASKED, {"role": "assistant", "content": TEXT}],
+    "response of the Batch API": {"status_code": 200, "request_id": "r", "body": {"choices": [{"message": {"role": "assistant", "content": TEXT}}]}},
+    "choice": {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": TEXT}},
     "content part": {"type": "output_text", "text": TEXT},
     "content parts": [{"type": "text", "text": "It is "}, {"type": "text", "text": "Bern."}],
     "response": {"id": "resp_1", "object": "response", "output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, SAID]},
@@ -79,8 +81,10 @@ CALLS = {
     "chat completion": {"choices": [{"message": {"content": None, "tool_calls": [CALL]}}]},
     "response": {"object": "response", "output": [{"type": "reasoning"}, ITEM]},
     "output": [ITEM],
+    "Foundry's": [{"role": "assistant", "content": [{"type": "tool_call", "tool_call_id": "c1", "name": "look", "arguments": '{"q": 1}'}]}],
+    "Anthropic's": {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm"}, {"type": "tool_use", "id": "c1", "name": "look", "input": '{"q": 1}'}]},
     "before its result": [ASKED, {"role": "assistant", "tool_calls": [CALL]}, TOOL],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("raw", CALLS.values(), ids=CALLS)
@@ -89,6 +93,15 @@ def test_tool_calls_have_one_form_and_no_text_is_made_up(raw: Any) -> None:
     assert isinstance(sample, dict)
     assert "output_text" not in sample
     assert sample["output_tools"] == [CALL]
+
+
+def test_what_a_call_among_parts_is_given_is_json_text() -> None:
+    part = {"type": "tool_use", "id": "c1", "name": "look", "input": {"q": 1}}
+    sample = prepare({"role": "assistant", "content": [{"type": "text", "text": "so"}, part]})
+    assert isinstance(sample, dict)
+    assert sample["output_text"] == "so"
+    inner = {"name": "look", "arguments": '{"q":1}'}
+    assert sample["output_tools"] == [{"id": "c1", "type": "function", "function": inner}]
 
 
 def test_calls_of_a_turn_are_gathered_and_those_of_earlier_turns_are_not() -> None:
@@ -194,3 +207,29 @@ def test_no_shape_for_no_sample() -> None:
     assert isinstance(prepare(None), Absent)
     assert read_shape({"output_text": "x"})[0] == "sample"
     assert read_shape({"role": "assistant", "content": "x"})[0] == "message"
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"object": "response", "output": [{**SAID, "content": [{"type": "refusal", "refusal": "no"}]}]}, "; the answer has no text"),
+        ({"role": "assistant", "content": None, "tool_calls": [CALL]}, "; the answer has no text, it only calls tools"),
+    ],
+)  # fmt: skip
+def test_an_answer_without_text_is_said_to_have_none(raw: Any, says: str) -> None:
+    config = {
+        "type": "string_check", "name": "s", "operation": "eq",
+        "input": "{{ sample.output_text }}", "reference": "x",
+    }  # fmt: skip
+    with graders.load(config) as grader:
+        (failure,) = grader.grade({}, raw).failures
+    assert failure.code == "invalid_variable_error"
+    assert failure.message.endswith(says)
+
+
+def test_samples_within_samples_without_end_are_one_sentence() -> None:
+    inner: Any = {"choices": [{"message": {"content": TEXT}}]}
+    for _ in range(2000):
+        inner = {"status_code": 200, "body": inner}
+    with pytest.raises(ValueError, match="that one another, too deeply"):
+        read_shape(inner)

@@ -13,7 +13,14 @@ from graders.plain import plain, shortest
 from graders.rows.block import Block
 from graders.rows.table import Record, blocks_of
 
-__all__ = ["dataset_blocks", "is_dataset", "parquet_blocks", "rows_of_batch"]
+__all__ = [
+    "dataset_blocks",
+    "is_dataset",
+    "parquet_blocks",
+    "rows_of_batch",
+    "rows_of_dataset",
+    "time_of",
+]
 
 _BATCH: Final = 512
 _PARQUET: Final = b"PAR1"
@@ -57,7 +64,15 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
 
 
 def rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | str]:
-    """Yield the rows of a batch of Arrow's; of one with a value that Python has not, what it is."""
+    """Yield the rows of a batch of Arrow's; of one with a value that Python has not, what it is.
+
+    Raises:
+        RowsError: two columns have one name.
+    """
+    names = batch.schema.names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RowsError(f"the table has two columns {quoted(twice)}")
     rules = {
         name: rule
         for name, kind in zip(batch.schema.names, batch.schema.types, strict=True)
@@ -108,18 +123,21 @@ def rule_of(kind: Any) -> Rule | None:
 
     Floats of 32 and 16 bits get the fewest digits that tell them apart, maps become objects.
     """
-    from pyarrow import types  # noqa: PLC0415  (an extra)
+    from pyarrow import BaseExtensionType, types  # noqa: PLC0415  (an extra)
 
+    if isinstance(kind, BaseExtensionType):
+        return rule_of(kind.storage_type)
     if types.is_float32(kind) or types.is_float16(kind):
         return shortest("float32" if types.is_float32(kind) else "float16")
     if types.is_timestamp(kind) and kind.unit == "ns":
-        return lambda count: None if count is None else _time_of(count, kind.tz)
+        # Within others it is pandas' time, where that is installed.
+        return lambda one: time_of(one, kind.tz) if isinstance(one, int) else one
     if types.is_map(kind):
         inner = rule_of(kind.item_type) or _same
         return lambda pairs: (
             None if pairs is None else {_name(key): inner(one) for key, one in pairs}
         )
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+    if types.is_nested(kind) and hasattr(kind, "value_type"):  # A list, of whatever sort.
         each = rule_of(kind.value_type)
         if each is None:
             return None
@@ -140,7 +158,7 @@ def _name(key: Any) -> str:
     return key if isinstance(key, str) else str(plain(key))
 
 
-def _time_of(count: int, zone: str | None) -> str:
+def time_of(count: int, zone: str | None) -> str:
     """Return a time in nanoseconds since 1970 as ISO 8601 text, of nine digits where it needs them.
 
     Raises:
@@ -186,14 +204,18 @@ def dataset_blocks(path: Path, size: int) -> Iterator[Block]:
             raise RowsError(
                 "the dataset cannot be read: it is damaged or of another kind"
             ) from None
-        number = 0
-        for batch in dataset.iter(_BATCH):
-            names = list(batch)
-            for values in zip(*batch.values(), strict=True):
-                number += 1
-                yield number, dict(zip(names, values, strict=True))
+        for number, row in enumerate(rows_of_dataset(dataset), 1):
+            yield number, f"row {number}: {row}" if isinstance(row, str) else row
 
     return blocks_of(records(), size, lambda: 0)
+
+
+def rows_of_dataset(dataset: Any) -> Iterator[Mapping[str, Any] | str]:
+    """Yield the rows of a Hugging Face dataset, of whose images nothing is decoded."""
+    columns = dataset.format["columns"]
+    for table in dataset.with_format("arrow", columns=columns).iter(_BATCH):
+        for batch in table.to_batches():
+            yield from rows_of_batch(batch)
 
 
 def _unread(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from graders import jsontext
 from graders.errors import OptionError
@@ -34,17 +34,19 @@ class Layout:
         sample: the same for the sample.
         by: the same for the category that figures are given by; None for none.
         typed: whether the cells of a table that knows only text are read as what they look like.
+        says: how the two paths are given, to be said where one leads nowhere.
     """
 
     item: tuple[str | int, ...] = ("item",)
     sample: tuple[str | int, ...] = ("sample",)
     typed: bool = False
     by: tuple[str | int, ...] | None = None
+    says: tuple[str, str] = ("--item-path ", "--sample-path ")
 
     @classmethod
     def parse(
         cls, item_path: str = "item", sample_path: str = "sample", cells: str = "text",
-        by: str | None = None,
+        by: str | None = None, says: tuple[str, str] = ("--item-path ", "--sample-path "),
     ) -> Layout:  # fmt: skip
         """Return the layout for two dotted paths such as `data.example` or `choices[0]`.
 
@@ -54,12 +56,15 @@ class Layout:
             OptionError: not such a path.
         """
         return cls(
-            _parse_path(item_path, "--item-path"), _parse_path(sample_path, "--sample-path"), cells == "typed",
-            None if by is None else _parse_path(by, "--by"),
-        )  # fmt: skip
+            _parse_path(item_path, says[0]),
+            _parse_path(sample_path, says[1]),
+            cells == "typed",
+            None if by is None else _parse_path(by, "--by "),
+            says,
+        )
 
 
-def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
+def _parse_path(path: str, says: str) -> tuple[str | int, ...]:
     if path == ".":
         return ()
     steps: list[str | int] = []
@@ -68,13 +73,13 @@ def _parse_path(path: str, name: str) -> tuple[str | int, ...]:
         match = _STEP.match(path, at)
         if match is None or match.end() == at:
             raise OptionError(
-                f"{name} {path!r} is not a path; write keys and indexes such as "
+                f"{says}{path!r} is not a path; write keys and indexes such as "
                 "data.answer or choices[0].message, or . for the whole row"
             )
         steps.append(match[1] if match[1] is not None else int(match[2]))
         at = match.end()
     if not steps:
-        raise OptionError(f"{name} is empty; write . for the whole row")
+        raise OptionError(f"{says.rstrip(' =')} is empty; write . for the whole row")
     return tuple(steps)
 
 
@@ -141,7 +146,8 @@ def _row(
     if block.faults and offset in block.faults:
         return {}, block.faults[offset]
     try:
-        row = jsontext.decode(text, allow_nan=True, exact=exact)
+        # Where files were joined, a mark of byte order stands before any line.
+        row = jsontext.decode(text.removeprefix(BOM), allow_nan=True, exact=exact)
     except ValueError as error:
         return {}, f"{block.unit} {block.line + offset}: not JSON: {error}"
     if not isinstance(row, dict):
@@ -161,7 +167,12 @@ def _is_row(row: dict[str, Any], layout: Layout, block: Block) -> bool:
     with typed cells, text in any that looks like JSON's.
     """
     if block.cells and layout.typed:
-        row.update({name: _typed(value) for name, value in row.items()})
+        said = layout.sample[0] if len(layout.sample) == 1 else None
+        for name, value in row.items():
+            found = _typed(value)
+            # An answer that looks like a number is still a text that a model wrote.
+            if name != said or isinstance(found, dict | list):
+                row[name] = found
     if layout.item[:1] != ("item",):
         return True
     if "item" not in row:
@@ -205,15 +216,15 @@ def _typed(value: Any) -> Any:
 
 def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:
     """Add a row's item, sample and id to the columns."""
-    chunk.items.append(_find(row, layout.item, "item"))
-    chunk.samples.append(_find(row, layout.sample, "sample"))
+    chunk.items.append(_find(row, layout, "item"))
+    chunk.samples.append(_find(row, layout, "sample"))
     chunk.ids.append(row.get("id"))
 
 
 def _group(row: Any, steps: tuple[str | int, ...]) -> str | None:
     """Return a row's category as text; None where it has none."""
-    value = _find(row, steps, "category")
-    if isinstance(value, Absent):
+    value = _walk(row, steps)
+    if value is _NOWHERE or value is None:
         return None
     return value if isinstance(value, str) else jsontext.encode(value).decode()
 
@@ -226,7 +237,11 @@ def _fail(chunk: Chunk, message: str) -> None:
     chunk.ids.append(None)
 
 
-def _find(row: Any, steps: tuple[str | int, ...], name: str) -> Any:
+_NOWHERE: Final = object()
+
+
+def _walk(row: Mapping[str, Any], steps: tuple[str | int, ...]) -> Any:
+    """Return what stands at the end of a path, `_NOWHERE` where it leads nowhere."""
     value: Any = row
     for step in steps:
         if (isinstance(step, str) and isinstance(value, Mapping) and step in value) or (
@@ -234,8 +249,18 @@ def _find(row: Any, steps: tuple[str | int, ...], name: str) -> Any:
         ):
             value = value[step]  # type: ignore[index]  # the two tests above
         else:
-            return _absent(row, steps, name)
-    return _absent(row, steps, name) if value is None else value
+            # A column may be called as the whole path is written.
+            column = row.get(_written(steps)) if len(steps) > 1 else None
+            return _NOWHERE if column is None else column
+    return value
+
+
+def _find(row: Mapping[str, Any], layout: Layout, name: Literal["item", "sample"]) -> Any:
+    steps = layout.item if name == "item" else layout.sample
+    value = _walk(row, steps)
+    if value is _NOWHERE:
+        return _absent(row, steps, layout, name)
+    return Absent(f"the row has no {_written(steps)}; it is null") if value is None else value
 
 
 _SAMPLE_KEYS: Final = (
@@ -244,16 +269,28 @@ _SAMPLE_KEYS: Final = (
 )  # fmt: skip
 
 
-def _absent(row: Mapping[str, Any], steps: tuple[str | int, ...], name: str) -> Absent:
+def _written(steps: tuple[str | int, ...]) -> str:
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return path.removeprefix(".")
+
+
+def _absent(
+    row: Mapping[str, Any], steps: tuple[str | int, ...], layout: Layout, name: str
+) -> Absent:
     keys = [str(key) for key in row]
     there = ", ".join(keys[:12]) + (", …" if len(keys) > 12 else "") if keys else "none"
     if name == "item":
-        hint = "--item-path . takes the whole row"
+        evals = "datasource_item" in row
+        hint = (
+            f"perhaps {layout.says[0]}datasource_item"
+            if evals
+            else f"{layout.says[0]}. takes the whole row"
+        )
     else:
         likely = next((key for key in _SAMPLE_KEYS if key in row), None)
-        hint = f"perhaps --sample-path {likely}" if likely else "--sample-path says where it is"
-    return Absent(f"the row has no {path.removeprefix('.')}; keys there: {there}; {hint}")
+        says = layout.says[1]
+        hint = f"perhaps {says}{likely}" if likely else f"{says.rstrip(' =')} says where it is"
+    return Absent(f"the row has no {_written(steps)}; keys there: {there}; {hint}")
 
 
 def _kind(value: Any) -> str:

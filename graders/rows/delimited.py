@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, TextIO
 
 from graders.errors import RowsError
 from graders.rows.block import Block
-from graders.rows.table import Record, blocks_of
+from graders.rows.table import Record, blocks_of, check_width
 
 __all__ = ["csv_blocks"]
 
@@ -68,29 +68,35 @@ def _records(text: TextIO, declared: str) -> Iterator[Record]:
     head = _head(text)
     delimiter, skipped = _separator(head, declared)
     lines = _Lines(chain(head[skipped:], text))
-    reader = csv.reader(lines, delimiter=delimiter)
+    # Strict: what follows the quote that ends a cell is no part of the cell.
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
+    wide = False
     while True:
         begins = lines.count + 1 + skipped
         lines.latest.clear()
         try:
             cells = next(reader, None)
         except csv.Error:
-            yield begins, _csv_fault(begins, sum(map(len, lines.latest)))
-            continue
+            raise RowsError(_csv_fault(lines, delimiter, begins)) from None
         if cells is None:
             break
-        if lines.ended:
-            _check_quotes("".join(lines.latest), delimiter, begins)
-        if not cells:
-            continue
+        if not cells or (header is not None and len(cells) > 1 and not any(cells)):
+            continue  # A blank line; of several columns, one of which no cell is filled.
         if header is None:
             header = cells
             _check_header(header)
-        elif len(cells) != len(header):
+            continue
+        wide = wide or _is_wide(header, cells, f"line {begins}")
+        if len(cells) != len(header):
             yield begins, f"line {begins}: {len(cells)} cells, but the header has {len(header)}"
+        elif len(cells) > 1 and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header:
+            yield (
+                begins,
+                f"line {begins}: the header once more; name several files, they need not be joined",
+            )
         elif any(_is_broken(cell) for cell in cells):
-            yield begins, f"line {begins}: not UTF-8"
+            yield begins, f"line {begins}: not UTF-8; save the file as UTF-8"
         else:
             yield begins, dict(zip(header, cells, strict=True))
     if header is None:
@@ -123,35 +129,61 @@ def _separator(head: Sequence[str], declared: str) -> tuple[str, int]:
 
 def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     try:
-        return [cells for cells in csv.reader(lines, delimiter=delimiter) if cells] or [[]]
+        reader = csv.reader(lines, delimiter=delimiter)
+        return [cells for cells in reader if cells] or [[]]
     except csv.Error:
         return [[]]
 
 
+def _is_wide(header: Sequence[str], cells: Sequence[str], where: str) -> bool:
+    """Tell a header from a title above it, or from one that is separated by something else."""
+    others = [one for one in _SEPARATORS if one in header[0]]
+    if not others:
+        return check_width(len(header), len(cells), where)
+    cure = f"where {others[0]!r} separates them, write the line sep={others[0]} above it"
+    return check_width(len(header), len(cells), where, cure)
+
+
 def _check_header(header: Sequence[str]) -> None:
     for name in header:
+        if _is_broken(name):
+            raise RowsError("the header is not UTF-8; save the file as UTF-8")
         if header.count(name) > 1:
             raise RowsError(f"the header names the column {name!r} twice")
 
 
-def _check_quotes(record: str, delimiter: str, line: int) -> None:
-    """Refuse a last record that ends inside a quote: it holds all rows after it.
-
-    Raises:
-        RowsError: it does.
-    """
+def _csv_fault(lines: _Lines, delimiter: str, line: int) -> str:
+    """Say why the record that begins in a line cannot be read, nor where those after it begin."""
+    record = "".join(lines.latest)
+    if len(record) > _MOST_CELL:
+        most = f"{_MOST_CELL >> 20} MiB"
+        return f"line {line}: a cell is longer than {most}; does a quote have no end?"
     at = 0
     while at < len(record):
         if record[at] == '"':
             begin, at = at, _end_of_quote(record, at + 1)
+            where = line + record.count("\n", 0, begin)
             if at < 0:
-                where = line + record.count("\n", 0, begin)
-                raise RowsError(
+                return (
                     f"line {where}: a quote begins a cell there and never ends, so nobody knows "
                     'where the rows after it do; inside a quoted cell, write "" for a quote'
                 )
+            if record[at : at + 1] not in {delimiter, "\r", "\n", ""}:
+                return f"line {where}: {_after_quote(record[at - 2 : at])}"
         ends = [found for mark in (delimiter, "\n") if (found := record.find(mark, at)) >= 0]
         at = min(ends) + 1 if ends else len(record)
+    return f"line {line}: not CSV"
+
+
+def _after_quote(end: str) -> str:
+    if end == '\\"':
+        return (
+            'a cell has \\" for a quote, as Spark and MySQL write it; write "" '
+            '(in Spark: .option("escape", "\\""))'
+        )
+    return (
+        'more of a cell follows the quote that ends it; inside a quoted cell, write "" for a quote'
+    )
 
 
 def _end_of_quote(record: str, at: int) -> int:
@@ -161,18 +193,6 @@ def _end_of_quote(record: str, at: int) -> int:
             return at + 1
         at += 2
     return -1
-
-
-def _csv_fault(line: int, length: int) -> str:
-    """Say why a record of so many characters is none.
-
-    Raises:
-        RowsError: a cell has no end, so nobody knows what of the rest is inside a quote.
-    """
-    if length > _MOST_CELL:
-        most = f"{_MOST_CELL >> 20} MiB"
-        raise RowsError(f"line {line}: a cell is longer than {most}; does a quote have no end?")
-    return f"line {line}: not CSV"
 
 
 def _is_broken(cell: str) -> bool:

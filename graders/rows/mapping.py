@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from graders import jsontext
 from graders.errors import OptionError
@@ -11,6 +11,8 @@ from graders.plain import plain
 from graders.rows.block import Block
 
 __all__ = ["Portion", "blocks_of", "portions"]
+
+_NOT_ROWS: Final = (str, bytes, Mapping)
 
 Portion = tuple[int, list[Mapping[str, Any]]]
 """Rows, with the index of the first."""
@@ -20,8 +22,15 @@ def portions(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[Portion]:
     """Yield rows, so many at a time.
 
     Raises:
-        OptionError: a row is no mapping; those before it were yielded.
+        OptionError: they are no rows, or a row is no mapping; those before it were yielded.
     """
+    given: Any = rows
+    kind = type(given).__name__
+    if not isinstance(given, Iterable) or isinstance(given, _NOT_ROWS) or kind == "DataFrame":
+        raise OptionError(
+            f"a {kind} is not an iterable of rows; grade_frame takes a DataFrame, score_file the name "
+            "of a file"
+        )
     start, portion = 0, list[Mapping[str, Any]]()
     try:
         for index, row in enumerate(rows):

@@ -16,7 +16,7 @@ from graders.rows.table import Record, blocks_of
 __all__ = ["ENDINGS", "Reader", "extended_blocks", "load_reader", "reader_of"]
 
 ENDINGS: Final = frozenset(
-    {".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".gz", ".zst", ".csv", ".tsv"}
+    {".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".xlsm", ".gz", ".zst", ".csv", ".tsv"}
 )
 """The endings of files of rows that are read here; a file of any other is JSON Lines."""
 

@@ -24,6 +24,7 @@ from graders.rows.block import Block, Readable, count_rows
 from graders.rows.delimited import csv_blocks
 from graders.rows.encoding import as_utf8
 from graders.rows.excel import excel_blocks
+from graders.rows.kind import check_kind
 from graders.rows.reader import ENDINGS, extended_blocks, reader_of
 from graders.rows.value import json_blocks
 from graders.rows.watch import PIECE, Watch, stamp_of, sum_of
@@ -33,7 +34,7 @@ __all__ = ["Source", "find_source"]
 _PIPE_BYTES: Final = 1 << 20
 _PACKED: Final = (".gz", ".zst")
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
-_WHOLE: Final = {".parquet": parquet_blocks, ".xlsx": excel_blocks}
+_WHOLE: Final = {".parquet": parquet_blocks, ".xlsx": excel_blocks, ".xlsm": excel_blocks}
 """Files that are not read from their beginning to their end."""
 
 
@@ -126,10 +127,16 @@ def find_source(patterns: Sequence[str | os.PathLike[str]]) -> Source:
         raise OptionError("no file of rows is named")
     for path in paths:
         if path.is_dir() and not is_dataset(path) and reader_of(path) is None:
-            raise RowsError(f"{path}: is a folder; name its files, such as {path}/*.jsonl")
+            raise RowsError(f"{path}: is a folder; name its files, such as {path}/*{_ending(path)}")
     if len(paths) > 1 and Path("-") in paths:
         raise OptionError("standard input (-) cannot be read together with files")
     return Source(tuple(paths))
+
+
+def _ending(folder: Path) -> str:
+    """Return how rows in a folder end, by its first file that may hold some."""
+    ends = (path.suffix for path in sorted(folder.glob("*")))
+    return next((end for end in ends if end in ENDINGS), ".jsonl")
 
 
 def _nothing_there(pattern: str) -> str:
@@ -159,7 +166,7 @@ def _blocks(path: Path, size: int, watch: Watch | None) -> Iterator[Block]:
     if str(path) == "-":
         stdin = _stdin()
         _widen(stdin)
-        yield from json_blocks(cast("Readable", as_utf8(stdin)), size)
+        yield from json_blocks(cast("Readable", as_utf8(check_kind(stdin))), size)
         return
     try:
         yield from _blocks_of_file(path, size, watch)
@@ -188,7 +195,7 @@ def _blocks_of_file(path: Path, size: int, watch: Watch | None) -> Iterator[Bloc
 
 
 def _streamed(raw: BinaryIO, path: Path, packing: str, kind: str, size: int) -> Iterator[Block]:
-    stream = as_utf8(_unpacked(raw, packing, path))
+    stream = as_utf8(check_kind(_unpacked(raw, packing, path)))
     if kind in _DELIMITERS:
         yield from csv_blocks(
             stream, size, delimiter=_DELIMITERS[kind], position=partial(_position, raw)

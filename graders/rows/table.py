@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from graders import jsontext
+from graders.errors import RowsError
 from graders.plain import plain, plain_value
 from graders.rows.block import Block
 
-__all__ = ["Record", "blocks_of"]
+__all__ = ["Record", "blocks_of", "check_width"]
 
 _NOT_A_ROW: Final = b"0"
 
@@ -54,6 +55,26 @@ def blocks_of(
             lines, faults, filled = [], {}, 0
     if lines:
         yield block()
+
+
+_TITLE: Final = "where a title stands above the header, leave it out"
+
+
+def check_width(names: int, cells: int, where: str, cure: str = _TITLE) -> bool:
+    """Tell a header from a title that stands above it; return True where rows need not be looked at.
+
+    Args:
+        names: how many columns the header names.
+        cells: how many cells the first row has.
+        where: the place of that row.
+        cure: what to do about it.
+
+    Raises:
+        RowsError: the header names one column, and the first row has several cells.
+    """
+    if names == 1 < cells:
+        raise RowsError(f"the header names one column, and {where} has {cells} cells; {cure}")
+    return True
 
 
 def _line(record: Mapping[str, Any], line: int) -> bytes | str:

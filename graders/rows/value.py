@@ -68,7 +68,8 @@ class _Begun:
         self._stream = stream
         self._size = size
         self.head = b""
-        self._ended = False
+        self._ended = self._looked = False
+        self._end: int | None = None
 
     def read1(self, size: int, /) -> bytes:
         """Return what there is, what was looked at first."""
@@ -88,33 +89,46 @@ class _Begun:
         line = self._first_line()
         if line.startswith(b"["):
             return line[1:].lstrip()[:1] not in {b"", b"{", b"]"}
-        if not line.startswith(b"{"):
-            return True
-        if _is_json(line):
-            return True
         # A line that breaks off, or the first of a value that has several, or two values.
+        end = self._first_end()
+        return end is None or end == self._start() + len(line) or not _is_json(self._until(end))
+
+    def listed(self) -> list[object] | None:
+        """Return the `data` of a list as the API gives it, where that is all there is."""
+        end = self._first_end()
+        if end is None or end > _FIRST or b'"list"' not in self._until(end):
+            return None
+        while not self.head[end:].strip():
+            if not self._more():
+                text = self._until(end)
+                match jsontext.decode(text, allow_nan=True) if _is_json(text) else None:
+                    case {"object": "list", "data": list(data)}:
+                        return data
+                return None
+        return None
+
+    def _first_end(self) -> int | None:
+        """Return where the first value ends, None where it is no object or does not end."""
+        if self._looked:
+            return self._end
+        self._looked = True
+        line = self._first_line()
+        if not line.startswith(b"{"):
+            return None
+        if _is_json(line):
+            self._end = self._start() + len(line)
+            return self._end
         while (end := _end_of_value(self.head, self._start())) is None:
             held = len(self.head)
             while len(self.head) < 2 * held and self._more():
                 pass
             if len(self.head) == held or held > _FIRST:
-                return True
-        return not _is_json(self.head[self._start() : end])
-
-    def listed(self) -> list[object] | None:
-        """Return the `data` of a list as the API gives it, where that is all there is."""
-        line = self._first_line()
-        if b'"data"' not in line or b'"list"' not in line or len(line) > _FIRST:
-            return None
-        rest = self.head[self._start() + len(line) :]
-        while not rest.strip():
-            if not self._more():
-                match jsontext.decode(line, allow_nan=True) if _is_json(line) else None:
-                    case {"object": "list", "data": list(data)}:
-                        return data
                 return None
-            rest = self.head[self._start() + len(line) :]
-        return None
+        self._end = end
+        return end
+
+    def _until(self, end: int) -> bytes:
+        return self.head[self._start() : end]
 
     def _start(self) -> int:
         match = _GAP.match(self.head, len(BOM) if self.head.startswith(BOM) else 0)

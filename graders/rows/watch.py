@@ -76,12 +76,13 @@ class Watch:
 
 
 def stamp_of(path: Path) -> Any:
-    """Return what changes when a file is written; None where that cannot be told any more."""
+    """Return what changes when a file, or one in a folder, is written; None where it is gone."""
     try:
         found = path.stat()
+        within = [(one, stamp_of(one)) for one in sorted(path.iterdir())] if path.is_dir() else []
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, within
 
 
 def sum_of(piece: bytes) -> int:

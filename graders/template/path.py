@@ -134,6 +134,9 @@ def _walk(path: Path, count: int, step: str | int, value: Any) -> Any:
         there = ", ".join(shown(str(key), 60) for key in islice(value, 12)) or "none"
         there += ", …" if len(value) > 12 else ""
         hint = f"; did you mean {here}.{shown(near)}?" if near else ""
+        if (here, step) == ("sample", "output_text") and isinstance(value.get("choices"), list):
+            only = ", it only calls tools" if value.get("output_tools") else ""
+            hint = f"; the answer has no text{only}"
         if (here, step) == ("item", "sample"):
             right = Path("sample", path.steps[1:])
             hint = f"; Foundry's evaluations put the answer there, here it is {right}"

@@ -48,7 +48,7 @@ def target(data: bytes) -> None:
     expected = _by_python(table, delimiter)
     if isinstance(whole, RowsError) or isinstance(cut, RowsError):
         assert str(whole) == str(cut)
-        assert expected is None or "a quote begins a cell there and never ends" in str(whole)
+        assert expected is None
         return
     assert expected is not None
     assert _seen(whole) == _seen(cut)
@@ -77,36 +77,32 @@ def _seen(blocks: list[Block]) -> list[Any]:
 
 
 def _by_python(table: bytes, delimiter: str) -> list[dict[str, str] | None] | None:
-    """Return the records as Python's reader has them, None for each that is none; None without."""
+    """Return the records as Python's reader has them, None for each that is none; None for no table."""
     if table in (b"\xef", b"\xef\xbb"):
         return None  # Half a mark of byte order, and nothing after it, is nothing.
     text = table.decode("utf-8-sig", "surrogateescape")
     head = delimited._head(io.StringIO(text, newline=""))
     delimiter, skipped = delimited._separator(head, delimiter)
     text = text[sum(map(len, head[:skipped])) :]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    records: list[list[str] | None] = []
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            break
-        except csv.Error:
-            records.append(None)
-            continue
-        if record:
-            records.append(record)
-    header = next((record for record in records if record is not None), None)
-    if header is None or len(set(header)) != len(header):
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header, *records = [record for record in reader if record]
+    except (csv.Error, ValueError):  # Quotes that are none, or not even a header.
         return None
-    before = records.index(header)
-    rest = [*records[:before], *records[before + 1 :]]
+    rest = [one for one in records if any(one) or len(one) == 1]
+    title = len(header) == 1 and rest and len(rest[0]) > 1
+    if len(set(header)) != len(header) or title or not _is_utf8("".join(header)):
+        return None
     return [
         dict(zip(header, one, strict=True))
-        if one is not None and len(one) == len(header) and _is_utf8("".join(one))
+        if len(one) == len(header) and _is_utf8("".join(one)) and not _again(one, header)
         else None
         for one in rest
     ]
+
+
+def _again(record: list[str], header: list[str]) -> bool:
+    return len(record) > 1 and [record[0].removeprefix("\ufeff"), *record[1:]] == header
 
 
 def _is_utf8(text: str) -> bool:

@@ -31,4 +31,4 @@ def check(name: str, sort: str, say: Callable[[Any], Any], *, writes: bool = Tru
         return
     assert heard
     for case, said in zip(held[sort], heard, strict=True):
-        assert said == case["says"], case["given"]
+        assert said == case["says"], f"where that is meant, make golden. Given: {case['given']}"

@@ -45,9 +45,12 @@ def different(
             yield pair, score, value
 
 
-@pytest.mark.parametrize("metric", ["fuzzy_match", "bleu", "gleu", "meteor"])
-def test_a_metric_equals_its_library(metric: str, pairs: list[Pair], library: Any) -> None:
-    wanted = [getattr(library, metric)(*pair) for pair in pairs]
+@pytest.mark.parametrize("metric", [name for name in METRICS if name not in ROUGE])
+def test_a_metric_equals_its_library(metric: str, pairs: list[Pair]) -> None:
+    definition = METRICS[metric].definition
+    assert definition is not None, f"{metric} is its own definition: leave it out here"
+    _, score = definition(MetricOptions())
+    wanted = [score(*pair) for pair in pairs]
     assert list(different(pairs, ours(metric, pairs), wanted))[:3] == []
 
 

@@ -125,7 +125,13 @@ def test_a_layout_finds_item_and_sample(
     ("row", "column", "reason"),
     [
         ({"sample": "x"}, "items", "the row has no item; keys there: sample; --item-path ."),
-        ({"item": None, "sample": "x"}, "items", "the row has no item"),
+        ({"item": None, "sample": "x"}, "items", "the row has no item; it is null"),
+        ({"item": {}, "sample": None}, "samples", "the row has no sample; it is null"),
+        (
+            {"datasource_item": {}, "sample": {}},
+            "items",
+            "the row has no item; keys there: datasource_item, sample; perhaps --item-path datasource_item",
+        ),
         ({"item": {}, "answer": "x"}, "samples", "perhaps --sample-path answer"),
         ({"item": {}, "choices": []}, "samples", "perhaps --sample-path choices"),
         ({"item": {}}, "samples", "--sample-path says where it is"),
@@ -141,6 +147,15 @@ def test_a_row_without_item_or_sample_says_what_is_there_and_what_may_help(
     assert isinstance(value, Absent)
     assert reason in value.reason
     assert not chunk.failures
+
+
+def test_a_column_may_be_called_as_a_path_is_written() -> None:
+    row = {"item.q": {"a": 1}, "model.output": "x", "item": {"a": 2}}
+    layout = Layout.parse("item.q", "model.output")
+    chunk = decode(json.dumps(row).encode(), layout)
+    assert (chunk.items, chunk.samples) == ([{"a": 1}], ["x"])
+    row["item"] = {"q": {"a": 3}}  # What the path leads to comes first.
+    assert decode(json.dumps(row).encode(), layout).items == [{"a": 3}]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import json
 import math
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -89,6 +90,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "glued.jsonl": lambda path: path.write_text("".join(json.dumps(row) for row in ROWS)),
     "commas.json": lambda path: path.write_text(",\n".join(json.dumps(row) for row in ROWS)),
     "list.json": lambda path: path.write_text(json.dumps({"object": "list", "data": ROWS})),
+    "pretty list.json": lambda path: path.write_text(
+        json.dumps({"data": ROWS, "has_more": False, "object": "list"}, indent=2) + "\n"
+    ),
     "array.json.gz": lambda path: path.write_bytes(gzip.compress(json.dumps(ROWS).encode())),
     "rows.csv": lambda path: path.write_text(csv_text(), newline=""),
     "bom.csv": lambda path: path.write_text(csv_text(), encoding="utf-8-sig", newline=""),
@@ -100,6 +104,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "rows.csv.gz": lambda path: path.write_bytes(gzip.compress(csv_text().encode())),
     "rows.parquet": lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path),
     "rows.xlsx": workbook,
+    "rows.xlsm": workbook,
 }
 OPTIONS: dict[str, Any] = {"item_path": ".", "sample_path": "output", "cells": "typed"}
 
@@ -215,6 +220,91 @@ def test_a_quote_without_an_end_is_one_sentence(tmp_path: Path) -> None:
     assert chunk.samples == ['5" pipe', 'x "y" z', '5"']
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('a,b\n1,"he said \\"hi\\""\n', r'line 2: a cell has \" for a quote, as Spark and MySQL write it'),
+        ('a,b\n1,x\n2,"x\ny"z\n', "line 3: more of a cell follows the quote that ends it"),
+        ('a;b\n1;"x" \n', "line 2: more of a cell follows the quote that ends it"),
+        ("a;b\n1,5;x\nbad;2;3\n4;5\n", "names one column, and line 2 has 2 cells; where ';' separates them, write"),
+        ("Results of May\na,b\n1,2\n", "names one column, and line 2 has 2 cells; where a title"),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_not_certain_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    with pytest.raises(RowsError) as caught:
+        list(find_source([path]).blocks(1 << 16))
+    assert says in str(caught.value)
+
+
+def test_a_header_that_is_not_utf8_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    with pytest.raises(RowsError, match="the header is not UTF-8; save the file as UTF-8"):
+        list(find_source([path]).blocks(1 << 16))
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_in_the_midst_of_joined_files_is_a_failed_row(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"a,b\n1,x\n{mark}a,b\n2,y\n")
+    chunk = decode_block(next(find_source([path]).blocks(1 << 16)), Layout.parse(".", "b"))
+    assert [failure.message for failure in chunk.failures.values()] == [
+        "line 3: the header once more; name several files, they need not be joined"
+    ]
+    assert (chunk.samples[0], chunk.samples[2]) == ("x", "y")
+
+
+def test_a_mark_of_byte_order_may_stand_where_files_were_joined(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('\ufeff{"a": 1}\n\ufeff{"a": 2}\n')
+    (block,) = find_source([path]).blocks(1 << 16)
+    assert decode_block(block, Layout.parse(".", "a")).items == [{"a": 1}, {"a": 2}]
+
+
+def test_a_record_of_empty_cells_is_no_row_as_in_a_workbook(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('a,b\n1,x\n,\n"",""\n2,\n,,\n')
+    chunk = decode_block(next(find_source([path]).blocks(1 << 16)), Layout.parse(".", "b"))
+    assert chunk.items == [{"a": "1", "b": "x"}, {"a": "2", "b": ""}]
+    path.write_text('b\nx\n""\n')  # Of one column, an empty cell may be meant.
+    chunk = decode_block(next(find_source([path]).blocks(1 << 16)), Layout.parse(".", "b"))
+    assert chunk.samples == ["x", ""]
+
+
+BEGINNINGS = {
+    "rows.ods": (b"PK\x03\x04", "a zip archive or a workbook"),
+    "rows.csv": (b"PK\x03\x04", "a zip archive or a workbook"),
+    "rows.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook of before 2007"),
+    "rows.orc": (b"ORC\n\x01", "ORC; save it as Parquet"),
+    "rows.jsonl": (b"PAR1\x15\x04", "Parquet; let its name end in .parquet"),
+    "rows.json": (gzip.compress(b"{}"), "compressed by gzip; let its name end in .gz"),
+    "rows.csv.bz2": (b"BZh91AY&SY\0", "compressed by bzip2; unpack it"),
+    "rows.txt": (b"<!DOCTYPE html>", "HTML; save its table as CSV"),
+    "rows.json.gz": (gzip.compress(gzip.compress(b"{}")), "compressed by gzip"),
+    "rows.feather": (b"ARROW1\0\0", "an Arrow or Feather file; save it as Parquet"),
+}
+
+
+@pytest.mark.parametrize(("name", "begins"), BEGINNINGS.items(), ids=BEGINNINGS)
+def test_what_is_no_text_is_one_sentence(
+    tmp_path: Path, name: str, begins: tuple[bytes, str]
+) -> None:
+    data, says = begins
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(RowsError) as caught:
+        list(find_source([tmp_path / name]).blocks(1 << 16))
+    assert f"{name}: this is no text, but {says}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ORCID", "PAR1", "BZh", "PK"])
+def test_a_column_may_be_called_as_another_kind_of_file_begins(tmp_path: Path, name: str) -> None:
+    (tmp_path / "rows.csv").write_text(f"{name},b\n1,2\n")
+    (block,) = find_source([tmp_path / "rows.csv"]).blocks(1 << 16)
+    assert decode_block(block, Layout.parse(".", "b")).items == [{name: "1", "b": "2"}]
+
+
 def test_cells_are_text_unless_they_are_to_be_typed(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('a,b,c,d,e\nFalse,007,1e3,"[1, {""x"": null}]",  text\n')
@@ -223,6 +313,15 @@ def test_cells_are_text_unless_they_are_to_be_typed(tmp_path: Path) -> None:
     assert decode_block(block, Layout.parse(".", "e")).items == [text]
     typed = {**text, "a": False, "c": 1000.0, "d": [1, {"x": None}]}
     assert decode_block(block, Layout.parse(".", "e", "typed")).items == [typed]
+
+
+def test_an_answer_that_looks_like_a_number_is_text_with_typed_cells_too(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('a,output\n42,42\ntrue,True\nx,"[{""role"": ""assistant""}]"\n')
+    (block,) = find_source([path]).blocks(1 << 16)
+    chunk = decode_block(block, Layout.parse(".", "output", "typed"))
+    assert chunk.samples == ["42", "True", [{"role": "assistant"}]]
+    assert [item["a"] for item in chunk.items] == [42, True, "x"]
 
 
 def test_a_column_item_is_the_item_only_where_it_is_asked_for(tmp_path: Path) -> None:
@@ -276,6 +375,12 @@ def _no_name(book: Any) -> None:
     book.active.append(["a", None, "c"])
 
 
+def _title(book: Any) -> None:
+    book.active.merge_cells("A1:B1")
+    book.active["A1"] = "Results of May"
+    book.active.append(["a", "b"])
+
+
 def _twice(book: Any) -> None:
     book.active.append(["a", "a"])
 
@@ -289,6 +394,7 @@ def _twice(book: Any) -> None:
         ),
         (_formula, "row 2: the formula in A2 was never calculated"),
         (_no_name, "column 2 of the first row has no name"),
+        (_title, "the header names one column, and row 2 has 2 cells; where a title stands above"),
         (_twice, "the first row names the column 'a' twice"),
         (lambda _: None, "there is nothing on any sheet"),
     ],
@@ -316,6 +422,95 @@ def test_cells_of_a_workbook_have_their_types(tmp_path: Path) -> None:
             "n": 3, "f": 0.1, "ok": True, "text": "007", "none": None,
         }
     ]  # fmt: skip
+
+
+def _rows_of(*rows: list[Any]) -> Callable[[Any], None]:
+    def fill(book: Any) -> None:
+        for row in rows:
+            book.active.append(row)
+
+    return fill
+
+
+def _rewritten(path: Path, old: bytes, new: bytes) -> None:
+    """Change the sheet of a workbook as another program would have written it."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            changed = data.replace(old, new) if name.endswith("sheet1.xml") else data
+            assert (changed != data) == name.endswith("sheet1.xml")
+            archive.writestr(name, changed)
+
+
+@pytest.mark.parametrize("said", [b"A1", b"A1:B2", b"A1:XFD1048576"])
+def test_all_rows_of_a_workbook_are_read_whatever_it_says_of_its_size(
+    tmp_path: Path, said: bytes
+) -> None:
+    path = _book(tmp_path, _rows_of(["a", "b"], ["1", "2"], ["3", "4"]))
+    _rewritten(path, b'<dimension ref="A1:B3"', b'<dimension ref="' + said + b'"')
+    (block,) = find_source([path]).blocks(1 << 16)
+    items = decode_block(block, Layout.parse(".", "b")).items
+    assert items == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+def test_a_first_column_without_a_name_is_read_as_in_csv(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of([None, "a"], [0, "x"]))
+    (block,) = find_source([path]).blocks(1 << 16)
+    assert decode_block(block, Layout.parse(".", "a")).items == [{"": 0, "a": "x"}]
+
+
+def test_a_workbook_of_the_strict_kind_is_one_sentence(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of(["a"], ["x"]))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            changed = data.replace(
+                b"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+                b"http://purl.oclc.org/ooxml/spreadsheetml/main",
+            ).replace(
+                b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+                b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+            )
+            archive.writestr(name, changed)
+    with pytest.raises(RowsError, match='save it as an "Excel Workbook"'):
+        list(find_source([path]).blocks(1 << 16))
+
+
+def test_what_openpyxl_would_not_write_is_no_warning(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of(["a"], ["x"]))
+    _rewritten(path, b"</worksheet>", b'<extLst><ext uri="{x}"/></extLst></worksheet>')
+    (block,) = find_source([path]).blocks(1 << 16)  # Here, warnings are errors.
+    assert decode_block(block, Layout.parse(".", "a")).items == [{"a": "x"}]
+
+
+def test_a_cell_that_shows_an_error_fails_whoever_reads_it(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of(["answer", "output"], ["#N/A", "x"], ["#DIV/0!", "#N/A"]))
+    config = {**GRADER["graders"]["text"]}  # type: ignore[index]
+    with graders.load(config) as reads, graders.load({**config, "reference": "x"}) as does_not:
+        out = tmp_path / "out.jsonl"
+        options: dict[str, Any] = {"item_path": ".", "sample_path": "output", "restart": True}
+        run = graders.score_file(reads, path, out, **options)
+        assert (run.tally.rows, run.tally.scored) == (2, 0)
+        run = graders.score_file(does_not, path, out, **options)
+        assert (run.tally.rows, run.tally.scored) == (2, 1)
+
+
+def test_characters_that_xml_has_not_are_read_from_a_workbook(tmp_path: Path) -> None:
+    path = _book(tmp_path, _rows_of(["a"], ["x_x000D_\ny _x0041_"]))
+    (block,) = find_source([path]).blocks(1 << 16)
+    assert decode_block(block, Layout.parse(".", "a")).items == [{"a": "x\r\ny _x0041_"}]
+
+
+def test_a_workbook_that_openpyxl_stumbles_over_is_one_sentence(tmp_path: Path) -> None:
+    path = _book(tmp_path, lambda book: book.active.append(["a"]))
+    _rewritten(path, b"<sheetData>", b"<sheetData><")
+    with pytest.raises(RowsError, match="damaged, or none of Excel's"):
+        list(find_source([path]).blocks(1 << 16))
+    path.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
+    with pytest.raises(RowsError, match="before 2007, or one with a password"):
+        list(find_source([path]).blocks(1 << 16))
 
 
 def test_what_is_no_workbook_is_one_sentence(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graders.errors import OptionError, RowsError
-from graders.rows import Block, Chunk, Layout, count_rows, decode_block, find_source
+from graders.rows import Block, Chunk, Layout, Watch, count_rows, decode_block, find_source
 from graders.rows.source import Source
 
 try:
@@ -121,7 +122,7 @@ def test_a_bad_record_is_a_failed_row_with_its_line(tmp_path: Path) -> None:
     assert found == {
         1: "line 4: 3 cells, but the header has 2",
         2: "line 6: 1 cells, but the header has 2",
-        3: "line 7: not UTF-8",
+        3: "line 7: not UTF-8; save the file as UTF-8",
     }
     assert chunks(find_source([path]))[0].samples[4] == "last"
 
@@ -172,6 +173,12 @@ def test_a_value_of_parquet_that_python_has_not_fails_its_row_alone(tmp_path: Pa
     assert chunk.items[0]["text"] == "a"
     assert chunk.items[0]["nano"] == "1970-01-01T00:00:00"
     assert chunk.items[1]["nano"] == "1970-01-01T00:00:00.000000001"
+
+
+def test_two_columns_of_one_name_are_refused_in_parquet_too(tmp_path: Path) -> None:
+    pq.write_table(pa.table([["x"], ["y"]], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(RowsError, match=r't.parquet: the table has two columns "a"'):
+        chunks(find_source([tmp_path / "t.parquet"]))
 
 
 def test_a_parquet_file_whose_pages_are_damaged_is_one_sentence(tmp_path: Path) -> None:
@@ -246,7 +253,7 @@ def test_what_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
         find_source([str(tmp_path / "*.csv")])
     with pytest.raises(OptionError, match="together with files"):
         find_source(["-", tmp_path / "train.jsonl"])
-    with pytest.raises(RowsError, match="is a folder; name its files"):
+    with pytest.raises(RowsError, match=r"is a folder; name its files, such as .*\*\.jsonl$"):
         chunks(find_source([tmp_path]))
 
 
@@ -257,6 +264,19 @@ def test_an_input_is_known_by_what_it_holds(tmp_path: Path) -> None:
     assert one["sha256"] != other["sha256"]
     assert one["lines"] == other["lines"] == 900
     assert "lines" not in find_source([write_csv(tmp_path / "t.csv", [["a"]])]).identity()[0]
+
+
+def test_a_folder_changes_when_a_file_in_it_does(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{}")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "data.arrow").write_bytes(b"rows")
+    source = replace(find_source([tmp_path]), watch=Watch())
+    inputs = source.identity()
+    source.check_unchanged(inputs)
+    with (tmp_path / "inner" / "data.arrow").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(RowsError, match="changed while it was read"):
+        source.check_unchanged(inputs)
 
 
 def test_a_csv_of_a_large_cell_is_read(tmp_path: Path) -> None:

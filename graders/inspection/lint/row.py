@@ -70,6 +70,9 @@ def _unreadable(subject: Subject) -> Iterator[Hit]:
             place=subject.loaded.place,
             message=f"{measured.variables.unreadable_count:,} rows of {measured.file} cannot be read, "
             f"first row {index}: {why}",
+            fix="Write the answer as a text, or in one of the shapes of answers."
+            if why.startswith(("a ", "an ", "sample.", "the last message"))
+            else "",
         )
 
 

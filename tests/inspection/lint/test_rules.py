@@ -321,13 +321,16 @@ def test_a_rule_is_silent_where_nothing_is_wrong(code: str, example: Example, ru
 
 
 def test_every_rule_has_a_silent_case() -> None:
-    assert list(SILENT) == [rule.code for rule in RULES]
+    wanted = [rule.code for rule in RULES]
+    lacks = sorted(set(wanted) - set(SILENT))
+    assert list(SILENT) == wanted, f"SILENT above has an entry a rule, by code; it lacks {lacks}"
 
 
 def test_codes_and_names_are_stable_and_unique() -> None:
     codes = [rule.code for rule in RULES]
-    assert codes == sorted(set(codes))
-    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert codes == sorted(set(codes)), "RULES stand by code, within a group and among groups"
+    names = [rule.name for rule in RULES]
+    assert [name for name in names if names.count(name) > 1] == []
     assert all(re.fullmatch(r"G\d{3}", code) for code in codes)
 
 
@@ -373,3 +376,10 @@ def test_a_value_of_a_training_file_that_the_enum_lacks_is_found_where_it_stands
     (found,) = [one for one in run(Example(grader=grader, training=training)) if one.code == "G729"]
     assert found.message.startswith('item.answer is "maybe", none of what response_format allows')
     assert found.line == 2
+
+
+def test_a_sample_that_is_none_is_not_mended_by_lines(run: Run) -> None:
+    found = [one for one in run(Example(grader=check(), rows=rows(5))) if one.code == "G602"]  # type: ignore[arg-type]
+    assert [one.fix for one in found] == [
+        "Write the answer as a text, or in one of the shapes of answers."
+    ]
