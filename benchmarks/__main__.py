@@ -45,6 +45,7 @@ TABLES: dict[str, Callable[..., None]] = {
     "scale": scale.main,
     "metrics": partial(module, "metrics_bench"),
     "sandbox": partial(module, "sandbox_bench"),
+    "math": partial(module, "math_bench"),
     "http": partial(module, "http_bench"),
     "peers": partial(module, "peers"),
 }

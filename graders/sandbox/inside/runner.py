@@ -245,12 +245,11 @@ def _fault(error: BaseException, kind: str, grader: LoadedSource) -> dict[str, A
 
 
 def _seed(salt: int) -> None:
-    random = sys.modules.get("random")
-    if random is not None:
-        random.seed(salt)
-    numpy = sys.modules.get("numpy.random")
-    if numpy is not None:
-        numpy.seed(salt)
+    # sympy tries numbers where it is asked whether expressions are equal.
+    for name in ("random", "numpy.random", "sympy.core.random"):
+        module = sys.modules.get(name)
+        if module is not None:
+            module.seed(salt)
 
 
 class _Settings:
