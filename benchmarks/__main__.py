@@ -46,6 +46,7 @@ TABLES: dict[str, Callable[..., None]] = {
     "metrics": partial(module, "metrics_bench"),
     "sandbox": partial(module, "sandbox_bench"),
     "http": partial(module, "http_bench"),
+    "rewards": partial(module, "rewards_bench"),
     "peers": partial(module, "peers"),
 }
 

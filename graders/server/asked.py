@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from graders.server.frame import Answer, Elsewhere, bundle
+from graders.server.frame import Answer, Elsewhere, bundle, split
 from graders.server.worker import REWARD
 
 __all__ = ["Asked", "settle", "with_others"]
@@ -46,6 +46,17 @@ class Asked:
         if self.task != REWARD:
             return self.body
         return bundle(self.grader, [one.body for one in self.members or (self,)])
+
+    def own(self, answer: Answer | Elsewhere) -> Answer | Elsewhere:
+        """Return what a process's answer says to this request: a lone one's stands in a bundle, too."""
+        if (
+            self.task != REWARD
+            or self.members
+            or isinstance(answer, Elsewhere)
+            or answer.status != 200
+        ):
+            return answer
+        return next(split(answer.body))
 
     def goes_with(self, other: Asked) -> bool:
         """Whether it may be graded together with another."""

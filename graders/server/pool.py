@@ -29,7 +29,6 @@ from graders.server.frame import (
     Answer,
     Elsewhere,
     framed,
-    pack,
     split,
     unpack,
 )
@@ -93,8 +92,7 @@ class Pool:
         """
         self._admit()
         group = self._models if asks else self._metrics
-        answer = _surely(await group.ask("reward", framed(form, body), grader.encode()))
-        return next(split(answer.body)) if answer.status == 200 else answer
+        return _surely(await group.ask("reward", framed(form, body), grader.encode()))
 
     def _admit(self) -> None:
         if self.waiting >= self._options.limits.requests:
@@ -175,7 +173,7 @@ class _Group:
         answer = _surely(together.answer.result())
         if answer.status == 200:
             for one, own in zip(together.members, split(answer.body), strict=True):
-                settle(one, Answer(200, pack(0, own)))
+                settle(one, own)
         elif answer.status == 503 or self._closing:
             for one in together.members:
                 settle(one, answer)
@@ -377,7 +375,7 @@ class _Process:
             self._timer = None
         if self.need == "metrics" and self._asked:
             self._watch(*next(iter(self._asked.items())))
-        settle(asked, answer)
+        settle(asked, asked.own(answer))
         self.group.give()
 
     async def _ping(self) -> None:

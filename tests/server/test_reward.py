@@ -6,9 +6,12 @@ import asyncio
 import base64
 import contextlib
 import http.client
+import importlib
+import importlib.util
 import json
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +23,7 @@ import graders
 from graders.server import frame
 from graders.server.asked import Asked, with_others
 from graders.server.form import FORMS, path_of
-from graders.server.frame import bundle, framed, pack, split, unbundle
+from graders.server.frame import bundle, framed, pack, unbundle
 from graders.server.openapi import document
 from graders.server.option import ServeOptions
 from graders.server.pool import _Group
@@ -520,8 +523,11 @@ def test_one_that_ends_a_process_does_not_take_others_with_it(tmp_path: Path, st
         found = [one.answer.result() for one in members]
         assert [one.status for one in found if isinstance(one, frame.Answer)] == [status] * 3
         if status == 200:
-            bodies = [next(split(one.body)).body for one in found if isinstance(one, frame.Answer)]
-            assert bodies == [b"0", b"1", b"2"]
+            assert [one.body for one in found if isinstance(one, frame.Answer)] == [
+                b"0",
+                b"1",
+                b"2",
+            ]
 
     asyncio.run(all_of_it())
 
@@ -589,17 +595,33 @@ def test_our_own_endpoint_grader_asks_it_as_azure_does(
             assert found[2].failures[0].code == "endpoint_grader_server_error"
 
 
-def test_openrlhf_s_own_caller_gets_rewards(settled: Serving) -> None:
-    agent = pytest.importorskip("openrlhf.utils.agent")
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """OpenRLHF's own module of callers; its packages import torch, and are left out."""
+    pytest.importorskip("aiohttp")
+    if (found := importlib.util.find_spec("openrlhf")) is None or found.origin is None:
+        pytest.skip("openrlhf is not installed")
+    for name in ("openrlhf", "openrlhf.utils"):
+        package = types.ModuleType(name)
+        package.__path__ = [str(Path(found.origin).parent.joinpath(*name.split(".")[1:]))]
+        monkeypatch.setitem(sys.modules, name, package)
+    return importlib.import_module("openrlhf.utils.agent")
+
+
+def test_openrlhf_s_own_caller_gets_rewards(agent: Any, settled: Serving) -> None:
+    # It sends no headers of ours: the token stands in the address.
     url = f"http://any:{TOKEN}@127.0.0.1:{settled.port}/v1/rewards/openrlhf/both"
     executor = agent.SingleTurnAgentExecutor(url)
-    labels = [json.dumps({"answer": "Paris"}), "none"]
+    labels = [json.dumps({"answer": "Paris"}), "none", '{"answer": "n"}'] * 22
 
     async def fetch() -> list[Any]:
-        calls = [executor._fetch_rewards_via_http([f"Q{SAID}"], ["Q"], [one]) for one in labels]
+        calls = [executor._fetch_rewards_via_http([f"Q{SAID}</s>"], ["Q"], [one]) for one in labels]
         return [one[0] for one in await asyncio.gather(*calls)]
 
-    assert [one["rewards"] for one in asyncio.run(fetch())] == [WORTH, -1.0]
+    found = asyncio.run(fetch())
+    assert [one["rewards"] for one in found[:2]] == [WORTH, -1.0]
+    assert [one["rewards"] for one in found] == [one["rewards"] for one in found[:3]] * 22
+    assert found[1]["extra_logs"] == {"failed": 1.0}
 
 
 # --- The start. -------------------------------------------------------------------------------------
