@@ -406,7 +406,9 @@ def _read_verify(value: Any) -> list[Row]:
 
 def _tell_verify(value: Any, grades: Sequence[Grade], failed: float | None) -> dict[str, Any]:
     grade = grades[0]
-    told = {**value, "reward": _number(grade, failed)}
+    # What an earlier answer said of a sample that is graded again holds no more.
+    told = {key: one for key, one in value.items() if key not in ("mask_sample", "failure_reason")}
+    told["reward"] = _number(grade, failed)
     told |= {f"reward_{key}": one for key, one in grade.sub_rewards.items() if one is not None}
     if grade.failures:
         # Newer ones leave such a sample out of their figures.

@@ -30,6 +30,7 @@ from graders.server.pool import _Group
 from graders.server.worker import REWARD
 from tests.models.server import ScriptedServer, Told, completion
 from tests.server.process import TOKEN, Answer, Serving
+from tests.server.test_over import goes_on
 from tests.waiting import until
 
 RIGHT = {
@@ -52,9 +53,9 @@ CALLS = {
     "type": "python", "name": "calls",
     "source": "def grade(sample, item):\n    return float(len(sample['output_tools']))\n",
 }  # fmt: skip
-SLEEPER = {
-    "type": "python", "name": "sleeper",
-    "source": "import time\ndef grade(sample, item):\n    time.sleep(item['seconds'])\n    return 0.5\n",
+SPINNER = {
+    "type": "python", "name": "spinner",
+    "source": "def grade(sample, item):\n    while item['on']:\n        pass\n    return 0.5\n",
 }  # fmt: skip
 BEARER: Final[dict[str, Any]] = {"Authorization": f"Bearer {TOKEN}"}
 SAID: Final = "It is Paris."
@@ -164,6 +165,16 @@ def test_python_graders_are_asked_for_batches(rewarding: Serving) -> None:
     assert answer["results"][0]["failures"][0]["code"] == "python_grader_runtime_error"
 
 
+def test_whatever_holds_a_grader_is_served(start: Callable[..., Serving], tmp_path: Path) -> None:
+    job = {"method": {"type": "reinforcement", "reinforcement": {"grader": BOTH}}}
+    criteria = {"testing_criteria": [RIGHT, {**NEAR, "pass_threshold": 0.5}]}
+    server = start("--jobs", "0", *written(tmp_path / "graders", job=job, criteria=criteria))
+    given = {"rows": rows(6)}
+    for name, config in (("job", job), ("criteria", criteria)):
+        expected = [one.to_dict() for one in graders.load(config).grade_many(given["rows"])]
+        assert asked(server, "batch", given, name).json["results"] == expected
+
+
 def test_no_rows_are_no_error(rewarding: Serving) -> None:
     body: dict[str, Any]
     for body in ({"rows": []}, {"items": [], "samples": []}):
@@ -252,6 +263,8 @@ def test_nemo_gym_gets_its_body_back_with_a_reward(rewarding: Serving, settled: 
     }
     # A server of one grader answers at the path that NeMo Gym knows.
     assert settled.ask("POST", "/verify", body, **BEARER).json == told
+    again = {**told, "reward": -1.0, "mask_sample": True, "failure_reason": "it was so"}
+    assert settled.ask("POST", "/verify", again, **BEARER).json == told
     assert settled.ask("POST", "/seed_session", {"any": 1}, **BEARER).json == {}
     several = rewarding.ask("POST", "/verify", body)
     assert (several.status, several.error["code"]) == (404, "grader_not_found")
@@ -535,16 +548,18 @@ def test_one_that_ends_a_process_does_not_take_others_with_it(tmp_path: Path, st
 def test_a_request_that_is_over_leaves_nothing_running(
     start: Callable[..., Serving], tmp_path: Path
 ) -> None:
-    server = start("--jobs", "0", *written(tmp_path / "graders", sleeper=SLEEPER, both=BOTH))
-    body = json.dumps({"rows": [{"item": {"seconds": 100}, "sample": "x"}] * 8})
+    graders_ = written(tmp_path / "graders", spinner=SPINNER)
+    server = start("--jobs", "0", *graders_)
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    connection.request("POST", "/v1/rewards/batch/sleeper", body)
-    until(lambda: server.is_busy_with(1))
+    body = json.dumps({"rows": [{"item": {"on": True}, "sample": "x"}] * 8})
+    connection.request("POST", "/v1/rewards/batch/spinner", body)
+    until(lambda: goes_on(server.process.pid))
     connection.close()
     until(lambda: server.is_busy_with(0))
-    quick = {"rows": [{"item": {"seconds": 0}, "sample": "x"}] * 8}
-    assert asked(server, "batch", quick, "sleeper").json["rewards"] == [0.5] * 8
-    assert server.stop() == 0  # Which waits for nobody.
+    until(lambda: not goes_on(server.process.pid))
+    quick = {"rows": [{"item": {"on": False}, "sample": "x"}] * 8}
+    assert asked(server, "batch", quick, "spinner").json["rewards"] == [0.5] * 8
+    assert server.stop() == 0
 
 
 def test_a_judge_that_fails_for_a_third_fails_these_rows_alone(
