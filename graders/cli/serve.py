@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import click
 
-from graders.api import Grader, JudgeOptions, PythonOptions
+from graders.api import Grader, JudgeOptions, PythonOptions, Reading
 from graders.cli.judge import judge_options
 from graders.cli.option import (
     Read,
@@ -20,6 +20,7 @@ from graders.cli.option import (
     flags,
     flags_of,
     python_options,
+    reading_options,
     rollout_options,
 )
 from graders.cli.output import say
@@ -92,6 +93,7 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 )
 @flags(ServeOptions, "log_texts")
 @rollout_options
+@reading_options
 @python_options
 @judge_options
 def serve(
@@ -106,7 +108,8 @@ def serve(
     """Serve graders.run, graders.validate, files and fine-tuning jobs as the hosted API does.
 
     Jobs are dry runs: their rollouts are graded, nothing is trained. The page at / is a
-    playground for graders. The log goes to standard error.
+    playground for graders. How configs are read (--dialect and the like) is said for those of
+    --grader alone. The log goes to standard error.
     """
     for name in _NEEDED:
         if find_spec(name) is None:
@@ -115,7 +118,7 @@ def serve(
             )
     from graders.server.run import serve as run_server  # noqa: PLC0415  (an extra)
 
-    said["graders"] = _read(graders, said["python"], said["judge"])
+    said["graders"] = _read(graders, said["reading"], said["python"], said["judge"])
     form = _log_form(log_format)
     token, own = _token(token_file), False
     if not (token or no_token or said["unix_socket"]) and is_loopback(said["host"]):
@@ -128,7 +131,10 @@ def serve(
 
 
 def _read(
-    graders: Sequence[tuple[str, str]], python: PythonOptions, judge: JudgeOptions
+    graders: Sequence[tuple[str, str]],
+    reading: Reading,
+    python: PythonOptions,
+    judge: JudgeOptions,
 ) -> dict[str, Loaded]:
     """Return the graders of files, each tried once: a faulty one ends the server before it begins."""
     from graders.server.reward import served as known_of  # noqa: PLC0415  (an extra)
@@ -137,12 +143,12 @@ def _read(
     for name, path in graders:
         if name in found:
             raise OptionError(f"--grader names {name} twice: each grader has a name of its own")
-        found[name] = load_source(path)
-        with Grader(found[name], python=python, judge=judge) as ready:
+        found[name] = load_source(path, dialect=reading.dialect)
+        with Grader(found[name], reading=reading, python=python, judge=judge) as ready:
             ready.check()
             for note in ready.notes():
                 say(f"{name}: {note}")
-    known_of(found)
+    known_of(found, reading)
     return found
 
 

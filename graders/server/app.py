@@ -132,7 +132,7 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     store = Store(options.data_dir, options.limits.stored_bytes)
     if store.warning is not None:
         log.write("store", "warning", message=store.warning)
-    graders = served(options.graders)
+    graders = served(options.graders, options.reading)
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
     supervisor = Supervisor(store, options, log)

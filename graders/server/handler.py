@@ -24,6 +24,7 @@ from graders.errors import (
 )
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
 from graders.kinds import EvalCriteria
+from graders.reading import Reading
 from graders.sandbox import IMAGES
 from graders.server.frame import Answer, Elsewhere
 from graders.server.json_object import parse_object
@@ -219,9 +220,9 @@ class Handler:
                 self._graders.popitem(last=False)
         return known
 
-    def _made(self, loaded: Loaded) -> Grader:
+    def _made(self, loaded: Loaded, reading: Reading | None = None) -> Grader:
         python, judge = self._options.python, self._options.judge
-        return Grader(loaded, python=python, judge=judge, shared=self._shared)
+        return Grader(loaded, reading=reading, python=python, judge=judge, shared=self._shared)
 
     def _is_elsewhere(self, grader: Grader) -> bool:
         return grader.plan.asks and self._need == "metrics"

@@ -13,6 +13,7 @@ from graders.config import Loaded
 from graders.errors import OptionError
 from graders.models import JudgeOptions, RolloutOptions
 from graders.option import check, option
+from graders.reading import Reading
 from graders.sandbox import PythonOptions
 from graders.server.log import LogForm
 
@@ -93,6 +94,7 @@ class ServeOptions:
         processes: processes for metrics and formulas; None for as many as there are cores.
         jobs: jobs that run at the same time; 0 for none.
         graders: graders whose rewards can be asked for, by name.
+        reading: how those are read.
         failed: what rows without a reward get, in forms that know none without; None for an error.
         record: whether chat completions and responses are passed on to the model server, and recorded.
         log_texts: whether the log shows what requests hold.
@@ -120,6 +122,7 @@ class ServeOptions:
         1, "Fine-tuning jobs dry-run at the same time; 0 for none.", metavar="N", least=0
     )
     graders: Mapping[str, Loaded] = field(default_factory=dict)
+    reading: Reading = field(default_factory=Reading)
     failed: float | None = option(
         None,
         "What a row without a reward gets where a trainer wants a number.  [default: an error]",

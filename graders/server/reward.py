@@ -15,6 +15,7 @@ from graders.config import Loaded
 from graders.errors import OptionError, quoted
 from graders.grade import Failure, Grade, Usage
 from graders.plan import build
+from graders.reading import Reading
 from graders.server.form import FORMS, Form, Row
 from graders.server.frame import Answer, pack, unbundle
 from graders.server.json_object import parse_body
@@ -43,19 +44,24 @@ class Served:
     asks: bool
 
 
-def served(graders: Mapping[str, Loaded]) -> dict[str, Served]:
+def served(graders: Mapping[str, Loaded], reading: Reading) -> dict[str, Served]:
     """Return what is known of graders by name.
 
     Raises:
-        OptionError: a name is none that a path can have.
+        OptionError: a name is none that a path can have; they are read as Jinja templates.
     """
+    if graders and reading.dialect != "hosted":
+        raise OptionError(
+            f"a grader is served with --dialect hosted, got {reading.dialect}: how much work a row "
+            "is has to be known before it is done"
+        )
     found = {}
     for name, loaded in graders.items():
         if not NAME.fullmatch(name):
             raise OptionError(
                 f"a grader is served by a name of letters, digits, '.', '-' and '_', got {quoted(name)}"
             )
-        plan = build(loaded.config)
+        plan = build(loaded.config, reading)
         found[name] = Served(plan.type, plan.name, plan.asks)
     return found
 
@@ -68,7 +74,7 @@ class Rewards:
         make: makes a grader that shares what others use, too.
     """
 
-    def __init__(self, options: ServeOptions, make: Callable[[Loaded], Grader]) -> None:
+    def __init__(self, options: ServeOptions, make: Callable[[Loaded, Reading], Grader]) -> None:
         self._options = options
         self._make = make
         self._graders: dict[str, Grader] = {}
@@ -96,7 +102,7 @@ class Rewards:
     def _grader(self, name: str) -> Grader:
         with self._lock:
             if name not in self._graders:
-                self._graders[name] = self._make(self._options.graders[name])
+                self._graders[name] = self._make(self._options.graders[name], self._options.reading)
             return self._graders[name]
 
     def _read(self, form: Form, body: bytes) -> tuple[Form, Any, list[Row]]:

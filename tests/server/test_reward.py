@@ -175,6 +175,15 @@ def test_whatever_holds_a_grader_is_served(start: Callable[..., Serving], tmp_pa
         assert asked(server, "batch", given, name).json["results"] == expected
 
 
+def test_graders_are_read_as_the_options_say(start: Callable[..., Serving], tmp_path: Path) -> None:
+    server = start("--jobs", "0", "--strip-think", *written(tmp_path / "graders", near=NEAR))
+    thought = f"<think>Rome, or not?</think>{SAID}"
+    given = {"rows": [{"item": {"answer": SAID}, "sample": thought}]}
+    assert asked(server, "batch", given, "near").json["rewards"] == [1.0]
+    # What others send is read as the hosted service does.
+    assert server.run(NEAR, thought, {"answer": SAID}).json["reward"] < 1.0
+
+
 def test_no_rows_are_no_error(rewarding: Serving) -> None:
     body: dict[str, Any]
     for body in ({"rows": []}, {"items": [], "samples": []}):
@@ -651,6 +660,7 @@ def test_openrlhf_s_own_caller_gets_rewards(agent: Any, settled: Serving) -> Non
         (RIGHT, ["--grader", "a/b=g.json"], "letters, digits"),
         (RIGHT, ["--grader", "a=g.json", "--grader", "a=g.json"], "names a twice"),
         (RIGHT, ["--grader", "a=none.json"], "none.json"),
+        (RIGHT, ["--grader", "a=g.json", "--dialect", "jinja2"], "is served with --dialect hosted"),
         (RIGHT, ["--grader", "a=g.json", "--failed", "nan"], "nan is no number"),
         (RIGHT, ["--grader", "a=g.json", "--failed", "none"], "--failed"),
     ],
