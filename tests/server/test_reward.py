@@ -11,9 +11,11 @@ import importlib.util
 import json
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -571,29 +573,35 @@ def test_a_request_that_is_over_leaves_nothing_running(
     assert server.stop() == 0
 
 
-def test_a_judge_that_fails_for_a_third_fails_these_rows_alone(
+def test_a_judge_that_fails_or_hangs_for_a_third_fails_these_rows_alone(
     start: Callable[..., Serving], tmp_path: Path
 ) -> None:
     judge = {
         "type": "score_model", "name": "judge", "model": "gpt-4o-2024-08-06", "range": [0, 1],
         "input": [{"role": "user", "content": "Rate: {{ sample.output_text }}"}],
     }  # fmt: skip
+    over = threading.Event()
 
     def reply(asked: Any, _: int) -> Told:
         text = json.dumps(asked.body["messages"])
-        return completion("no number" if "bad" in text else '{"result": 0.25, "steps": []}')
+        told = completion("no number" if "bad" in text else '{"result": 0.25, "steps": []}')
+        return replace(told, held=lambda: "hang" in text and not over.is_set())
 
     scripted = ScriptedServer(reply)
     with contextlib.ExitStack() as stack:
         stack.callback(scripted.stop)
+        stack.callback(over.set)
         server = start("--jobs", "0", "--base-url", scripted.url, "--attempts", "1",
-                       *written(tmp_path / "graders", judge=judge))  # fmt: skip
-        given: list[Any] = [
-            {"item": {}, "sample": "bad" if n % 3 == 0 else "good"} for n in range(9)
-        ]
+                       "--deadline", "3", *written(tmp_path / "graders", judge=judge))  # fmt: skip
+        said = ["bad", "good", "good", "hang", "good", "good"]
+        given: list[Any] = [{"item": {}, "sample": one} for one in said]
         answer = asked(server, "batch", {"rows": given}, "judge").json
-        assert answer["rewards"] == [None, 0.25, 0.25] * 3
-        assert answer["results"][0]["failures"][0]["code"] == "model_grader_parse_error"
+        assert answer["rewards"] == [None, 0.25, 0.25] * 2
+        codes = [one["failures"][0]["code"] for one in answer["results"] if one["failures"]]
+        assert codes == ["model_grader_parse_error", "model_grader_server_error"]
+        lone = {"query": ["hang"], "prompts": [""], "labels": ["{}"]}
+        told = asked(server, "openrlhf", lone, "judge")
+        assert (told.status, told.json["rewards"]) == (200, None)
 
 
 # --- Callers of others. -----------------------------------------------------------------------------
