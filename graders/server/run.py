@@ -121,6 +121,7 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
         app = create_app(options, log)
         config = uvicorn.Config(
             app,
+            loop="asyncio",  # uvloop, where trainers brought it, cannot start processes as ours are.
             http="h11",
             ws="none",
             lifespan="on",

@@ -656,6 +656,54 @@ def test_openrlhf_s_own_caller_gets_rewards(agent: Any, settled: Serving) -> Non
     assert found[1]["extra_logs"] == {"failed": 1.0}
 
 
+def test_nemo_gym_s_own_client_gets_rewards(settled: Serving) -> None:
+    utils = pytest.importorskip("nemo_gym.server_utils")
+    base = pytest.importorskip("nemo_gym.base_resources_server")
+    pydantic, conf = pytest.importorskip("pydantic"), pytest.importorskip("omegaconf").OmegaConf
+    # A server of its configuration that has no entrypoint is one it does not start.
+    address = {"host": f"any:{TOKEN}@127.0.0.1", "port": settled.port}
+    config = conf.create({"answer": {"resources_servers": {"answer": address}}})
+    head = utils.BaseServerConfig(host="127.0.0.1", port=1)
+    client = utils.ServerClient(head_server_config=head, global_config_dict=config)
+    known = pydantic.ConfigDict(extra="allow")
+    sent: Any
+    gets: Any
+    sent, gets = (
+        type("Of", (one,), {"model_config": known})
+        for one in (base.BaseVerifyRequest, base.BaseVerifyResponse)
+    )
+    content = [{"type": "output_text", "text": SAID, "annotations": []}]
+    message = {
+        "type": "message",
+        "id": "m",
+        "role": "assistant",
+        "status": "completed",
+        "content": content,
+    }
+    body = {
+        "responses_create_params": {"input": "?"}, "answer": "Paris", "response": {
+            "id": "r", "created_at": 1.0, "model": "m", "object": "response", "output": [message],
+            "parallel_tool_calls": False, "tool_choice": "none", "tools": [],
+        },
+    }  # fmt: skip
+
+    async def verify() -> list[Any]:
+        utils.set_global_aiohttp_client(utils.GlobalAIOHTTPAsyncClientConfig())
+        seeded = await client.post(server_name="answer", url_path="/seed_session", json=body)
+        await utils.raise_for_status(seeded)
+        found = []
+        for one in (body, {key: value for key, value in body.items() if key != "answer"}):
+            request = sent.model_validate(one).model_dump()
+            answer = await client.post(server_name="answer", url_path="/verify", json=request)
+            await utils.raise_for_status(answer)
+            found.append(gets.model_validate(await utils.get_response_json(answer)))
+        return found
+
+    right, failed = asyncio.run(verify())
+    assert (right.reward, right.reward_right, right.answer) == (WORTH, 1.0, "Paris")
+    assert (failed.reward, failed.mask_sample) == (-1.0, True)
+
+
 # --- The start. -------------------------------------------------------------------------------------
 
 
