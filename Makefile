@@ -143,7 +143,7 @@ $(VENV)/installed-browser: tools/lock/browser.txt | $(VENV)/installed-dev
 test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
 	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
 
-.PHONY: test-clients test-load test-load-full bench-http bench-proxy
+.PHONY: test-clients test-load test-load-full bench-http bench-rewards bench-proxy
 $(VENV)-clients/installed: tests/clients/environment.py $(wildcard tools/lock/clients-*.txt tools/lock/npm-*/*.json) | $(VENV)/installed-dev
 	@command -v npm >/dev/null || apt-get install -y -qq npm
 	@$(BIN)/python -m tests.clients.environment
@@ -163,3 +163,6 @@ bench-proxy: $(VENV)/installed-dev ## Measure what passing a call on to a model 
 
 bench-http: $(VENV)/installed-dev ## Measure requests a second through HTTP against the engine alone
 	@$(BIN)/python -m benchmarks.http_bench
+
+bench-rewards: $(VENV)/installed-dev ## Measure rewards by HTTP at 64 clients, ms a row
+	@$(BIN)/python -m benchmarks.rewards_bench

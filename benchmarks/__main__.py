@@ -47,6 +47,7 @@ TABLES: dict[str, Callable[..., None]] = {
     "sandbox": partial(module, "sandbox_bench"),
     "math": partial(module, "math_bench"),
     "http": partial(module, "http_bench"),
+    "rewards": partial(module, "rewards_bench"),
     "peers": partial(module, "peers"),
 }
 

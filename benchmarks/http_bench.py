@@ -101,12 +101,12 @@ def served(
     return asyncio.run(all_of_it())
 
 
-def start(folder: str) -> tuple[subprocess.Popen[str], int]:
+def start(folder: str, *options: str) -> tuple[subprocess.Popen[str], int]:
     """Start a server on a free port; return it and the port."""
     with open(f"{folder}/log", "w") as log:  # noqa: PTH123
         process = subprocess.Popen(
             [sys.executable, "-m", "graders", "serve", "--port", "0", "--jobs", "0", "--data-dir",
-             f"{folder}/data"],
+             f"{folder}/data", *options],
             stderr=log, text=True,
         )  # fmt: skip
     for _ in range(600):

@@ -266,7 +266,7 @@ class Grader:
 
     def grade_many(
         self, rows: Iterable[Mapping[str, Any]], *, chunk: int = 256, workers: int = 0,
-        layout: Layout | None = None,
+        layout: Layout | None = None, stop: Stop | None = None,
     ) -> Iterator[Grade]:  # fmt: skip
         """Yield the grade of each row, in order.
 
@@ -277,6 +277,7 @@ class Grader:
             workers: worker processes; 0 for none. Rows that go there are JSON values. Models are
                 asked from this process, and then several chunks overlap.
             layout: where in a row item and sample stand, where not under these keys.
+            stop: as for `grade`; it does not go to worker processes.
 
         Raises:
             OptionError: a row is not a mapping, or, with workers, no JSON.
@@ -300,7 +301,7 @@ class Grader:
             for row in portion:
                 add_row(columns, row, layout)
             with self._running() as runner:
-                graded = runner.grade(columns)
+                graded = runner.grade(columns, stop)
             yield from (graded.grade(row) for row in range(len(portion)))
 
     def grade_frame(

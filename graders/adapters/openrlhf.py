@@ -22,7 +22,7 @@ from graders.grade import Grade
 from graders.keyword import LoadKeywords
 from graders.reward import Failed, Reward
 
-__all__ = ["END_TOKENS", "reward"]
+__all__ = ["END_TOKENS", "answer_of", "reward", "row_of"]
 
 END_TOKENS: Final = (
     "<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>", "<|end_of_text|>", "<eos>", "<end_of_turn>",
@@ -71,8 +71,8 @@ def reward(
             )
         rows = [
             {
-                "item": made.item_of(_row(label, prompt)),
-                "sample": _answer(query, prompt, end_tokens),
+                "item": made.item_of(row_of(label, prompt)),
+                "sample": answer_of(query, prompt, end_tokens),
             }
             for query, prompt, label in zip(queries, prompts, labels, strict=True)
         ]
@@ -81,7 +81,12 @@ def reward(
     return reward_func
 
 
-def _row(label: Any, prompt: str) -> dict[str, Any]:
+def row_of(label: Any, prompt: str) -> dict[str, Any]:
+    """Return the row of a label: what stands in it where it is an object or the JSON of one, and `prompt`.
+
+    Raises:
+        OptionError: it begins as an object does, and is no JSON.
+    """
     value = label
     if isinstance(label, str) and label.lstrip().startswith("{"):
         try:
@@ -95,7 +100,7 @@ def _row(label: Any, prompt: str) -> dict[str, Any]:
     )
 
 
-def _answer(query: str, prompt: str, end_tokens: Sequence[str]) -> str:
+def answer_of(query: str, prompt: str, end_tokens: Sequence[str]) -> str:
     """Return what the model said: a query is the prompt, what it said, and special tokens."""
     text = query.removeprefix(prompt)
     while True:

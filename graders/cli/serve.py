@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
+from graders.api import Grader, JudgeOptions, PythonOptions, Reading
 from graders.cli.judge import judge_options
-from graders.cli.option import data_dir_option, flags, flags_of, python_options, rollout_options
+from graders.cli.option import (
+    Read,
+    data_dir_option,
+    flags,
+    flags_of,
+    python_options,
+    reading_options,
+    rollout_options,
+)
 from graders.cli.output import say
+from graders.config import Loaded, load_source
 from graders.errors import OptionError, UnavailableError
 from graders.privacy import close_to_others, private_file, private_folder
 from graders.server.option import RequestLimits, ServeOptions, is_loopback
@@ -26,9 +37,18 @@ Examples:
   graders serve
   graders serve --port 8123 --data-dir ./jobs --base-url http://127.0.0.1:8080/v1
   graders serve --host 0.0.0.0 --token-file token.txt
+  graders serve --grader answer=grader.json --failed 0
 \b
 Then point a client at it, and change nothing else:
   OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="-")"""
+
+
+def _named_path(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise ValueError(f"{text!r} is not NAME=PATH, such as answer=grader.json")
+    return name, path
+
 
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 
@@ -56,7 +76,14 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     help="Another name by which this server is called; may be given several times.",
 )
 @flags_of("limits", RequestLimits)
-@flags(ServeOptions, "processes", "jobs", "record")
+@click.option(
+    "--grader",
+    "graders",
+    multiple=True,
+    type=Read("NAME=PATH", _named_path),
+    help="Give trainers this grader's rewards, at /v1/rewards; may be given several times.",
+)
+@flags(ServeOptions, "failed", "processes", "jobs", "record")
 @click.option(
     "--log-format",
     type=click.Choice(["auto", "json", "text"]),
@@ -66,6 +93,7 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 )
 @flags(ServeOptions, "log_texts")
 @rollout_options
+@reading_options
 @python_options
 @judge_options
 def serve(
@@ -74,12 +102,14 @@ def serve(
     token_file: Path | None,
     no_token: bool,
     log_format: str,
+    graders: tuple[tuple[str, str], ...],
     **said: Any,
 ) -> int:
     """Serve graders.run, graders.validate, files and fine-tuning jobs as the hosted API does.
 
     Jobs are dry runs: their rollouts are graded, nothing is trained. The page at / is a
-    playground for graders. The log goes to standard error.
+    playground for graders. How configs are read (--dialect and the like) is said for those of
+    --grader alone. The log goes to standard error.
     """
     for name in _NEEDED:
         if find_spec(name) is None:
@@ -88,6 +118,7 @@ def serve(
             )
     from graders.server.run import serve as run_server  # noqa: PLC0415  (an extra)
 
+    said["graders"] = _read(graders, said["reading"], said["python"], said["judge"])
     form = _log_form(log_format)
     token, own = _token(token_file), False
     if not (token or no_token or said["unix_socket"]) and is_loopback(said["host"]):
@@ -97,6 +128,28 @@ def serve(
         _tell("warning: the log shows what requests hold", form)
     run_server(options)
     return 0
+
+
+def _read(
+    graders: Sequence[tuple[str, str]],
+    reading: Reading,
+    python: PythonOptions,
+    judge: JudgeOptions,
+) -> dict[str, Loaded]:
+    """Return the graders of files, each tried once: a faulty one ends the server before it begins."""
+    from graders.server.reward import served as known_of  # noqa: PLC0415  (an extra)
+
+    found: dict[str, Loaded] = {}
+    for name, path in graders:
+        if name in found:
+            raise OptionError(f"--grader names {name} twice: each grader has a name of its own")
+        found[name] = load_source(path, dialect=reading.dialect)
+        with Grader(found[name], reading=reading, python=python, judge=judge) as ready:
+            ready.check()
+            for note in ready.notes():
+                say(f"{name}: {note}")
+    known_of(found, reading)
+    return found
 
 
 def _log_form(chosen: str) -> Literal["json", "text"]:

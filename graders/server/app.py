@@ -15,13 +15,15 @@ from starlette.types import ASGIApp, Scope
 
 from graders.errors import GradersError
 from graders.jobs import Store
+from graders.server.form import FORMS, path_of
 from graders.server.guard import ROUTE, Guard, error_response
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
+from graders.server.reward import served
 from graders.server.route import eval as evals
-from graders.server.route import file, grader, job, model, page, upload, view
+from graders.server.route import file, grader, job, model, page, reward, upload, view
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
 from graders.server.upstream import Upstream
@@ -74,6 +76,15 @@ _API: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", f"{_RUNS}/{{run}}/output_items", evals.list_items),
     ("GET", f"{_RUNS}/{{run}}/output_items/{{item}}", evals.retrieve_item),
 )
+_REWARDS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    *(("POST", path_of(form, "{name}"), reward.answers(form)) for form in range(len(FORMS))),
+    ("POST", "/verify", reward.verify),
+    ("POST", "/seed_session", reward.seed_session),
+    ("GET", "/v1/rewards", reward.list_rewards),
+    ("POST", "/v1/rewards/{form}/{name}", reward.no_form),
+)
+"""What trainers ask for rewards; first of all, for they ask often."""
+
 _RECORDED: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("POST", "/chat/completions", model.chat),
     ("POST", "/deployments/{deployment}/chat/completions", model.chat),
@@ -121,6 +132,7 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     store = Store(options.data_dir, options.limits.stored_bytes)
     if store.warning is not None:
         log.write("store", "warning", message=store.warning)
+    graders = served(options.graders, options.reading)
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
     supervisor = Supervisor(store, options, log)
@@ -128,7 +140,9 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.shared = State(options, store, pool, meter, log, supervisor.wake, upstream)
+        app.state.shared = State(
+            options, store, pool, meter, log, supervisor.wake, graders, upstream
+        )
         await pool.start()
         async with supervisor:
             yield
@@ -158,10 +172,10 @@ class _Route(Route):
 
 
 def _routes(*, record: bool) -> list[BaseRoute]:
-    routes: list[BaseRoute] = []
-    served = (*_API, *(_RECORDED if record else ()))
+    routes: list[BaseRoute] = [_Route(path, call, methods=[way]) for way, path, call in _REWARDS]
+    prefixed = (*_API, *(_RECORDED if record else ()))
     for prefix in PREFIXES:
-        routes += [_Route(prefix + path, call, methods=[method]) for method, path, call in served]
+        routes += [_Route(prefix + path, call, methods=[method]) for method, path, call in prefixed]
     return routes + [_Route(path, call, methods=[method]) for method, path, call in _OWN]
 
 

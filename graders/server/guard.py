@@ -6,6 +6,8 @@ read the answers. So the Host must be ours and an Origin, where there is one, th
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hmac
 import re
 import secrets
@@ -161,8 +163,8 @@ class Guard:
         )  # fmt: skip
 
     def _shows_token(self, headers: Headers) -> bool:
-        given = _given(headers).encode("utf-8", "replace")
-        return bool(self._token) and hmac.compare_digest(given, self._token)
+        given = [one.encode("utf-8", "replace") for one in _given(headers)]
+        return bool(self._token) and any(hmac.compare_digest(one, self._token) for one in given)
 
     def _is_ours(self, host: str) -> bool:
         name = host.lower()
@@ -200,7 +202,18 @@ def _is_open(scope: Scope) -> bool:
     return scope["path"] in _OPEN or _PAGE.fullmatch(scope["path"]) is not None
 
 
-def _given(headers: Headers) -> str:
-    """Return the token that a request shows, right or wrong; "" for none."""
+def _given(headers: Headers) -> list[str]:
+    """Return the tokens that a request shows, right or wrong.
+
+    A client that knows addresses alone, such as OpenRLHF's, is given one as `http://:TOKEN@host`, and sends
+    it as a password.
+    """
     scheme, _, given = headers.get("authorization", "").partition(" ")
-    return given.strip() if scheme.lower() == "bearer" else headers.get("api-key", "")
+    found = [given.strip()] if scheme.lower() == "bearer" else []
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):  # Not base64.
+            user, _, password = (
+                base64.b64decode(given, validate=True).decode("latin-1").partition(":")
+            )
+            found.append(password or user)
+    return found + ([headers["api-key"]] if "api-key" in headers else [])

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any, Final, Literal
 
@@ -22,13 +22,15 @@ from graders.errors import (
     quoted,
     suggestion,
 )
-from graders.grade import Grade, Usage
 from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
 from graders.kinds import EvalCriteria
+from graders.reading import Reading
 from graders.sandbox import IMAGES
+from graders.server.frame import Answer, Elsewhere
 from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
 from graders.server.place import marked
+from graders.server.reward import Rewards, facts_of
 from graders.server.weight import excess
 from graders.wire.error import ApiError, bare
 
@@ -43,32 +45,6 @@ _LABEL_NOTE: Final = (
     "label_model is accepted here; the hosted run endpoint takes it only inside a multi, "
     "and Evals alone"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request is answered with.
-
-    Attributes:
-        status: the HTTP status.
-        body: JSON.
-        facts: what is counted of it: the grader's type, failure codes, tokens.
-    """
-
-    status: int
-    body: bytes = b""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """That a request is for a process which asks and waits.
-
-    Attributes:
-        grader: what requests with the same grader have in common, and others have not.
-    """
-
-    grader: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +85,7 @@ class Handler:
             "validate": self._validate,
             "explain": self._explain,
             "lint": self._lint,
+            "reward": Rewards(options, self._made).answer,
         }
 
     def answer(self, task: str, body: bytes, stop: Event | None = None) -> Answer | Elsewhere:
@@ -155,7 +132,7 @@ class Handler:
         shown = grade.hosted
         if not known.grader.plan.alone:
             shown["notes"] = [_LABEL_NOTE]
-        return _answer(shown, _facts(grade))
+        return _answer(shown, facts_of([grade]))
 
     def _validate(self, body: bytes, stop: Event) -> Answer | Elsewhere:
         request = _object(body, ("grader",))
@@ -195,7 +172,7 @@ class Handler:
             "findings": self._findings(known, "local"),
             "hosted": grade.hosted,
         }
-        return _answer(shown, _facts(grade))
+        return _answer(shown, facts_of([grade]))
 
     def _lint(self, body: bytes, _: Event) -> Answer:
         request = _object(body, ("grader", "target"))
@@ -236,15 +213,16 @@ class Handler:
             loaded = load_source(source)
         if within and isinstance(loaded.config, EvalCriteria):
             raise ApiError(400, "grader is one grader, not several criteria", param="grader")
-        grader = Grader(
-            loaded, python=self._options.python, judge=self._options.judge, shared=self._shared
-        )
-        known = _Known(loaded, grader, hashlib.sha256(key).digest())
+        known = _Known(loaded, self._made(loaded), hashlib.sha256(key).digest())
         with self._lock:
             self._graders[key] = known
             while len(self._graders) > _MOST_GRADERS:
                 self._graders.popitem(last=False)
         return known
+
+    def _made(self, loaded: Loaded, reading: Reading | None = None) -> Grader:
+        python, judge = self._options.python, self._options.judge
+        return Grader(loaded, reading=reading, python=python, judge=judge, shared=self._shared)
 
     def _is_elsewhere(self, grader: Grader) -> bool:
         return grader.plan.asks and self._need == "metrics"
@@ -267,14 +245,6 @@ def failed(error: ApiError) -> Answer:
 
 def _answer(value: Any, facts: Mapping[str, Any] | None = None) -> Answer:
     return Answer(200, jsontext.encode(value), facts or {})
-
-
-def _facts(grade: Grade) -> dict[str, Any]:
-    tokens = Usage()
-    for usage in grade.usage.values():
-        tokens += usage
-    codes = sorted({one.code for one in grade.failures + grade.replaced})
-    return {"type": grade.type, "codes": codes, "tokens": tokens.to_dict()}
 
 
 def _object(body: bytes, known: tuple[str, ...]) -> dict[str, Any]:

@@ -83,10 +83,13 @@ def _json(now: float, event: str, level: str, facts: Mapping[str, Any]) -> str:
 def _text(now: float, event: str, level: str, facts: Mapping[str, Any]) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(now))
     if event == "listening" and "url" in facts:
-        url = facts["url"]
+        url, rewards = facts["url"], ""
+        if "graders" in facts:
+            rewards = f"{clock}  rewards of {facts['graders']}: {url}/v1/rewards lists where\n"
         return (
             f"{clock}  the playground is at {url}/\n"
             f'{clock}  for clients: OpenAI(base_url="{url}/v1", api_key="-")\n'
+            f"{rewards}"
             f"{clock}  files and jobs are kept in {facts['data_dir']}; Ctrl-C stops"
         )
     if event == "request":

@@ -61,11 +61,14 @@ class Meter:
         self._seconds.labels(route).observe(seconds)
 
     def grade(self, facts: Mapping[str, Any]) -> None:
-        """Count a grade by the facts of its answer."""
-        codes = [code for code in facts.get("codes", ()) if code in CODES]
-        self._grades.labels(facts["type"], "failed" if codes else "scored").inc()
-        for code in codes:
-            self._failures.labels(code).inc()
+        """Count the grades of a request by the facts of its answer."""
+        failed = facts["failed"]
+        for outcome, count in (("scored", facts["rows"] - failed), ("failed", failed)):
+            if count:
+                self._grades.labels(facts["type"], outcome).inc(count)
+        for code, count in facts["codes"].items():
+            if code in CODES:
+                self._failures.labels(code).inc(count)
         for kind, count in facts["tokens"].items():
             self._tokens.labels(kind.removesuffix("_tokens")).inc(count)
 

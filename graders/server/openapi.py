@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from graders.config import schema
 from graders.hosted import DETAILS, FLAGS
+from graders.server.form import FORMS, form_at, path_of
 from graders.version import __version__
 
 __all__ = ["document"]
@@ -26,8 +28,12 @@ _RUN_STATUSES: Final = ("queued", "in_progress", "completed", "failed", "cancele
 _GONE: Final[dict[str, Any]] = {"object": _TEXT, "deleted": {"const": True}}
 
 
-def document() -> dict[str, Any]:
-    """Return the OpenAPI document."""
+def document(names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the OpenAPI document of a server.
+
+    Args:
+        names: of the graders whose rewards can be asked for.
+    """
     grader = schema()
     definitions = grader.pop("$defs", {})
     grader.pop("$schema", None)
@@ -46,7 +52,7 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}],
-        "paths": _paths(),
+        "paths": _paths(names),
         "components": {
             "schemas": schemas,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
@@ -137,6 +143,7 @@ _ERRORS: Final = {
     404: "There is no such thing.",
     405: "This path takes other methods.",
     408: "The body came too slowly.",
+    422: "A row has no reward, and this form knows none without.",
     409: "It cannot be done in the present state.",
     413: "The request is too large.",
     429: "Too many requests wait.",
@@ -166,9 +173,9 @@ _AFTER: Final = {"after": _TEXT}
 _GRADING: Final = (400, 429, 501, 504)
 
 
-def _paths() -> dict[str, Any]:
+def _paths(names: Sequence[str]) -> dict[str, Any]:
     return {
-        **_grader_paths(), **_file_paths(), **_job_paths(), **_permission_paths(), **_eval_paths(),
+        **_grader_paths(), **_reward_paths(names), **_file_paths(), **_job_paths(), **_permission_paths(), **_eval_paths(),
     }  # fmt: skip
 
 
@@ -201,6 +208,31 @@ def _grader_paths() -> dict[str, Any]:
                           body=_json(_made({"grader": {"type": ["string", "object", "array"]}, "item": {},
                                             "sample": {}}, "item", "sample"))),
         },
+    }  # fmt: skip
+
+
+def _reward_paths(names: Sequence[str]) -> dict[str, Any]:
+    shape = {"enum": list(names)} if names else {"type": "string", "pattern": "^[^/]+$"}
+    parameter = {"name": "name", "in": "path", "required": True, "schema": shape}
+    errors = (*_GRADING, 404, 422)
+    found: dict[str, Any] = {
+        path_of(at, "{name}"): {
+            "post": _call(one.summary, _json(dict(one.answer)), *errors, body=_json(dict(one.body)),
+                          name=f"{one.name}_rewards"),
+            "parameters": [parameter],
+        }
+        for at, one in enumerate(FORMS)
+    }  # fmt: skip
+    listed = _made({"object": {"const": "list"}, "data": {"type": "array", "items": _OBJECT}})
+    one = FORMS[form_at("verify")]
+    return {
+        **found,
+        "/v1/rewards": {"get": _call("List the graders that are served", _json(listed), name="list_rewards")},
+        "/verify": {
+            "post": _call("The same of the only grader that is served", _json(dict(one.answer)), *errors,
+                          body=_json(dict(one.body)), name="verify"),
+        },
+        "/seed_session": {"post": _call("Begin a sample of NeMo Gym's", _json(_OBJECT), name="seed_session")},
     }  # fmt: skip
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from graders.config import Loaded
 from graders.errors import OptionError
 from graders.models import JudgeOptions, RolloutOptions
 from graders.option import check, option
+from graders.reading import Reading
 from graders.sandbox import PythonOptions
 from graders.server.log import LogForm
 
@@ -23,6 +27,7 @@ class RequestLimits:
     Attributes:
         body_bytes: the longest JSON body.
         file_bytes: the largest uploaded file.
+        rows: rows of one request for rewards.
         requests: grading requests that are under way or wait; one more is answered with 429.
         connections: open connections; for one more, that is closed whose client keeps the server
             waiting longest.
@@ -47,6 +52,9 @@ class RequestLimits:
         16 << 30, "What all files and jobs may take on the disk; one more upload is refused.",
         name="max_stored", unit="bytes", above=0,
     )  # fmt: skip
+    rows: int = option(
+        1024, "Rows of one request for rewards.", name="max_rows", metavar="N", least=1
+    )
     requests: int = option(
         1024, "Grading requests under way or waiting; one more is answered with 429.",
         name="max_requests", metavar="N", least=1,
@@ -85,6 +93,9 @@ class ServeOptions:
         limits: what requests may take.
         processes: processes for metrics and formulas; None for as many as there are cores.
         jobs: jobs that run at the same time; 0 for none.
+        graders: graders whose rewards can be asked for, by name.
+        reading: how those are read.
+        failed: what rows without a reward get, in forms that know none without; None for an error.
         record: whether chat completions and responses are passed on to the model server, and recorded.
         log_texts: whether the log shows what requests hold.
         log_form: `json` for machines, `text` for people.
@@ -110,6 +121,13 @@ class ServeOptions:
     jobs: int = option(
         1, "Fine-tuning jobs dry-run at the same time; 0 for none.", metavar="N", least=0
     )
+    graders: Mapping[str, Loaded] = field(default_factory=dict)
+    reading: Reading = field(default_factory=Reading)
+    failed: float | None = option(
+        None,
+        "What a row without a reward gets where a trainer wants a number.  [default: an error]",
+        metavar="NUMBER",
+    )
     record: bool = option(
         False,
         "Pass /v1/chat/completions and /v1/responses on to the model server, and record them for evals.",
@@ -122,6 +140,8 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.failed is not None and not math.isfinite(self.failed):
+            raise OptionError(f"failed is a finite number, got {self.failed}")
         if self.token and not (self.token.isascii() and self.token.isprintable()):
             raise OptionError("the token holds characters that no header can carry")
         if self.token and len(self.token) < 16:

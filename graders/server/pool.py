@@ -21,9 +21,20 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graders.program import program, settings
-from graders.server.handler import Answer, Elsewhere, Need, failed
+from graders.server.asked import Asked, settle, with_others
+from graders.server.frame import (
+    ANSWER,
+    NUMBER,
+    REQUEST,
+    Answer,
+    Elsewhere,
+    framed,
+    split,
+    unpack,
+)
+from graders.server.handler import Need, failed
 from graders.server.option import ServeOptions
-from graders.server.worker import ANSWER, NUMBER, PING, REQUEST, STOP, TASKS, THREADS, unpack
+from graders.server.worker import PING, REWARD, STOP, TASKS, THREADS
 from graders.wire.error import ApiError
 
 __all__ = ["Pool", "kill"]
@@ -34,17 +45,6 @@ _SILENCE_SECONDS: Final = 30.0
 _TRIES: Final = 2
 _SHARE: Final = 2
 """A grader has at most so many times the places that are free, so others always find one."""
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """A request on its way."""
-
-    task: int
-    body: bytes
-    answer: asyncio.Future[Answer | Elsewhere]
-    grader: bytes = b""
-    tries: int = 0
 
 
 class Pool:
@@ -69,6 +69,32 @@ class Pool:
         Raises:
             ApiError: too many requests wait.
         """
+        self._admit()
+        answer = await self._metrics.ask(task, body)
+        if isinstance(answer, Elsewhere):
+            answer = await self._models.ask(task, body, answer.grader)
+        return _surely(answer)
+
+    async def reward(self, grader: str, form: int, body: bytes, *, asks: bool) -> Answer:
+        """Return the answer to a request for rewards.
+
+        Those of one grader that wait are graded together, but where it asks: nobody is to wait for
+        another's judge, and what one asks ends with its client alone.
+
+        Args:
+            grader: the name it is served by.
+            form: the place of the request's form.
+            body: the request's body.
+            asks: whether the grader asks sandboxes or servers.
+
+        Raises:
+            ApiError: too many requests wait.
+        """
+        self._admit()
+        group = self._models if asks else self._metrics
+        return _surely(await group.ask("reward", framed(form, body), grader.encode()))
+
+    def _admit(self) -> None:
         if self.waiting >= self._options.limits.requests:
             raise ApiError(
                 429,
@@ -76,12 +102,6 @@ class Pool:
                 type="requests",
                 code="rate_limit_exceeded",
             )
-        answer = await self._metrics.ask(task, body)
-        if isinstance(answer, Elsewhere):
-            answer = await self._models.ask(task, body, answer.grader)
-        if isinstance(answer, Elsewhere):
-            raise TypeError("a process that asks and waits takes every request")
-        return answer
 
     @property
     def waiting(self) -> int:
@@ -102,9 +122,11 @@ class _Group:
     """Processes of one kind, and the requests that wait for them."""
 
     def __init__(self, options: ServeOptions, need: Need, count: int) -> None:
-        self._waiting: deque[_Asked] = deque()
+        self._waiting: deque[Asked] = deque()
         self._processes = [_Process(self, options, need) for _ in range(count)]
         self._leaving: list[_Process] = []
+        self._gathers = need == "metrics"
+        self._closing = False
         self.waiting = 0
         self.restarts = 0
 
@@ -113,7 +135,7 @@ class _Group:
 
     async def ask(self, task: str, body: bytes, grader: bytes = b"") -> Answer | Elsewhere:
         answer = asyncio.get_running_loop().create_future()
-        asked = _Asked(TASKS.index(task), body, answer, grader)
+        asked = Asked(TASKS.index(task), body, answer, grader)
         self.waiting += 1
         try:
             self._waiting.append(asked)
@@ -132,9 +154,35 @@ class _Group:
             if asked is None:
                 return
             if not asked.answer.done():  # Else its client has gone.
-                free.take(asked)
+                free.take(self._gathered(asked) if self._gathers else asked)
 
-    def _next(self, free: _Process) -> _Asked | None:
+    def _gathered(self, first: Asked) -> Asked:
+        """Return a request with those that wait and may be graded together with it."""
+        members = with_others(first, self._waiting)
+        if len(members) == 1:
+            return first
+        taken = {id(one) for one in members}
+        self._waiting = deque(one for one in self._waiting if id(one) not in taken)
+        answer = asyncio.get_running_loop().create_future()
+        together = Asked(REWARD, b"", answer, first.grader, members=members)
+        answer.add_done_callback(lambda _: self._share_out(together))
+        return together
+
+    def _share_out(self, together: Asked) -> None:
+        """Give each request its answer; where all were lost, let each try alone: one of them did it."""
+        answer = _surely(together.answer.result())
+        if answer.status == 200:
+            for one, own in zip(together.members, split(answer.body), strict=True):
+                settle(one, own)
+        elif answer.status == 503 or self._closing:
+            for one in together.members:
+                settle(one, answer)
+        else:
+            for one in together.members:
+                one.alone = True
+            self.take_back(list(together.members))
+
+    def _next(self, free: _Process) -> Asked | None:
         """Take the first that waits whose grader does not have more than its share of places."""
         busy = free.graders
         for place, asked in enumerate(self._waiting):
@@ -158,14 +206,15 @@ class _Group:
         if process in self._leaving:
             self._leaving.remove(process)
 
-    def take_back(self, lost: list[_Asked]) -> None:
+    def take_back(self, lost: list[Asked]) -> None:
         """Let requests wait again, before all others."""
         self._waiting.extendleft(reversed(lost))
         self.give()
 
     async def close(self) -> None:
+        self._closing = True
         for asked in self._waiting:
-            _settle(asked, _gone("the server is shutting down", 503))
+            settle(asked, _gone("the server is shutting down", 503))
         self._waiting.clear()
         await asyncio.gather(*(one.close() for one in (*self._processes, *self._leaving)))
 
@@ -178,9 +227,9 @@ class _Process:
     options: ServeOptions
     need: Need
     _numbers: Any = field(default_factory=itertools.count)
-    _asked: OrderedDict[int, _Asked] = field(default_factory=OrderedDict)
-    _queue: deque[_Asked] = field(default_factory=deque)
-    _over: dict[int, tuple[float, _Asked]] = field(default_factory=dict)
+    _asked: OrderedDict[int, Asked] = field(default_factory=OrderedDict)
+    _queue: deque[Asked] = field(default_factory=deque)
+    _over: dict[int, tuple[float, Asked]] = field(default_factory=dict)
     """Requests that are over, of which the process has not said so, and since when."""
     _process: asyncio.subprocess.Process | None = None
     _task: asyncio.Task[None] | None = None
@@ -218,7 +267,7 @@ class _Process:
             self._task = asyncio.create_task(self._live(ready))
             await ready
 
-    def take(self, asked: _Asked) -> None:
+    def take(self, asked: Asked) -> None:
         """Send a request to the process."""
         if self._process is None:
             self._queue.append(asked)
@@ -227,7 +276,7 @@ class _Process:
             return
         number = next(self._numbers)
         self._asked[number] = asked
-        self._write(number, asked.task, asked.body)
+        self._write(number, asked.task, asked.sent)
         self._watch(number, asked)
 
     def _write(self, number: int, task: int, body: bytes) -> None:
@@ -236,7 +285,7 @@ class _Process:
         # What the process does not read yet waits in memory: bodies are bounded, requests too.
         self._process.stdin.write(REQUEST.pack(number, task, len(body)) + body)
 
-    def _watch(self, number: int, asked: _Asked) -> None:
+    def _watch(self, number: int, asked: Asked) -> None:
         """Set the time a request has: from when it is the process's turn, or from now on."""
         loop, limits = asyncio.get_running_loop(), self.options.limits
         if self.need == "models":
@@ -247,12 +296,12 @@ class _Process:
         elif len(self._asked) == 1:
             self._timer = loop.call_later(limits.metric_seconds, self._kill, "took too long over")
 
-    def _expire(self, number: int, asked: _Asked) -> None:
+    def _expire(self, number: int, asked: Asked) -> None:
         if self._asked.get(number) is asked:
             seconds = self.options.limits.request_seconds
-            _settle(asked, _gone(f"grading takes longer than {seconds:g} seconds", 504))
+            settle(asked, _gone(f"grading takes longer than {seconds:g} seconds", 504))
 
-    def _stop(self, number: int, asked: _Asked) -> None:
+    def _stop(self, number: int, asked: Asked) -> None:
         """Have the work for a request that is over ended, if it is still under way."""
         if self._asked.get(number) is asked:
             del self._asked[number]
@@ -274,7 +323,7 @@ class _Process:
         except OSError as error:
             reason = error.strerror or str(error)
             for asked in self._queue:
-                _settle(asked, _gone(f"a grading process cannot be started: {reason}", 503))
+                settle(asked, _gone(f"a grading process cannot be started: {reason}", 503))
             self._queue.clear()
         finally:
             if ready is not None and not ready.done():
@@ -326,7 +375,7 @@ class _Process:
             self._timer = None
         if self.need == "metrics" and self._asked:
             self._watch(*next(iter(self._asked.items())))
-        _settle(asked, answer)
+        settle(asked, asked.own(answer))
         self.group.give()
 
     async def _ping(self) -> None:
@@ -362,21 +411,21 @@ class _Process:
         self.group.left(self)
         if self._stopped:
             for asked in lost:
-                _settle(asked, _gone("the server is shutting down", 503))
+                settle(asked, _gone("the server is shutting down", 503))
             return
         if self.need == "metrics" and lost:
             # One after the other: the first is the one that did it.
             first = lost.pop(0)
             seconds = self.options.limits.metric_seconds
             if self._why:
-                _settle(first, _gone(f"grading takes longer than {seconds:g} seconds", 504))
+                settle(first, _gone(f"grading takes longer than {seconds:g} seconds", 504))
             else:
-                _settle(first, _gone("grading this request ended the process that did so", 500))
+                settle(first, _gone("grading this request ended the process that did so", 500))
         for asked in list(lost):
             asked.tries += 1
             if asked.tries >= _TRIES:
                 lost.remove(asked)
-                _settle(asked, _gone("the process that graded this request was lost", 503))
+                settle(asked, _gone("the process that graded this request was lost", 503))
         # What is taken back may come straight to this process again, so its queue is emptied first.
         queue, self._queue = self._queue, deque()
         self.group.take_back([*lost, *queue])
@@ -405,9 +454,10 @@ def kill(process: asyncio.subprocess.Process) -> None:
             os.kill(process.pid, signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
 
 
-def _settle(asked: _Asked, answer: Answer | Elsewhere) -> None:
-    if not asked.answer.done():
-        asked.answer.set_result(answer)
+def _surely(answer: Answer | Elsewhere) -> Answer:
+    if isinstance(answer, Elsewhere):
+        raise TypeError("a process that asks and waits takes every request")
+    return answer
 
 
 def _gone(said: str, status: int) -> Answer:

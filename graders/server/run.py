@@ -121,6 +121,7 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
         app = create_app(options, log)
         config = uvicorn.Config(
             app,
+            loop="asyncio",  # uvloop, where trainers brought it, cannot start processes as ours are.
             http="h11",
             ws="none",
             lifespan="on",
@@ -136,7 +137,10 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
             logger.handlers, logger.propagate = [_Lines(log)], False
         # What is wrong with a form is said in the answer; the parser's lines would stand in no form.
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-        log.write("listening", **_address(options, listening), data_dir=str(options.data_dir))
+        log.write(
+            "listening", **_address(options, listening), data_dir=str(options.data_dir),
+            graders=", ".join(options.graders) or None,
+        )  # fmt: skip
         _Server(config, options, log, listening, room).run()
         if options.unix_socket is not None:
             options.unix_socket.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -20,6 +20,7 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
+from graders.server.reward import Served
 from graders.server.upstream import Upstream
 from graders.wire.error import ApiError
 
@@ -59,6 +60,7 @@ class State:
         meter: counts.
         log: writes down.
         wake: tells whoever runs jobs that there may be something to do.
+        served: graders whose rewards can be asked for, by name.
         upstream: passes calls on to the model server; None where none are.
         spool: what uploads under way take.
     """
@@ -69,6 +71,7 @@ class State:
     meter: Meter
     log: Log
     wake: Callable[[], None]
+    served: Mapping[str, Served]
     upstream: Upstream | None = None
     spool: Spool = field(default_factory=Spool)
 

@@ -10,43 +10,24 @@ import gc
 import os
 import pickle
 import signal
-import struct
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import BinaryIO, Final
 
-from graders import jsontext
 from graders.program import watch_parent
-from graders.server.handler import Answer, Elsewhere, Handler, Need, failed
+from graders.server.frame import NUMBER, REQUEST, Answer, Elsewhere, pack
+from graders.server.handler import Handler, Need, failed
 from graders.server.log import Log
 from graders.wire.error import ApiError
 
-__all__ = [
-    "ANSWER",
-    "NUMBER",
-    "PING",
-    "REQUEST",
-    "STOP",
-    "TASKS",
-    "THREADS",
-    "main",
-    "pack",
-    "unpack",
-]
+__all__ = ["PING", "REWARD", "STOP", "TASKS", "THREADS", "main"]
 
-REQUEST: Final = struct.Struct(">QBI")
-"""A request's head: its number, its task's place in TASKS, the length of its body."""
-ANSWER: Final = struct.Struct(">QHII")
-"""An answer's head: the request's number, the status, the lengths of facts and body."""
-_ELSEWHERE: Final = 0
-"""What stands for a status where the request is for another process."""
-TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop")
+TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop", "reward")
 PING: Final = TASKS.index("ping")
 STOP: Final = TASKS.index("stop")
-NUMBER: Final = struct.Struct(">Q")
-"""The body of `stop`: the number of a request whose answer nobody waits for any more."""
+REWARD: Final = TASKS.index("reward")
 THREADS: Final = 128
 """Requests that a process which asks and waits has under way at once."""
 
@@ -124,22 +105,6 @@ def _send(answers: BinaryIO, lock: threading.Lock, number: int, answer: Answer |
     with lock, contextlib.suppress(OSError):
         answers.write(written)
         answers.flush()
-
-
-def pack(number: int, answer: Answer | Elsewhere) -> bytes:
-    """Return an answer to a request as it goes to the server; `unpack` reads what follows its head."""
-    if isinstance(answer, Elsewhere):
-        return ANSWER.pack(number, _ELSEWHERE, 0, len(answer.grader)) + answer.grader
-    facts = jsontext.encode(answer.facts) if answer.facts else b""
-    head = ANSWER.pack(number, answer.status, len(facts), len(answer.body))
-    return head + facts + answer.body
-
-
-def unpack(status: int, facts: bytes, body: bytes) -> Answer | Elsewhere:
-    """Return the answer that a process wrote."""
-    if status == _ELSEWHERE:
-        return Elsewhere(body)
-    return Answer(status, body, jsontext.decode(facts or b"{}"))
 
 
 def _limit_memory(need: Need) -> None:

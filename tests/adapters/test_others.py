@@ -118,7 +118,7 @@ def test_openrlhf_may_ask_for_many_and_labels_may_be_texts() -> None:
     ],
 )  # fmt: skip
 def test_openrlhf_s_queries_are_cut_to_what_the_model_said(query: str, said: str) -> None:
-    assert openrlhf._answer(query, "P", openrlhf.END_TOKENS) == said
+    assert openrlhf.answer_of(query, "P", openrlhf.END_TOKENS) == said
 
 
 # --- verifiers ------------------------------------------------------------------------------------

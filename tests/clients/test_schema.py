@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.clients.environment import ROOT, SCHEMATHESIS
 from tests.clients.serving import Serving
+from tests.server.test_grader import CHECK
 
 pytestmark = pytest.mark.clients
 
@@ -17,12 +19,14 @@ SECONDS = 30
 # A schema cannot say that a label is one of a list beside it, that a formula names graders that are
 # there, or that a job which has ended cannot be paused: what it allows may be refused with a 400.
 NOT_CHECKED = "positive_data_acceptance"
-OPERATIONS = 22
+OPERATIONS = 30
 
 
 def test_the_server_does_what_its_description_says(tmp_path: Path) -> None:
+    grader = tmp_path / "grader.json"
+    grader.write_text(json.dumps(CHECK))
     server = Serving(tmp_path / "store", "--base-url", "http://127.0.0.1:9", "--attempts", "1",
-                     "--max-file", "1M")  # fmt: skip
+                     "--max-file", "1M", "--grader", f"check={grader}")  # fmt: skip
     try:
         done = subprocess.run(
             [ROOT / SCHEMATHESIS / "bin" / "st", "run", f"{server.url}/openapi.json",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -62,11 +63,15 @@ class Crowd:
         assert not self.faults, f"{len(self.faults)} faults: {self.faults[:5]}; {self.done}"
         assert self.done, "nobody asked anything"
 
-    async def person(self, port: int, number: int, *, python: bool = True) -> None:
+    async def person(
+        self, port: int, number: int, *, python: bool = True, rewards: bool = False
+    ) -> None:
         """Ask one thing after the other until told to stop."""
         kinds = [_exact, _close, _rouge, _multi, _validate, _bad, _lists, _file]
         if python:
             kinds.append(_python)
+        if rewards:
+            kinds.append(_rewards)
         async with Wire(port) as wire:
             for turn in itertools.count(number):
                 if self.stopped:
@@ -130,6 +135,24 @@ async def _multi(wire: Wire, turn: int) -> None:
 
 async def _python(wire: Wire, turn: int) -> None:
     _right(await wire.ask("POST", RUN, body(PYTHON, "a" * (turn % 5), length=4)), turn % 5 / 4)
+
+
+async def _rewards(wire: Wire, turn: int) -> None:
+    """Ask a server that serves MULTI as `both`; of a batch each third row fails."""
+    if turn % 2:
+        label = json.dumps({"answer": "a"})
+        lone = {"query": ["ab"[turn // 2 % 2]], "prompts": [""], "labels": [label]}
+        reply = await wire.ask("POST", "/v1/rewards/openrlhf/both", lone)
+        assert reply.status == 200, reply
+        assert reply.json["rewards"] == [1.0, 0.0][turn // 2 % 2], reply.json
+        return
+    rows = [
+        {"item": {"answer": "a"} if n % 3 else {}, "sample": "ab"[n % 2]} for n in range(turn % 9)
+    ]
+    reply = await wire.ask("POST", "/v1/rewards/batch/both", {"rows": rows})
+    assert reply.status == 200, reply
+    expected = [None if n % 3 == 0 else 1.0 - n % 2 for n in range(len(rows))]
+    assert reply.json["rewards"] == expected, reply.json
 
 
 async def _validate(wire: Wire, turn: int) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.clients.serving import Serving
-from tests.load.crowd import Crowd
+from tests.load.crowd import MULTI, Crowd
 
 pytestmark = pytest.mark.load
 
@@ -27,7 +29,7 @@ async def crowd(server: Serving) -> tuple[Crowd, list[tuple[float, float]]]:
     people = Crowd()
     samples: list[tuple[float, float]] = []
     began = time.monotonic()
-    async with people.around(server.port, PEOPLE):
+    async with people.around(server.port, PEOPLE, rewards=True):
         while time.monotonic() - began < SECONDS:
             await asyncio.sleep(SECONDS / 60)
             megabytes = await asyncio.to_thread(server.memory)
@@ -35,8 +37,9 @@ async def crowd(server: Serving) -> tuple[Crowd, list[tuple[float, float]]]:
     return people, samples
 
 
-def test_two_hundred_clients_are_served_in_flat_memory(serve: Any) -> None:
-    server = serve()
+def test_two_hundred_clients_are_served_in_flat_memory(serve: Any, tmp_path: Path) -> None:
+    (tmp_path / "both.json").write_text(json.dumps(MULTI))
+    server = serve("--grader", f"both={tmp_path / 'both.json'}")
     people, samples = asyncio.run(crowd(server))
     total = sum(people.done.values())
     half = samples[int(len(samples) * SETTLED) :]
@@ -48,7 +51,7 @@ def test_two_hundred_clients_are_served_in_flat_memory(serve: Any) -> None:
         f"{half[-1][1]:.0f} MB, {60 * slope:+.1f} MB a minute at the end; {dict(people.done)}"
     )
     assert total > 20 * SECONDS
-    assert len(people.done) == 9
+    assert len(people.done) == 10
     assert growth < GROWTH_MB
     assert server.stop() == 0
     assert "Traceback" not in server.said

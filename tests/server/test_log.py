@@ -49,3 +49,14 @@ def test_clients_are_told_when_to_come_again() -> None:
     assert retry_headers(429) == retry_headers(503) == {"retry-after": "1"}
     assert retry_headers(501) == retry_headers(504) == {"x-should-retry": "false"}
     assert retry_headers(400) == {}
+
+
+def test_the_text_says_whose_rewards_can_be_asked_for() -> None:
+    stream = io.StringIO()
+    Log(form="text", stream=stream).write(
+        "listening", url="http://127.0.0.1:8000", data_dir="data", graders="answer, short"
+    )
+    assert (
+        "rewards of answer, short: http://127.0.0.1:8000/v1/rewards lists where\n"
+        in stream.getvalue()
+    )

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from graders.models import JudgeOptions
+from graders.server.asked import Asked
 from graders.server.option import RequestLimits, ServeOptions
-from graders.server.pool import Pool, _Asked
+from graders.server.pool import Pool
 from graders.server.worker import THREADS
 from tests.attacking import TOOLS
 from tests.server.process import Serving
@@ -254,7 +255,7 @@ def test_one_grader_leaves_places_for_others(tmp_path: Path) -> None:
         (process,) = group._processes
         for grader in rows:
             answer = asyncio.get_running_loop().create_future()
-            group._waiting.append(_Asked(1, b"", answer, grader))
+            group._waiting.append(Asked(1, b"", answer, grader))
         found = []
         while process.has_room and (asked := group._next(process)) is not None:
             process._queue.append(asked)

@@ -53,6 +53,15 @@ def test_killed_grading_processes_are_replaced(start: Callable[..., Serving], ti
             assert answers[-1].json["reward"] > 0
 
 
+def test_another_loop_that_is_installed_is_left_alone(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
+    # uvloop comes with vLLM and others, and refuses the arguments that our processes start with.
+    (tmp_path / "uvloop.py").write_text("raise SystemExit('imported')\n")
+    server = start("--jobs", "0", PYTHONPATH=str(tmp_path))
+    assert server.run(CHECK, "It is Paris", ITEM).json["reward"] == 1.0
+
+
 def test_amplifying_templates_are_refused_before_they_are_rendered(server: Serving) -> None:
     grader = {**CHECK, "input": "{{ item.answer }}" * 2000}
     answer = server.run(grader, "x", {"answer": "y" * 100_000})

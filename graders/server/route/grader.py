@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graders.server.frame import Answer
 from graders.server.guard import retry_headers
-from graders.server.handler import Answer
 from graders.server.state import body_of, state_of
 
-__all__ = ["explain", "lint", "run", "validate"]
+__all__ = ["answered", "explain", "lint", "run", "unless_gone", "validate"]
 
 _JSON: Final = "application/json"
 
@@ -39,16 +40,20 @@ async def lint(request: Request) -> Response:
 
 
 async def _ask(request: Request, task: str) -> Response:
-    state = state_of(request)
-    asking = asyncio.ensure_future(state.pool.ask(task, await body_of(request)))
-    answer = await _unless_gone(request, asking)
+    pool = state_of(request).pool
+    return answered(request, await unless_gone(request, pool.ask(task, await body_of(request))))
+
+
+def answered(request: Request, answer: Answer) -> Response:
+    """Return a grading process's answer as HTTP's, and count it."""
     if answer.facts:
-        state.meter.grade(answer.facts)
+        state_of(request).meter.grade(answer.facts)
     return Response(answer.body, answer.status, retry_headers(answer.status), _JSON)
 
 
-async def _unless_gone(request: Request, asking: asyncio.Future[Answer]) -> Answer:
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
     """Return the answer; where the client goes before it is there, end the work for it."""
+    asking = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(request))
     both: list[asyncio.Future[Any]] = [asking, leaving]
     try:

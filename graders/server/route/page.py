@@ -70,11 +70,11 @@ async def metrics(request: Request) -> Response:
     return Response(state_of(request).meter.text(), 200, {"content-type": CONTENT_TYPE})
 
 
-async def openapi(_: Request) -> Response:
+async def openapi(request: Request) -> Response:
     """Give the description of all endpoints."""
-    return json_response(_document())
+    return json_response(_document(tuple(state_of(request).served)))
 
 
 @cache
-def _document() -> dict[str, Any]:
-    return document()
+def _document(names: tuple[str, ...]) -> dict[str, Any]:
+    return document(names)
