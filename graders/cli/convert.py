@@ -53,6 +53,9 @@ def _failed(_: click.Context, __: click.Parameter, value: str) -> float | str:
 @click.option(
     "-o", "--output", metavar="OUT", help="A file; of a script a folder, or a .zip.  [default: -]"
 )
+@click.option(
+    "--rows", metavar="FILE", help="Write the rows that IN has, as JSON Lines: a promptfoo's tests."
+)
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @click.option(
     "--accept-loss", is_flag=True, help="Exit with 0 though something is not carried over."
@@ -72,6 +75,7 @@ def convert(
     read_as: str | None,
     to: str,
     output: str | None,
+    rows: str | None,
     force: bool,
     accept_loss: bool,
     failed: float | str,
@@ -83,6 +87,14 @@ def convert(
     known = format_of(value) if read_as is None else read_as
     done = converted(value, to, read_as=known, failed=failed)
     written = _written(done, output, to, force=force, shown=not as_json)
+    if rows is not None:
+        if not done.rows:
+            raise RowsError(f"{source} has no rows; --rows is for promptfoo's tests")
+        written.append(
+            _write(
+                Path(rows), b"".join(jsontext.encode(one) + b"\n" for one in done.rows), force=force
+            )
+        )
     if as_json:
         write_json(
             {

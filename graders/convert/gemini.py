@@ -8,14 +8,13 @@ line of Gemini's own data set: `{"contents", "references", "systemInstruction"}`
 from __future__ import annotations
 
 import ast
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from graders.convert.result import Converted, Loss, Parts
 from graders.convert.source import FROM_CODE, MATCH, TO_CODE
-from graders.convert.weighted import Term, formula_of
+from graders.convert.weighted import Term, finite, formula_of
 from graders.errors import ConfigError, Fault, quoted, shown
 
 __all__ = ["MOST", "PLACEHOLDER", "SAYS_LABELS", "SAYS_RANGE", "is_gemini", "read"]
@@ -376,10 +375,10 @@ def _service(one: dict[str, Any], extract: str | None, path: str, parts: Parts) 
 
 
 def _number(value: Any, path: str) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not math.isfinite(value):
+    found = finite(value)
+    if found is None:
         raise _fault(path, "a number is expected", value)
-    return float(value)
+    return found
 
 
 def _fault(path: str, expected: str, value: Any) -> ConfigError:

@@ -38,7 +38,11 @@ def write(grader: Mapping[str, Any]) -> Converted:
     for term in terms:
         path = f"$.graders.{term.key}"
         one = _single(graders[term.key], term, path, losses, notes)
-        if one is not None:
+        if one is None:
+            lost = losses[-1]
+            why = f"{lost.why}; the mean is without it, over the weights of the others"
+            losses[-1] = Loss(lost.path, lost.what, why, lost.nearest)
+        else:
             rewards.append({"weight": _plain(term.weight), "rewardConfig": one})
     if len(rewards) > MOST:
         why = f"Gemini takes {MOST} rewards at most, here are {len(rewards)}"

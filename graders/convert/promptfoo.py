@@ -6,19 +6,19 @@ Source: promptfoo 0.123's own handlers. `graders evals import` reads its exports
 from __future__ import annotations
 
 import ast
-import math
+import itertools
 import re
 import string
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from graders.convert.result import Converted, Loss, Parts
 from graders.convert.source import ASSERTION, IS_JSON, LEVENSHTEIN, REGEX, SNIPPET
-from graders.convert.weighted import Term, formula_of
+from graders.convert.weighted import Term, finite, formula_of
 from graders.errors import ConfigError, Fault, quoted
 
-__all__ = ["assertion", "assertions", "is_promptfoo", "read"]
+__all__ = ["assertion", "assertions", "is_promptfoo", "lifted", "read", "variables_of"]
 
 _CHECKS: Final[Mapping[str, str]] = {
     "equals": "eq", "not-equals": "ne", "contains": "like", "icontains": "ilike",
@@ -77,6 +77,59 @@ def assertions(config: Given) -> tuple[list[tuple[str, Any]], list[str]]:
         says = "assertions that only some tests have: an eval has the same criteria for all rows"
         return found, [says]
     return found, []
+
+
+def lifted(config: Given) -> tuple[Given, list[str]]:
+    """Return a config whose tests assert alike, and the names of the vars that this took.
+
+    Tests that differ only in the texts that they compare with have these in their vars instead.
+    """
+    tests = config.get("tests")
+    if not isinstance(tests, list) or not all(isinstance(one, dict) for one in tests):
+        return config, []
+    own = [one.get("assert") for one in tests]
+    shapes = {_shape(one) for one in own}
+    variables = [one.get("vars") if isinstance(one.get("vars"), dict) else {} for one in tests]
+    taken = {name for one in variables for name in one}
+    if len(tests) < 2 or len(shapes) != 1 or None in shapes or "item" in taken:
+        return config, []
+    names: list[str] = []
+    for at in range(len(own[0])):
+        values = [each[at].get("value") for each in own]
+        if all(value == values[0] for value in values):
+            continue
+        if not all(isinstance(value, str) and _is_plain(value) for value in values):
+            return config, []
+        name = next(one for one in _names() if one not in taken)
+        taken.add(name)
+        names.append(name)
+        variables = [{**one, name: value} for one, value in zip(variables, values, strict=True)]
+        own = [
+            [*each[:at], {**each[at], "value": f"{{{{{name}}}}}"}, *each[at + 1 :]] for each in own
+        ]
+    put = [
+        {**test, "vars": held, "assert": given}
+        for test, held, given in zip(tests, variables, own, strict=True)
+    ]
+    return ({**config, "tests": put} if names else config), names
+
+
+def _shape(given: Any) -> str | None:
+    """Return what assertions are besides the values they compare with; None where there are none."""
+    if not isinstance(given, list) or not given or not all(isinstance(one, dict) for one in given):
+        return None
+    return repr(
+        [sorted((str(k), repr(v)) for k, v in one.items() if k != "value") for one in given]
+    )
+
+
+def _names() -> Iterator[str]:
+    yield "expected"
+    yield from (f"expected_{count}" for count in itertools.count(2))
+
+
+def _is_plain(text: str) -> bool:
+    return not any(one in text for one in ("{{", "{%", "{#")) and not text.startswith("file://")
 
 
 def assertion(one: Any) -> dict[str, Any] | str:
@@ -138,7 +191,7 @@ def _levenshtein(one: Given, base: str, inverse: bool) -> dict[str, Any] | str: 
     value, threshold = one.get("value"), one.get("threshold", 5)
     if not _is_simple(value):
         return _NO_TEXT
-    if not isinstance(threshold, int | float) or not math.isfinite(threshold):
+    if finite(threshold) is None:
         return "its threshold is no number"
     return _python(LEVENSHTEIN.made(VALUE=value, THRESHOLD=threshold, INVERSE=inverse))
 
@@ -187,8 +240,7 @@ def _is_simple(text: Any) -> bool:
     if not isinstance(text, str):
         return False
     names = _EXPRESSION.findall(text)
-    rest = _EXPRESSION.sub("", text)
-    plain = not any(one in rest for one in ("{{", "{%", "{#")) and not text.startswith("file://")
+    plain = _is_plain(_EXPRESSION.sub("", text)) and not text.startswith("file://")
     heads = {one.strip().split(".")[0] for one in names}
     return (
         plain and all(_SIMPLE.fullmatch(one) for one in names) and not heads & {"output", "sample"}
@@ -258,18 +310,21 @@ def read(value: Any) -> Converted:
         says = f"a config or a list of assertions is expected, got {quoted(value)}"
         raise ConfigError([Fault("$", says)], source="promptfoo")
     config: Given = {"assert": value} if isinstance(value, list) else value
+    config, names = lifted(config)
     found, left = assertions(config)
     parts, terms = Parts(losses=[Loss("$.tests", "assert", why) for why in left]), list[Term]()
     for at, (path, one) in enumerate(found):
         _add(path if isinstance(value, dict) else f"$[{at}]", one, parts, terms)
     _say_threshold(config, parts)
+    rows = _rows(config, parts)
+    if names:
+        parts.note(f"tests compare with texts of their own: rows have them as {', '.join(names)}")
     if not terms:
         said = "; ".join(map(str, parts.losses)) or "it asserts nothing"
         raise ConfigError([Fault("$", f"no assertion could be read: {said}")], source="promptfoo")
     if len(terms) == 1:
-        return Converted(
-            document=parts.graders[terms[0].key], losses=parts.losses, notes=list(parts.notes)
-        )
+        document = parts.graders[terms[0].key]
+        return Converted(document=document, losses=parts.losses, notes=list(parts.notes), rows=rows)
     if sum(one.weight for one in terms) == 0:
         raise ConfigError([Fault("$", "the weights add up to 0")], source="promptfoo")
     parts.note(
@@ -280,7 +335,31 @@ def read(value: Any) -> Converted:
         "type": "multi", "name": description if isinstance(description, str) and description else "promptfoo",
         "graders": parts.graders, "calculate_output": formula_of(terms),
     }  # fmt: skip
-    return Converted(document=document, losses=parts.losses, notes=list(parts.notes))
+    return Converted(document=document, losses=parts.losses, notes=list(parts.notes), rows=rows)
+
+
+def _rows(config: Given, parts: Parts) -> list[dict[str, Any]]:
+    """Return the rows that tests are, each with its vars and those that all have."""
+    default = config.get("defaultTest")
+    shared = default.get("vars") if isinstance(default, dict) else None
+    shared = shared if isinstance(shared, dict) else {}
+    tests = config.get("tests")
+    if isinstance(tests, str):
+        parts.note(f"its tests stand elsewhere, in {quoted(tests)}: they are not read")
+    listed = tests if isinstance(tests, list) else []
+    return [
+        {"item": {**shared, **variables_of(one["vars"])}}
+        for one in listed
+        if isinstance(one, dict) and isinstance(one.get("vars"), dict)
+    ]
+
+
+def variables_of(given: Any) -> dict[str, Any]:
+    """Return vars of promptfoo as an item: what an import put under `item`, else as they are."""
+    if not isinstance(given, dict):
+        return {}
+    inner = given.get("item")
+    return dict(inner) if isinstance(inner, dict) and len(given) == 1 else dict(given)
 
 
 def _add(path: str, one: Any, parts: Parts, terms: list[Term]) -> None:
@@ -288,11 +367,7 @@ def _add(path: str, one: Any, parts: Parts, terms: list[Term]) -> None:
     made = assertion(one)
     if isinstance(made, dict):
         weight = one.get("weight", 1)
-        if (
-            isinstance(weight, bool)
-            or not isinstance(weight, int | float)
-            or not math.isfinite(weight)
-        ):
+        if finite(weight) is None:
             made = f"its weight is no number: {quoted(weight)}"
     if isinstance(made, str):
         near = _NEAREST.get(kind.removeprefix("not-"), "")

@@ -33,7 +33,7 @@ PASSES_AT = {threshold!r}
 def get_assert(output, context):
     """Return the grade of an answer; a test's vars are the item."""
     grade = GRADER.grade(item=context["vars"], sample=output)
-    if grade.reward is None:  # promptfoo shows it as an error of the test.
+    if grade.reward is None:  # promptfoo counts a 0 then, and shows why.
         raise RuntimeError("; ".join(map(str, grade.failures)))
     passes = grade.reward >= PASSES_AT
     parts = {{key: one for key, one in grade.sub_rewards.items() if one is not None}}
@@ -58,6 +58,7 @@ def write(grader: Mapping[str, Any]) -> Converted:
         "description": _name(grader), "prompts": ["{{prompt}}"], "providers": ["echo"],
         "defaultTest": {"assert": found}, "tests": "file://tests.jsonl",
     }  # fmt: skip
+    notes.append("promptfoo knows no row without a score: one that fails here counts as 0 there")
     notes.append('tests.jsonl has a test a line, {"vars": {...}}: the item is its vars')
     return Converted(files={"promptfooconfig.json": json_text(config), **files}, notes=notes)
 

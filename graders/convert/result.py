@@ -45,12 +45,14 @@ class Converted:
         files: the texts of a folder by their names; empty where it is one document.
         losses: what was not carried over.
         notes: what is carried over, and asks something of whoever uses it.
+        rows: the rows that came with what was read, `{"item": ...}` each.
     """
 
     document: Any = None
     files: Mapping[str, str] = field(default_factory=dict)
     losses: Sequence[Loss] = ()
     notes: Sequence[str] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(slots=True)

@@ -272,7 +272,7 @@ SCRIPTS: Final[Mapping[str, Callable[[Mapping[str, Any], Failed], Converted]]] =
     "bedrock": _folder(
         _LAMBDA, "lambda_function.py",
         "graders of type python need a kernel that can confine them: try `graders doctor` in the function",
-        requirements__txt="graders\n", README__md=_DEPLOY,
+        requirements__txt="local-graders\n", README__md=_DEPLOY,
     ),
 }  # fmt: skip
 """The programs for which a folder is written."""

@@ -196,13 +196,20 @@ REGEX: Final = Text(
 """promptfoo's regex."""
 
 import re
+from array import array
 
 $constants
 
 
+def units(text):
+    """Return a text as JavaScript sees it: in units of UTF-16."""
+    return "".join(map(chr, array("H", text.encode("utf-16-le", "surrogatepass"))))
+
+
 # EXPRESSION is JavaScript's, PATTERN the same for Python.
 def grade(sample, item):
-    return float((re.search(PATTERN, sample["output_text"], re.ASCII) is not None) is not INVERSE)
+    found = re.search(units(PATTERN), units(sample["output_text"]), re.ASCII)
+    return float((found is not None) is not INVERSE)
 ''',
     ("EXPRESSION", "PATTERN", "INVERSE"),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from graders.config import Source, load_source, read_document
+from graders.config import Source, json_path, load_source, read_document
+from graders.config.document import unfit
 from graders.convert import azure, gemini, gemini_write, promptfoo, promptfoo_write
 from graders.convert.result import Converted
 from graders.convert.script import SCRIPTS, Failed
@@ -19,7 +21,15 @@ def _read_json(value: Any) -> Converted:
     if not isinstance(value, Mapping | list):
         says = f"an object or a list is expected, got {quoted(value)}"
         raise ConfigError([Fault("$", says)], source="graders")
-    return azure.read(load_source(value))
+    loaded = load_source(value)
+    read = azure.read(loaded)
+    outer = [name for name in value if name != loaded.place[0]] if loaded.place else []
+    notes = (
+        [f"$: {', '.join(map(str, outer))}: of what the grader stands in; not written"]
+        if outer
+        else []
+    )
+    return replace(read, notes=notes)
 
 
 READS: Final[Mapping[str, Callable[[Any], Converted]]] = {
@@ -84,6 +94,8 @@ def convert(
     read_as = format_of(value) if read_as is None else read_as
     _check(read_as, READS, "read")
     _check(to, WRITES, "written")
+    if odd := [Fault(json_path(place), problem) for place, problem in unfit(value)]:
+        raise ConfigError(odd, source=read_as)
     read = READS[read_as](value)
     grader = azure.read(load_source(read.document)).document  # Whatever was made of it, it is one.
     if "testing_criteria" in grader and to not in _CRITERIA | set(SCRIPTS):
@@ -100,7 +112,11 @@ def convert(
         if name.endswith(".py"):
             ast.parse(text)
     return Converted(
-        document=made.document, files=made.files, losses=losses, notes=[*read.notes, *made.notes]
+        document=made.document,
+        files=made.files,
+        losses=losses,
+        notes=[*read.notes, *made.notes],
+        rows=read.rows,
     )
 
 

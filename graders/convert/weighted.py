@@ -12,9 +12,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["Term", "formula_of", "linear_of", "number", "terms_of"]
+__all__ = ["Term", "finite", "formula_of", "linear_of", "number", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,17 @@ def number(value: float) -> str:
     """Return a number as a formula has it: exact, and without `.0`."""
     text = repr(float(value))
     return text.removesuffix(".0")
+
+
+def finite(value: Any) -> float | None:
+    """Return a number of a document, None for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def formula_of(terms: Sequence[Term]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from graders import jsontext
-from graders.convert.promptfoo import assertion, assertions
+from graders.convert.promptfoo import assertion, assertions, lifted, variables_of
 from graders.errors import shown
 
 __all__ = ["from_promptfoo"]
@@ -115,7 +115,7 @@ def _item(result: Mapping[str, Any], name: str, names: Mapping[bytes, str]) -> d
     index, error = _whole(result.get("promptIdx")) or 0, result.get("error")
     return {
         "object": "eval.run.output_item", "id": _text(result.get("id")) or None,
-        "eval_id": name, "run_id": f"{name}-{index}", "datasource_item": _vars(given),
+        "eval_id": name, "run_id": f"{name}-{index}", "datasource_item": variables_of(given),
         "datasource_item_id": _whole(result.get("testIdx")),
         "results": list(_graded(result.get("gradingResult"), names)),
         "status": "pass" if result.get("success") is True else "fail",
@@ -173,6 +173,7 @@ def _graded(found: Any, names: Mapping[bytes, str]) -> Iterator[dict[str, Any]]:
 
 
 def _of_config(config: Mapping[str, Any]) -> Iterator[Found]:
+    config, _ = lifted(config)
     criteria, left_out = _criteria(config)
     yield from _notes(left_out)
     name = f"eval_{_digest([config.get('description'), criteria])}"
@@ -189,7 +190,7 @@ def _of_config(config: Mapping[str, Any]) -> Iterator[Found]:
     if isinstance(tests, list):
         for one in tests:
             if isinstance(one, dict) and isinstance(one.get("vars"), dict):
-                yield "row", {"item": _vars(one["vars"])}
+                yield "row", {"item": variables_of(one["vars"])}
             else:
                 yield "note", {"says": "a test of promptfoo that holds no vars"}
     elif tests is not None:
@@ -239,13 +240,6 @@ def _criterion(given: Mapping[str, Any], place: int) -> tuple[dict[str, Any] | N
 def _notes(left_out: Sequence[str]) -> Iterator[Found]:
     for why in left_out:
         yield "note", {"says": f"left out of what promptfoo asserts: {why}"}
-
-
-def _vars(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        return {}
-    inner = given.get("item")
-    return dict(inner) if isinstance(inner, dict) and len(given) == 1 else dict(given)
 
 
 def _when(value: Mapping[str, Any]) -> Any:

@@ -60,6 +60,22 @@ def test_a_folder_and_a_zip_are_not_written_over_unless_forced(command: Command)
         assert sorted(packed.namelist()) == names
 
 
+def test_the_rows_of_promptfoos_tests_are_scored_by_the_grader(command: Command) -> None:
+    tests = [
+        {"vars": {"q": "?"}, "assert": [{"type": "equals", "value": one}]} for one in ("a", "b")
+    ]
+    Path("p.json").write_text(json.dumps({"prompts": ["{{q}}"], "tests": tests}))
+    done = command("convert", "p.json", "--to", "graders", "-o", "g.json", "--rows", "r.jsonl")
+    assert done.code == 0
+    rows = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
+    assert rows == [{"item": {"q": "?", "expected": one}} for one in ("a", "b")]
+    for row, reward in zip(rows, ("1.0", "0.0"), strict=True):
+        done = command("run", "g.json", "--item", json.dumps(row["item"]), "--sample", "a")
+        assert reward in done.out
+    done = command("convert", "check.json", "--to", "gemini", "--rows", "x.jsonl")
+    assert (done.code, "has no rows" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

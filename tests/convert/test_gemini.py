@@ -199,6 +199,12 @@ def test_an_odd_document_ends_in_a_grader_or_one_sentence(document: Any) -> None
     graders.load(made.document)
 
 
+@pytest.mark.parametrize("weight", [10**400, float("inf"), True, "2"])
+def test_a_weight_is_a_finite_number(weight: Any) -> None:
+    with pytest.raises(ConfigError, match=r"\[0\]\.weight: a number is expected"):
+        read(composite((weight, match()), (1, CODE)))
+
+
 @pytest.mark.parametrize("value", [None, 3, [], {}, {"type": "multi"}, {"rewardName": "x"}])
 def test_other_documents_are_not_taken_for_geminis(value: Any) -> None:
     assert not is_gemini(value)

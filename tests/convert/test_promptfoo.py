@@ -39,6 +39,8 @@ def graded(one: dict[str, Any], text: str, item: Any = ITEM) -> float | None:
         ({"type": "icontains-all", "value": ["{{a}}", "ROME"]}, "rome paris", "paris"),
         ({"type": "regex", "value": r"^\d{2}$"}, "12", "12\n"),
         ({"type": "regex", "value": r"a.c"}, "abc", "a\u2028c"),
+        ({"type": "regex", "value": r"^a..c$"}, "a\U0001f600c", "abc"),
+        ({"type": "regex", "value": "\U0001f600+$"}, "\U0001f600", "x"),
         ({"type": "regex", "value": r"[\w.$]+@x"}, "$.a@x", "é"),
         ({"type": "not-regex", "value": r"\bno\b"}, "note", "no"),
         ({"type": "is-json"}, '{"a": 1}', "{a: 1}"),
@@ -109,9 +111,26 @@ def test_a_config_is_the_weighted_mean_that_promptfoo_shows() -> None:
 def test_a_list_of_assertions_is_enough_and_unlike_tests_are_named() -> None:
     listed = CONFIG["defaultTest"]["assert"]  # type: ignore[index]
     assert read(listed).document["graders"] == read(CONFIG).document["graders"]
-    tests = [{"assert": [{"type": "equals", "value": one}]} for one in ("a", "b")]
+    tests = [{"assert": [{"type": one, "value": "a"}]} for one in ("equals", "contains")]
     losses = read({**CONFIG, "tests": tests, "threshold": 0.5}).losses
     assert [one.path for one in losses] == ["$.tests", "$.defaultTest.assert[2]", "$.threshold"]
+
+
+def test_tests_that_compare_with_texts_of_their_own_become_rows() -> None:
+    tests = [
+        {"vars": {"q": q, "expected": 1}, "assert": [{"type": "contains", "value": a}, {"type": "is-json"}]}
+        for q, a in (("France?", "Paris"), ("Italy?", "Rome"))
+    ]  # fmt: skip
+    made = read({"prompts": ["{{q}}"], "defaultTest": {"vars": {"all": 1}}, "tests": tests})
+    assert not made.losses
+    assert [one["item"] for one in made.rows] == [
+        {"all": 1, "q": "France?", "expected": 1, "expected_2": "Paris"},
+        {"all": 1, "q": "Italy?", "expected": 1, "expected_2": "Rome"},
+    ]
+    grader = graders.load(made.document)
+    for row, text in zip(made.rows, ('"Paris"', '"Rome"'), strict=True):
+        assert grader.grade(item=row["item"], sample=text).reward == 1.0
+        assert grader.grade(item=row["item"], sample="Bern").reward == 0.0
 
 
 def test_nothing_that_can_be_read_is_a_sentence() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import graders
 from graders.convert.promptfoo import read
 from graders.convert.promptfoo_write import write
 
@@ -45,6 +46,24 @@ def test_promptfoos_own_assertions_come_back_the_same() -> None:
     for one in NATIVE:
         alone = json.loads(write(read([one]).document).files["promptfooconfig.json"])
         assert alone["defaultTest"]["assert"][0]["type"] == one["type"]
+
+
+def test_there_and_back_gives_the_same_grades() -> None:
+    checks = {
+        name: {**MULTI["graders"]["check"], "name": name, "operation": name}  # type: ignore[index]
+        for name in ("eq", "ne", "like", "ilike")
+    }
+    formula = "(1 * eq + 2 * ne + 0.5 * like + 1 * ilike) / (1 + 2 + 0.5 + 1)"
+    there = {**MULTI, "graders": checks, "calculate_output": formula}
+    files = write(there).files
+    assert files.keys() == {"promptfooconfig.json"}
+    back = read(json.loads(files["promptfooconfig.json"]))
+    assert not back.losses
+    before, after = graders.load(there), graders.load(back.document)
+    for text in ("Paris", "paris", "In Paris", ""):
+        was = before.grade(item={"a": "Paris"}, sample=text).reward
+        assert was is not None
+        assert after.grade(item={"a": "Paris"}, sample=text).reward == was
 
 
 def test_anything_else_is_graded_by_the_grader_itself(

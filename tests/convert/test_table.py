@@ -59,6 +59,23 @@ def test_criteria_have_no_reward_for_gemini_to_pay() -> None:
     assert convert(both, "trl").files
 
 
+def test_a_job_gives_its_grader_and_says_what_is_left() -> None:
+    job = {"model": "m", "method": {"type": "reinforcement", "reinforcement": {"grader": CHECK}}}
+    made = convert(job, "graders")
+    assert made.document == CHECK
+    assert made.notes == ["$: model: of what the grader stands in; not written"]
+
+
+def test_what_no_json_can_hold_is_a_sentence() -> None:
+    deep: Any = "x"
+    for _ in range(5000):
+        deep = {"singleRewardConfig": deep}
+    odd: list[Any] = [deep, {1: 2, "assert": []}]
+    for value in odd:
+        with pytest.raises(ConfigError):
+            convert(value, "graders", read_as="gemini")
+
+
 ANY = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
