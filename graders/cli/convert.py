@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -117,11 +118,14 @@ def convert(
 
 def _check_readable(source: str) -> None:
     """Say of code, and of folders, that they are not read."""
-    place = Path(source)
-    if source != "-" and (place.suffix in {".py", ".zip"} or place.is_dir()):
-        there = place.is_dir() and (place / "grader.json").is_file()
-        near = f"; convert {place / 'grader.json'}" if there else ""
-        raise OptionError(f"{source} is code or a folder, which cannot be read as a grader{near}")
+    place, folder = Path(source), False
+    with contextlib.suppress(OSError, ValueError):  # A text of JSON may stand there, too.
+        folder = place.is_dir()
+    if source in {"", "-"} or not (folder or place.suffix in {".py", ".zip"}):
+        return
+    there = folder and (place / "grader.json").is_file()
+    near = f"; convert {place / 'grader.json'}" if there else ""
+    raise OptionError(f"{source} is code or a folder, which cannot be read as a grader{near}")
 
 
 def _written(

@@ -15,7 +15,7 @@ from typing import Any, Final
 from graders.convert.result import Converted, Loss, Parts
 from graders.convert.source import FROM_CODE, MATCH, TO_CODE
 from graders.convert.weighted import Term, finite, formula_of
-from graders.errors import ConfigError, Fault, quoted, shown
+from graders.errors import ConfigError, Fault, quoted
 
 __all__ = ["MOST", "PLACEHOLDER", "SAYS_LABELS", "SAYS_RANGE", "is_gemini", "read"]
 
@@ -231,8 +231,8 @@ def _unlike(pattern: str) -> str:
         return f"{found[0]} is not the same in RE2 and in Python"
     try:
         re.compile(plain, re.ASCII)
-    except (re.error, RecursionError, OverflowError, MemoryError) as error:
-        return f"no regular expression of Python: {shown(str(error), 120)}"
+    except (re.error, RecursionError, OverflowError, MemoryError):
+        return "Python reads no regular expression in it"
     return ""
 
 
@@ -243,7 +243,8 @@ def _code(one: dict[str, Any], extract: str | None, path: str, parts: Parts) -> 
     try:
         names = [one.name for one in ast.parse(code).body if isinstance(one, ast.FunctionDef)]
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return Loss(path, "pythonCodeSnippet", f"it is not Python: {error}; left out")
+        line = f", at line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        return Loss(path, "pythonCodeSnippet", f"it is not Python{line}; left out")
     if "evaluate" not in names or ("grade" in names and TO_CODE.read(code) is None):
         why = "it has no evaluate" if "evaluate" not in names else "it has a grade of its own"
         return Loss(path, "pythonCodeSnippet", f"{why}; left out", "a python grader of your own")

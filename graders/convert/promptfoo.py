@@ -36,6 +36,9 @@ _NEAREST: Final[Mapping[str, str]] = {
 _EXPRESSION: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+|\[\d+\])*")
 _SIMPLE: Final = re.compile(r"\s*[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\s*", re.ASCII)
+_GRADERS: Final = frozenset({"source", "input", "evaluation_metric", "url"})
+"""Fields of graders, which no assertion has."""
+
 _KNOWN: Final = frozenset({"type", "value", "metric", "weight", "threshold"})
 
 Given = Mapping[str, Any]
@@ -45,7 +48,8 @@ _NO_TEXT: Final = "its value is no text of plain variables"
 def is_promptfoo(value: Any) -> bool:
     """Whether a document is a config of promptfoo, or a list of its assertions."""
     if isinstance(value, list):
-        return bool(value) and all(isinstance(one, dict) and _is_assertion(one) for one in value)
+        alike = all(isinstance(one, dict) and _GRADERS.isdisjoint(one) for one in value)
+        return alike and any(map(_is_assertion, value))
     if not isinstance(value, dict) or "testing_criteria" in value:
         return False
     return bool({"defaultTest", "prompts", "providers"} & set(value)) or isinstance(

@@ -141,10 +141,10 @@ def test_an_autorater_is_a_score_model_within_minus_one_and_one() -> None:
     [
         ({"rewardName": "s", "cloudRunRewardScorer": {"cloudRunUri": "https://x.run.app"}}, "https://x.run.app"),
         (match(r"\pL", "REGEX_CONTAINS"), "not the same in RE2"),
-        (match("(", "REGEX_CONTAINS"), "no regular expression"),
+        (match("(", "REGEX_CONTAINS"), "reads no regular expression"),
         (match(operation="MAYBE"), "is no operation"),
         ({"codeExecutionRewardScorer": {"pythonCodeSnippet": "def other(): pass"}}, "no evaluate"),
-        ({"codeExecutionRewardScorer": {"pythonCodeSnippet": "def ("}}, "not Python"),
+        ({"codeExecutionRewardScorer": {"pythonCodeSnippet": "def ("}}, "not Python, at line 1"),
         ({"autoraterScorer": {"autoraterPrompt": "{{other}}"}}, "placeholder"),
         ({**JUDGE, "parseResponseConfig": TAGGED["parseResponseConfig"]}, "parseResponseConfig"),
     ],

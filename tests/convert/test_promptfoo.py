@@ -165,6 +165,16 @@ def test_odd_assertions_end_in_a_grader_or_one_sentence(found: list[Any]) -> Non
     graders.load(made.document)
 
 
-@pytest.mark.parametrize("value", [None, [], [3], {"type": "multi"}, [{"type": "string_check"}]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        [3],
+        {"type": "multi"},
+        [{"type": "string_check"}],
+        [{"type": "python", "source": "x"}],
+    ],
+)
 def test_other_documents_are_not_taken_for_promptfoos(value: Any) -> None:
     assert not is_promptfoo(value)
