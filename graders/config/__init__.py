@@ -1,5 +1,6 @@
 """Grader configs as they come: loading with every fault at once, dumping, JSON Schema."""
 
+from graders.config.azure import translated
 from graders.config.load import (
     Loaded,
     Source,
@@ -22,4 +23,5 @@ __all__ = [
     "place_of",
     "read_document",
     "schema",
+    "translated",
 ]

@@ -7,23 +7,16 @@ Of its configs, assertions are read that mean the same here; the others are name
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from graders import jsontext
+from graders.convert.promptfoo import assertion, assertions, lifted, variables_of
 from graders.errors import shown
 
 __all__ = ["from_promptfoo"]
 
 Found = tuple[Literal["eval", "run", "item", "row", "note"], dict[str, Any]]
-
-_CHECKS: Final[Mapping[str, str]] = {
-    "equals": "eq", "not-equals": "ne", "contains": "like", "icontains": "ilike",
-}  # fmt: skip
-_METRICS: Final = ("rouge-n", "bleu", "gleu", "meteor", "levenshtein", "similar")
-_EXPRESSION: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+|\[\d+\])*")
 
 
 def from_promptfoo(value: Mapping[str, Any]) -> Iterator[Found] | None:
@@ -122,7 +115,7 @@ def _item(result: Mapping[str, Any], name: str, names: Mapping[bytes, str]) -> d
     index, error = _whole(result.get("promptIdx")) or 0, result.get("error")
     return {
         "object": "eval.run.output_item", "id": _text(result.get("id")) or None,
-        "eval_id": name, "run_id": f"{name}-{index}", "datasource_item": _vars(given),
+        "eval_id": name, "run_id": f"{name}-{index}", "datasource_item": variables_of(given),
         "datasource_item_id": _whole(result.get("testIdx")),
         "results": list(_graded(result.get("gradingResult"), names)),
         "status": "pass" if result.get("success") is True else "fail",
@@ -180,6 +173,7 @@ def _graded(found: Any, names: Mapping[bytes, str]) -> Iterator[dict[str, Any]]:
 
 
 def _of_config(config: Mapping[str, Any]) -> Iterator[Found]:
+    config, _ = lifted(config)
     criteria, left_out = _criteria(config)
     yield from _notes(left_out)
     name = f"eval_{_digest([config.get('description'), criteria])}"
@@ -196,7 +190,7 @@ def _of_config(config: Mapping[str, Any]) -> Iterator[Found]:
     if isinstance(tests, list):
         for one in tests:
             if isinstance(one, dict) and isinstance(one.get("vars"), dict):
-                yield "row", {"item": _vars(one["vars"])}
+                yield "row", {"item": variables_of(one["vars"])}
             else:
                 yield "note", {"says": "a test of promptfoo that holds no vars"}
     elif tests is not None:
@@ -221,22 +215,9 @@ def _eval(
 
 def _criteria(config: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the assertions of every test that mean the same here, and why others were left out."""
-    default = config.get("defaultTest")
-    given = default.get("assert") if isinstance(default, dict) else None
-    tests = [one for one in config.get("tests") or () if isinstance(one, dict)] if isinstance(
-        config.get("tests"), list
-    ) else []  # fmt: skip
-    own = [one.get("assert") or [] for one in tests]
-    given = list(given) if isinstance(given, list) else []
-    left_out = []
-    if own and own[0] and all(one == own[0] for one in own):
-        given += own[0]
-    elif any(own):
-        left_out.append(
-            "assertions that only some tests have: an eval has the same criteria for all rows"
-        )
+    given, left_out = assertions(config)
     found: list[dict[str, Any]] = []
-    for one in given:
+    for _, one in given:
         criterion, why = (
             _criterion(one, len(found)) if isinstance(one, dict) else (None, "no object")
         )
@@ -247,55 +228,19 @@ def _criteria(config: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str
     return found, left_out
 
 
-def _criterion(assertion: Mapping[str, Any], place: int) -> tuple[dict[str, Any] | None, str]:
-    kind, value = _text(assertion.get("type")), assertion.get("value")
-    name = _text(assertion.get("metric")) or f"{kind} {place + 1}"
-    if kind in _METRICS:
-        return (
-            None,
-            f"the assertion {kind} ({name}): promptfoo's number is another than the hosted one",
-        )
-    if kind not in _CHECKS:
-        return (
-            None,
-            f"the assertion {kind or 'without a type'} ({name}): there is no grader that means the same",
-        )
-    reference = _template(value) if isinstance(value, str) else None
-    if reference is None:
-        return None, f"the assertion {kind} ({name}): its value is no text of plain variables"
-    return {
-        "type": "string_check", "name": name, "input": "{{ sample.output_text }}",
-        "operation": _CHECKS[kind], "reference": reference,
-    }, ""  # fmt: skip
-
-
-def _template(text: str) -> str | None:
-    """Return promptfoo's template as one of graders; None where it is more than variables."""
-    good = True
-
-    def put(found: re.Match[str]) -> str:
-        nonlocal good
-        path = found[1].strip()
-        good &= _PATH.fullmatch(path) is not None and "{%" not in text
-        head = re.split(r"[.\[]", path, maxsplit=1)[0]
-        if head == "output":
-            return "{{ sample.output_text" + path.removeprefix("output") + " }}"
-        return "{{ " + (path if head in ("item", "sample") else f"item.{path}") + " }}"
-
-    made = _EXPRESSION.sub(put, text)
-    return made if good and not text.startswith("file://") else None
+def _criterion(given: Mapping[str, Any], place: int) -> tuple[dict[str, Any] | None, str]:
+    kind = _text(given.get("type"))
+    name = _text(given.get("metric")) or f"{kind} {place + 1}"
+    # Code of its own passes there by promptfoo's rules for what it returns, which no threshold says.
+    made = "there is no grader that passes the same" if kind == "python" else assertion(given)
+    if isinstance(made, str):
+        return None, f"the assertion {kind or 'without a type'} ({name}): {made}"
+    return {"name": name, **made}, ""
 
 
 def _notes(left_out: Sequence[str]) -> Iterator[Found]:
     for why in left_out:
         yield "note", {"says": f"left out of what promptfoo asserts: {why}"}
-
-
-def _vars(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        return {}
-    inner = given.get("item")
-    return dict(inner) if isinstance(inner, dict) and len(given) == 1 else dict(given)
 
 
 def _when(value: Mapping[str, Any]) -> Any:

@@ -466,6 +466,22 @@ def test_promptfoos_import_of_a_dashboards_file_gives_the_lines_back(box: Box) -
     assert (item["status"], item["datasource_item"]) == ("pass", {"answer": "Paris"})
 
 
+def test_promptfoos_tests_that_compare_with_texts_of_their_own_are_rows(box: Box) -> None:
+    tests = [
+        {"vars": {"q": q}, "assert": [{"type": "starts-with", "value": a}, {"type": "python", "value": "1"}]}
+        for q, a in (("France?", "Paris"), ("Italy?", "Rome"))
+    ]  # fmt: skip
+    box.put("config.yaml", json.dumps({"prompts": ["{{q}}"], "tests": tests}))
+    done = box.bring()
+    (name,) = done.runs_of
+    (criterion,) = box.kept.get(name)["testing_criteria"]
+    assert (criterion["type"], criterion["name"]) == ("python", "starts-with 1")
+    assert any("passes the same" in one for one in done.notes)
+    (file,) = done.file_ids.values()
+    rows = box.kept.store.files.path(file).read_text().splitlines()
+    assert [json.loads(one)["item"]["expected"] for one in rows] == ["Paris", "Rome"]
+
+
 def test_promptfoos_own_results_and_config_are_read_as_far_as_they_mean_the_same(box: Box) -> None:
     config = {
         "description": "capitals", "prompts": ["{{question}}"], "providers": ["openai:gpt-4o-mini"],
