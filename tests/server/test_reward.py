@@ -9,6 +9,7 @@ import http.client
 import importlib
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from graders.server.pool import _Group
 from graders.server.worker import REWARD
 from tests.models.server import ScriptedServer, Told, completion
 from tests.server.process import TOKEN, Answer, Serving
+from tests.server.test_grader import JUDGE
 from tests.server.test_over import goes_on
 from tests.waiting import until
 
@@ -716,6 +718,12 @@ def test_nemo_gym_s_own_client_gets_rewards(settled: Serving) -> None:
         (RIGHT, ["--grader", "a/b=g.json"], "letters, digits"),
         (RIGHT, ["--grader", "a=g.json", "--grader", "a=g.json"], "names a twice"),
         (RIGHT, ["--grader", "a=none.json"], "none.json"),
+        (JUDGE, ["--grader", "a=g.json"], "needs a key"),
+        (
+            {"type": "endpoint", "name": "far", "url": "http://127.0.0.1:9/"},
+            ["--grader", "a=g.json"],
+            "--allow-endpoint 127.0.0.1:9",
+        ),
         (RIGHT, ["--grader", "a=g.json", "--dialect", "jinja2"], "is served with --dialect hosted"),
         (RIGHT, ["--grader", "a=g.json", "--failed", "nan"], "nan is no number"),
         (RIGHT, ["--grader", "a=g.json", "--failed", "none"], "--failed"),
@@ -728,6 +736,7 @@ def test_what_cannot_be_served_ends_the_server_before_it_begins(
     done = subprocess.run(
         [sys.executable, "-m", "graders", "serve", "--port", "0", "--data-dir", "store", *options],
         cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={name: one for name, one in os.environ.items() if not name.startswith("OPENAI")},
     )  # fmt: skip
     assert done.returncode == 2
     assert says in done.stderr
