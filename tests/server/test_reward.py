@@ -521,11 +521,13 @@ def test_requests_that_wait_for_one_grader_are_graded_together(tmp_path: Path) -
             one(body=b"x" * (1 << 20)),
         )
         gone.answer.cancel()
-        assert with_others(first, [other, gone, second, long]) == (first, second)
-        assert len(with_others(first, [one() for _ in range(200)])) == 64
+        assert with_others(first, [other, gone, second, long], 1) == (first, second)
+        assert len(with_others(first, [one() for _ in range(200)], 1)) == 64
+        assert len(with_others(first, [one() for _ in range(9)], 2)) == 5
+        assert len(with_others(first, [one()], 2)) == 1
         first.alone = True
-        assert with_others(first, [second]) == (first,)
-        assert with_others(second, [first]) == (second,)
+        assert with_others(first, [second], 1) == (first,)
+        assert with_others(second, [first], 1) == (second,)
 
     asyncio.run(all_of_it())
     assert unbundle(bundle(b"a", [framed(1, b"x"), framed(2, b"")])) == ("a", [(1, b"x"), (2, b"")])
