@@ -219,6 +219,11 @@ class Grader:
         if faults:
             raise ConfigError(faults, source=self._loaded.name)
 
+    def prepare(self) -> None:
+        """Make ready to grade; UnavailableError where this machine lacks what that needs."""
+        with self._running():
+            pass
+
     def seen(self) -> dict[str, Seen]:
         """Return, by sub-grader key, what can be seen of python sources without running them."""
         return seen_in(self.plan, self._python)

@@ -146,6 +146,7 @@ def _read(
         found[name] = load_source(path, dialect=reading.dialect)
         with Grader(found[name], reading=reading, python=python, judge=judge) as ready:
             ready.check()
+            ready.prepare()
             for note in ready.notes():
                 say(f"{name}: {note}")
     known_of(found, reading)

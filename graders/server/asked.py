@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,15 +64,19 @@ class Asked:
         return same and not (self.alone or self.members or self.answer.done())
 
 
-def with_others(first: Asked, waiting: Iterable[Asked]) -> tuple[Asked, ...]:
-    """Return a request and those that wait and may be graded together with it."""
+def with_others(first: Asked, waiting: Collection[Asked], processes: int) -> tuple[Asked, ...]:
+    """Return a request and those that wait and may be graded together with it.
+
+    Each of several processes leaves the others their part of what waits.
+    """
+    most = min(-(-(1 + len(waiting)) // processes), _MOST)
     members, size = [first], len(first.body)
     if not first.goes_with(first):
         return (first,)
     for one in waiting:
         if one.goes_with(first):
             size += len(one.body)
-            if len(members) == _MOST or size > _MOST_BYTES:
+            if len(members) >= most or size > _MOST_BYTES:
                 break
             members.append(one)
     return tuple(members)

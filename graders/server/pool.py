@@ -158,7 +158,7 @@ class _Group:
 
     def _gathered(self, first: Asked) -> Asked:
         """Return a request with those that wait and may be graded together with it."""
-        members = with_others(first, self._waiting)
+        members = with_others(first, self._waiting, len(self._processes))
         if len(members) == 1:
             return first
         taken = {id(one) for one in members}

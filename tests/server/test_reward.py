@@ -9,6 +9,7 @@ import http.client
 import importlib
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from graders.server.pool import _Group
 from graders.server.worker import REWARD
 from tests.models.server import ScriptedServer, Told, completion
 from tests.server.process import TOKEN, Answer, Serving
+from tests.server.test_grader import JUDGE
 from tests.server.test_over import goes_on
 from tests.waiting import until
 
@@ -519,11 +521,13 @@ def test_requests_that_wait_for_one_grader_are_graded_together(tmp_path: Path) -
             one(body=b"x" * (1 << 20)),
         )
         gone.answer.cancel()
-        assert with_others(first, [other, gone, second, long]) == (first, second)
-        assert len(with_others(first, [one() for _ in range(200)])) == 64
+        assert with_others(first, [other, gone, second, long], 1) == (first, second)
+        assert len(with_others(first, [one() for _ in range(200)], 1)) == 64
+        assert len(with_others(first, [one() for _ in range(9)], 2)) == 5
+        assert len(with_others(first, [one()], 2)) == 1
         first.alone = True
-        assert with_others(first, [second]) == (first,)
-        assert with_others(second, [first]) == (second,)
+        assert with_others(first, [second], 1) == (first,)
+        assert with_others(second, [first], 1) == (second,)
 
     asyncio.run(all_of_it())
     assert unbundle(bundle(b"a", [framed(1, b"x"), framed(2, b"")])) == ("a", [(1, b"x"), (2, b"")])
@@ -716,6 +720,12 @@ def test_nemo_gym_s_own_client_gets_rewards(settled: Serving) -> None:
         (RIGHT, ["--grader", "a/b=g.json"], "letters, digits"),
         (RIGHT, ["--grader", "a=g.json", "--grader", "a=g.json"], "names a twice"),
         (RIGHT, ["--grader", "a=none.json"], "none.json"),
+        (JUDGE, ["--grader", "a=g.json"], "needs a key"),
+        (
+            {"type": "endpoint", "name": "far", "url": "http://127.0.0.1:9/"},
+            ["--grader", "a=g.json"],
+            "--allow-endpoint 127.0.0.1:9",
+        ),
         (RIGHT, ["--grader", "a=g.json", "--dialect", "jinja2"], "is served with --dialect hosted"),
         (RIGHT, ["--grader", "a=g.json", "--failed", "nan"], "nan is no number"),
         (RIGHT, ["--grader", "a=g.json", "--failed", "none"], "--failed"),
@@ -728,6 +738,7 @@ def test_what_cannot_be_served_ends_the_server_before_it_begins(
     done = subprocess.run(
         [sys.executable, "-m", "graders", "serve", "--port", "0", "--data-dir", "store", *options],
         cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={name: one for name, one in os.environ.items() if not name.startswith("OPENAI")},
     )  # fmt: skip
     assert done.returncode == 2
     assert says in done.stderr
