@@ -58,18 +58,28 @@ class Text:
         return values if same else None
 
 
-_EXTRACT: Final = '''\
+_EXTRACT: Final = r"""def of_re2(expression):
+    # RE2's $$ is the end alone, and its \s knows no vertical tab.
+    put = {"$$": r"\Z", r"\s": r"[\t\n\f\r ]", r"\S": r"[^\t\n\f\r ]"}
+
+    def one(found):
+        if not found[0].startswith("["):
+            return put.get(found[0], found[0])
+        return re.sub(r"\\(.)", lambda it: r"\t\n\f\r " if it[1] == "s" else it[0], found[0])
+
+    return re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$$", one, expression, flags=re.DOTALL)
+
+
 def parsed(text):
-    """Return what EXTRACT takes out of a response: the last of what it finds."""
+    # What EXTRACT takes out of a response is the last of what it finds.
     if EXTRACT is None:
         return text
-    found = list(re.finditer(EXTRACT, text, re.ASCII))
+    found = list(re.finditer(of_re2(EXTRACT), text, re.ASCII))
     return None if not found else found[-1][1 if found[-1].re.groups else 0]
-'''
+"""
 
 MATCH: Final = Text(
-    '''\
-"""A string match of Gemini's declarative rewards."""
+    r'''"""A string match of Gemini's declarative rewards."""
 
 import json
 import re
@@ -78,7 +88,7 @@ $constants
 
 
 def filled(text, references):
-    return re.sub(r"\\{\\{\\s*references\\.([\\w-]+)\\s*\\}\\}", lambda one: references[one[1]], text)
+    return re.sub(r"\{\{\s*references\.([\w-]+)\s*\}\}", lambda one: references[one[1]], text)
 
 
 '''
@@ -90,9 +100,7 @@ def holds(text, expression):
         return text == expression
     if OPERATION == "PARTIAL_MATCH":
         return expression in text
-    # In RE2 a $$ is the end of the text, never a line break before it.
-    ended = re.sub(r"(\\\\.|\\[(?:\\\\.|[^\\]\\\\])*\\])|\\$$", lambda one: one[1] or r"\\Z", expression, flags=re.S)
-    return re.search(ended, text, re.ASCII) is not None
+    return re.search(of_re2(expression), text, re.ASCII) is not None
 
 
 def grade(sample, item):
