@@ -137,7 +137,7 @@ def evaluate(example, response, grade=grade):
         sample["output_json"] = json.loads(text)
     except ValueError:
         pass
-    return float(grade(sample, {**example, **example.get("references", {})}))
+    return float(grade(sample, {**example.get("references", {}), **example}))
 '''
 
 
