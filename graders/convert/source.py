@@ -14,6 +14,7 @@ from typing import Any, Final
 
 __all__ = [
     "ASSERTION",
+    "CHECK",
     "FROM_CODE",
     "IS_JSON",
     "LEVENSHTEIN",
@@ -116,6 +117,36 @@ def grade(sample, item):
     return RIGHT if holds(text, filled(EXPRESSION, item.get("references") or {})) else WRONG
 """,
     ("EXTRACT", "KEY", "OPERATION", "EXPRESSION", "RIGHT", "WRONG"),
+)
+
+CHECK: Final = Text(
+    r'''"""A string_check of grader JSON."""
+
+import json
+import re
+
+$constants
+
+
+def filled(text, sample, item):
+    def shown(found):
+        value = {"sample": sample, "item": item}[found[1]]
+        for name, index in re.findall(r"\.\s*(\w+)|\[\s*([0-9]+)\s*\]", found[2]):
+            value = value[name] if name else value[int(index)]
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    path = r"\{\{\s*(item|sample)\b((?:\s*\.\s*\w+|\s*\[\s*[0-9]+\s*\])*)\s*\}\}"
+    return re.sub(path, shown, text)
+
+
+def grade(sample, item):
+    text, other = filled(INPUT, sample, item), filled(REFERENCE, sample, item)
+    if OPERATION == "ilike":
+        text, other = text.lower(), other.lower()
+    holds = other in text if OPERATION in ("like", "ilike") else (text == other) is (OPERATION == "eq")
+    return RIGHT if holds else WRONG
+''',
+    ("OPERATION", "INPUT", "REFERENCE", "RIGHT", "WRONG"),
 )
 
 _FROM_CODE: Final = '''
