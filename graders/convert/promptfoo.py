@@ -104,9 +104,11 @@ def lifted(config: Given) -> tuple[Given, list[str]]:
             continue
         if not all(isinstance(value, str) and _is_plain(value) for value in values):
             return config, []
-        name = next(one for one in _names() if one not in taken)
+        # The same texts again are the same variable.
+        known = next((one for one in names if [held[one] for held in variables] == values), None)
+        name = known or next(one for one in _names() if one not in taken)
         taken.add(name)
-        names.append(name)
+        names += [] if known else [name]
         variables = [{**one, name: value} for one, value in zip(variables, values, strict=True)]
         own = [
             [*each[:at], {**each[at], "value": f"{{{{{name}}}}}"}, *each[at + 1 :]] for each in own

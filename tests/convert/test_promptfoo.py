@@ -119,7 +119,10 @@ def test_a_list_of_assertions_is_enough_and_unlike_tests_are_named() -> None:
 
 def test_tests_that_compare_with_texts_of_their_own_become_rows() -> None:
     tests = [
-        {"vars": {"q": q, "expected": 1}, "assert": [{"type": "contains", "value": a}, {"type": "is-json"}]}
+        {
+            "vars": {"q": q, "expected": 1},
+            "assert": [{"type": "contains", "value": a}, {"type": "is-json"}, {"type": "icontains", "value": a}],
+        }
         for q, a in (("France?", "Paris"), ("Italy?", "Rome"))
     ]  # fmt: skip
     made = read({"prompts": ["{{q}}"], "defaultTest": {"vars": {"all": 1}}, "tests": tests})
