@@ -182,3 +182,25 @@ def test_odd_assertions_end_in_a_grader_or_one_sentence(found: list[Any]) -> Non
 )
 def test_other_documents_are_not_taken_for_promptfoos(value: Any) -> None:
     assert not is_promptfoo(value)
+
+
+ASSERTED = st.builds(lambda kind, value: {"type": kind, "value": value}, KINDS, ODD | st.just("b"))
+TESTS = st.lists(
+    st.fixed_dictionaries(
+        {"assert": st.lists(ASSERTED | ODD, max_size=3) | ODD},
+        optional={"vars": st.dictionaries(st.sampled_from(["a", "expected", "item"]), ODD) | ODD},
+    )
+    | ODD,
+    max_size=3,
+)
+
+
+@given(TESTS | ODD, ODD)
+def test_odd_tests_end_in_a_grader_or_one_sentence(tests: Any, default: Any) -> None:
+    document = {"tests": tests, "defaultTest": default}
+    try:
+        made = convert(document, "graders", read_as="promptfoo")
+    except GradersError:
+        return
+    graders.load(made.document)
+    assert all(isinstance(one["item"], dict) for one in made.rows)
