@@ -40,7 +40,9 @@ _SHELLS: Final = (
     "reinforcementTuningSpec", "singleRewardConfig", "compositeRewardConfig", "weightedRewardConfigs",
 )  # fmt: skip
 _CAMEL: Final = re.compile(r"_([a-z])")
-_UNLIKE: Final = re.compile(r"\\[pPQEzC]|\[\[?:|\(\?[a-zA-Z]*[mU]|\(\?<?[=!]|\\[1-9]")
+_UNLIKE: Final = re.compile(
+    r"\\[pPQEzZCB]|\[\[?:|\(\?[a-zA-Z]*[mU]|\(\?<?[=!]|\\[1-9]|\{,|[*+?}]\+|\[[^\]]*\\S"
+)
 """What RE2 and Python read differently, or one of them not at all."""
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from graders.convert.gemini import MOST, SAYS_LABELS, SAYS_RANGE
-from graders.convert.result import Converted, Loss
-from graders.convert.source import FROM_CODE, MATCH, TO_CODE
+from graders.convert.result import Converted, Loss, Parts
+from graders.convert.source import CHECK, FROM_CODE, MATCH, TO_CODE
 from graders.convert.weighted import Term, linear_of, number, terms_of
 from graders.errors import TemplateError
 from graders.template import Path, Template, compile_template
@@ -26,35 +26,37 @@ _MOVED: Final = (
 
 def write(grader: Mapping[str, Any]) -> Converted:
     """Return a grader as a `singleRewardConfig` or a `compositeRewardConfig`, with what is lost."""
-    losses: list[Loss] = []
-    notes: dict[str, None] = {}
+    said = Parts()
     if grader.get("type") != "multi":
-        one = _single(grader, Term("reward"), "$", losses, notes)
+        one = _single(grader, Term("reward"), "$", said)
         document: dict[str, Any] = {} if one is None else {"singleRewardConfig": one}
-        return Converted(document=document, losses=losses, notes=list(notes))
+        return Converted(document=document, losses=said.losses, notes=list(said.notes))
     graders = grader["graders"]
-    terms = _terms(str(grader["calculate_output"]), graders, losses)
+    terms = _terms(str(grader["calculate_output"]), graders, said)
     rewards: list[dict[str, Any]] = []
+    for key in set(graders) - {one.key for one in terms}:
+        why = "the formula does not have it; left out"
+        said.losses.append(Loss(f"$.graders.{key}", key, why))
     for term in terms:
         path = f"$.graders.{term.key}"
-        one = _single(graders[term.key], term, path, losses, notes)
+        one = _single(graders[term.key], term, path, said)
         if one is None:
-            lost = losses[-1]
+            lost = said.losses[-1]
             why = f"{lost.why}; the mean is without it, over the weights of the others"
-            losses[-1] = Loss(lost.path, lost.what, why, lost.nearest)
+            said.losses[-1] = Loss(lost.path, lost.what, why, lost.nearest)
         else:
             rewards.append({"weight": _plain(term.weight), "rewardConfig": one})
     if len(rewards) > MOST:
         why = f"Gemini takes {MOST} rewards at most, here are {len(rewards)}"
-        losses.append(Loss("$.graders", "the number of sub-graders", why, _SERVE))
+        said.losses.append(Loss("$.graders", "the number of sub-graders", why, _SERVE))
     if len(terms) == 1 and rewards:
         document = {"singleRewardConfig": rewards[0]["rewardConfig"]}
     else:
         document = {"compositeRewardConfig": {"weightedRewardConfigs": rewards}} if rewards else {}
-    return Converted(document=document, losses=losses, notes=list(notes))
+    return Converted(document=document, losses=said.losses, notes=list(said.notes))
 
 
-def _terms(formula: str, graders: Mapping[str, Any], losses: list[Loss]) -> list[Term]:
+def _terms(formula: str, graders: Mapping[str, Any], said: Parts) -> list[Term]:
     """Return the weighted mean that a formula is; where it is none, an even one, and that it is lost."""
     path = "$.calculate_output"
     found = terms_of(formula)
@@ -63,23 +65,21 @@ def _terms(formula: str, graders: Mapping[str, Any], losses: list[Loss]) -> list
     linear = linear_of(formula)
     if linear is None or not set(linear[1]) <= set(graders):
         why = "Gemini knows weighted means alone; an even mean is written"
-        losses.append(Loss(path, formula, why, _SERVE))
+        said.losses.append(Loss(path, formula, why, _SERVE))
         return [Term(key) for key in graders]
     constant, weights = linear
     weights = {key: one for key, one in weights.items() if one}
     total = sum(weights.values())
     if constant or any(one < 0 for one in weights.values()) or not weights:
         why = "Gemini has no constants and no negative weights in a mean; they are left out"
-        losses.append(Loss(path, formula, why, _SERVE))
+        said.losses.append(Loss(path, formula, why, _SERVE))
     elif abs(total - 1.0) > 1e-12:
         why = f"Gemini divides by the sum of the weights, {total:g}, so its rewards are these divided by that"
-        losses.append(Loss(path, formula, why, "weights that add up to 1"))
+        said.losses.append(Loss(path, formula, why, "weights that add up to 1"))
     return [Term(key, one) for key, one in weights.items() if one > 0]
 
 
-def _single(
-    grader: Mapping[str, Any], term: Term, path: str, losses: list[Loss], notes: dict[str, None]
-) -> dict[str, Any] | None:
+def _single(grader: Mapping[str, Any], term: Term, path: str, said: Parts) -> dict[str, Any] | None:
     """Return a grader as a single reward; None where it is lost."""
     kind = str(grader.get("type"))
     writer = _WRITERS.get(kind)
@@ -88,18 +88,20 @@ def _single(
     found = (
         Loss(path, kind, "Gemini has nothing like it; left out", _SERVE)
         if writer is None
-        else writer(grader, right, wrong, path, notes)
+        else writer(grader, right, wrong, path, said)
     )
     if isinstance(found, Loss):
-        losses.append(found)
+        said.losses.append(found)
         return None
     if max(abs(right), abs(wrong)) > 1:
-        losses.append(Loss(path, f"rewards {right:g} and {wrong:g}", "Gemini clips to [-1, 1]"))
+        said.losses.append(
+            Loss(path, f"rewards {right:g} and {wrong:g}", "Gemini clips to [-1, 1]")
+        )
     if term.right is not None and kind not in {"string_check", "label_model"}:
         why = "Gemini cannot scale a reward; it is taken as it is"
-        losses.append(Loss(path, f"{right:g} and {wrong:g} for 1 and 0", why, _SERVE))
+        said.losses.append(Loss(path, f"{right:g} and {wrong:g} for 1 and 0", why, _SERVE))
     if grader.get("pass_threshold") is not None:
-        notes["pass_threshold is not carried: a reward of Gemini passes nowhere"] = None
+        said.note("pass_threshold is not carried: a reward of Gemini passes nowhere")
     return {"rewardName": str(grader.get("name") or term.key), **found}
 
 
@@ -107,7 +109,7 @@ def _plain(value: float) -> float | int:
     return int(value) if value == int(value) else value
 
 
-def _references(text: str, notes: dict[str, None], sample: Mapping[str, str] = {}) -> str | None:
+def _references(text: str, said: Parts, sample: Mapping[str, str] = {}) -> str | None:
     """Return a text with Gemini's placeholders; None where it says more than those can."""
     try:
         template = compile_template(text)
@@ -126,7 +128,7 @@ def _references(text: str, notes: dict[str, None], sample: Mapping[str, str] = {
             pieces.append(sample[shown])
         elif part.namespace == "item" and len(steps) == 1 and re.fullmatch(r"\w+", str(steps[0])):
             if steps is part.steps:
-                notes[_MOVED] = None
+                said.note(_MOVED)
             pieces.append("{{references." + str(steps[0]) + "}}")
         else:
             return None
@@ -137,52 +139,60 @@ _Made = dict[str, Any] | Loss
 
 
 def _string_check(
-    grader: Mapping[str, Any], right: float, wrong: float, path: str, notes: dict[str, None]
+    grader: Mapping[str, Any], right: float, wrong: float, path: str, said: Parts
 ) -> _Made:
     operation = grader["operation"]
-    place = _INPUT.fullmatch(grader["input"])
-    if place is None:
-        why = "Gemini compares the whole response, or a key of its JSON; left out"
-        return Loss(f"{path}.input", grader["input"], why, _SERVE)
-    reference = _references(grader["reference"], notes)
-    if reference is None:
-        why = "it is no text of plain references; left out"
-        return Loss(f"{path}.reference", grader["reference"], why, _SERVE)
-    match = {"eq": "EXACT_MATCH", "ne": "EXACT_MATCH", "like": "PARTIAL_MATCH"}.get(operation)
-    if match is None:
-        if "{{" in reference or not reference.isascii():
-            why = "Gemini ignores case in expressions alone, where a reference would be read as one; left out"
-            return Loss(f"{path}.operation", operation, why, "like")
-        match, reference = "REGEX_CONTAINS", "(?i)" + re.escape(reference)
+    whole = re.fullmatch(r"\{\{\s*sample\.output_text\s*\}\}", grader["input"]) is not None
+    reference = _references(grader["reference"], said)
+    if not whole or reference is None or operation == "ilike":
+        return _check_by_code(grader, right, wrong, path, said)
     if operation == "ne":
         right, wrong = wrong, right
-    name, inner = (
-        "stringMatchExpression",
-        dict[str, Any](matchOperation=match, expression=reference),
-    )
-    if place[1] is not None:
-        says = "a response without the key of its JSON gets the wrong answer's reward, where here the row fails"
-        notes[f"{path}: {says}"] = None
-        name = "jsonMatchExpression"
-        inner = {"keyName": place[1], "valueStringMatchExpression": inner}
+    match = "PARTIAL_MATCH" if operation == "like" else "EXACT_MATCH"
     return {
         "parseResponseConfig": {"parseType": "IDENTITY"},
         "stringMatchRewardScorer": {
-            "wrongAnswerReward": wrong,
-            "correctAnswerReward": right,
-            name: inner,
+            "wrongAnswerReward": wrong, "correctAnswerReward": right,
+            "stringMatchExpression": {"matchOperation": match, "expression": reference},
         },
+    }  # fmt: skip
+
+
+def _check_by_code(
+    grader: Mapping[str, Any], right: float, wrong: float, path: str, said: Parts
+) -> _Made:
+    """Return a string_check as code, for what Gemini's string match has no words for."""
+    for field in ("input", "reference"):
+        if not _can_be_seen(grader[field]):
+            why = "it has variables that Gemini's code does not see; left out"
+            return Loss(f"{path}.{field}", grader[field], why, _SERVE)
+    if "item" in grader["input"] + grader["reference"]:
+        said.note(_MOVED)
+    source = CHECK.made(
+        OPERATION=grader["operation"], INPUT=grader["input"], REFERENCE=grader["reference"],
+        RIGHT=right, WRONG=wrong,
+    )  # fmt: skip
+    return {
+        "parseResponseConfig": {"parseType": "IDENTITY"},
+        "codeExecutionRewardScorer": {"pythonCodeSnippet": TO_CODE.made(source)},
     }
 
 
-_INPUT: Final = re.compile(
-    r"\{\{\s*sample\.(?:output_text|output_json\.([A-Za-z_]\w*))\s*\}\}", re.ASCII
-)
+def _can_be_seen(text: str) -> bool:
+    """Whether all variables of a text are fields of the item, which are texts there, or of the response."""
+    try:
+        template = compile_template(text)
+    except TemplateError:
+        return False
+    paths = [one for one in getattr(template, "parts", ()) if isinstance(one, Path)]
+    return isinstance(template, Template) and all(
+        one.steps[0] in {"output_text", "output_json"} if one.namespace == "sample" and one.steps
+        else len(one.steps) == 1 or one.steps[:1] in {("references",), ("contents",)}
+        for one in paths
+    )  # fmt: skip
 
 
-def _python(
-    grader: Mapping[str, Any], right: float, wrong: float, path: str, notes: dict[str, None]
-) -> _Made:
+def _python(grader: Mapping[str, Any], right: float, wrong: float, path: str, said: Parts) -> _Made:
     del right, wrong, path
     source = grader["source"]
     found = MATCH.read(source)
@@ -205,8 +215,8 @@ def _python(
     code = FROM_CODE.read(source)
     if code is None:
         code = TO_CODE.made(source)
-        notes["Gemini clips what code gives to [-1, 1], and runs it for 100 seconds at most"] = None
-        notes["code sees an item of `references` as text, and as Gemini's row besides"] = None
+        said.note("Gemini clips what code gives to [-1, 1], and runs it for 100 seconds at most")
+        said.note("code sees an item of `references` as text, and as Gemini's row besides")
     return {
         "parseResponseConfig": {"parseType": "IDENTITY"},
         "codeExecutionRewardScorer": {"pythonCodeSnippet": code},
@@ -220,16 +230,27 @@ _PROMPT: Final[Mapping[str, str]] = {
 }
 
 
-def _judged(
-    grader: Mapping[str, Any], path: str, notes: dict[str, None]
-) -> tuple[str, dict[str, Any]] | Loss:
+def _text_of(content: Any) -> str | None:
+    """Return a message's text, None where it is more than one."""
+    if isinstance(content, list) and len(content) == 1:
+        content = content[0]
+    if isinstance(content, dict) and content.get("type") in {"input_text", "output_text", "text"}:
+        content = content.get("text")
+    return content if isinstance(content, str) else None
+
+
+def _judged(grader: Mapping[str, Any], path: str, said: Parts) -> tuple[str, dict[str, Any]] | Loss:
     """Return a judge's prompt and its model."""
-    messages = grader["input"]
-    texts = [one.get("content") for one in messages]
-    if len(texts) != 1 or not isinstance(texts[0], str):
+    texts = [_text_of(one.get("content")) for one in grader["input"]]
+    if None in texts:
         why = "Gemini's autorater has one prompt, of text; left out"
-        return Loss(f"{path}.input", f"{len(texts)} messages", why, "one message")
-    prompt = _references(texts[0], notes, _PROMPT)
+        return Loss(f"{path}.input", "what is no text", why, _SERVE)
+    if len(texts) > 1:
+        why = (
+            "Gemini's autorater has one prompt: they are written one after the other, without roles"
+        )
+        said.losses.append(Loss(f"{path}.input", f"{len(texts)} messages", why, "one message"))
+    prompt = _references("\n\n".join(str(one) for one in texts), said, _PROMPT)
     if prompt is None:
         why = "it has variables that no placeholder of Gemini stands for; left out"
         return Loss(f"{path}.input", "the prompt", why, _SERVE)
@@ -245,29 +266,27 @@ def _judged(
     if params:
         config["generationConfig"] = {names[name]: one for name, one in params.items()}
     if "gemini" not in grader["model"]:
-        notes[f"{path}: name a judge that Gemini has in autoraterModel, not {grader['model']}"] = (
-            None
-        )
+        said.note(f"{path}: name a judge that Gemini has in autoraterModel, not {grader['model']}")
     return prompt, config
 
 
 def _score_model(
-    grader: Mapping[str, Any], right: float, wrong: float, path: str, notes: dict[str, None]
+    grader: Mapping[str, Any], right: float, wrong: float, path: str, said: Parts
 ) -> _Made:
     del right, wrong
     low, high = grader.get("range") or (0.0, 1.0)
     if low < -1 or high > 1:
         why = "Gemini clips to [-1, 1]; left out"
         return Loss(f"{path}.range", f"[{low:g}, {high:g}]", why, "ask for a number from -1 to 1")
-    found = _judged(grader, path, notes)
+    found = _judged(grader, path, said)
     if isinstance(found, Loss):
         return found
     prompt, config = found
     if (low, high) != (-1.0, 1.0):
         prompt += SAYS_RANGE.format(number(low), number(high))
-    notes[
+    said.note(
         "an autorater answers in text: see that the prompt asks for a number and nothing else"
-    ] = None
+    )
     return {
         "autoraterScorer": {
             "autoraterConfig": config, "autoraterPrompt": prompt, "parsedResponseConversionScorer": {},
@@ -276,13 +295,13 @@ def _score_model(
 
 
 def _label_model(
-    grader: Mapping[str, Any], right: float, wrong: float, path: str, notes: dict[str, None]
+    grader: Mapping[str, Any], right: float, wrong: float, path: str, said: Parts
 ) -> _Made:
     passing = grader["passing_labels"]
     if len(passing) != 1:
         why = "Gemini compares with one label; left out"
         return Loss(f"{path}.passing_labels", f"{len(passing)} labels", why, "one passing label")
-    found = _judged(grader, path, notes)
+    found = _judged(grader, path, said)
     if isinstance(found, Loss):
         return found
     prompt, config = found

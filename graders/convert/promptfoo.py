@@ -104,9 +104,11 @@ def lifted(config: Given) -> tuple[Given, list[str]]:
             continue
         if not all(isinstance(value, str) and _is_plain(value) for value in values):
             return config, []
-        name = next(one for one in _names() if one not in taken)
+        # The same texts again are the same variable.
+        known = next((one for one in names if [held[one] for held in variables] == values), None)
+        name = known or next(one for one in _names() if one not in taken)
         taken.add(name)
-        names.append(name)
+        names += [] if known else [name]
         variables = [{**one, name: value} for one, value in zip(variables, values, strict=True)]
         own = [
             [*each[:at], {**each[at], "value": f"{{{{{name}}}}}"}, *each[at + 1 :]] for each in own
@@ -254,6 +256,7 @@ def _is_simple(text: Any) -> bool:
 _SPACE: Final = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _CLASSES: Final[Mapping[str, str]] = {"d": "0-9", "w": "A-Za-z0-9_", "s": _SPACE}
 _OUTSIDE: Final[Mapping[str, str]] = {
+    "B": r"(?!\b)",  # Python's own is not in an empty text.
     "D": "[^0-9]", "W": "[^A-Za-z0-9_]", "S": f"[^{_SPACE}]",
     **{name: f"[{text}]" for name, text in _CLASSES.items()},
 }  # fmt: skip
@@ -262,7 +265,7 @@ _TOKEN: Final = re.compile(
 )
 
 
-_UNLIKE: Final = re.compile(r"\{,|[*+?}]\+")
+_UNLIKE: Final = re.compile(r"\{,|[*+?}]\+|\\B[*+?{]")
 """What JavaScript takes for text, or refuses, and Python reads as a count."""
 
 
@@ -281,7 +284,7 @@ def _of_javascript(pattern: str) -> str | None:
                 escape.isalnum()
                 and escape not in known
                 and escape not in "tnrfv"
-                and (inside or escape not in "bB")
+                and (inside or escape != "b")
             ):
                 return None
             made.append(known.get(escape, token[0]))

@@ -221,18 +221,12 @@ REWARD = graders.Reward(Path(__file__).with_name("grader.json"), failed=FAILED)
 def lambda_handler(event, context):
     """Return a score for each row, in order; a row's fields and its metadata are the item."""
     rows = event if isinstance(event, list) else [event]
-    pairs = [{"item": item_of(row), "sample": answer_of(row)} for row in rows]
+    pairs = [{"item": item_of(row), "sample": row.get("messages")} for row in rows]
     return [scored(row, grade) for row, grade in zip(rows, REWARD.pairs(pairs))]
 
 
 def item_of(row):
-    return {**row, **(row.get("metadata") or {})}
-
-
-def answer_of(row):
-    messages = row.get("messages") or []
-    last = next((one for one in reversed(messages) if one.get("role") == "assistant"), None)
-    return "" if last is None else last.get("content", "")
+    return {**(row.get("metadata") or {}), **row}
 
 
 def scored(row, grade):

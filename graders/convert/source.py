@@ -14,6 +14,7 @@ from typing import Any, Final
 
 __all__ = [
     "ASSERTION",
+    "CHECK",
     "FROM_CODE",
     "IS_JSON",
     "LEVENSHTEIN",
@@ -58,18 +59,28 @@ class Text:
         return values if same else None
 
 
-_EXTRACT: Final = '''\
+_EXTRACT: Final = r"""def of_re2(expression):
+    # RE2's $$ is the end alone, and its \s knows no vertical tab.
+    put = {"$$": r"\Z", r"\s": r"[\t\n\f\r ]", r"\S": r"[^\t\n\f\r ]"}
+
+    def one(found):
+        if not found[0].startswith("["):
+            return put.get(found[0], found[0])
+        return re.sub(r"\\(.)", lambda it: r"\t\n\f\r " if it[1] == "s" else it[0], found[0])
+
+    return re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$$", one, expression, flags=re.DOTALL)
+
+
 def parsed(text):
-    """Return what EXTRACT takes out of a response: the last of what it finds."""
+    # What EXTRACT takes out of a response is the last of what it finds.
     if EXTRACT is None:
         return text
-    found = list(re.finditer(EXTRACT, text, re.ASCII))
+    found = list(re.finditer(of_re2(EXTRACT), text, re.ASCII))
     return None if not found else found[-1][1 if found[-1].re.groups else 0]
-'''
+"""
 
 MATCH: Final = Text(
-    '''\
-"""A string match of Gemini's declarative rewards."""
+    r'''"""A string match of Gemini's declarative rewards."""
 
 import json
 import re
@@ -78,7 +89,7 @@ $constants
 
 
 def filled(text, references):
-    return re.sub(r"\\{\\{\\s*references\\.([\\w-]+)\\s*\\}\\}", lambda one: references[one[1]], text)
+    return re.sub(r"\{\{\s*references\.([\w-]+)\s*\}\}", lambda one: references[one[1]], text)
 
 
 '''
@@ -90,9 +101,7 @@ def holds(text, expression):
         return text == expression
     if OPERATION == "PARTIAL_MATCH":
         return expression in text
-    # In RE2 a $$ is the end of the text, never a line break before it.
-    ended = re.sub(r"(\\\\.|\\[(?:\\\\.|[^\\]\\\\])*\\])|\\$$", lambda one: one[1] or r"\\Z", expression, flags=re.S)
-    return re.search(ended, text, re.ASCII) is not None
+    return re.search(of_re2(expression), text, re.ASCII) is not None
 
 
 def grade(sample, item):
@@ -108,6 +117,36 @@ def grade(sample, item):
     return RIGHT if holds(text, filled(EXPRESSION, item.get("references") or {})) else WRONG
 """,
     ("EXTRACT", "KEY", "OPERATION", "EXPRESSION", "RIGHT", "WRONG"),
+)
+
+CHECK: Final = Text(
+    r'''"""A string_check of grader JSON."""
+
+import json
+import re
+
+$constants
+
+
+def filled(text, sample, item):
+    def shown(found):
+        value = {"sample": sample, "item": item}[found[1]]
+        for name, index in re.findall(r"\.\s*(\w+)|\[\s*([0-9]+)\s*\]", found[2]):
+            value = value[name] if name else value[int(index)]
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    path = r"\{\{\s*(item|sample)\b((?:\s*\.\s*\w+|\s*\[\s*[0-9]+\s*\])*)\s*\}\}"
+    return re.sub(path, shown, text)
+
+
+def grade(sample, item):
+    text, other = filled(INPUT, sample, item), filled(REFERENCE, sample, item)
+    if OPERATION == "ilike":
+        text, other = text.lower(), other.lower()
+    holds = other in text if OPERATION in ("like", "ilike") else (text == other) is (OPERATION == "eq")
+    return RIGHT if holds else WRONG
+''',
+    ("OPERATION", "INPUT", "REFERENCE", "RIGHT", "WRONG"),
 )
 
 _FROM_CODE: Final = '''
@@ -129,7 +168,7 @@ def evaluate(example, response, grade=grade):
         sample["output_json"] = json.loads(text)
     except ValueError:
         pass
-    return float(grade(sample, {**example, **example.get("references", {})}))
+    return float(grade(sample, {**example.get("references", {}), **example}))
 '''
 
 

@@ -79,7 +79,8 @@ def graded(document: Any, text: str, item: Any = ROW) -> float | None:
         (match(operation="PARTIAL_MATCH", wrong=0.25), "Rome", 0.25),
         (match("^P.*s$", "REGEX_CONTAINS"), "Paris", 1.0),
         (match("^P.*s$", "REGEX_CONTAINS"), "Paris\n", -1.0),
-        (match(r"^\d+$", "REGEX_CONTAINS"), "٣", -1.0),
+        (match(r"^\d+$", "REGEX_CONTAINS"), "٣", -1.0), (match(r"^\s$", "REGEX_CONTAINS"), "\v", -1.0),
+        (match(r"^[\s$]$", "REGEX_CONTAINS"), "$", 1.0), (match(r"\$", "REGEX_CONTAINS"), "3 $", 1.0),
         (match("{{references.answer}}|Rome", "REGEX_CONTAINS"), "Rome", 1.0),
         (TAGGED, "<a>Rome</a> <a>Paris</a>", 0.7), (TAGGED, "<a>Paris</a> <a>Rome</a>", 0.1),
         (TAGGED, "Paris", 0.1),
@@ -141,6 +142,7 @@ def test_an_autorater_is_a_score_model_within_minus_one_and_one() -> None:
     [
         ({"rewardName": "s", "cloudRunRewardScorer": {"cloudRunUri": "https://x.run.app"}}, "https://x.run.app"),
         (match(r"\pL", "REGEX_CONTAINS"), "not the same in RE2"),
+        (match("a{,2}", "REGEX_CONTAINS"), "not the same in RE2"), (match("a++", "REGEX_CONTAINS"), "not the same"),
         (match("(", "REGEX_CONTAINS"), "reads no regular expression"),
         (match(operation="MAYBE"), "is no operation"),
         ({"codeExecutionRewardScorer": {"pythonCodeSnippet": "def other(): pass"}}, "no evaluate"),

@@ -57,7 +57,9 @@ def test_geminis_own_document_comes_back_the_same(document: Any) -> None:
 @pytest.mark.parametrize(
     "grader",
     [
-        check(), check("ne"), check("like"), check("ilike", "PARIS"), LENGTH, MULTI,
+        check(), check("ne"), check("like"), check("ilike", "PARIS"), LENGTH, MULTI, check("ilike"),
+        check("ne", "{{ sample.output_text }}", input="{{ item.answer }}"),
+        check("like", "x {{ item.answer }}", input="x {{ sample.output_text }} y"),
         {**MULTI, "calculate_output": "(check + length) / 2"},
         {**MULTI, "calculate_output": "(1 * (0.5 * check + -1 * (1 - check)) + 3 * length) / (1 + 3)"},
     ],
@@ -73,6 +75,45 @@ def test_there_and_back_gives_the_same_grades(grader: dict[str, Any]) -> None:
         now = after.grade(item=ROW, sample=text).reward
         assert was is not None
         assert now == pytest.approx(was, rel=1e-15)
+
+
+def test_a_key_of_json_goes_by_code_and_a_response_without_it_still_fails() -> None:
+    grader = check(input="{{ sample.output_json.city[0] }}")
+    there = write(grader)
+    assert not there.losses
+    after = graders.load(read(there.document).document)
+    for text, gives in (
+        ('{"city": ["Paris"]}', 1.0),
+        ('{"city": [3]}', 0.0),
+        ("Paris", None),
+        ("{}", None),
+    ):
+        assert graders.load(grader).grade(item={"answer": "Paris"}, sample=text).reward == gives
+        assert after.grade(item=ROW, sample=text).reward == gives
+
+
+def test_messages_of_a_judge_become_one_prompt_and_their_roles_a_loss() -> None:
+    messages = [
+        {"role": "system", "content": "Rate it."},
+        {"role": "user", "content": {"type": "input_text", "text": "{{ sample.output_text }}"}},
+    ]
+    judge = {
+        "type": "score_model",
+        "name": "s",
+        "model": "gemini-x",
+        "input": messages,
+        "range": [-1.0, 1.0],
+    }
+    made = write(judge)
+    [loss] = made.losses
+    assert (loss.path, loss.what) == ("$.input", "2 messages")
+    scorer = made.document["singleRewardConfig"]["autoraterScorer"]
+    assert scorer["autoraterPrompt"] == "Rate it.\n\n{{response}}"
+
+
+def test_a_sub_grader_that_the_formula_lacks_is_named() -> None:
+    made = write({**MULTI, "calculate_output": "check"})
+    assert [one.path for one in made.losses] == ["$.graders.length"]
 
 
 def test_judges_come_back_as_they_were() -> None:
@@ -98,9 +139,8 @@ def test_judges_come_back_as_they_were() -> None:
     ("grader", "says"),
     [
         ({"type": "text_similarity", "name": "t", "evaluation_metric": "bleu"}, "nothing like it"),
-        (check("ilike"), "ignores case in expressions alone"),
-        (check(input="{{ item.answer }}"), "the whole response"),
-        (check(reference="{{ item.a.b }}"), "no text of plain references"),
+        (check(input="{{ sample.output_tools[0].function.name }}"), "code does not see"),
+        (check(reference="{{ item.a.b }}"), "code does not see"),
         ({"type": "endpoint", "name": "e", "url": "https://x.example"}, "nothing like it"),
         (
             {"type": "score_model", "name": "s", "model": "m", "input": [], "range": [1, 7]},

@@ -42,6 +42,7 @@ def graded(one: dict[str, Any], text: str, item: Any = ITEM) -> float | None:
         ({"type": "regex", "value": r"^a..c$"}, "a\U0001f600c", "abc"),
         ({"type": "regex", "value": "\U0001f600+$"}, "\U0001f600", "x"),
         ({"type": "regex", "value": r"[\w.$]+@x"}, "$.a@x", "é"),
+        ({"type": "regex", "value": r"^\B$"}, "", "x"),
         ({"type": "not-regex", "value": r"\bno\b"}, "note", "no"),
         ({"type": "is-json"}, '{"a": 1}', "{a: 1}"),
         ({"type": "not-is-json"}, "NaN", "3"),
@@ -73,7 +74,7 @@ def test_a_row_without_its_variable_fails_and_is_no_wrong_answer() -> None:
         {"type": "equals", "value": "file://x.txt"}, {"type": "contains-any", "value": "a,b"},
         {"type": "is-json", "value": {"type": "object"}}, {"type": "regex", "value": "(?<name>x)"},
         {"type": "regex", "value": r"\p{L}"}, {"type": "regex", "value": "("}, {"type": "regex", "value": ""},
-        {"type": "regex", "value": "[]"}, {"type": "python", "value": "file://x.py"},
+        {"type": "regex", "value": "[]"}, {"type": "regex", "value": "a{,2}"}, {"type": "regex", "value": "a++"}, {"type": "python", "value": "file://x.py"},
         {"type": "python", "value": "return ("}, {"type": "not-python", "value": "True"},
         {"type": "equals", "value": "x", "transform": "output.trim()"}, {"type": 3}, {}, None, "equals",
         {"type": "levenshtein", "value": "x", "threshold": "far"},
@@ -118,7 +119,10 @@ def test_a_list_of_assertions_is_enough_and_unlike_tests_are_named() -> None:
 
 def test_tests_that_compare_with_texts_of_their_own_become_rows() -> None:
     tests = [
-        {"vars": {"q": q, "expected": 1}, "assert": [{"type": "contains", "value": a}, {"type": "is-json"}]}
+        {
+            "vars": {"q": q, "expected": 1},
+            "assert": [{"type": "contains", "value": a}, {"type": "is-json"}, {"type": "icontains", "value": a}],
+        }
         for q, a in (("France?", "Paris"), ("Italy?", "Rome"))
     ]  # fmt: skip
     made = read({"prompts": ["{{q}}"], "defaultTest": {"vars": {"all": 1}}, "tests": tests})
@@ -178,3 +182,25 @@ def test_odd_assertions_end_in_a_grader_or_one_sentence(found: list[Any]) -> Non
 )
 def test_other_documents_are_not_taken_for_promptfoos(value: Any) -> None:
     assert not is_promptfoo(value)
+
+
+ASSERTED = st.builds(lambda kind, value: {"type": kind, "value": value}, KINDS, ODD | st.just("b"))
+TESTS = st.lists(
+    st.fixed_dictionaries(
+        {"assert": st.lists(ASSERTED | ODD, max_size=3) | ODD},
+        optional={"vars": st.dictionaries(st.sampled_from(["a", "expected", "item"]), ODD) | ODD},
+    )
+    | ODD,
+    max_size=3,
+)
+
+
+@given(TESTS | ODD, ODD)
+def test_odd_tests_end_in_a_grader_or_one_sentence(tests: Any, default: Any) -> None:
+    document = {"tests": tests, "defaultTest": default}
+    try:
+        made = convert(document, "graders", read_as="promptfoo")
+    except GradersError:
+        return
+    graders.load(made.document)
+    assert all(isinstance(one["item"], dict) for one in made.rows)

@@ -70,12 +70,14 @@ def test_bedrock(tmp_path: Path) -> None:
         {"id": "1", "messages": said, "answer": "a"},
         {"id": "2", "messages": said, "metadata": {"answer": "b"}},
         {"id": "3", "messages": said},
+        {"id": "4", "messages": said[:1], "answer": "?"},
+        {"id": "5", "answer": "a"},
     ]
     found = handler(rows, None)
     assert [(one["id"], one["aggregate_reward_score"]) for one in found] == [
-        ("1", 1.0), ("2", 0.0), ("3", -1.0),
+        ("1", 1.0), ("2", 0.0), ("3", -1.0), ("4", -1.0), ("5", -1.0),
     ]  # fmt: skip
-    assert [one["metrics_list"][-1]["value"] for one in found] == [0.0, 0.0, 1.0]
+    assert [one["metrics_list"][-1]["value"] for one in found] == [0.0, 0.0, 1.0, 1.0, 1.0]
     strict = script("bedrock", tmp_path)["lambda_handler"]
     with pytest.raises(FailedError):
         strict(rows, None)
