@@ -259,7 +259,7 @@ def groups_of(prompts: Sequence[Any], size: int | None = None) -> list[int]:
         for at, prompt in enumerate(prompts):
             groups.append(groups[-1] if at and prompt == prompts[at - 1] else at)
         return groups
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+    if type(size) is not int or size < 1:  # True is no count.
         raise OptionError(f"num_generations is a whole number of at least 1, got {quoted(size)}")
     if len(prompts) % size:
         raise OptionError(f"{len(prompts)} rows are no whole groups of {size}: shaping needs all answers to a prompt in one process and batch")  # fmt: skip
