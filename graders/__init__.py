@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         SourceHint,
         Stats,
     )
+    from graders.shaping import Shaping
     from graders.suite.assertion import assert_reward
     from graders.version import __version__
 
@@ -151,6 +152,7 @@ __all__ = [
     "ScoreOptions",
     "Seen",
     "Setup",
+    "Shaping",
     "SharedPerformers",
     "SlowCall",
     "SlowRow",
@@ -190,6 +192,7 @@ _HOME = {
     "graders.models": ("JudgeOptions", "JudgeStats"),
     "graders.reading": ("Reading",),
     "graders.reward": ("Counts", "Reward"),
+    "graders.shaping": ("Shaping",),
     "graders.config": ("Loaded", "dump", "schema"),
     "graders.batch.cost": ("Cost", "SlowRow"),
     "graders.batch.option": ("ScoreOptions",),

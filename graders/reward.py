@@ -12,10 +12,11 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, Self, Unpack
 
 from graders.api import Grader, load
@@ -24,6 +25,7 @@ from graders.errors import FailedError, OptionError, quoted
 from graders.grade import Failure, Grade
 from graders.keyword import LoadKeywords
 from graders.rows import Layout
+from graders.shaping import Shaping, text_of
 
 __all__ = ["Counts", "Failed", "Reward"]
 
@@ -69,6 +71,7 @@ class Reward:
             which trainers that know unscored rows leave out.
         within: seconds after which a row without a grade fails (`other_error`); None for the limits of
             judges and python graders alone.
+        shaping: steps that `batch` does with the rewards of groups, such as `{"type": "rank"}`.
         options: the options of `graders.load`; of judges, 256 are asked at once by default.
 
     Attributes:
@@ -87,8 +90,10 @@ class Reward:
         sample: str = "sample",
         failed: Failed = None,
         within: float | None = None,
+        shaping: Sequence[Mapping[str, Any]] = (),
         **options: Unpack[LoadKeywords],
     ) -> None:
+        self._shaping = Shaping(shaping)
         number = isinstance(failed, int | float) and not isinstance(failed, bool)
         if failed is not None and failed != "raise" and not number:
             raise OptionError(f"failed is a number, raise or None, got {quoted(failed)}")
@@ -112,10 +117,20 @@ class Reward:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As it was made: another process starts what it needs with its first use.
-        return _again, (self.grader, *self._paths, self._failed, self._within)
+        item, sample = self._paths
+        again = partial(
+            Reward, self.grader, item=item, sample=sample, failed=self._failed, within=self._within,
+            shaping=self._shaping.steps,
+        )  # fmt: skip
+        return again, ()
 
     def __repr__(self) -> str:
         return f"<Reward {self.grader.name!r} ({self.grader.type})>"
+
+    @property
+    def shaping(self) -> Shaping:
+        """What is done with the rewards of groups; false where nothing is."""
+        return self._shaping
 
     @property
     def parts(self) -> list[str]:
@@ -124,15 +139,7 @@ class Reward:
 
     def item_of(self, row: Any) -> Any:
         """Return a row's item, by the path that was said when this was made; None where it has none."""
-        value = row
-        for step in self._layout.item:
-            there = isinstance(value, Mapping) and step in value
-            if not there and not (
-                isinstance(value, list) and isinstance(step, int) and step < len(value)
-            ):
-                return None
-            value = value[step]
-        return value
+        return _at(row, self._layout.item)
 
     @property
     def counts(self) -> Counts:
@@ -164,17 +171,59 @@ class Reward:
         """Return the grade of one row without holding up the event loop."""
         return (await self._awaited([_Row(item, sample)]))[0]
 
-    def batch(self, rows: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    def batch(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        groups: Sequence[Hashable] | None = None,
+        tokens: Sequence[int] | None = None,
+    ) -> list[float | None]:
         """Return the reward of each row, in order; where item and sample stand was said when it was made.
+
+        Args:
+            rows: rows.
+            groups: the group of each row, such as its prompt, for shaping.
+            tokens: the length of each answer in tokens, for a penalty that counts them.
 
         Raises:
             FailedError: a row has none, and `failed` is `raise`.
+            OptionError: shaping needs what is not given.
         """
-        return [self.settled(one) for one in self.grades(rows)]
+        return self.shaped(self.grades(rows), rows, groups, tokens)
 
-    async def abatch(self, rows: Sequence[Mapping[str, Any]]) -> list[float | None]:
-        """Return the reward of each row, in order, without holding up the event loop."""
-        return [self.settled(one) for one in await self.agrades(rows)]
+    async def abatch(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        groups: Sequence[Hashable] | None = None,
+        tokens: Sequence[int] | None = None,
+    ) -> list[float | None]:
+        """Return the reward of each row, in order, without holding up the event loop; as `batch`."""
+        return self.shaped(await self.agrades(rows), rows, groups, tokens)
+
+    def shaped(
+        self,
+        grades: Sequence[Grade],
+        rows: Sequence[Mapping[str, Any]],
+        groups: Sequence[Hashable] | None = None,
+        tokens: Sequence[int] | None = None,
+    ) -> list[float | None]:
+        """Return what rows get for their grades: shaped where they are scored, else what `failed` says.
+
+        Raises:
+            FailedError: a row has no reward, and `failed` is `raise`.
+            OptionError: shaping needs what is not given.
+        """
+        settled = [self._settled(one) for one in grades]
+        if not self._shaping:
+            return settled
+        texts = [text_of(_at(row, self._layout.sample)) for row in rows]
+        shaped = self._shaping([one.reward for one in grades], groups, texts, tokens)
+        # A number that stands for a failure is no score: it is nobody's rank and in nobody's mean.
+        return [
+            fallback if grade.reward is None else one
+            for grade, one, fallback in zip(grades, shaped, settled, strict=True)
+        ]
 
     def grades(self, rows: Sequence[Mapping[str, Any]]) -> list[Grade]:
         """Return the grade of each row, in order."""
@@ -205,7 +254,13 @@ class Reward:
 
         Raises:
             FailedError: it failed, and `failed` is `raise`.
+            OptionError: rewards are shaped, which one row alone cannot be.
         """
+        if self._shaping:
+            raise OptionError("shaping needs the rows of whole groups: call batch, or leave it out")
+        return self._settled(grade)
+
+    def _settled(self, grade: Grade) -> float | None:
         if grade.reward is not None:
             return grade.reward
         if self._failed == "raise":
@@ -274,8 +329,15 @@ class Reward:
         return found
 
 
-def _again(grader: Grader, item: str, sample: str, failed: Failed, within: float | None) -> Reward:
-    return Reward(grader, item=item, sample=sample, failed=failed, within=within)
+def _at(value: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        there = isinstance(value, Mapping) and step in value
+        if not there and not (
+            isinstance(value, list) and isinstance(step, int) and step < len(value)
+        ):
+            return None
+        value = value[step]
+    return value
 
 
 def _identifier(name: str) -> str:

@@ -237,3 +237,23 @@ def test_a_reward_has_a_name_that_trainers_can_log() -> None:
     for name, wanted in (("both", "both"), ("my grader!", "my_grader_"), ("5", "reward_5")):
         assert Reward({**EXACT, "name": name}).__name__ == wanted
     assert repr(Reward(EXACT)) == "<Reward 'exact' (string_check)>"
+
+
+def test_a_batch_is_shaped_by_its_groups_and_one_row_alone_is_not() -> None:
+    steps = [{"type": "rank"}]
+    reward = Reward(EXACT, shaping=steps)
+    rows = [{"answer": "a", "sample": said} for said in ("a", "b", None, "a")] * 2
+    groups = [0] * 4 + [1] * 4
+    shaped = [0.75, 0.0, None, 0.75] * 2
+    assert reward.batch(rows, groups=groups) == shaped
+    assert asyncio.run(reward.abatch(rows, groups=groups)) == shaped
+    assert pickle.loads(pickle.dumps(reward)).batch(rows, groups=groups) == shaped
+    assert Reward(EXACT, shaping=steps, failed=-3.0).batch(rows[:4], groups=[0] * 4)[2] == -3.0
+    with pytest.raises(OptionError, match="rank needs groups"):
+        reward.batch(rows)
+    with pytest.raises(OptionError, match="shaping needs the rows of whole groups"):
+        reward({"answer": "a"}, "a")
+    with pytest.raises(FailedError):
+        Reward(EXACT, shaping=steps, failed="raise").batch(rows, groups=groups)
+    with pytest.raises(OptionError, match="did you mean rank"):
+        Reward(EXACT, shaping=[{"type": "ranks"}])

@@ -7,6 +7,7 @@ or None as answer, where None is an unscored row. Nothing of TRL is imported.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
@@ -16,6 +17,7 @@ from graders.errors import OptionError, nearest
 from graders.grade import Grade
 from graders.keyword import LoadKeywords
 from graders.reward import Failed, Reward
+from graders.shaping import groups_of
 
 __all__ = ["PartReward", "TrlReward", "parts", "reward"]
 
@@ -29,6 +31,8 @@ def reward(
     item: str = ".",
     failed: Failed = None,
     within: float | None = None,
+    shaping: Sequence[Mapping[str, Any]] = (),
+    num_generations: int | None = None,
     **options: Unpack[LoadKeywords],
 ) -> TrlReward:
     """Return a grader as a reward function.
@@ -38,13 +42,26 @@ def reward(
         item: where in a row of the dataset the item stands; `.` for all of its columns, with `prompt`.
         failed: what a row without a reward gets; None, which TRL leaves out, a number, or `raise`.
         within: seconds after which a row without a grade fails.
+        shaping: what is done with the rewards of each prompt's answers, such as `{"type": "rank"}`.
+        num_generations: how many answers each prompt has, as in GRPOConfig; None where neighbours of an
+            equal prompt are its answers.
         options: the options of `graders.load`.
 
     Raises:
         ConfigError, OptionError, UnavailableError: as `graders.Reward`.
     """
-    made = Reward(source, item=item, sample=_COMPLETION, failed=failed, within=within, **options)
-    return TrlReward(made)
+    made = Reward(
+        source,
+        item=item,
+        sample=_COMPLETION,
+        failed=failed,
+        within=within,
+        shaping=shaping,
+        **options,
+    )
+    if num_generations is not None:
+        groups_of([], num_generations)  # It says what is wrong with it, before anything is trained.
+    return TrlReward(made, num_generations)
 
 
 def parts(
@@ -72,9 +89,11 @@ def parts(
         What `GRPOTrainer(reward_funcs=...)` and `GRPOConfig(reward_weights=...)` take.
 
     Raises:
-        OptionError: the grader has no sub-graders, or a weight is of none of them.
+        OptionError: the grader has no sub-graders, a weight is of none of them, or shaping is asked for.
     """
     whole = reward(source, item=item, failed=failed, within=within, **options)
+    if whole.reward.shaping:
+        raise OptionError("shaping is of whole rewards, which the trainer adds up; use trl.reward")
     keys = whole.reward.parts
     if not keys:
         raise OptionError(f"{whole.reward.grader.name} has no sub-graders; use trl.reward")
@@ -95,10 +114,12 @@ class TrlReward:
 
     Attributes:
         reward: what grades.
+        num_generations: how many answers each prompt has; None where neighbours of an equal prompt are.
     """
 
-    def __init__(self, reward: Reward) -> None:
+    def __init__(self, reward: Reward, num_generations: int | None = None) -> None:
         self.reward = reward
+        self.num_generations = num_generations
         self.__name__ = reward.__name__
 
     def __call__(
@@ -114,12 +135,23 @@ class TrlReward:
 
         Raises:
             FailedError: a row has none, and `failed` is `raise`.
+            OptionError: shaping needs what is not given, or the rows are no whole groups.
         """
+        rows = rows_of(prompts, completions, columns)
+        groups = self._groups(prompts) if self.reward.shaping else None
         before = self.reward.counts.seconds
-        grades = self.reward.grades(rows_of(prompts, completions, columns))
+        grades = self.reward.grades(rows)
         seconds = self.reward.counts.seconds - before
         _log(self, grades, seconds, log_extra, log_metric)
-        return [self.reward.settled(one) for one in grades]
+        ids = columns.get("completion_ids")
+        tokens = None if ids is None else [len(one) for one in ids]
+        shaped = self.reward.shaped(grades, rows, groups, tokens)
+        if self.reward.shaping:
+            _log_shaped(self.__name__, grades, shaped, log_extra, log_metric)
+        return shaped
+
+    def _groups(self, prompts: Sequence[Any] | None) -> list[int] | None:
+        return None if prompts is None else groups_of(prompts, self.num_generations)
 
 
 class PartReward:
@@ -210,6 +242,24 @@ def _log(
         if any(one.failures for one in grades):
             said = ["; ".join(map(str, one.failures)) or None for one in grades]
             log_extra(f"{name}_failure", said)
+
+
+def _log_shaped(
+    name: str,
+    grades: Sequence[Grade],
+    shaped: Sequence[float | None],
+    log_extra: Any,
+    log_metric: Any,
+) -> None:
+    """Write down the grader's rewards and what became of them, each by itself; failed rows in neither."""
+    raw = [one.reward for one in grades]
+    after = [None if one is None else two for one, two in zip(raw, shaped, strict=True)]
+    for key, column in (("reward", raw), ("shaped", after)):
+        scored = [one for one in column if one is not None]
+        if log_metric is not None and scored:
+            log_metric(f"graders/{name}/{key}", math.fsum(scored) / len(scored))
+        if log_extra is not None:
+            log_extra(f"{name}_{key}", column)
 
 
 def metrics_of(grades: Sequence[Grade], keys: Sequence[str]) -> dict[str, float]:

@@ -108,3 +108,37 @@ def test_what_has_no_parts_is_said() -> None:
         trl.parts(EXACT)
     with pytest.raises(OptionError, match="did you mean exact"):
         trl.parts(BOTH, weights={"exat": 1.0})
+
+
+def test_shaped_rewards_and_the_graders_own_are_logged_apart() -> None:
+    rows = [{"prompt": one, "answer": "a"} for one in ("p", "p", "p", "q", "q", "q")]
+    trainer = Trainer([trl.reward(EXACT, shaping=[{"type": "center"}], num_generations=3)])
+    bad = [{"role": "user", "content": "?"}]
+    got = [one for (one,) in trainer.rewards(rows, ["a", "b", bad, "a", "b", "b"])]
+    assert got[:2] == [0.5, -0.5]
+    assert math.isnan(got[2])
+    assert got[3:] == pytest.approx([2 / 3, -1 / 3, -1 / 3])
+    assert trainer.metrics["graders/exact/reward"] == [2 / 5]
+    assert trainer.metrics["graders/exact/shaped"] == pytest.approx([0.0])
+    assert trainer.metrics["graders/exact/failed"] == [1 / 6]
+    assert trainer.extra["exact_reward"] == [1.0, 0.0, None, 1.0, 0.0, 0.0]
+    assert trainer.extra["exact_shaped"][:3] == [0.5, -0.5, None]
+
+
+def test_lengths_in_tokens_are_those_of_the_trainer() -> None:
+    step = {"type": "length_penalty", "unit": "tokens", "limit": 2, "buffer": 2}
+    trainer = Trainer([trl.reward(EXACT, shaping=[step])])
+    assert trainer.rewards(ROWS, ["a", "b", "x"]) == [[0.0], [0.0], [-1.0]]
+
+
+def test_what_cannot_be_shaped_is_said() -> None:
+    with pytest.raises(OptionError, match="num_generations is a whole number"):
+        trl.reward(EXACT, shaping=[{"type": "rank"}], num_generations=0)
+    with pytest.raises(OptionError, match="4 rows are no whole groups of 3"):
+        trl.reward(EXACT, shaping=[{"type": "rank"}], num_generations=3)(
+            ["p"] * 4, ["a"] * 4, answer=["a"] * 4
+        )
+    with pytest.raises(OptionError, match="rank needs groups"):
+        trl.reward(EXACT, shaping=[{"type": "rank"}])(completions=["a"], answer=["a"])
+    with pytest.raises(OptionError, match="shaping is of whole rewards"):
+        trl.parts(BOTH, shaping=[{"type": "rank"}])  # type: ignore[call-arg]
