@@ -7,7 +7,6 @@ import copy
 import inspect
 import math
 import pickle
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -15,35 +14,8 @@ import pytest
 
 from graders.adapters import trl
 from graders.errors import FailedError, OptionError
+from tests.adapters.callers import Trainer
 from tests.adapters.conftest import BOTH, EXACT
-
-
-class Trainer:
-    """Calls as `GRPOTrainer._calculate_rewards` of TRL 1.16.0 does."""
-
-    def __init__(self, functions: list[Any], weights: list[float] | None = None) -> None:
-        self.functions = functions
-        self.weights = weights or [1.0] * len(functions)
-        self.metrics: dict[str, list[float]] = defaultdict(list)
-        self.extra: dict[str, list[Any]] = defaultdict(list)
-
-    def rewards(self, inputs: list[dict[str, Any]], completions: list[Any]) -> list[list[float]]:
-        keys = [key for key in inputs[0] if key not in ("prompt", "completion", "completion_ids")]
-        kwargs: dict[str, Any] = {key: [one[key] for one in inputs] for key in keys}
-        kwargs["trainer_state"] = object()
-        kwargs["log_extra"] = lambda column, values: self.extra[column].extend(values)
-        kwargs["log_metric"] = lambda name, value: self.metrics[name].append(value)
-        found = []
-        for function in self.functions:
-            assert function.__name__
-            given = function(
-                prompts=[one["prompt"] for one in inputs], completions=completions,
-                completion_ids=[[1, 2]] * len(completions), **kwargs,
-            )  # fmt: skip
-            assert len(given) == len(completions)
-            found.append([math.nan if one is None else one for one in given])
-        return [list(row) for row in zip(*found, strict=True)]
-
 
 ROWS = [{"prompt": f"q{at}", "answer": one, "extra": at} for at, one in enumerate(("a", "b", "c"))]
 
@@ -116,7 +88,7 @@ def test_what_has_no_parts_is_said() -> None:
 def test_a_batch_is_known_whatever_its_rows_hold() -> None:
     """Arrays and tensors cannot be compared, and need not be."""
     functions, _ = trl.parts(BOTH)
-    rows = [{**one, "seen": np.arange(3)} for one in ROWS]
+    rows: list[dict[str, Any]] = [{**one, "seen": np.arange(3)} for one in ROWS]
     trainer = Trainer(list(functions))
     for batches in (1, 2):
         found = trainer.rewards(rows, ["a", "b", "x"])
@@ -139,7 +111,10 @@ def test_columns_may_be_arrays() -> None:
 def test_what_is_logged_of_one_batch_is_logged_of_each() -> None:
     """TRL keeps the last that it was given of a column, and means what it was given of a metric."""
     trainer = Trainer([trl.reward(EXACT)])
-    lacking = [{"prompt": "q", "answer": "a"}, {"prompt": "q", "answer": None}]
+    lacking: list[dict[str, Any]] = [
+        {"prompt": "q", "answer": "a"},
+        {"prompt": "q", "answer": None},
+    ]
     unread: list[Any] = ["a", [{"role": "user", "content": "?"}]]
     trainer.rewards(lacking, unread)
     trainer.rewards(lacking[:1] * 2, ["a", "a"])
