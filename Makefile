@@ -152,6 +152,10 @@ $(VENV)-clients/installed: tests/clients/environment.py $(wildcard tools/lock/cl
 test-clients: $(VENV)-clients/installed ## Call the server by the official clients of Python and Node, by their own tests, by schemathesis
 	@$(BIN)/python -m pytest -q -n 2 -m clients tests/clients
 
+.PHONY: test-trainers bench-trainers
+test-trainers: $(VENV)/installed-dev ## Train with TRL, and call rewards by the code of verl, OpenRLHF, verifiers and others (gigabytes; TRAINERS="trl verl")
+	@$(BIN)/python -m tests.trainers.environment $(TRAINERS)
+
 test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of the server: the short form (Linux)
 	@$(BIN)/python -m pytest -q -rP -n 2 --dist loadfile -m load tests/load
 
@@ -160,6 +164,10 @@ test-load-full: $(VENV)/installed-dev ## The same with 200 clients for a minute,
 
 bench-proxy: $(VENV)/installed-dev ## Measure what passing a call on to a model server adds to it
 	@$(BIN)/python -m benchmarks.proxy_bench
+
+bench-trainers: $(VENV)/installed-dev ## Measure what trainers' adapters add, and a batch against plain functions
+	@$(BIN)/python -m pip install --quiet --no-deps --target benchmarks/.envs/rouge-score-rs rouge-score-rs || echo "rouge-score-rs is not to be had"
+	@PYTHONPATH=benchmarks/.envs/rouge-score-rs $(BIN)/python -m benchmarks.trainers_bench
 
 bench-http: $(VENV)/installed-dev ## Measure requests a second through HTTP against the engine alone
 	@$(BIN)/python -m benchmarks.http_bench

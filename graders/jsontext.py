@@ -51,8 +51,12 @@ _ZEROS: Final = {
     (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be",
 }  # fmt: skip
 
-_MAY_OVERFLOW: Final = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
-"""A number that may be larger than any float, which would be read as infinity."""
+# The same for digits, exponents and their plus: three searches, for a pattern takes ten times as long.
+_NUMBERS: Final = bytes(
+    0x30 if 0x30 <= byte <= 0x39 else {0x45: 0x65, 0x65: 0x65, 0x2B: 0x2B}.get(byte, 0x20)
+    for byte in range(256)
+)
+_HUGE: Final = (b"0e000", b"0e+000", b"0" * 309)
 _GAP: Final = re.compile(r"[ \t\n\r]*+")
 _PART: Final = re.compile(r"""(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+""")
 _SCALAR: Final = re.compile(
@@ -130,9 +134,15 @@ def decode(data: bytes | str, *, allow_nan: bool = False, exact: bool = True) ->
         value = None  # A number that is too large for it is one of the reasons.
     if value is None:
         value = _decode_slowly(data, allow_nan=allow_nan)
-    if not allow_nan and _MAY_OVERFLOW.search(raw) and _has_infinity(value):
+    if not allow_nan and _may_overflow(raw) and _has_infinity(value):
         raise ConstantError("a number is larger than any float")
     return value
+
+
+def _may_overflow(raw: bytes) -> bool:
+    """Whether there may be a number larger than any float, which would be read as infinity."""
+    digits = raw.translate(_NUMBERS)
+    return any(one in digits for one in _HUGE)
 
 
 def _has_infinity(value: Any) -> bool:

@@ -8,7 +8,9 @@ or None as answer, where None is an unscored row. Nothing of TRL is imported.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Unpack
 
 from graders.api import Grader
@@ -19,10 +21,13 @@ from graders.keyword import LoadKeywords
 from graders.reward import Failed, Reward
 from graders.shaping import groups_of
 
-__all__ = ["PartReward", "TrlReward", "parts", "reward"]
+__all__ = ["AsyncTrlReward", "PartReward", "TrlReward", "areward", "parts", "reward"]
 
 _OURS: Final = frozenset({"completion_ids", "trainer_state", "environments"})
 _COMPLETION: Final = "completion"
+
+LogExtra = Callable[[str, list[Any]], None]
+LogMetric = Callable[[str, float], None]
 
 
 def reward(
@@ -64,6 +69,32 @@ def reward(
     return TrlReward(made, num_generations)
 
 
+def areward(
+    source: Source | Grader,
+    *,
+    item: str = ".",
+    failed: Failed = None,
+    within: float | None = None,
+    shaping: Sequence[Mapping[str, Any]] = (),
+    num_generations: int | None = None,
+    **options: Unpack[LoadKeywords],
+) -> AsyncTrlReward:
+    """Return a grader as a reward function that TRL awaits, beside the others that it awaits.
+
+    For judges and endpoints, where there are several such functions; arguments and errors as for `reward`.
+    """
+    made = reward(
+        source,
+        item=item,
+        failed=failed,
+        within=within,
+        shaping=shaping,
+        num_generations=num_generations,
+        **options,
+    )
+    return AsyncTrlReward(made.reward, num_generations)
+
+
 def parts(
     source: Source | Grader,
     *,
@@ -91,12 +122,12 @@ def parts(
     Raises:
         OptionError: the grader has no sub-graders, a weight is of none of them, or shaping is asked for.
     """
-    whole = reward(source, item=item, failed=failed, within=within, **options)
-    if whole.reward.shaping:
+    whole = reward(source, item=item, failed=failed, within=within, **options).reward
+    if whole.shaping:
         raise OptionError("shaping is of whole rewards, which the trainer adds up; use trl.reward")
-    keys = whole.reward.parts
+    keys = whole.parts
     if not keys:
-        raise OptionError(f"{whole.reward.grader.name} has no sub-graders; use trl.reward")
+        raise OptionError(f"{whole.grader.name} has no sub-graders; use trl.reward")
     for name in weights or {}:
         if name not in keys:
             near = nearest(name, keys)
@@ -109,7 +140,37 @@ def parts(
     )
 
 
-class TrlReward:
+class _Telling:
+    """What rows get for their grades, and what the trainer's logs are told of them."""
+
+    def __init__(self, reward: Reward, num_generations: int | None = None) -> None:
+        self.reward = reward
+        self.num_generations = num_generations
+        self.__name__ = reward.__name__
+        self._log = _Log(reward)
+
+    def _told(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        grades: Sequence[Grade],
+        began: float,
+        *,
+        prompts: Sequence[Any] | None,
+        columns: Mapping[str, Any],
+        logs: tuple[LogExtra | None, LogMetric | None],
+    ) -> list[float | None]:
+        self._log.write(grades, time.perf_counter() - began, *logs)
+        if not self.reward.shaping:
+            return [self.reward.settled(one) for one in grades]
+        groups = None if prompts is None else groups_of(prompts, self.num_generations)
+        ids = columns.get("completion_ids")
+        tokens = None if ids is None else [len(one) for one in ids]
+        shaped = self.reward.shaped(grades, rows, groups, tokens)
+        self._log.write_shaped(grades, shaped, *logs)
+        return shaped
+
+
+class TrlReward(_Telling):
     """A reward function. Failures, sub-rewards, tokens and time go to the trainer's own logs.
 
     Attributes:
@@ -117,18 +178,13 @@ class TrlReward:
         num_generations: how many answers each prompt has; None where neighbours of an equal prompt are.
     """
 
-    def __init__(self, reward: Reward, num_generations: int | None = None) -> None:
-        self.reward = reward
-        self.num_generations = num_generations
-        self.__name__ = reward.__name__
-
     def __call__(
         self,
         prompts: Sequence[Any] | None = None,
         completions: Sequence[Any] = (),
         *,
-        log_extra: Callable[[str, list[Any]], None] | None = None,
-        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: LogExtra | None = None,
+        log_metric: LogMetric | None = None,
         **columns: Any,
     ) -> list[float | None]:
         """Return a reward for each completion, in order.
@@ -137,21 +193,41 @@ class TrlReward:
             FailedError: a row has none, and `failed` is `raise`.
             OptionError: shaping needs what is not given, or the rows are no whole groups.
         """
+        began = time.perf_counter()
         rows = rows_of(prompts, completions, columns)
-        groups = self._groups(prompts) if self.reward.shaping else None
-        before = self.reward.counts.seconds
-        grades = self.reward.grades(rows)
-        seconds = self.reward.counts.seconds - before
-        _log(self, grades, seconds, log_extra, log_metric)
-        ids = columns.get("completion_ids")
-        tokens = None if ids is None else [len(one) for one in ids]
-        shaped = self.reward.shaped(grades, rows, groups, tokens)
-        if self.reward.shaping:
-            _log_shaped(self.__name__, grades, shaped, log_extra, log_metric)
-        return shaped
+        return self._told(
+            rows, self.reward.grades(rows), began, prompts, columns, (log_extra, log_metric)
+        )
 
-    def _groups(self, prompts: Sequence[Any] | None) -> list[int] | None:
-        return None if prompts is None else groups_of(prompts, self.num_generations)
+
+class AsyncTrlReward(_Telling):
+    """The same, awaited. Failures, sub-rewards, tokens and time go to the trainer's own logs.
+
+    Attributes:
+        reward: what grades.
+        num_generations: how many answers each prompt has; None where neighbours of an equal prompt are.
+    """
+
+    async def __call__(
+        self,
+        prompts: Sequence[Any] | None = None,
+        completions: Sequence[Any] = (),
+        *,
+        log_extra: LogExtra | None = None,
+        log_metric: LogMetric | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """Return a reward for each completion, in order.
+
+        Raises:
+            FailedError: a row has none, and `failed` is `raise`.
+            OptionError: shaping needs what is not given, or the rows are no whole groups.
+        """
+        began = time.perf_counter()
+        rows = rows_of(prompts, completions, columns)
+        grades = await self.reward.agrades(rows)
+        logs = (log_extra, log_metric)
+        return self._told(rows, grades, began, prompts=prompts, columns=columns, logs=logs)
 
 
 class PartReward:
@@ -164,47 +240,59 @@ class PartReward:
     def __init__(self, shared: _Shared, key: str) -> None:
         self._shared = shared
         self.key = key
-        self.__name__ = f"{shared.whole.__name__}_{key}"
+        self.__name__ = f"{shared.reward.__name__}_{key}"
 
     def __call__(
         self,
         prompts: Sequence[Any] | None = None,
         completions: Sequence[Any] = (),
         *,
-        log_extra: Callable[[str, list[Any]], None] | None = None,
-        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: LogExtra | None = None,
+        log_metric: LogMetric | None = None,
         **columns: Any,
     ) -> list[float | None]:
         """Return the sub-grader's reward for each completion, None where it failed."""
-        grades = self._shared.grades(rows_of(prompts, completions, columns), log_extra, log_metric)
+        rows = partial(rows_of, prompts, completions, columns)
+        grades = self._shared.grades(self.key, completions, rows, (log_extra, log_metric))
         return [self._settled(one) for one in grades]
 
     def _settled(self, grade: Grade) -> float | None:
         score = grade.sub_rewards.get(self.key)
-        return (
-            self._shared.whole.reward.settled(grade) if score is None and grade.failures else score
-        )
+        return self._shared.reward.settled(grade) if score is None and grade.failures else score
 
 
 class _Shared:
     """The grades of the last batch, for the parts that are asked for it one after the other."""
 
-    def __init__(self, whole: TrlReward) -> None:
-        self.whole = whole
-        self._rows: list[dict[str, Any]] | None = None
+    def __init__(self, reward: Reward) -> None:
+        self.reward = reward
+        self._log = _Log(reward)
+        self._completions: Sequence[Any] | None = None
         self._grades: list[Grade] = []
-        self._asked = 0
+        self._asked: set[str] = set()
 
-    def grades(self, rows: list[dict[str, Any]], log_extra: Any, log_metric: Any) -> list[Grade]:
-        """Return the grades of rows; graded, and logged, once in as many calls as there are parts."""
-        if rows != self._rows or self._asked == len(self.whole.reward.parts):
-            before = self.whole.reward.counts.seconds
-            self._rows, self._asked = rows, 0
-            self._grades = self.whole.reward.grades(rows)
-            seconds = self.whole.reward.counts.seconds - before
-            _log(self.whole, self._grades, seconds, log_extra, log_metric)
-        self._asked += 1
+    def grades(
+        self,
+        key: str,
+        completions: Sequence[Any],
+        rows: Callable[[], list[dict[str, Any]]],
+        logs: tuple[LogExtra | None, LogMetric | None],
+    ) -> list[Grade]:
+        """Return a batch's grades; graded, and logged, once for all parts that ask.
+
+        A batch is known by being the very list that was handed to the part before: what stands in its
+        rows may be tensors, which cannot be compared. A part that asks twice asks for another batch.
+        """
+        if completions is not self._completions or key in self._asked:
+            began = time.perf_counter()
+            self._grades = self.reward.grades(rows())
+            self._completions, self._asked = completions, set()
+            self._log.write(self._grades, time.perf_counter() - began, *logs)
+        self._asked.add(key)
         return self._grades
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Shared, (self.reward,)  # Another process has other batches.
 
 
 def rows_of(
@@ -212,11 +300,10 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """Return the rows of a batch: prompt, completion, and what each column has for them."""
     named = {
-        name: column
+        name: list(column)
         for name, column in columns.items()
-        if name not in _OURS and isinstance(column, Sequence) and not isinstance(column, str | bytes)
-        and len(column) == len(completions)
-    }  # fmt: skip
+        if name not in _OURS and _is_column(column) and len(column) == len(completions)
+    }
     return [
         {
             **({} if prompts is None else {"prompt": prompts[at]}),
@@ -227,39 +314,63 @@ def rows_of(
     ]
 
 
-def _log(
-    of: TrlReward, grades: Sequence[Grade], seconds: float, log_extra: Any, log_metric: Any
-) -> None:
-    """Write down beside the rewards what they do not say."""
-    name, count = of.__name__, len(grades)
-    if log_metric is not None and count:
-        for key, value in metrics_of(grades, of.reward.parts).items():
-            log_metric(f"graders/{name}/{key}", value)
-        log_metric(f"graders/{name}/seconds_per_row", seconds / count)
-    if log_extra is not None:
-        for part in of.reward.parts:
-            log_extra(f"{name}_{part}", [one.sub_rewards.get(part) for one in grades])
-        if any(one.failures for one in grades):
+def _is_column(value: Any) -> bool:
+    """Return whether something holds a value a row: a list, or an array, tensor or Series."""
+    if isinstance(value, str | bytes):
+        return False
+    return isinstance(value, Sequence) or bool(getattr(value, "shape", ()))
+
+
+class _Log:
+    """Writes down beside a batch's rewards what they do not say."""
+
+    def __init__(self, reward: Reward) -> None:
+        self._reward = reward
+        self._codes: set[str] = set()
+
+    def write(
+        self,
+        grades: Sequence[Grade],
+        seconds: float,
+        log_extra: LogExtra | None,
+        log_metric: LogMetric | None,
+    ) -> None:
+        """Log the metrics of a batch, and a column for each part and for what failed."""
+        name, parts = self._reward.__name__, self._reward.parts
+        if log_metric is not None and grades:
+            found = metrics_of(grades, parts)
+            # TRL means what was logged: a code that comes and goes has its zeros too.
+            self._codes |= {key for key in found if key.startswith("failed/")}
+            found |= dict.fromkeys(self._codes - found.keys(), 0.0)
+            if self._reward.grader.plan.asks_servers:
+                found.setdefault("judge_tokens", 0.0)
+            for key, value in found.items():
+                log_metric(f"graders/{name}/{key}", value)
+            log_metric(f"graders/{name}/seconds_per_row", seconds / len(grades))
+        if log_extra is not None:
+            for part in parts:
+                log_extra(f"{name}_{part}", [one.sub_rewards.get(part) for one in grades])
+            # For each batch: TRL's table shows the last that was logged of a column, whose ever it was.
             said = ["; ".join(map(str, one.failures)) or None for one in grades]
             log_extra(f"{name}_failure", said)
 
-
-def _log_shaped(
-    name: str,
-    grades: Sequence[Grade],
-    shaped: Sequence[float | None],
-    log_extra: Any,
-    log_metric: Any,
-) -> None:
-    """Write down the grader's rewards and what became of them, each by itself; failed rows in neither."""
-    raw = [one.reward for one in grades]
-    after = [None if one is None else two for one, two in zip(raw, shaped, strict=True)]
-    for key, column in (("reward", raw), ("shaped", after)):
-        scored = [one for one in column if one is not None]
-        if log_metric is not None and scored:
-            log_metric(f"graders/{name}/{key}", math.fsum(scored) / len(scored))
-        if log_extra is not None:
-            log_extra(f"{name}_{key}", column)
+    def write_shaped(
+        self,
+        grades: Sequence[Grade],
+        shaped: Sequence[float | None],
+        log_extra: LogExtra | None,
+        log_metric: LogMetric | None,
+    ) -> None:
+        """Log the grader's rewards and what became of them, each by itself; failed rows in neither."""
+        name = self._reward.__name__
+        raw = [one.reward for one in grades]
+        after = [None if one is None else two for one, two in zip(raw, shaped, strict=True)]
+        for key, column in (("reward", raw), ("shaped", after)):
+            scored = [one for one in column if one is not None]
+            if log_metric is not None and scored:
+                log_metric(f"graders/{name}/{key}", math.fsum(scored) / len(scored))
+            if log_extra is not None:
+                log_extra(f"{name}_{key}", column)
 
 
 def metrics_of(grades: Sequence[Grade], keys: Sequence[str]) -> dict[str, float]:

@@ -9,6 +9,7 @@ Source: verifiers 0.4.0, `v1`: `async fn(task, trace) -> float`; a reward that r
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Unpack
 
@@ -65,6 +66,8 @@ class VerifiersReward:
         self.reward = True
         self.reward_priority = 0
         self._vf_weight = weight
+        # verifiers asks what to hand in, and Python cannot tell of an object that is a method too.
+        self.__signature__ = inspect.signature(self.__call__)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.__name__ = name
@@ -115,10 +118,21 @@ def _answer(trace: Any) -> Any:
     """Return a trace's messages, for their tools count too; its last reply where it has none."""
     messages = getattr(trace, "messages", None)
     if messages:
-        return [
-            one.model_dump(mode="json", exclude_none=True)
-            if hasattr(one, "model_dump")
-            else plain(one)
-            for one in messages
-        ]
+        return [_message(one) for one in messages]
     return getattr(trace, "last_reply", None)
+
+
+def _message(message: Any) -> Any:
+    """Return a message as the chat format has it: verifiers keeps a call's name and arguments flat."""
+    dump = getattr(message, "model_dump", None)
+    found = plain(message) if dump is None else dump(mode="json", exclude_none=True)
+    if not isinstance(found, dict) or not isinstance(found.get("tool_calls"), list):
+        return found
+    calls = [
+        {"id": one.get("id"), "type": "function",
+         "function": {"name": one["name"], "arguments": one.get("arguments")}}
+        if isinstance(one, dict) and "name" in one and "function" not in one
+        else one
+        for one in found["tool_calls"]
+    ]  # fmt: skip
+    return {**found, "tool_calls": calls}

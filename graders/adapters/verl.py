@@ -1,9 +1,9 @@
 """A grader as verl's reward function, with no code of one's own.
 
-    custom_reward_function.path=pkg://graders.adapters.verl
-    custom_reward_function.name=compute_score
-    +custom_reward_function.reward_kwargs.source=/path/grader.json
-    +custom_reward_function.reward_kwargs.failed=0.0
+    reward.custom_reward_function.path=pkg://graders.adapters.verl
+    reward.custom_reward_function.name=compute_score
+    +reward.custom_reward_function.reward_kwargs.source=/path/grader.json
+    +reward.custom_reward_function.reward_kwargs.failed=0.0
 
 Source: verl 0.9.1, `experimental.reward_loop.reward_manager`: keywords `data_source`, `solution_str`,
 `ground_truth`, `extra_info` and `reward_kwargs`; one row a call, in threads or in an event loop, a float or a
@@ -39,8 +39,8 @@ def compute_score(
     reward_router_address: Any = None,
     reward_model_tokenizer: Any = None,
     **options: Any,
-) -> dict[str, float]:
-    """Return the score of one row, whether it failed, and the reward of each sub-grader.
+) -> dict[str, Any]:
+    """Return the score of one row, whether and why it failed, and the reward of each sub-grader.
 
     The row that `item` is taken from has `data_source`, `ground_truth`, `extra_info`, and what stands in
     `extra_info` under its own names too.
@@ -81,7 +81,7 @@ async def acompute_score(
     reward_router_address: Any = None,
     reward_model_tokenizer: Any = None,
     **options: Any,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Return what `compute_score` does, without holding up verl's event loop."""
     del reward_router_address, reward_model_tokenizer
     reward = _reward(_key(source, failed, item, options))
@@ -126,12 +126,13 @@ def _row(
     return reward.item_of(row), solution
 
 
-def _told(reward: Reward, grade: Grade) -> dict[str, float]:
+def _told(reward: Reward, grade: Grade) -> dict[str, Any]:
     """Return a row's score and what goes beside it: the same keys for each row, or verl's columns break."""
     score = reward.settled(grade)
     if score is None:
         raise TypeError("a reward for verl has a number for what failed")
-    told = {"score": score, "failed": float(grade.reward is None)}
+    told: dict[str, Any] = {"score": score, "failed": float(grade.reward is None)}
+    told["failure"] = "; ".join(map(str, grade.failures))
     for part in reward.parts:
         found = grade.sub_rewards.get(part)
         told[f"reward_{part}"] = math.nan if found is None else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import inspect
 import json
 import math
@@ -17,6 +18,7 @@ import pytest
 
 from graders.adapters import gym, openrlhf, verifiers, verl
 from graders.errors import FailedError, OptionError
+from tests.adapters.callers import Trace, score
 from tests.adapters.conftest import BOTH, EXACT
 
 # --- verl -----------------------------------------------------------------------------------------
@@ -26,7 +28,7 @@ def test_verl_calls_by_keywords_one_row_at_a_time_in_threads(tmp_path: Path) -> 
     (tmp_path / "grader.json").write_text(json.dumps(BOTH))
     kwargs: dict[str, Any] = {"source": str(tmp_path / "grader.json"), "failed": 0.0}
 
-    def call(said: str, answer: Any) -> dict[str, float]:
+    def call(said: str, answer: Any) -> dict[str, Any]:
         return verl.compute_score(
             data_source="math", solution_str=said, ground_truth="a",
             extra_info={"num_turns": None} | ({} if answer is None else {"answer": answer}), **kwargs,
@@ -35,12 +37,14 @@ def test_verl_calls_by_keywords_one_row_at_a_time_in_threads(tmp_path: Path) -> 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(call, ["a", "b", "a"] * 20, ["a", "a", None] * 20))
     right, wrong, failed = found[:3]
-    assert right == {"score": 1.0, "failed": 0.0, "reward_exact": 1.0, "reward_near": 1.0}
+    parts = {"reward_exact": 1.0, "reward_near": 1.0}
+    assert right == {"score": 1.0, "failed": 0.0, "failure": "", **parts}
     assert (wrong["score"], wrong["failed"]) == (0.0, 0.0)
     # The same keys for each row: verl makes columns of them.
     assert [set(one) for one in found] == [set(right)] * 60
     assert (failed["score"], failed["failed"]) == (0.0, 1.0)
     assert math.isnan(failed["reward_exact"])
+    assert "item has no answer" in failed["failure"]
 
 
 def test_verl_finds_it_by_module_and_asks_in_its_loop() -> None:
@@ -48,7 +52,7 @@ def test_verl_finds_it_by_module_and_asks_in_its_loop() -> None:
     assert inspect.iscoroutinefunction(verl.acompute_score)
     named = {**EXACT, "reference": "{{item.ground_truth}}"}
 
-    async def ask() -> list[dict[str, float]]:
+    async def ask() -> list[dict[str, Any]]:
         calls = [
             verl.acompute_score(
                 data_source="d", solution_str=f"s{at % 2}", ground_truth="s0", extra_info=None,
@@ -124,16 +128,6 @@ def test_openrlhf_s_queries_are_cut_to_what_the_model_said(query: str, said: str
 # --- verifiers ------------------------------------------------------------------------------------
 
 
-class Trace:
-    def __init__(self, *said: str) -> None:
-        self.messages = [{"role": "user", "content": "q"}]
-        self.messages += [{"role": "assistant", "content": one} for one in said]
-        self.metrics: dict[str, float] = {}
-
-    def record_metric(self, name: str, value: float) -> None:
-        self.metrics[name] = value
-
-
 class Task:
     correct = verifiers.reward(BOTH, weight=2.0)
 
@@ -141,29 +135,38 @@ class Task:
         self.data = data
 
 
-def _score(task: Any, trace: Trace) -> dict[str, float]:
-    """Find and call rewards as verifiers 0.4.0 does."""
-    found = {}
-    for name in dir(type(task)):
-        function = getattr(type(task), name)
-        if callable(function) and getattr(function, "reward", False) is True:
-            method = getattr(task, name)
-            given = {one: trace for one in inspect.signature(method).parameters if one == "trace"}
-            found[method.__name__] = asyncio.run(method(**given)) * method._vf_weight
-    return found
-
-
 def test_verifiers_finds_a_reward_among_a_task_s_methods() -> None:
     for task in (Task(answer="a"), copy.deepcopy(Task(answer="a"))):
         trace = Trace("a")
-        assert _score(task, trace) == {"correct": 2.0}
+        assert score(task, trace) == {"correct": 2.0}
         assert trace.metrics == {"correct_failed": 0.0, "correct_exact": 1.0, "correct_near": 1.0}
+
+
+def test_verifiers_may_plug_one_by_its_config() -> None:
+    """It wraps what a config names, and asks the signature what to hand in."""
+    function = verifiers.reward(EXACT)
+
+    @functools.wraps(function)
+    def plugged(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    assert list(inspect.signature(plugged).parameters) == ["task", "trace"]
+    found = plugged(task=SimpleNamespace(data={"answer": "a"}), trace=Trace("a"))
+    assert asyncio.run(found) == 1.0
+
+
+def test_verifiers_flat_calls_of_tools_are_the_chat_format_s() -> None:
+    named = {**EXACT, "input": "{{sample.output_tools[0].function.name}}", "reference": "look"}
+    trace = Trace()
+    call = {"id": "c", "type": "function", "name": "look", "arguments": "{}"}
+    trace.messages.append({"role": "assistant", "tool_calls": [call]})
+    assert asyncio.run(verifiers.reward(named)({}, trace)) == 1.0
 
 
 def test_verifiers_is_told_of_a_failure_by_an_exception_and_a_metric() -> None:
     trace = Trace()
     with pytest.raises(FailedError, match="nobody answers"):
-        _score(Task(answer="a"), trace)
+        score(Task(answer="a"), trace)
     assert trace.metrics == {"correct_failed": 1.0}
     plain = pickle.loads(pickle.dumps(verifiers.reward(EXACT, failed=0.0)))
     assert asyncio.run(plain(SimpleNamespace(data={"answer": "a"}), Trace())) == 0.0

@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import inspect
 import math
 import pickle
-from collections import defaultdict
 from typing import Any
 
+import numpy as np
 import pytest
 
 from graders.adapters import trl
 from graders.errors import FailedError, OptionError
+from tests.adapters.callers import Trainer
 from tests.adapters.conftest import BOTH, EXACT
-
-
-class Trainer:
-    """Calls as `GRPOTrainer._calculate_rewards` of TRL 1.16.0 does."""
-
-    def __init__(self, functions: list[Any], weights: list[float] | None = None) -> None:
-        self.functions = functions
-        self.weights = weights or [1.0] * len(functions)
-        self.metrics: dict[str, list[float]] = defaultdict(list)
-        self.extra: dict[str, list[Any]] = defaultdict(list)
-
-    def rewards(self, inputs: list[dict[str, Any]], completions: list[Any]) -> list[list[float]]:
-        keys = [key for key in inputs[0] if key not in ("prompt", "completion", "completion_ids")]
-        kwargs: dict[str, Any] = {key: [one[key] for one in inputs] for key in keys}
-        kwargs["trainer_state"] = object()
-        kwargs["log_extra"] = lambda column, values: self.extra[column].extend(values)
-        kwargs["log_metric"] = lambda name, value: self.metrics[name].append(value)
-        found = []
-        for function in self.functions:
-            assert function.__name__
-            given = function(
-                prompts=[one["prompt"] for one in inputs], completions=completions,
-                completion_ids=[[1, 2]] * len(completions), **kwargs,
-            )  # fmt: skip
-            assert len(given) == len(completions)
-            found.append([math.nan if one is None else one for one in given])
-        return [list(row) for row in zip(*found, strict=True)]
-
 
 ROWS = [{"prompt": f"q{at}", "answer": one, "extra": at} for at, one in enumerate(("a", "b", "c"))]
 
@@ -76,7 +51,7 @@ def test_parts_are_graded_once_and_logged_each() -> None:
     functions, weights = trl.parts(BOTH, weights={"exact": 2.0})
     assert [one.__name__ for one in functions] == ["both_exact", "both_near"]
     assert weights == [2.0, 1.0]
-    whole = functions[0]._shared.whole.reward
+    whole = functions[0]._shared.reward
     trainer = Trainer(list(functions), weights)
     for batches in (1, 2):  # The same rows once more are another batch.
         found = trainer.rewards(ROWS, ["a", "bx", "c"])
@@ -142,3 +117,52 @@ def test_what_cannot_be_shaped_is_said() -> None:
         trl.reward(EXACT, shaping=[{"type": "rank"}])(completions=["a"], answer=["a"])
     with pytest.raises(OptionError, match="shaping is of whole rewards"):
         trl.parts(BOTH, shaping=[{"type": "rank"}])  # type: ignore[call-arg]
+
+
+def test_a_batch_is_known_whatever_its_rows_hold() -> None:
+    """Arrays and tensors cannot be compared, and need not be."""
+    functions, _ = trl.parts(BOTH)
+    rows: list[dict[str, Any]] = [{**one, "seen": np.arange(3)} for one in ROWS]
+    trainer = Trainer(list(functions))
+    for batches in (1, 2):
+        found = trainer.rewards(rows, ["a", "b", "x"])
+        assert [one[0] for one in found] == [1.0, 1.0, 0.0]
+        assert functions[0]._shared.reward.counts.rows == 3 * batches
+    # The very same list once more is another batch all the same.
+    again = ["a", "b", "c"]
+    assert trainer.rewards(rows, again) == trainer.rewards(rows, again) == [[1.0, 1.0]] * 3
+    assert functions[0]._shared.reward.counts.rows == 12
+
+
+def test_columns_may_be_arrays() -> None:
+    function = trl.reward(EXACT)
+    assert function(completions=["a", "b"], answer=np.array(["a", "a"])) == [1.0, 0.0]
+    named = {**EXACT, "reference": "{{item.number}}"}
+    number = np.array([1, 2], dtype=np.int64)
+    assert trl.reward(named)(completions=["1", "1"], number=number) == [1.0, 0.0]
+
+
+def test_what_is_logged_of_one_batch_is_logged_of_each() -> None:
+    """TRL keeps the last that it was given of a column, and means what it was given of a metric."""
+    trainer = Trainer([trl.reward(EXACT)])
+    lacking: list[dict[str, Any]] = [
+        {"prompt": "q", "answer": "a"},
+        {"prompt": "q", "answer": None},
+    ]
+    unread: list[Any] = ["a", [{"role": "user", "content": "?"}]]
+    trainer.rewards(lacking, unread)
+    trainer.rewards(lacking[:1] * 2, ["a", "a"])
+    assert trainer.metrics["graders/exact/failed"] == [0.5, 0.0]
+    assert trainer.metrics["graders/exact/failed/sample_parse_error"] == [0.5, 0.0]
+    assert trainer.extra["exact_failure"][2:] == [None, None]
+
+
+def test_an_awaited_one_gives_the_same_and_trl_sees_that_it_is_awaited() -> None:
+    function = copy.deepcopy(trl.areward(EXACT))
+    assert inspect.iscoroutinefunction(function.__call__)
+    metrics: dict[str, float] = {}
+    given: dict[str, Any] = {"log_metric": metrics.__setitem__, "answer": ["a", "a", "a"]}
+    unread = [{"role": "user", "content": "?"}]
+    found = asyncio.run(function(prompts=["q"] * 3, completions=["a", "x", unread], **given))
+    assert found == [1.0, 0.0, None]
+    assert metrics["graders/exact/failed"] == pytest.approx(1 / 3)

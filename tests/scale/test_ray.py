@@ -129,3 +129,32 @@ def test_no_cluster_is_one_sentence(rows: Path, tmp_path: Path) -> None:
             graders.load(GRADER), rows, tmp_path / "out.jsonl", engine="ray",
             ray_address="127.0.0.1:1",
         )  # fmt: skip
+
+
+def test_a_reward_goes_to_actors_and_along_in_a_closure(ray: Any) -> None:
+    """After its first use here, when it has a sandbox of this process."""
+    source = "def grade(sample, item):\n    return float(item['number'])"
+    with graders.Reward({"type": "python", "name": "p", "source": source}, failed=-1.0) as reward:
+        assert reward({"number": 0}, "x") == 0.0
+
+        class Scorer:
+            def __init__(self, given: graders.Reward) -> None:
+                self.reward = given
+
+            def score(self, numbers: list[Any]) -> list[float | None]:
+                return self.reward.batch([{"number": one, "sample": "x"} for one in numbers])
+
+            async def one(self, number: Any) -> float | None:
+                return await self.reward.areward({"number": number}, "x")
+
+        actors = [ray.remote(Scorer).options(num_cpus=0).remote(reward) for _ in range(2)]
+        asked = [one.score.remote([1, 2, "no"]) for one in actors * 3]
+        assert ray.get(asked) == [[1.0, 2.0, -1.0]] * 6
+        assert ray.get([one.one.remote(3) for one in actors * 8]) == [3.0] * 16
+        closure = ray.remote(lambda number: reward({"number": number}, "x"))
+        assert ray.get([closure.options(num_cpus=0).remote(at) for at in range(4)]) == [
+            0.0,
+            1.0,
+            2.0,
+            3.0,
+        ]
