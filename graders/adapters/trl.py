@@ -195,9 +195,9 @@ class TrlReward(_Telling):
         """
         began = time.perf_counter()
         rows = rows_of(prompts, completions, columns)
-        return self._told(
-            rows, self.reward.grades(rows), began, prompts, columns, (log_extra, log_metric)
-        )
+        grades = self.reward.grades(rows)
+        logs = (log_extra, log_metric)
+        return self._told(rows, grades, began, prompts=prompts, columns=columns, logs=logs)
 
 
 class AsyncTrlReward(_Telling):

@@ -51,8 +51,10 @@ def test_trl(tmp_path: Path) -> None:
 
 def test_verl(tmp_path: Path) -> None:
     score = script("verl", tmp_path, 0.25)["compute_score"]
-    assert score("d", "a", "a", {"answer": "a"}) == {"score": 1.0, "failed": 0.0}
-    assert score("d", "a", "a", {}) == {"score": 0.25, "failed": 1.0}
+    good, bad = score("d", "a", "a", {"answer": "a"}), score("d", "a", "a", {})
+    assert (good["score"], good["failed"], good["failure"]) == (1.0, 0.0, "")
+    assert (bad["score"], bad["failed"]) == (0.25, 1.0)
+    assert bad["failure"].startswith("invalid_variable_error")
     strict = script("verl", tmp_path)["compute_score"]
     with pytest.raises(FailedError):
         strict("d", "a", "a", {})
