@@ -141,7 +141,9 @@ def _leaves(annotation: typing.Any) -> typing.Iterator[typing.Any]:
 def command_page() -> str:
     """Return docs/reference/command.md."""
     parts = [MADE, COMMAND_HEAD]
-    with click.Context(cli, info_name="graders", max_content_width=96, terminal_width=96) as top:
+    with click.Context(
+        cli, info_name="graders", max_content_width=80, terminal_width=78, **cli.context_settings
+    ) as top:
         parts.append(f"## graders\n\n```text\n{_help(cli, top)}\n```\n")
         for name, command in commands().items():
             parts += _command(f"graders {name}", command, top)
@@ -153,8 +155,8 @@ def _command(title: str, command: click.Command, parent: click.Context) -> list[
         command,
         info_name=title.rsplit(maxsplit=1)[-1],
         parent=parent,
-        max_content_width=96,
-        terminal_width=96,
+        max_content_width=80,
+        terminal_width=78,
     )
     parts = [f"## {title}\n\n```text\n{_help(command, context)}\n```\n"]
     if isinstance(command, click.Group):

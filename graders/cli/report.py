@@ -18,7 +18,7 @@ from graders.errors import OptionError
 from graders.reading import Reading
 from graders.report.finding import Notice, read_finding, read_json
 from graders.report.html import build
-from graders.report.terminal import console, finding_view
+from graders.report.terminal import finding_view, write_view
 from graders.rows import Layout, find_source
 
 __all__ = ["report"]
@@ -27,9 +27,9 @@ _EPILOG = """\b
 Examples:
   graders report results.jsonl
   graders report results.jsonl -o report.html
-  graders report results.jsonl -o report.html --rows rows.jsonl --grader grader.json
-  graders report results.jsonl -o report.html --summary summary.json --probe probe.json
-\b
+  graders report results.jsonl -o report.html --rows rows.jsonl
+  graders report results.jsonl -o report.html --probe probe.json
+
 The file is one page that loads nothing: it can be mailed, kept, or opened offline."""
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -94,7 +94,7 @@ def report(
         if as_json:
             write_json(finding.to_dict())
         else:
-            console(sys.stdout).print(finding_view(finding), crop=False)
+            write_view(finding_view(finding), sys.stdout)
         return 0
     source = find_source(rows) if rows else None
     inputs = [results, summary, diff, probe, *(source.paths if source else ())]

@@ -49,7 +49,7 @@ def _confusion(one: Agreement) -> Table:
 
 def _scores(report: AgreementReport) -> Table:
     headings = ("passes at", "kappa", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE")
-    table = columns("score", figures=headings, gap=2)
+    table = columns("score", figures=headings)
     for one in report.scores:
         table.add_row(
             shortened(one.key or "reward", 30), f"{one.threshold:g}", number(one.table.kappa),

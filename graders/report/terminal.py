@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import IO
 
@@ -17,11 +18,11 @@ from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
-from graders.report.text import clean, columns, shortened
+from graders.report.text import clean, columns, fitted, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
 
 __all__ = [
-    "console", "finding_view", "grade_view", "machine_view", "number", "run_view", "variable_view",
+    "console", "finding_view", "grade_view", "machine_view", "number", "run_view", "variable_view", "write_view",
 ]  # fmt: skip
 
 BAR_WIDTH = 40
@@ -38,8 +39,15 @@ def console(stream: IO[str]) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    width = None if stream.isatty() else 100
+    said = os.environ.get("COLUMNS", "")
+    # Where nobody looks, what is written is as wide as most terminals.
+    width = int(said) if said.isdecimal() and int(said) else None if stream.isatty() else 80
     return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
+def write_view(view: RenderableType, stream: IO[str]) -> None:
+    """Write a view to a stream, no wider than its terminal; what is longer than a line stays whole."""
+    console(stream).print(fitted(view), crop=False)
 
 
 def number(value: float | None) -> str:
@@ -135,10 +143,7 @@ def _reply(text: str) -> tuple[list[tuple[str, str]], str] | None:
 
 
 def _signatures(signatures: Mapping[str, str]) -> list[Text]:
-    return [
-        Text(f"{clean(key)}: {text}", "dim", no_wrap=True, overflow="ignore")
-        for key, text in signatures.items()
-    ]
+    return [Text(f"{clean(key)}: {text}", "dim") for key, text in signatures.items()]
 
 
 def _failure(failure: Failure) -> Text:
@@ -282,7 +287,7 @@ def _histogram(figures: Figures) -> Table:
         else [(f"{low:.3g} – {high:.3g}", count) for low, high, count in figures.histogram()]
     )
     most = max(count for _, count in bars)
-    table = columns("reward", figures=("rows",), gap=2)
+    table = columns("reward", figures=("rows",))
     table.add_column("")
     for label, count in bars:
         table.add_row(label, f"{count:,}", Text(_bar(count / most), "cyan"))
