@@ -15,6 +15,7 @@ import click
 
 from graders.cli.option import Read, data_dir_option, json_option
 from graders.cli.output import say, write_json, write_lines
+from graders.config import PUBLISHED
 from graders.config import schema as make_schema
 from graders.errors import shown
 
@@ -41,17 +42,24 @@ age = Read("AGE", _seconds)
 Examples:
   graders schema > grader.schema.json
   graders schema --suite > suite.schema.json
+  graders schema --path
   (then, in the grader, "$schema": "./grader.schema.json")"""
 )
 @click.option("--suite", is_flag=True, help="That of the suites of graders test instead.")
-def schema(*, suite: bool) -> int:
-    """Print the JSON Schema of a grader."""
-    if suite:
-        from graders.suite.schema import schema as suite_schema  # noqa: PLC0415  (others need not)
+@click.option("--path", is_flag=True, help="Print where its file is installed, for an editor.")
+def schema(*, suite: bool, path: bool) -> int:
+    """Print the JSON Schema of a grader, and of what holds one.
 
-        write_json(suite_schema())
+    The one that is printed has the kinds and metrics of other packages too; the file that is
+    installed has those of graders alone.
+    """
+    from graders.suite import schema as suite_schema  # noqa: PLC0415  (others need not)
+    from graders.suite.schema import PUBLISHED as SUITE  # noqa: PLC0415
+
+    if path:
+        click.echo(str(SUITE if suite else PUBLISHED))
     else:
-        write_json(make_schema())
+        write_json(suite_schema() if suite else make_schema())
     return 0
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graders.report.terminal import number
-from graders.report.text import clean, columns, shortened
+from graders.report.text import clean, columns, hint, shortened
 
 __all__ = ["events_view", "job_view", "jobs_view"]
 
@@ -71,6 +71,8 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
     for one in verdict["reasons"][:_LISTED]:
         yield _marked(one).append(f": {clean(one['message'])}")
     yield from _more(verdict["reasons"])
+    if verdict["reasons"]:
+        yield hint(verdict["reasons"][0]["code"])
     if "rollouts" in verdict:
         yield from _measured(verdict)
     if verdict["lint"]:

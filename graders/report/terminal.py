@@ -18,7 +18,7 @@ from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
-from graders.report.text import clean, columns, fitted, shortened
+from graders.report.text import clean, columns, fitted, hint, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
 
 __all__ = [
@@ -85,6 +85,8 @@ def grade_view(
     parts += [line for failure in grade.failures for line in ("", _failure(failure))]
     for failure in grade.replaced:
         parts += ["", Text.assemble("invalid_grade stands for ", _failure(failure))]
+    if failures := (*grade.failures, *grade.replaced):
+        parts.append(hint(failures[0].code))
     fields = [
         (f"{clean(key)}.{name}" if key else name, text)
         for key, texts in explained.rendered.items()
@@ -350,7 +352,7 @@ def _failures(tally: Tally) -> RenderableType:
     for code, count in tally.codes.most_common():
         first = _first(tally.first[code][:3])
         table.add_row(Text(clean(code), "red"), f"{count:,}", _shortened(first, 1200))
-    return table
+    return Group(table, hint(clean(tally.codes.most_common(1)[0][0])))
 
 
 def _first(found: Sequence[tuple[int, str]]) -> str:

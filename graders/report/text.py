@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["clean", "columns", "fitted", "shortened", "wrapped"]
+__all__ = ["clean", "columns", "fitted", "hint", "shortened", "wrapped"]
 
 _HANG: Final = 4
 """Columns by which a line that goes on is set in, besides what its beginning is."""
@@ -30,6 +30,11 @@ def shortened(text: str, limit: int) -> Text:
         return Text("(empty)", "dim")
     shown = clean(text[:limit].replace("\n", "⏎").replace("\t", " "))
     return Text(shown + ("…" if len(text) > limit else ""))
+
+
+def hint(code: str) -> Text:
+    """Return the line that says who knows more of a code."""
+    return Text(f"graders explain {code} says more", "dim")
 
 
 def columns(*texts: str, figures: Sequence[str] = (), gap: int = 2) -> Table:
