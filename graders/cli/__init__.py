@@ -21,7 +21,7 @@ __all__ = ["cli", "commands", "main"]
 
 
 _MODULES = {
-    "new": "new", "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
+    "init": "new", "new": "new", "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
     "diff": "diff", "agree": "agree", "verify": "verify", "report": "report", "convert": "convert", "job": "job",
     "evals": "evals", "serve": "serve", "explain": "explain",
     "schema": "data", "data": "data", "doctor": "doctor", "image": "image",
