@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from graders.cli.option import completed
 from graders.recipes import PAGE, RECIPES, START, next_commands, recipe, write
 from graders.report.terminal import write_view
 from graders.report.text import columns
@@ -25,7 +26,7 @@ Examples:
   graders new math
   graders new json-schema -o rewards/invoices""",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completed(lambda: RECIPES))
 @click.option(
     "-o",
     "--output",
@@ -63,7 +64,7 @@ A recipe in a folder of its own, with a page about it: graders new NAME.""",
     "folder", metavar="[DIR]", required=False, default=".", type=click.Path(path_type=Path)
 )
 @click.option(
-    "--recipe", "--kind", "name", metavar="NAME", default=START, show_default=True,
+    "--recipe", "--kind", "name", metavar="NAME", shell_complete=completed(lambda: RECIPES), default=START, show_default=True,
     help=f"What to begin with: {', '.join(RECIPES)}.",
 )  # fmt: skip
 @_force
