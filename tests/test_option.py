@@ -55,6 +55,9 @@ def test_no_name_is_declared_twice() -> None:
 def test_what_has_a_flag_has_a_line_about_it_and_its_default_is_a_value(kind: Any) -> None:
     for one in options_of(kind):
         assert one.help or not one.flag, one.name
+        assert one.group or not one.flag, (
+            f"{one.name}: say group=, the subject that help shows it under"
+        )
         assert one.default is None or not wrong(one, one.default), one.name
 
 

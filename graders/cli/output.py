@@ -70,7 +70,7 @@ def _width(stream: IO[str]) -> int | None:
         return int(said)
     try:
         return os.get_terminal_size(stream.fileno()).columns or None
-    except (OSError, ValueError):  # No terminal, or no file.
+    except (AttributeError, OSError, ValueError):  # No terminal, or no file.
         return None
 
 

@@ -81,9 +81,8 @@ def next_commands(made: Recipe, folder: Path) -> list[str]:
         made: the recipe.
         folder: where it was written to.
     """
-    grader, rows = (shlex.quote(str(folder / name)) for name in ("grader.json", "rows.jsonl"))
-    results = shlex.quote(str(folder / "results.jsonl"))
-    replies = shlex.quote(str(folder / "replies.sqlite"))
+    names = ("", "grader.json", "rows.jsonl", "results.jsonl", "replies.sqlite")
+    here, grader, rows, results, replies = (_typed(folder / name) for name in names)
     kept = (
         f" \\\n      --offline --base-url http://127.0.0.1:8000/v1 --cache-file {replies}"
         if made.judged
@@ -91,9 +90,15 @@ def next_commands(made: Recipe, folder: Path) -> list[str]:
     )
     return [
         f"graders validate {grader} --rows {rows}{kept}",
-        f"graders test {shlex.quote(str(folder))}",
+        f"graders test {here}",
         f"graders score {grader} {rows} -o {results}{kept}",
     ]
+
+
+def _typed(path: Path) -> str:
+    """Return a path as a shell takes it, and no command takes for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def write(

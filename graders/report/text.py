@@ -43,7 +43,7 @@ def columns(*texts: str, figures: Sequence[str] = (), gap: int = 2) -> Table:
     for heading in texts:
         table.add_column(heading, overflow="fold", min_width=min(len(heading), 12))
     for heading in figures:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")  # A figure is never cut.
     return table
 
 

@@ -79,3 +79,12 @@ def test_init_says_what_is_wrong(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert cli._main(["init", str(tmp_path / "x"), "--kind", "strat"]) == 2
     assert 'there is no recipe "strat"; did you mean start?' in capfd.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_that_looks_like_an_option_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli._main(["init", "--", "-x"]) == 0
+    for line in capfd.readouterr().err.splitlines()[1:]:
+        assert cli._main(shlex.split(line)[1:]) == 0

@@ -17,7 +17,7 @@ from graders.calls import ChatError, ChatReply, EndpointReply, PythonError, Pyth
 from graders.config import load
 from graders.errors import ConfigError, OptionError
 from graders.grading.runner import Runner
-from graders.hosted import CODES
+from graders.hosted import CODES, FLAGS
 from graders.inspection.lint import RULES
 from graders.inspection.lint.finding import Example
 from graders.inspection.meaning import Meaning, beginning_with, every, meaning_of
@@ -28,7 +28,7 @@ from tests.inspection.lint.conftest import Run, quick, run  # noqa: F401  (fixtu
 
 ROOT = Path(__file__).parents[2]
 SOURCE = {path: path.read_text() for path in (ROOT / "graders").rglob("*.py") if "meaning" not in path.parts}  # fmt: skip
-NEVER = {"unresponsive_reward_error"}
+NEVER = {"unresponsive_reward_error", "endpoint_grader_safety_check_error"}
 """What no version of ours gives."""
 
 
@@ -56,6 +56,7 @@ def test_every_code_and_name_has_a_meaning() -> None:
     assert known.keys() >= {rule.code for rule in RULES}
     assert known.keys() >= {attack.name for attack in ATTACKS}
     assert known.keys() >= {name for name in codes_of("command.md", "`NO_COLOR` set.") if name.isdigit()}  # fmt: skip
+    assert known.keys() >= {*FLAGS, *found(r'"code": "([a-z_]+)"', "evals", "jobs")} - {"error"}
     assert known.keys() >= codes_of("result.md", "## Failure codes") - {"code"}
     assert known.keys() >= codes_of("job.md", "## States") - {"error", "code"}
     reasons = found(r'_Reason\(\s*"(\w+)"', "jobs")
@@ -118,6 +119,7 @@ class ByHand:
 
 _BY_HAND = {*_ROUND, "model_grader_parse_error", "python_grader_server_error"}
 _ELSEWHERE = {
+    "exported": '"exported"', "exported_unfinished": '"exported_unfinished"',
     # The worker ends: tests/batch; a model that answers prompts: tests/jobs/test_run.py.
     "other_error": 'Failure("other_error"', "rollout_error": '"rollout_error"',
     "truncated_observation_error": '"truncated_observation_error"',

@@ -167,6 +167,27 @@ FAILURES: Final = (
         Case(grader=_check(), row=_ROW, note="graders run --hosted shows the flag, false."),
     ),
     _meaning(
+        "endpoint_grader_safety_check_error",
+        "A flag of the hosted service's response; this version never sets it.",
+        "It stands there, false, for programs that look for it.",
+        "Nothing.",
+        Case(grader=_check(), row=_ROW, note="graders run --hosted shows the flag, false."),
+    ),
+    _meaning(
+        "exported",
+        "In evals that were brought along: the service gave no verdict, and the export does not say why.",
+        "Only that it failed stands in the export.",
+        "Grade the row here: graders evals compare RUN.",
+        Case(grader=_check(), note="A result with the status error, and no error, in an export."),
+    ),
+    _meaning(
+        "exported_unfinished",
+        "In evals that were brought along: the run was exported before it had ended.",
+        "What is missing was never graded by the service.",
+        "Run it here: graders evals resume, or graders evals run.",
+        Case(grader=_check(), note="A run with the status in_progress in an export."),
+    ),
+    _meaning(
         "config_error",
         "A field of the config has a value or a name that it cannot have.",
         "All faults are told at once, each with its place and the nearest right spelling.",
