@@ -196,8 +196,8 @@ def validate(
     """Check graders: their configs, what they will do, and with --rows what they give.
 
     Exits with 0 for nothing worse than warnings, with 1 for errors (with --strict
-    for warnings too), with 2 for a config with faults. Every finding has a code:
-    docs/reference/lint.md. Models are asked only with --base-url or --offline.
+    for warnings too), with 2 for a config with faults. Every finding has a code,
+    which graders explain tells of. Models are asked only with --base-url or --offline.
     """
     if [*sources, rows].count("-") > 1:
         raise click.UsageError("Standard input (-) can be read only once.")

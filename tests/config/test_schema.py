@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 import graders.recipes
 from graders.config import PUBLISHED, dump, load, read_document, schema
 from graders.errors import ConfigError
+from graders.inspection.lint import RULES
 
 MESSAGE = {"role": "user", "content": "Rate {{sample.output_text}}"}
 CHECK = {"type": "string_check", "name": "a", "input": "x", "reference": "y", "operation": "eq"}
@@ -123,6 +124,16 @@ def test_every_sample_is_valid_and_so_is_the_file_that_is_published(validator):
         validator.validate(value)
         published.validate(value)
     assert validator.schema == published.schema
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_what_loads_is_valid_whatever_else_is_said_of_it(validator, rule):
+    example = rule.example
+    try:
+        load(json.dumps(example.grader), dialect=example.dialect)
+    except ConfigError:
+        return
+    validator.validate(example.grader)
 
 
 BODY = {"model": "m", "training_file": "f"}

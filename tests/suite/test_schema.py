@@ -16,7 +16,7 @@ from graders.suite.load import KEYS
 from graders.suite.option import OPTIONS
 
 ROOT = Path(__file__).parents[2]
-SUITES = sorted(path for path in ROOT.glob("samples/**/*.graders.*"))
+SUITES = sorted([*ROOT.glob("samples/**/*.graders.*"), *ROOT.glob("graders/recipes/*/*.graders.*")])
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.name)
