@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -61,9 +62,12 @@ def gather(
     """
     training, validation = data
 
+    # The samples of a row are asked for one after the other, and there may be a thousand.
+    row = functools.lru_cache(maxsize=1)(training.row)
+
     def sample(key: SampleKey) -> Any:
         if key.draw == RECORDED:
-            return training.row(key.line).samples[key.sample]
+            return row(key.line).samples[key.sample]
         return journal.rollouts([key])[key].sample
 
     measured = MeasuredSteps.of(
@@ -78,7 +82,7 @@ def gather(
             repeated = by_chance(
                 grader,
                 [
-                    [(training.row(key.line).item, sample(key)) for key in group]
+                    [(row(key.line).item, sample(key)) for key in group]
                     for group in measured.telling
                 ],
                 seconds,

@@ -6,7 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graders.inspection.lint import TARGETS
 from graders.jobs import RunOptions, Store, run_job
@@ -399,3 +402,34 @@ def test_grading_again_asks_for_few_answers() -> None:
         groups = [[({"answer": "2"}, "2"), ({"answer": "2"}, "3")]] * 100
         told = by_chance(grader, groups)
     assert (told.samples, told.changed, told.telling) == (32, 0, True)
+
+
+def _advantages(rewards: Sequence[float]) -> Any:
+    """Advantages as GRPO has them, in float32."""
+    held = np.array(rewards, dtype=np.float32)
+    return (held - held.mean()) / (held.std() + np.float32(1e-4))
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from([0.0, 1e-12, 0.1 + 0.2, 0.3, 1.0, 1e9, 1e9 + 1]), st.integers(0, 2)),
+            min_size=1, max_size=5,
+        ),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+def test_what_tells_is_what_grpo_would_learn_from(prompts: list[list[tuple[float, int]]]) -> None:
+    body = {"failures": [], "sub_rewards": {}, "line": 1}
+    grades, answers, learns = [], {}, 0
+    for line, prompt in enumerate(prompts):
+        pushed: dict[int, float] = {}
+        for sample, ((reward, answer), advantage) in enumerate(
+            zip(prompt, _advantages([reward for reward, _ in prompt]), strict=True)
+        ):
+            key = SampleKey(TRAIN, 0, line, sample)
+            answers[key] = b"%d" % answer
+            grades.append(StoredGrade(key, reward, body, 0.0))
+            pushed[answer] = pushed.get(answer, 0.0) + float(advantage)
+        learns += any(abs(one) > 5e-3 for one in pushed.values())
+    assert len(MeasuredSteps.of(grades, {}, answers.__getitem__).telling) == learns
