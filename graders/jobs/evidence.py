@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -18,7 +18,7 @@ from graders.jobs.journal import RECORDED, Journal, SampleKey
 from graders.jobs.metric import sub_graders
 from graders.jobs.outcome import Service
 from graders.jobs.signal import MeasuredSteps
-from graders.jobs.trial import Trial, by_chance, exchanged
+from graders.jobs.trial import ENOUGH, Pair, Trial, by_chance, exchanged
 from graders.jobs.verdict import Seen
 from graders.plan import Plan
 
@@ -74,25 +74,21 @@ def gather(
         journal.every(), _shared(training), lambda key: _digest(_plain(sample(key)))
     )
     blind = ignores_answer(loaded, grader.plan)
-    seconds = measured.train.seconds / max(1, measured.train.graded)
     repeated: Trial | None = None
     swapped: Trial | None = None
-    if not (blind or grader.plan.asks_servers):
+    # Judges and endpoints are paid for.
+    if not (blind or measured.rewards.constant or grader.plan.asks_servers):
+        seconds = measured.train.seconds / max(1, measured.train.graded)
+
+        def pairs(keys: Iterable[SampleKey]) -> list[Pair]:
+            return [(row(key.line).item, sample(key)) for key in keys]
+
         if measured.telling and any(leaf.code is not None for leaf in grader.plan.leaves):
-            repeated = by_chance(
-                grader,
-                [
-                    [(row(key.line).item, sample(key)) for key in group]
-                    for group in measured.telling
-                ],
-                seconds,
-            )
-        elif (
-            not measured.telling
-            and measured.single > measured.compared
-            and not measured.rewards.constant
-        ):
-            swapped = exchanged(grader, training, seconds)
+            repeated = by_chance(grader, [pairs(group) for group in measured.telling], seconds)
+        elif not measured.telling and len(measured.single) > measured.compared:
+            ranked = sorted((reward, key) for reward, key in measured.single if reward is not None)
+            ends = ranked if len(ranked) <= 2 * ENOUGH else [*ranked[:ENOUGH], *ranked[-ENOUGH:]]
+            swapped = exchanged(grader, pairs(key for _, key in ends), seconds)
     seen = Seen(
         service=service_of(journal, grader.plan), findings=findings,
         rows=(len(training), len(validation)),

@@ -183,7 +183,12 @@ def sorted_reasons(reasons: Iterable[Reason]) -> list[Reason]:
     """Return each reason once, those first that decide, then other errors, then warnings."""
     found = list({(one.code, one.message): one for one in reasons}.values())
     end = outcome_of(found)
-    return sorted(found, key=lambda one: (one.outcome != end, one.outcome is None))
+
+    def order(one: Reason) -> tuple[bool, bool, bool]:
+        # What is about one service alone comes last among the warnings.
+        return one.outcome != end, one.outcome is None, one.code == "base_model_off"
+
+    return sorted(found, key=order)
 
 
 def headline(verdict: Mapping[str, Any]) -> str:

@@ -86,7 +86,7 @@ class MeasuredSteps:
         recorded: the samples that rows record, by split; each counts once here.
         rewards: of training samples; where `invalid_grade` stands in for a failure there is none.
         valid_rewards: of validation samples, likewise.
-        single: prompts of which one sample was graded.
+        single: prompts of which one sample was graded, each with its reward where it has one.
         compared: prompts of which two or more samples were graded.
         groups: those of which two or more samples have a reward.
         alike: those whose rewards a trainer cannot tell apart.
@@ -101,7 +101,7 @@ class MeasuredSteps:
     recorded: dict[int, Counts] = field(default_factory=lambda: {TRAIN: Counts(), VALID: Counts()})
     rewards: Spread = field(default_factory=Spread)
     valid_rewards: Spread = field(default_factory=Spread)
-    single: int = 0
+    single: list[tuple[float | None, SampleKey]] = field(default_factory=list)
     compared: int = 0
     groups: int = 0
     alike: int = 0
@@ -168,7 +168,7 @@ class MeasuredSteps:
     ) -> _Group | None:
         """Count a prompt by what its answers get; return what a trainer learns from it, if anything."""
         if len(graded) < 2:
-            self.single += 1
+            self.single += [(_reward(one), one.key) for one in graded]
             return None
         self.compared += 1
         scored = [(one.key, reward) for one in graded if (reward := _reward(one)) is not None]

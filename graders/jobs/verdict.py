@@ -145,7 +145,7 @@ def verdict(
             "prompts": measured.groups,
             "constant": measured.alike,
             "share_constant": measured.alike / measured.groups if measured.groups else None,
-            "single": measured.single,
+            "single": len(measured.single),
             "spread": measured.rewards.deviation,
         },
         "judge_tokens": {
@@ -196,6 +196,12 @@ def _reasons(measured: MeasuredSteps, resolved: Resolved, seen: Seen) -> Iterato
             f"{graded - scored:,} of {graded:,} samples could not be scored; the service gives "
             "them 0.0",
         )
+    if measured.valid_rewards.constant:
+        yield Reason(
+            "validation_constant",
+            f"all {valid.graded:,} validation samples have the reward {measured.valid_rewards.highest:g}: "
+            "so far no evaluation tells one checkpoint from another",
+        )
     if valid.graded and not measured.valid_rewards.count:
         yield Reason(
             "validation_unscored",
@@ -223,7 +229,11 @@ def _signal_reasons(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
     """Yield what keeps a trainer from learning: see `signal`."""
     train, rewards = measured.train, measured.rewards
     failed = train.graded - rewards.count
-    but = f" but for {failed:,} that could not be scored" if failed else ""
+    but = (
+        f" but for {failed:,} that could not be scored (not to fail is all it can teach)"
+        if failed
+        else ""
+    )
     codes = {code for _, code in train.failures}
     if not rewards.count and codes and codes <= _UNANSWERED:
         yield Reason(
@@ -280,7 +290,7 @@ def _no_group_tells(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
             f"{measured.contradicted:,} rows have the same prompt as others that reward the opposite "
             "answers: on the whole every answer gets the same",
         )
-    elif measured.compared and measured.compared >= measured.single:
+    elif measured.compared and measured.compared >= len(measured.single):
         same = ""
         if measured.one_answer:
             same = f"; in {measured.one_answer:,} of them the answers themselves are the same"
@@ -303,8 +313,8 @@ def _no_group_tells(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
     else:
         yield Reason(
             "signal_unknown",
-            f"{measured.single:,} prompts have one graded sample; record several under samples, or "
-            "name a model, to see whether rewards differ within a prompt",
+            f"only one sample was graded of a prompt ({len(measured.single):,} times); record several "
+            "under samples, or name a model, to see whether rewards differ within a prompt",
         )
 
 

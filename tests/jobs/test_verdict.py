@@ -149,6 +149,9 @@ RUNS: dict[str, tuple[Any, Any]] = {
     "one answer a row, and it counts": (
         [row(f"{n}?", str(n), sample="x" * n + str(n), n=n) for n in range(8)], FUZZY,
     ),
+    "one right answer among many that are wrong, one a row": (
+        [row(f"{n}?", str(n), sample=str(n) if n == 50 else "none", n=n) for n in range(101)], None,
+    ),
     "what all answers of a prompt share changes": (
         VARIED, python("return len(item) / 8 + (sample['output_text'] == '2')"),
     ),
@@ -179,6 +182,12 @@ def test_what_validation_shows_alone_is_a_warning(store: Store, body: Any) -> No
     assert verdict(job)["outcome"] == "would_run"
     codes = [one["code"] for one in verdict(job)["reasons"]]
     assert "validation_unscored" in codes
+
+
+def test_validation_that_never_varies_is_a_warning(store: Store, body: Any) -> None:
+    job = run(store, body(VARIED, asked(["3", "4"])))
+    assert first(job) == ("would_run", "validation_constant")
+    assert verdict(job)["reasons"][-1]["code"] == "base_model_off"
 
 
 def test_reasons_that_decide_come_first_in_all_of_a_job(store: Store, body: Any) -> None:
