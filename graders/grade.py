@@ -107,6 +107,11 @@ class Grade:
             raise ValueError(f"a reward is a finite number, got {self.reward!r}")
 
     @property
+    def tokens(self) -> int:
+        """How many tokens judges took for it, all models together."""
+        return sum(one.total_tokens for one in self.usage.values())
+
+    @property
     def hosted(self) -> dict[str, Any]:
         """The hosted service's `graders.run` response for this grade; 0.0 with flags if failed."""
         return hosted.run_response(
