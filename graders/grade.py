@@ -22,7 +22,7 @@ class Failure:
     """Why a row, or one sub-grader of it, was not scored.
 
     Attributes:
-        code: one of the hosted service's error flags, or one of our two own codes.
+        code: one of the hosted service's error flags, or one of our three own codes.
         message: one sentence for a human.
         where: the sub-grader's key inside a multi, "" otherwise.
         details: more than a sentence, such as a traceback or a raw reply; may be empty.
