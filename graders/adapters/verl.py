@@ -16,8 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from graders import jsontext
 from graders.errors import OptionError, quoted
@@ -105,11 +104,17 @@ def _key(source: Any, failed: Any, item: str, options: Mapping[str, Any]) -> str
     return jsontext.encode([given, failed, item, _plain(dict(options))]).decode()
 
 
-@lru_cache(maxsize=64)
+_REWARDS: Final[dict[str, Reward]] = {}
+
+
 def _reward(key: str) -> Reward:
     """Return the reward of a configuration: one for all rows, for verl calls a function for each."""
-    source, failed, item, options = jsontext.decode(key)
-    return Reward(source, item=item, failed=failed, **options)
+    found = _REWARDS.get(key)
+    if found is None:
+        source, failed, item, options = jsontext.decode(key)
+        # The first rows come in many threads at once: they all take the one that stands there first.
+        found = _REWARDS.setdefault(key, Reward(source, item=item, failed=failed, **options))
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -82,11 +82,22 @@ def test_verl_needs_a_number_for_what_failed(failed: Any) -> None:
         verl.compute_score("d", "s", "t", {}, source=EXACT, failed="raise")
 
 
-def test_verl_makes_a_grader_once() -> None:
-    verl._reward.cache_clear()
-    for _ in range(3):
-        verl.compute_score("d", "a", None, {"answer": "a"}, source=EXACT, failed=0.0)
-    assert verl._reward.cache_info().misses == 1
+def test_verl_makes_a_grader_once_however_many_threads_bring_the_first_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verl, "_REWARDS", {})
+    together, real = threading.Barrier(4), graders.Reward
+
+    def made(*source: Any, **options: Any) -> graders.Reward:
+        together.wait(60)  # All of them have seen that there is none yet.
+        return real(*source, **options)
+
+    monkeypatch.setattr(verl, "Reward", made)
+    key = verl._key(EXACT, 0.0, ".", {})
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: verl._reward(key), range(4)))
+    assert len({id(one) for one in found}) == 1
+    assert verl._reward(key) is found[0]
 
 
 # --- OpenRLHF -------------------------------------------------------------------------------------
