@@ -83,7 +83,7 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     type=Read("NAME=PATH", _named_path),
     help="Give trainers this grader's rewards, at /v1/rewards; may be given several times.",
 )
-@flags(ServeOptions, "failed", "processes", "jobs", "record")
+@flags(ServeOptions, "failed", "processes", "jobs", "target", "record")
 @click.option(
     "--log-format",
     type=click.Choice(["auto", "json", "text"]),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from graders.config import Loaded
 from graders.errors import OptionError
+from graders.inspection.lint import Target
 from graders.models import JudgeOptions, RolloutOptions
 from graders.option import check, option
 from graders.reading import Reading
@@ -93,6 +94,7 @@ class ServeOptions:
         limits: what requests may take.
         processes: processes for metrics and formulas; None for as many as there are cores.
         jobs: jobs that run at the same time; 0 for none.
+        target: the service whose rules the verdicts of jobs count; `local` for none's.
         graders: graders whose rewards can be asked for, by name.
         reading: how those are read.
         failed: what rows without a reward get, in forms that know none without; None for an error.
@@ -121,6 +123,7 @@ class ServeOptions:
     jobs: int = option(
         1, "Fine-tuning jobs dry-run at the same time; 0 for none.", metavar="N", least=0
     )
+    target: Target = option("local", "Service whose rules the verdicts of jobs count.")
     graders: Mapping[str, Loaded] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
     failed: float | None = option(
