@@ -174,8 +174,9 @@ class Run:
         """Return the run as a small table, for notebooks."""
         tally = self.tally
         figures = tally.rewards
-        interval = figures.interval()
-        sure = "" if interval is None else "; 95% interval {:.4g} … {:.4g}".format(*interval)
+        found = figures.interval()
+        ends = "" if found is None else f"{found.low:.4g} … {found.high:.4g} ({found.method})"
+        sure = f"; 95% interval {ends}" if ends else ""
         facts = [
             ("mean reward", _shown(figures.mean), f"over the {tally.scored:,} scored{sure}"),
             ("", _shown(tally.mean_of_all), f"over all {tally.rows:,}, a failed one as 0"),

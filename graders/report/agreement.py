@@ -9,6 +9,7 @@ from rich.text import Text
 from graders.inspection.agreement import Agreement, AgreementReport, Rate, Variance
 from graders.report.terminal import number
 from graders.report.text import clean, columns, shortened
+from graders.statistic import Interval
 
 __all__ = ["agreement_view"]
 
@@ -48,11 +49,12 @@ def _confusion(one: Agreement) -> Table:
 
 
 def _scores(report: AgreementReport) -> Table:
-    headings = ("passes at", "kappa", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE")
+    headings = ("passes at", "kappa (95%)", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE")
     table = columns("score", figures=headings, gap=2)
     for one in report.scores:
         table.add_row(
-            shortened(one.key or "reward", 30), f"{one.threshold:g}", number(one.table.kappa),
+            shortened(one.key or "reward", 30), f"{one.threshold:g}",
+            _ranged(one.table.kappa, one.table.kappa_interval),
             _rate(one.table.tpr), _rate(one.table.tnr), number(one.area), number(one.kendall),
             number(one.calibration.error),
         )  # fmt: skip
@@ -60,10 +62,13 @@ def _scores(report: AgreementReport) -> Table:
 
 
 def _rate(rate: Rate) -> str:
-    if rate.value is None or rate.interval is None:
+    return _ranged(rate.value, rate.interval)
+
+
+def _ranged(value: float | None, interval: Interval | None) -> str:
+    if value is None or interval is None:
         return "–"
-    low, high = rate.interval
-    return f"{rate.value:.2f} ({low:.2f} … {high:.2f})"
+    return f"{value:.2f} ({interval.low:.2f} … {interval.high:.2f})"
 
 
 def _cuts(report: AgreementReport) -> RenderableType:

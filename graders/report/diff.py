@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graders.inspection.diff import DiffReport, RowDelta, SideFigures
-from graders.report.terminal import number
+from graders.report.terminal import between, number
 from graders.report.text import clean, columns, shortened
 
 __all__ = ["diff_view"]
@@ -73,20 +73,26 @@ def _figures(report: DiffReport) -> Table:
     table.add_column()
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim")
-    sure = (
-        ""
-        if report.interval is None
-        else f"95% interval {' … '.join(map(number, report.interval))}"
-    )
-    table.add_row("mean of B − A", number(report.mean_delta), sure)
+    chance = "" if report.chance is None else f"p {_p(report.chance[0])} ({report.chance[1]})"
+    table.add_row("mean of B − A", number(report.mean_delta), chance)
+    if report.interval is not None:
+        table.add_row("95% interval", between(report.interval), report.interval.method)
     table.add_row("largest", number(report.largest), "")
     changed = f"{report.raised:,} raised, {report.changed - report.raised:,} lowered"
+    if report.raised_p is not None:
+        changed += f"; p {_p(report.raised_p)} (sign test)"
     table.add_row("rewards that differ", f"{report.changed:,}", changed)
     table.add_row("Spearman's rho", number(report.spearman), "of the rows' order; 1 is the same")
     table.add_row("Kendall's tau-b", number(report.kendall), "")
     said = ", ".join(f"{count:,} {_SAID[kind]}" for kind, count in report.flips.items() if count)
+    if report.flip_p is not None:
+        said += f"; p {_p(report.flip_p)} (McNemar, exact)"
     table.add_row("verdicts that differ", f"{report.flipped:,}", said)
     return table
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else f"= {value:.4f}"
 
 
 def _moved(report: DiffReport) -> Table:

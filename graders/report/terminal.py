@@ -12,13 +12,14 @@ from rich.text import Text
 from graders import jsontext
 from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
-from graders.batch.tally import QUANTILES, Category, Figures, Tally
+from graders.batch.tally import Category, Figures, Tally
 from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
 from graders.report.text import clean, columns, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
+from graders.statistic import Interval
 
 __all__ = [
     "console", "finding_view", "grade_view", "machine_view", "number", "run_view", "variable_view",
@@ -243,11 +244,10 @@ def _means(tally: Tally) -> Table:
     table.add_column(justify="left")
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim")
+    table.add_row("mean reward", number(figures.mean), f"over the {_rows(tally.scored)} scored")
     interval = figures.interval()
-    sure = "" if interval is None else f"; 95% interval {' … '.join(map(number, interval))}"
-    table.add_row(
-        "mean reward", number(figures.mean), f"over the {_rows(tally.scored)} scored{sure}"
-    )
+    if interval is not None:
+        table.add_row("95% interval", between(interval), interval.method)
     if tally.failed:
         table.add_row(
             "", number(tally.mean_of_all), f"over all {_rows(tally.rows)}, a failed one as 0"
@@ -257,13 +257,28 @@ def _means(tally: Tally) -> Table:
         low, high = number(figures.lowest), number(figures.highest)
         table.add_row("range", f"{low} … {high}", _saturation(figures))
     if figures.count > 1:
-        least, low, middle, high, most = (number(figures.quantile(share)) for share in QUANTILES)
-        around = f"half in {low} … {high}, nine tenths in {least} … {most}"
+        least, low, middle, high, most = map(number, figures.quantiles() or ())
+        around = f"half in {low} … {high}, nine tenths in {least} … {most}{_within(figures)}"
         table.add_row("median", middle, around)
     table.add_row("failed", f"{tally.failed:,}", f"of {_rows(tally.rows)}: no reward, null")
     if tally.replaced:
         table.add_row("invalid", f"{tally.replaced:,}", "scored by the config's invalid_grade")
     return table
+
+
+def between(interval: Interval) -> str:
+    """Return the ends of an interval."""
+    return f"{number(interval.low)} … {number(interval.high)}"
+
+
+def spanned(interval: Interval) -> str:
+    """Return an interval in words, with the method it comes from."""
+    return f"95% interval {between(interval)} ({interval.method})"
+
+
+def _within(figures: Figures) -> str:
+    """Say how exact quantiles are, where they are not exact."""
+    return f", each to within {figures.error:.1g}" if figures.error else ""
 
 
 def _saturation(figures: Figures) -> str:
@@ -275,12 +290,7 @@ def _saturation(figures: Figures) -> str:
 
 
 def _histogram(figures: Figures) -> Table:
-    few = figures.values()
-    bars = (
-        [(f"{value:g}", count) for value, count in few]
-        if few is not None
-        else [(f"{low:.3g} – {high:.3g}", count) for low, high, count in figures.histogram()]
-    )
+    bars = figures.bars(10)
     most = max(count for _, count in bars)
     table = columns("reward", figures=("rows",), gap=2)
     table.add_column("")

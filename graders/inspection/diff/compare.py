@@ -16,6 +16,7 @@ from graders.inspection.column import Column
 from graders.inspection.diff.result import DiffReport, Flip, Moved, RowDelta, SideFigures
 from graders.inspection.diff.side import Side
 from graders.inspection.rank import kendall, spearman
+from graders.statistic import MOST_FLIPS, permutation_p, root, sign_p, student_p
 
 __all__ = ["Matched", "compare", "match"]
 
@@ -142,6 +143,8 @@ def compare(
     known = deltas[both]
     figures = Figures()
     figures.add(known.tolist())
+    changed, raised = int((known != 0).sum()), int((known > 0).sum())
+    flips = {kind: int(which.sum()) for kind, which in matched.flips().items()}
     appeared, gone = _failures(matched)
     moved = [_moved(matched, key) for key in a.subs if key in b.subs]
     return DiffReport(
@@ -151,14 +154,17 @@ def compare(
         only_a=matched.only_a,
         only_b=matched.only_b,
         unreadable=matched.unreadable,
-        changed=int((known != 0).sum()),
-        raised=int((known > 0).sum()),
+        changed=changed,
+        raised=raised,
         mean_delta=figures.mean,
-        interval=figures.interval(),
+        interval=figures.interval(shares=False),
+        chance=_chance(known, changed, figures),
+        raised_p=sign_p(raised, changed - raised),
+        flip_p=sign_p(flips["up"], flips["down"]),
         largest=_largest(known),
         spearman=spearman(a.column[both], b.column[both]),
         kendall=kendall(a.column[both], b.column[both]),
-        flips={kind: int(which.sum()) for kind, which in matched.flips().items()},
+        flips=flips,
         moved=tuple(sorted(moved, key=lambda one: -(one.mean_distance or 0.0))),
         added=tuple(key for key in b.subs if key not in a.subs),
         removed=tuple(key for key in a.subs if key not in b.subs),
@@ -168,6 +174,18 @@ def compare(
         histogram=tuple(_histogram(known)),
         read_first=tuple(one if look is None else look(one) for one in matched.first()),
     )
+
+
+def _chance(deltas: Column, changed: int, figures: Figures) -> tuple[float, str] | None:
+    """Return the p-value of the mean delta, and its test: exact where few deltas are not 0."""
+    if changed <= MOST_FLIPS:
+        found = permutation_p(deltas[deltas != 0].tolist()) if changed else None
+        return None if found is None else (found, "exact permutation")
+    variance = figures.variance
+    if not variance or figures.mean is None:
+        return None
+    found = student_p(figures.mean, root(variance / figures.count), figures.count - 1)
+    return None if found is None else (found, "paired t")
 
 
 def _figures(side: Side) -> SideFigures:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from graders.inspection.column import LARGEST
+from graders.statistic import Interval
 
 __all__ = ["DiffReport", "Flip", "Moved", "RowDelta", "SideFigures"]
 
@@ -160,7 +161,11 @@ class DiffReport:
         changed: compared rows whose reward differs.
         raised: those of them that the second side gives more.
         mean_delta: the mean of second less first.
-        interval: its 95% bootstrap interval.
+        interval: its 95% interval.
+        chance: how likely such a mean is where both sides give alike on average, and how that is
+            tested; None where the deltas do not vary.
+        raised_p: the sign test's p-value of rewards raised and lowered.
+        flip_p: McNemar's exact p-value of verdicts that now pass and no longer pass.
         largest: the largest delta by size, with its sign.
         spearman: Spearman's rho of the two rewards; None where one side has a single value.
         kendall: Kendall's tau-b of them.
@@ -184,7 +189,10 @@ class DiffReport:
     changed: int
     raised: int
     mean_delta: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
+    chance: tuple[float, str] | None
+    raised_p: float | None
+    flip_p: float | None
     largest: float | None
     spearman: float | None
     kendall: float | None
@@ -226,7 +234,11 @@ class DiffReport:
             "raised": self.raised,
             "lowered": self.changed - self.raised,
             "mean_delta": self.mean_delta,
-            "mean_delta_95": None if self.interval is None else list(self.interval),
+            **Interval.json("mean_delta", self.interval),
+            "mean_delta_p": None if self.chance is None else self.chance[0],
+            "mean_delta_p_method": None if self.chance is None else self.chance[1],
+            "sign_test_p": self.raised_p,
+            "mcnemar_exact_p": self.flip_p,
             "largest_delta": self.largest,
             "drop": self.drop,
             "spearman": self.spearman,

@@ -7,13 +7,13 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from graders import jsontext
-from graders.batch.tally import QUANTILES, Figures, Tally
+from graders.batch.tally import Figures, Tally
 from graders.htmltext import Html, element, shortened
 from graders.report.finding import Notice
 from graders.report.html.chart import histogram, meter, spark
 from graders.report.html.row import MOST_PARTS
 from graders.report.html.table import Column, facts, row_link, section, table
-from graders.report.terminal import number
+from graders.report.terminal import number, spanned
 
 __all__ = [
     "MOST_CODES",
@@ -72,9 +72,7 @@ def _with_zeros(tally: Tally) -> Figures:
 
 def _over(figures: Figures, rows: str) -> str:
     interval = figures.interval()
-    if interval is None:
-        return f"over {rows}"
-    return f"over {rows}; 95% interval {number(interval[0])} … {number(interval[1])}"
+    return f"over {rows}" if interval is None else f"over {rows}; {spanned(interval)}"
 
 
 def _of_rows(tally: Tally) -> str:
@@ -118,13 +116,14 @@ def distribution(finding: Notice) -> Html:
     figures = finding.tally.rewards
     if not figures.count:
         return section("rewards", "Rewards", element("p", "No row has a reward."))
-    low, quarter, median, three, high = (number(figures.quantile(share)) for share in QUANTILES)
+    low, quarter, median, three, high = map(number, figures.quantiles() or ())
     told = facts(
         [
             ("Median", median),
             ("Half of the rows", f"{quarter} … {three}"),
             ("Nine tenths", f"{low} … {high}"),
             ("Standard deviation", number(figures.spread)),
+            *([("Quantiles are within", f"{figures.error:.1g}")] if figures.error else []),
         ]
     )
     return section("rewards", "Rewards", histogram(figures), told)
