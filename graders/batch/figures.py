@@ -89,7 +89,8 @@ class Moments:
     def interval(self, *, shares: bool = True) -> Interval | None:
         """Return the 95% interval of the mean; None of fewer than two numbers.
 
-        It is Clopper and Pearson's exact one of a share where every number is 0 or 1, else Student's.
+        It is Clopper and Pearson's exact one of a share where every number is 0 or 1, else Student's:
+        None where they are all equal, which say nothing of how far others would be from them.
 
         Args:
             shares: whether numbers that are all 0 or 1 are hits and misses, as rewards are; differences are not.
@@ -99,7 +100,7 @@ class Moments:
             return None
         if shares and self.is_binary:
             return clopper_pearson(int(self.total), self.count)
-        return student(self.total / self.count, variance, self.count)
+        return student(self.total / self.count, variance, self.count) if variance else None
 
 
 @dataclass(slots=True)

@@ -7,18 +7,53 @@ stays flat whatever the number of rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from graders.batch.figures import QUANTILES, Figures, Moments
 from graders.grade import Failure, Usage
+from graders.rows import MOST_CATEGORIES
 from graders.statistic import Interval, root
 
-__all__ = ["QUANTILES", "Category", "Figures", "Moments", "Repeats", "Tally"]
+__all__ = [
+    "CROWDED",
+    "QUANTILES",
+    "Category",
+    "Figures",
+    "Moments",
+    "Repeats",
+    "Tally",
+    "by_category",
+    "no_figures",
+]
 
 FIRST_ROWS: Final = 5
+CROWDED: Final = (
+    f"no figures by category: --by finds more than {MOST_CATEGORIES:,} different values; "
+    "name what few rows differ in"
+)
+
+
+def no_figures(by: str, names: Collection[str], *, crowded: bool) -> str:
+    """Say why there are no figures by category; "" where there are."""
+    if crowded:
+        return CROWDED
+    if [*names] == [""]:
+        return f"no row has a value at {by or 'the path of --by'}: no figures by category"
+    return ""
+
+
+def by_category(groups: Mapping[str, _Dictable], *, crowded: bool) -> dict[str, Any]:
+    """Return figures by category as JSON; nothing where nobody asks for them."""
+    if crowded:
+        return {"by": None, "by_says": CROWDED}
+    return {"by": {key: groups[key].to_dict() for key in sorted(groups)}} if groups else {}
+
+
+class _Dictable(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(slots=True)
@@ -135,7 +170,9 @@ class Tally:
         first: for each code, the first few failures as (row index, message).
         usage: tokens of the judges' replies by model, those from a cache included.
         repeats: how much each judge agrees with itself, where it is asked several times.
-        groups: rows by category, "" for those that have none; {} where nobody asks.
+        groups: rows by category, "" for those that have none; {} where nobody asks, and where they
+            are crowded.
+        crowded: whether there are more categories than anybody could read figures of.
     """
 
     rows: int = 0
@@ -149,6 +186,18 @@ class Tally:
     usage: dict[str, Usage] = field(default_factory=dict)
     repeats: dict[str, Repeats] = field(default_factory=dict)
     groups: dict[str, Category] = field(default_factory=dict)
+    crowded: bool = False
+
+    @property
+    def categories(self) -> dict[str, Category]:
+        """The groups, the largest first; a row whose line names none, for it ended a worker, has none."""
+        found = dict(self.groups)
+        left = self.rows - sum(one.rows for one in found.values())
+        if found and left > 0:
+            unknown = Category(rows=left)
+            unknown.merge(found.get("", Category()))
+            found[""] = unknown
+        return dict(sorted(found.items(), key=lambda each: (-each[1].rows, each[0])))
 
     @property
     def failed(self) -> int:
@@ -191,6 +240,11 @@ class Tally:
             found.setdefault(group or "", []).append(reward)
         for group, values in found.items():
             self.groups.setdefault(group, Category()).add_rows(values)
+        self._thin()
+
+    def _thin(self) -> None:
+        if self.crowded or len(self.groups) - ("" in self.groups) > MOST_CATEGORIES:
+            self.groups, self.crowded = {}, True
 
     def add_usage(self, usage: Mapping[str, Usage]) -> None:
         """Add tokens by model."""
@@ -212,6 +266,8 @@ class Tally:
             self.repeats.setdefault(key, Repeats()).merge(repeats)
         for key, group in other.groups.items():
             self.groups.setdefault(key, Category()).merge(group)
+        self.crowded = self.crowded or other.crowded
+        self._thin()
         self.rows += other.rows
         self.scored += other.scored
         self.replaced += other.replaced
@@ -260,9 +316,5 @@ class Tally:
             },
             "usage": {model: one.to_dict() for model, one in sorted(self.usage.items())},
             "repeats": {key: one.to_dict() for key, one in self.repeats.items()},
-            **(
-                {"by": {key: self.groups[key].to_dict() for key in sorted(self.groups)}}
-                if self.groups
-                else {}
-            ),
+            **by_category(self.categories, crowded=self.crowded),
         }

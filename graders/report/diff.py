@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from graders.batch.tally import no_figures
 from graders.inspection.diff import DiffReport, RowDelta, SideFigures
-from graders.report.terminal import between, number
+from graders.report.terminal import MOST_GROUPS, between, more_of, number
 from graders.report.text import clean, columns, shortened
 
 __all__ = ["diff_view"]
@@ -36,6 +38,8 @@ def diff_view(report: DiffReport) -> RenderableType:
         ]
     if report.moved or report.added or report.removed:
         parts += ["", _moved(report)]
+    if report.groups or report.crowded:
+        parts += ["", *_groups(report)]
     if report.appeared or report.gone:
         parts += ["", _failures(report)]
     if report.read_first:
@@ -109,6 +113,22 @@ def _moved(report: DiffReport) -> Table:
     for key in report.added:
         table.add_row(shortened(key, 40), "", Text("in B only", "yellow"))
     return table
+
+
+def _groups(report: DiffReport) -> list[RenderableType]:
+    """Show what the sides differ in by category."""
+    if said := no_figures(report.by, report.groups, crowded=report.crowded):
+        return [Text(clean(said), "yellow")]
+    headings = ("rows", "A", "B", "B − A", "95% interval", "up", "down", "failed A", "failed B")
+    table = columns(clean(report.by or "category"), figures=headings, gap=2)
+    for name, one in islice(report.groups.items(), MOST_GROUPS):
+        table.add_row(
+            shortened(name, 30) if name else Text("(none)", "dim"), f"{one.rows:,}",
+            number(one.mean_a), number(one.mean_b), number(one.mean_delta),
+            "–" if one.interval is None else between(one.interval),
+            f"{one.flips.get('up', 0):,}", f"{one.flips.get('down', 0):,}", f"{one.failed_a:,}", f"{one.failed_b:,}",
+        )  # fmt: skip
+    return [table, *more_of(report.groups)]
 
 
 def _failures(report: DiffReport) -> Table:

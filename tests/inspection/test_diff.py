@@ -85,8 +85,7 @@ def test_the_mean_delta_and_its_chance_are_scipys(count: int) -> None:
 def test_where_no_reward_differs_there_is_nothing_to_test() -> None:
     report = difference(side(1.0, 0.0, 1.0), side(1.0, 0.0, 1.0, name="b"))
     assert (report.chance, report.raised_p, report.flip_p) == (None, None, None)
-    assert report.interval is not None
-    assert (report.interval.low, report.interval.high) == (0.0, 0.0)
+    assert report.interval is None
 
 
 def test_verdicts_differ_by_each_sides_own_threshold() -> None:
