@@ -12,8 +12,10 @@ import click
 
 from graders import api
 from graders.api import PythonOptions, ScoreOptions
+from graders.batch.manifest import manifest_for, scored_by
+from graders.cli.diff import group_side
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import json_option, layout_options, python_options, reading_options
+from graders.cli.option import grouped_layout_options, json_option, python_options, reading_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
@@ -60,7 +62,7 @@ Examples:
     metavar="X",
     help="Exit with 1 when the reward's kappa is below this, or there is none.",
 )
-@layout_options
+@grouped_layout_options
 @json_option
 @reading_options
 @python_options
@@ -105,13 +107,15 @@ def agree(
     marks: Mapping[str, float] = {}
     if results:
         side = read_side(grader, 0.5 if threshold is None else threshold)
+        group_side(side, grader, rows, options["reads"].layout, all_there=False)
     else:
         side, marks = _graded(grader, rows, threshold, reading=reading, **options)
     if labels is None and not side.repeats:
         raise click.UsageError(
             "Without --label there must be results of --repeats; there are none."
         )
-    report = compare(side, labels, marks)
+    by = options["reads"].by or (scored_by(manifest_for(Path(grader))) if results else None)
+    report = compare(side, labels, marks, by or "")
     if as_json:
         write_json(report.to_dict())
     else:

@@ -159,7 +159,7 @@ def score(
         if as_json:
             write_json(body, summary)
         else:
-            _show(ready, run, output, seconds, summary, found or (), notes)
+            _show(ready, run, output, seconds, summary, found or (), notes, options.by)
     if any(one.differing for one in found or ()):
         say("a metric is not what its library gives")
         return 1
@@ -196,7 +196,7 @@ def _warn(
 
 def _show(  # noqa: PLR0917
     grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
-    found: Sequence[Verified], warned: Sequence[str],
+    found: Sequence[Verified], warned: Sequence[str], by: str | None,
 ) -> None:  # fmt: skip
     stats = _stats(grader, run)
     ran = [] if stats is None else [
@@ -205,7 +205,7 @@ def _show(  # noqa: PLR0917
     notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
-        signatures=grader.signatures, seconds=seconds, notes=notes,
+        signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
     console(stream).print(view, crop=False)
     for line in verify_lines(found):
