@@ -14,7 +14,7 @@ from graders.template import Dialect, Rendering, ToolArguments
 
 __all__ = ["Reading"]
 
-_EACH: Final[dict[str, Any]] = {"suite": True, "kept": True}
+_EACH: Final[dict[str, Any]] = {"suite": True, "kept": True, "group": "Reading the grader"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
