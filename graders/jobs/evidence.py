@@ -21,7 +21,7 @@ from graders.jobs.trial import Trial, by_chance, exchanged
 from graders.jobs.verdict import Seen
 from graders.plan import Plan
 
-__all__ = ["gather", "service_of"]
+__all__ = ["gather", "ignores_answer", "service_of"]
 
 
 def service_of(journal: Journal, plan: Plan | None = None) -> Service:
@@ -35,6 +35,12 @@ def service_of(journal: Journal, plan: Plan | None = None) -> Service:
         judges={f"judge of {one.name}": one.model for one in leaves if one.model is not None},
         reinforcement=request["kind"] == "reinforcement",
     )
+
+
+def ignores_answer(loaded: Loaded, plan: Plan) -> bool:
+    """Whether it is sure that no part of a grader looks at the answer."""
+    subject = Subject(loaded=loaded, plan=plan)
+    return not any(subject.reads_sample(leaf) for leaf in subject.leaves)
 
 
 def gather(
@@ -63,8 +69,8 @@ def gather(
     measured = MeasuredSteps.of(
         journal.every(), _shared(training), lambda key: _digest(_plain(sample(key)))
     )
-    subject = Subject(loaded=loaded, plan=grader.plan)
-    blind = not any(subject.reads_sample(leaf) for leaf in subject.leaves)
+    blind = ignores_answer(loaded, grader.plan)
+    seconds = measured.train.seconds / max(1, measured.train.graded)
     repeated: Trial | None = None
     swapped: Trial | None = None
     if not (blind or grader.plan.asks_servers):
@@ -75,13 +81,14 @@ def gather(
                     [(training.row(key.line).item, sample(key)) for key in group]
                     for group in measured.telling
                 ],
+                seconds,
             )
         elif (
             not measured.telling
             and measured.single > measured.compared
             and not measured.rewards.constant
         ):
-            swapped = exchanged(grader, training)
+            swapped = exchanged(grader, training, seconds)
     seen = Seen(
         service=service_of(journal, grader.plan), findings=findings,
         rows=(len(training), len(validation)),

@@ -54,10 +54,11 @@ def rollout_problems(*, asks: bool, target: Target) -> Look:
                 name = "sample" if several is None else f"samples[{index}]"
                 yield "rollout", name, f"is a text or an object, got {quoted(sample)}"
         if not listed and not asks:
-            yield (
-                "rollouts", "",
-                "the row records no rollout under sample or samples, and no model is named to answer it",
-            )  # fmt: skip
+            says = (
+                "the row records no rollout under sample or samples, and no model is named to answer "
+                "it: we need either your model's answers, or the model (--rollout-url)"
+            )
+            yield "rollouts", "", says
 
     return look
 

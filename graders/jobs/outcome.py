@@ -29,7 +29,7 @@ Outcome = Literal["would_be_refused", "would_teach_nothing", "undecided", "would
 SAID: Final[Mapping[str, str]] = {
     "would_be_refused": "this job would be refused",
     "would_teach_nothing": "this job would run but teach nothing",
-    "undecided": "not known: this machine lacks what the dry run needs",
+    "undecided": "not known: we need something to tell, and it is not here",
     "would_run": "this job would run, as far as its files and its grader go",
 }
 """The sentence of each outcome; where several are found, the first of them counts."""
@@ -151,9 +151,15 @@ def ended(code: str, message: str) -> Reason:
     return Reason(code, message, "would_be_refused" if code in _REFUSED else "undecided")
 
 
-def known_early(service: Service, findings: Sequence[Finding]) -> Iterator[Reason]:
+def known_early(service: Service, findings: Sequence[Finding], *, blind: bool) -> Iterator[Reason]:
     """Yield what is known of a job before any answer is graded."""
     yield from service.reasons()
+    if blind:
+        yield Reason(
+            "ignores_answer",
+            "no part of the grader looks at the answer: whatever the model says gets the same",
+            "would_teach_nothing",
+        )
     for one in findings:
         if one.severity != "error":
             continue

@@ -18,7 +18,7 @@ from graders.config import load_source
 from graders.errors import GradersError
 from graders.files.disk import ENOUGH, has_room, unusable
 from graders.jobs.dry_run import DryRun, JobProgress
-from graders.jobs.evidence import service_of
+from graders.jobs.evidence import ignores_answer, service_of
 from graders.jobs.grading import OutageError
 from graders.jobs.job import FINISHED, encoded, say
 from graders.jobs.journal import JobStoppedError, Journal
@@ -106,8 +106,11 @@ def _run(
                     # The machine or the options lack what the grader needs: another try would, too.
                     else RefusedError("grader_unavailable", str(error))
                 )
-                if grader is not None and not refused.findings:
-                    refused.findings = findings_of(loaded, grader, options, journal.target)
+                if grader is not None:
+                    refused.blind = ignores_answer(loaded, grader.plan)
+                    refused.findings = refused.findings or findings_of(
+                        loaded, grader, options, journal.target
+                    )
                 raise refused from None
     except JobStoppedError:
         return
@@ -138,7 +141,7 @@ def _room(store: Store, journal: Journal) -> Iterator[None]:
 def _failed(journal: Journal, error: RefusedError) -> None:
     """Let the job fail, unless somebody was faster to pause or cancel it."""
     told = {"code": error.code, "message": str(error), "param": error.param}
-    judged = refusal(error.code, str(error), service_of(journal), error.findings)
+    judged = refusal(error.code, str(error), service_of(journal), error.findings, blind=error.blind)
     with contextlib.suppress(JobStoppedError), journal.change() as base:
         for remark in error.remarks:
             say(base, journal.place, remark.message, level=remark.level, data=remark.data)

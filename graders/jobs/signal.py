@@ -38,8 +38,11 @@ def same(rewards: Iterable[float]) -> bool:
     """
     values = list(rewards)
     low, high = min(values), max(values)
-    most = max(abs(low), abs(high))
-    return most > _LARGEST or high - low <= max(_SMALLEST, most * _FLOAT32)
+    return max(-low, high) > _LARGEST or _close(low, high)
+
+
+def _close(low: float, high: float) -> bool:
+    return high - low <= max(_SMALLEST, max(-low, high) * _FLOAT32)
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class Spread:
     @property
     def constant(self) -> bool:
         """Whether there are several rewards and a trainer cannot tell them apart."""
-        return self.count > 1 and same((self.lowest, self.highest))
+        return self.count > 1 and _close(self.lowest, self.highest)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,10 @@ _REPEATS: Final = 4
 _SAMPLES: Final = 32
 _ROWS: Final = 16
 _OTHERS: Final = 3
+_SECONDS: Final = 60.0
+
+Pair = tuple[dict[str, Any], Any]
+"""An item and a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Trial:
     telling: bool = True
 
 
-def by_chance(grader: Grader, groups: Sequence[Sequence[tuple[dict[str, Any], Any]]]) -> Trial:
+def by_chance(grader: Grader, groups: Sequence[Sequence[Pair]], seconds: float = 0.0) -> Trial:
     """Grade answers again, and tell whether their rewards differ by more than chance.
 
     The sandbox seeds random numbers by the row, so each time the item has another number in a field
@@ -48,11 +52,13 @@ def by_chance(grader: Grader, groups: Sequence[Sequence[tuple[dict[str, Any], An
     Args:
         grader: grades.
         groups: for each prompt (item, sample) of its answers, two or more.
+        seconds: what one grade takes; of slow graders fewer are asked for.
     """
-    chosen: list[Sequence[tuple[dict[str, Any], Any]]] = []
+    most = min(_SAMPLES, max(4, int(_SECONDS / seconds))) if seconds else _SAMPLES
+    chosen: list[Sequence[Pair]] = []
     for group in groups:
-        if not chosen or sum(map(len, chosen)) + len(group) <= _SAMPLES:
-            chosen.append(group[:_SAMPLES])
+        if not chosen or sum(map(len, chosen)) + len(group) <= most:
+            chosen.append(group[:most])
     flat = [one for group in chosen for one in group]
     tries = [_graded(grader, flat), _graded(grader, _marked(flat, 1))]
     changed = sum(map(_changed, _by_group(chosen, tries)))
@@ -62,7 +68,7 @@ def by_chance(grader: Grader, groups: Sequence[Sequence[tuple[dict[str, Any], An
     return Trial(len(flat), changed, _more_than_chance(_by_group(chosen, tries)))
 
 
-def _marked(pairs: Sequence[tuple[dict[str, Any], Any]], time: int) -> list[tuple[Any, Any]]:
+def _marked(pairs: Sequence[Pair], time: int) -> list[Pair]:
     return [({**item, "_graded_again": time}, sample) for item, sample in pairs]
 
 
@@ -116,18 +122,19 @@ def _more_than_chance(groups: Sequence[Sequence[Sequence[float]]]) -> bool:
     return (between / free) / (within / (free * (_REPEATS - 1))) > 1.5 + 6 / free
 
 
-def exchanged(grader: Grader, data: Dataset) -> Trial:
+def exchanged(grader: Grader, data: Dataset, seconds: float = 0.0) -> Trial:
     """Grade rows with the answers of other rows, and tell whether any reward changes.
 
     Args:
         grader: grades.
         data: rows that record answers.
+        seconds: what one grade takes; of slow graders fewer are asked for.
     """
     rows = [index for index in range(len(data)) if data.recorded[index]]
-    step = max(1, len(rows) // _ROWS)
-    picked = rows[::step][:_ROWS]
+    most = min(_ROWS, max(2, int(_SECONDS / seconds / _OTHERS))) if seconds else _ROWS
+    picked = rows[:: max(1, len(rows) // most)][:most]
     answers = [data.row(index).samples[0] for index in picked]
-    pairs: list[tuple[Any, Any]] = []
+    pairs: list[Pair] = []
     sizes: list[int] = []
     for place, index in enumerate(picked):
         rotated = [*answers[place + 1 :], *answers[:place]]
@@ -145,7 +152,7 @@ def exchanged(grader: Grader, data: Dataset) -> Trial:
     return Trial(tried, changed, telling=changed > 0 or not tried)
 
 
-def _graded(grader: Grader, pairs: Sequence[tuple[Any, Any]]) -> list[float | None]:
+def _graded(grader: Grader, pairs: Sequence[Pair]) -> list[float | None]:
     rows = [{"item": item, "sample": sample} for item, sample in pairs]
     return [
         None if one.failures or one.replaced else one.reward

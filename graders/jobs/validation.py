@@ -88,9 +88,11 @@ class RefusedError(GradersError):
         param: what is wrong, `training_file` for example.
         remarks: everything that was found.
         findings: what the linter found.
+        blind: whether no part of the grader looks at the answer.
     """
 
     findings: Sequence[Finding] = ()
+    blind = False
 
     def __init__(
         self, code: str, message: str, param: str | None = None, remarks: list[Remark] | None = None

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from graders.errors import Fault
 from graders.inspection.lint import Finding, Target
-from graders.jobs.hyperparameter import Resolved
+from graders.jobs.hyperparameter import SAMPLES, Resolved
 from graders.jobs.journal import TRAIN, VALID
 from graders.jobs.metric import Counts, token_usage
 from graders.jobs.outcome import (
@@ -63,13 +63,26 @@ class Seen:
 
 
 def refusal(
-    code: str, message: str, service: Service, findings: Sequence[Finding] = ()
+    code: str,
+    message: str,
+    service: Service,
+    findings: Sequence[Finding] = (),
+    *,
+    blind: bool = False,
 ) -> dict[str, Any]:
-    """Return the verdict over a job whose run could not be brought to its end."""
+    """Return the verdict over a job whose run could not be brought to its end.
+
+    Args:
+        code: of the job's error.
+        message: of the job's error.
+        service: where the job is to go.
+        findings: of the linter.
+        blind: whether no part of the grader looks at the answer.
+    """
     why = ended(code, message)
     early = [
         one
-        for one in known_early(service, findings)
+        for one in known_early(service, findings, blind=blind)
         # What refuses the files or the source is said once, in the run's own words.
         if why.outcome != "would_be_refused" or not one.message.startswith(_SAID_ALREADY)
     ]
@@ -165,14 +178,8 @@ def _head(reasons: Iterable[Reason], service: Service) -> dict[str, Any]:
 
 def _reasons(measured: MeasuredSteps, resolved: Resolved, seen: Seen) -> Iterator[Reason]:
     train, valid = measured.train, measured.valid
-    yield from known_early(seen.service, seen.findings)
+    yield from known_early(seen.service, seen.findings, blind=seen.blind)
     yield from _python_reasons(measured, seen)
-    if seen.blind:
-        yield Reason(
-            "ignores_answer",
-            "no part of the grader looks at the answer: whatever the model says gets the same",
-            "would_teach_nothing",
-        )
     yield from _signal_reasons(measured, seen)
     yield from _setting_reasons(resolved, seen)
     graded, scored = train.graded + valid.graded, train.scored + valid.scored
@@ -231,11 +238,12 @@ def _signal_reasons(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
         says = f"one of {train.graded:,} training samples got a reward: there is nothing beside it"
         yield _nothing("one_scored", says)
     elif rewards.constant:
-        yield _nothing(
-            "constant_reward",
-            f"all {train.graded:,} training samples have the reward {rewards.highest:g}{but}: there "
-            "is nothing to learn from",
-        )
+        said = f"the reward {rewards.highest:g}"
+        if rewards.lowest < rewards.highest:
+            low, high = rewards.lowest, rewards.highest
+            said = f"rewards from {low!r} to {high!r}, which a trainer cannot tell apart"
+        says = f"all {train.graded:,} training samples have {said}{but}: there is nothing to learn from"
+        yield _nothing("constant_reward", says)
     elif not measured.telling:
         yield from _no_group_tells(measured, seen)
     elif seen.repeated is not None and not seen.repeated.telling:
@@ -277,8 +285,8 @@ def _no_group_tells(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
         if measured.one_answer:
             same = f"; in {measured.one_answer:,} of them the answers themselves are the same"
         says = (
-            f"within each of the {measured.groups:,} prompts all samples have the same reward: "
-            f"no prompt tells better answers from worse{same}"
+            f"within each of the {measured.groups:,} prompts all samples have the same reward, as far "
+            f"as a trainer can tell: no prompt tells better answers from worse{same}"
         )
         if not measured.groups:
             says = (
@@ -301,7 +309,10 @@ def _no_group_tells(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
 
 
 def _setting_reasons(resolved: Resolved, seen: Seen) -> Iterator[Reason]:
-    batch, rate = (seen.given.get(name) for name in ("batch_size", "learning_rate_multiplier"))
+    batch, rate, compute = (
+        seen.given.get(name)
+        for name in ("batch_size", "learning_rate_multiplier", "compute_multiplier")
+    )
     if isinstance(batch, int) and batch > seen.rows[0]:
         yield _nothing(
             "no_whole_batch",
@@ -310,6 +321,12 @@ def _setting_reasons(resolved: Resolved, seen: Seen) -> Iterator[Reason]:
         )
     elif resolved.total_steps == 1:
         yield Reason("one_step", "all training rows are one batch: the job takes a single step")
+    if isinstance(compute, int | float) and round(SAMPLES * compute) < 2:
+        yield _nothing(
+            "one_sample",
+            f"a compute_multiplier of {compute:g} leaves one sample of a prompt (of {SAMPLES} at 1): "
+            "there is nothing to compare it with",
+        )
     if isinstance(rate, int | float) and rate < _LEAST_RATE:
         yield _nothing(
             "no_learning_rate",

@@ -134,7 +134,7 @@ def test_each_end_has_an_exit_code_of_its_own(command: Command, folder: Path) ->
     )
     assert code(said=nothing) == 3
     (folder / "train.jsonl").write_bytes(lines([row()]))
-    assert code(said="not known: this machine lacks what") == 4
+    assert code(said="not known: we need something to tell") == 4
     outcomes = {one["dry_run"]["verdict"]["outcome"] for one in command(
         "job", "list", *RUN, "--json"
     ).json["data"]}  # fmt: skip

@@ -14,9 +14,9 @@ from graders.jobs.journal import TRAIN, SampleKey, StoredGrade
 from graders.jobs.outcome import EXIT_CODES, SAID, Service
 from graders.jobs.signal import MeasuredSteps, Spread, same
 from graders.jobs.trial import by_chance
-from graders.models import RolloutOptions
+from graders.models import JudgeOptions, RolloutOptions
 from tests.jobs.conftest import CHECK, row, rows
-from tests.models.server import completion
+from tests.models.server import completion, error
 
 Json = dict[str, Any]
 
@@ -108,7 +108,7 @@ NOTHING: dict[str, tuple[Any, Any, Any, str]] = {
         VARIED, multi("item + a", item=python("return 1e9 * (1 + item['n']) + 0 * len(sample['output_text'])"), a=CHECK),
         None, "no_signal",
     ),
-    "more than a float32 holds": (VARIED, multi("a * 10 ^ 300", a=CHECK), None, "constant_reward"),
+    "more than a float32 holds": (VARIED, multi("a * 10 ^ 300", a=CHECK), None, "no_signal"),
     "chance": (asked(*[["1", "22", "333", "4444"]] * 8), CHANCE, None, "random_reward"),
     "chance, in one prompt": (asked(["1", "22", "333", "4444"]), CHANCE, None, "random_reward"),
     "chance, and what all of a prompt share": (
@@ -118,6 +118,7 @@ NOTHING: dict[str, tuple[Any, Any, Any, str]] = {
     ),
     "rows that take back what others teach": (COINS, None, None, "contradictory_rows"),
     "no whole batch": (VARIED, None, {"batch_size": 64}, "no_whole_batch"),
+    "one sample of a prompt": (VARIED, None, {"compute_multiplier": 0.1}, "one_sample"),
     "no learning rate": (VARIED, None, {"learning_rate_multiplier": 1e-9}, "no_learning_rate"),
     "a threshold out of reach": (VARIED, {**FUZZY, "pass_threshold": 1.5}, None, "lint_error"),
     "a formula that cancels out": (VARIED, multi("a - a + 0.5", a=CHECK), None, "lint_error"),
@@ -238,7 +239,7 @@ def test_a_job_without_answers_is_not_known(store: Store, body: Any) -> None:
     job = run(store, body([row("1?")], [row("2?")]))
     assert first(job) == ("undecided", "missing_rollouts")
     event = store.jobs.events(job["id"], limit=1)[0][0]
-    assert event["message"].startswith("Verdict: not known: this machine lacks")
+    assert event["message"].startswith("Verdict: not known: we need something")
     assert "refuse" not in json.dumps(verdict(job)["reasons"])
 
 
@@ -251,6 +252,33 @@ def test_a_job_without_answers_may_be_known_to_teach_nothing(store: Store, body:
     job = run(store, body([row("1?")], [row("2?")], grader={**CHECK, "reference": CHECK["input"]}))
     assert first(job) == ("would_teach_nothing", "lint_error")
     assert "missing_rollouts" in [one["code"] for one in verdict(job)["reasons"]]
+
+
+def test_a_judge_that_never_sees_the_answer_need_not_be_asked(
+    store: Store, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    judge = {
+        "type": "score_model", "name": "judge", "model": "gpt-4.1",
+        "input": [{"role": "user", "content": "Is {{ item.answer }} right?"}],
+    }  # fmt: skip
+    job = run(store, body(VARIED, grader=judge))
+    assert first(job) == ("would_teach_nothing", "ignores_answer")
+    assert verdict(job)["reasons"][1]["code"] == "grader_unavailable"
+
+
+def test_a_judge_that_gives_no_answer_here_is_not_known(
+    store: Store, body: Any, serve: Any
+) -> None:
+    server = serve(lambda _, __: error(500, "down"))
+    judge = {
+        "type": "score_model", "name": "judge", "model": "gpt-4.1",
+        "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
+    }  # fmt: skip
+    name = store.jobs.create(body(VARIED, VARIED, grader=judge))["id"]
+    asks = JudgeOptions(base_url=server.url, cache="none", attempts=1)
+    job = run_job(store, name, RunOptions(judge=asks))
+    assert first(job) == ("undecided", "grader_unanswered")
 
 
 def test_an_endpoint_that_is_not_allowed_is_not_known(store: Store, body: Any) -> None:

@@ -113,7 +113,7 @@ const reasonWord = (one) => {
 const ENDS = new Map([
   ["would_be_refused", ["this job would be refused", "bad"]],
   ["would_teach_nothing", ["this job would run but teach nothing", "bad"]],
-  ["undecided", ["not known: this machine lacks what the dry run needs", "unsure"]],
+  ["undecided", ["not known: we need something to tell, and it is not here", "unsure"]],
   ["would_run", ["this job would run, as far as its files and its grader go", "good"]],
 ]);
 
