@@ -133,7 +133,9 @@ def test_the_example_of_a_failure_fails_so(one: Meaning, tmp_path: Path) -> None
         assert any(_ELSEWHERE[one.code] in text for text in SOURCE.values())
         return
     row = one.case.row.replace("a text of more than 1 MB", "x" * 1_100_000)
-    row = row.replace("another text of 2 MB", "y" * 2_000_000).replace("a text of 2 MB", "x" * 2_000_000)
+    row = row.replace("another text of 2 MB", "y" * 2_000_000).replace(
+        "a text of 2 MB", "x" * 2_000_000
+    )
     hand: Any = ByHand(one)
     if one.code == "endpoint_grader_server_error":
         runner = Runner(build(load(one.case.grader)), {"endpoint": hand})
@@ -158,6 +160,17 @@ def test_the_example_of_a_fault_is_one(one: Meaning) -> None:
 Command = Callable[[str], int]
 
 
+def put_body(case: Any) -> None:
+    """Write the body of a job, and its validation file."""
+    body: dict[str, Any] = {"model": "o4-mini-2025-04-16", "training_file": "rows.jsonl"}
+    if case.validation:
+        Path("valid.jsonl").write_text("\n".join(map(json.dumps, case.validation)) + "\n")
+        body["validation_file"] = "valid.jsonl"
+    if case.grader is not None:
+        body["method"] = {"type": "reinforcement", "reinforcement": {"grader": case.grader}}
+    Path("body.json").write_text(json.dumps(deep(body, case.body)))
+
+
 @pytest.fixture
 def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Meaning], Command]:
     """Type the words of an example in a folder that holds it."""
@@ -171,6 +184,8 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Meaning]
         lines = case.row or "\n".join(map(json.dumps, case.rows or ()))
         Path("grader.json").write_text(json.dumps(case.grader))
         Path("rows.jsonl").write_text(lines + "\n")
+        if case.validation is not None:
+            put_body(case)
         return lambda more: cli._main([*shlex.split(case.words)[1:], *shlex.split(more)])
 
     return put
@@ -209,6 +224,7 @@ _JOB_ELSEWHERE = {
     "rollout_failed",
     "failed_rollouts",
     "grader_unanswered",
+    "judge_off",
     "no_new_jobs",
 }
 """What needs a server or a machine that fails: tests/jobs has each."""
@@ -224,13 +240,6 @@ def test_the_example_of_a_job_ends_so(
         assert one.code in text
         return
     typed(one)
-    body: dict[str, Any] = {"model": "o4-mini-2025-04-16", "training_file": "rows.jsonl"}
-    if one.case.validation:
-        Path("valid.jsonl").write_text("\n".join(map(json.dumps, one.case.validation)) + "\n")
-        body["validation_file"] = "valid.jsonl"
-    if one.case.grader is not None:
-        body["method"] = {"type": "reinforcement", "reinforcement": {"grader": one.case.grader}}
-    Path("body.json").write_text(json.dumps(deep(body, one.case.body)))
     cli._main([*(shlex.split(one.case.words)[1:] or ["job", "run", "body.json"]), "--json"])
     job = json.loads(capfd.readouterr().out)
     verdict = job["dry_run"]["verdict"] or {"reasons": []}

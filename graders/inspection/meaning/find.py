@@ -33,7 +33,9 @@ def beginning_with(code: str) -> list[Meaning]:
 def every() -> Mapping[str, Meaning]:
     """Return all meanings by code, sort by sort."""
     rules = tuple(map(_of_rule, RULES))
-    return {one.code: one for one in (*EXITS, *FAILURES, *rules, *JOBS, *VERDICTS, *ATTACKED, *REFUSALS)}
+    return {
+        one.code: one for one in (*EXITS, *FAILURES, *rules, *JOBS, *VERDICTS, *ATTACKED, *REFUSALS)
+    }
 
 
 def meaning_of(code: str) -> Meaning:

@@ -15,12 +15,14 @@ CHECK: Final = {
 
 
 def row(*samples: Any, **more: Any) -> dict[str, Any]:
+    """Return a row of a training file, with what the model answered."""
     prompt = [{"role": "user", "content": "The capital of France?"}]
     kept = {"samples": list(samples)} if samples else {}
     return {"messages": prompt, "answer": "Paris", **kept, **more}
 
 
 def python(*lines: str) -> dict[str, Any]:
+    """Return a python grader of these lines."""
     source = "def grade(sample, item):\n" + "".join(f"    {line}\n" for line in lines)
     return {"type": "python", "name": "script", "source": source}
 
@@ -37,6 +39,7 @@ GOOD: Final = [BOTH, _OTHER]
 
 
 def case(*rows: Any, grader: Any = None, validation: Any = None, **more: Any) -> Case:
+    """Return a job of these rows, by default with a validation row that is good."""
     held = [row("Paris", answer="Oslo")] if validation is None else validation
     return Case(grader=grader or CHECK, rows=list(rows), validation=held, **more)
 
@@ -53,6 +56,7 @@ _END: Final = "end of a job"
 def reason(code: str, what: str, cure: str, case: Case, why: str = "") -> Meaning:
     """Return the meaning of a reason in a verdict."""
     return _meaning("reason in a job's verdict", code, what, cure, case, why)
+
 
 JOBS: Final = (
     _meaning(
@@ -92,7 +96,7 @@ JOBS: Final = (
     _meaning(
         _END, "invalid_rollouts", "What a row records as answers is none.",
         "An answer is a text, or an object with output_text; several stand in a list under samples.",
-        case(row(samples=[]), validation=[row("Paris")]),
+        case(row(samples=["Paris", 2])),
     ),
     _meaning(
         _END, "file_changed", "The content of a file was altered or removed while the job still had rows to read.",
@@ -118,7 +122,7 @@ JOBS: Final = (
         _END, "unsupported_method", "A supervised or dpo job has no grader: its files were checked, and there is nothing to run.",
         "Nothing, where it was the files that you wanted checked.",
         Case(rows=[{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}],
-             body={"method": {"type": "supervised"}}),
+             validation=[], body={"method": {"type": "supervised"}}),
     ),
 )  # fmt: skip
 """Ends of jobs."""

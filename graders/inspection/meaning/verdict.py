@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from graders.inspection.meaning.entry import Case, Meaning
+from graders.inspection.meaning.entry import Meaning
 from graders.inspection.meaning.job import BOTH, CHECK, GOOD, asking, case, python, reason, row
 
 __all__ = ["VERDICTS"]
@@ -50,7 +50,7 @@ VERDICTS: Final[tuple[Meaning, ...]] = (
     reason(
         "judge_off", "OpenAI has switched off a model that grades.",
         "Name another judge in the grader, or map it with --model-map where you run it yourself.",
-        case(*GOOD, grader=asking("gpt-4-0314"), words=_target("openai")),
+        case(*GOOD, grader=asking("o3-mini-2025-01-31"), words=_target("openai"), note="The judge's key is set."),
     ),
     reason(
         "base_model", "The model takes no reinforcement fine-tuning at this service.",
