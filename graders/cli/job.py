@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
 from graders.cli.option import data_dir_option, json_option, python_options, rollout_options
 from graders.cli.output import progress_bar, say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest
-from graders.report.terminal import console, number
+from graders.report.terminal import number, write_view
 
 if TYPE_CHECKING:
     from graders.errors import Fault
@@ -30,13 +31,14 @@ __all__ = ["job"]
 _EPILOG = """\b
 Examples:
   graders job run body.json --training train.jsonl --validation valid.jsonl
-  graders job run body.json --rollout-url http://127.0.0.1:8080/v1 --rollout-model small
+  graders job run body.json --rollout-url http://127.0.0.1:8080/v1
   graders job list
   graders job show ftjob-…
   graders job resume ftjob-…
-\b
+
 BODY is what fine_tuning.jobs.create takes, as JSON or YAML; its training_file and
 validation_file are ids of files in the store, or paths.
+
 Exit codes: 0 would run, 1 would be refused, 3 would run but teach nothing, 4 not
 known, for something is missing here (answers, a model, a key), 2 bad usage, 130
 interrupted, paused or cancelled."""
@@ -106,19 +108,25 @@ def _named(store: Store, name: str) -> Iterator[None]:
         raise OptionError(f"{error}{hint}") from None
 
 
-@job.command(name="run", short_help="Create a job and run it here.")
+@job.command(
+    name="run",
+    cls=Command,
+    first=("training", "validation", "rollout_url", "rollout_model", "rollout_samples", "data_dir", "base_url", "model_map", "sandbox", "as_json"),
+    short_help="Create a job and run it here.",
+)  # fmt: skip
 @click.argument("body", metavar="BODY")
 @click.option(
     "--training", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The training file, in place of the body's.",
+    help="The training file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @click.option(
     "--validation", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The validation file, in place of the body's.",
+    help="The validation file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @click.option(
     "--target", type=click.Choice(["local", "openai", "azure"]), default="local", show_default=True,
     help="Where the job is to go: a service's rules and dates count, or none's.",
+    cls=Flag, group="Checks",
 )  # fmt: skip
 @data_dir_option
 @json_option
@@ -177,7 +185,7 @@ def _refused(
             "model": request.get("model"),
         })  # fmt: skip
     else:
-        console(sys.stdout).print(verdict_view(judged), crop=False, soft_wrap=True)
+        write_view(verdict_view(judged), sys.stdout)
     return EXIT_CODES["would_be_refused"]
 
 
@@ -263,7 +271,7 @@ def _show(store: Store, found: dict[str, Any], *, as_json: bool) -> None:
         write_json(found)
         return
     results = [str(store.files.blob(one)) for one in found["result_files"]]
-    console(sys.stdout).print(job_view(found, results), crop=False, soft_wrap=True)
+    write_view(job_view(found, results), sys.stdout)
 
 
 def _told(now: JobProgress) -> dict[str, Any]:
@@ -307,7 +315,7 @@ def list_jobs(
     if as_json:
         write_json({"object": "list", "data": found, "has_more": more})
     else:
-        console(sys.stdout).print(jobs_view(found, more=more), crop=False, soft_wrap=True)
+        write_view(jobs_view(found, more=more), sys.stdout)
     return 0
 
 
@@ -338,7 +346,7 @@ def events(name: str, *, limit: int, after: str | None, data_dir: Path, as_json:
     if as_json:
         write_json({"object": "list", "data": found, "has_more": more})
     else:
-        console(sys.stdout).print(events_view(found[::-1], more=more), crop=False, soft_wrap=True)
+        write_view(events_view(found[::-1], more=more), sys.stdout)
     return 0
 
 
@@ -353,7 +361,12 @@ def pause(name: str, *, data_dir: Path, as_json: bool) -> int:
     return 0
 
 
-@job.command(name="resume", short_help="Go on with a job that was paused or interrupted.")
+@job.command(
+    name="resume",
+    cls=Command,
+    first=("data_dir", "rollout_url", "rollout_model", "base_url", "model_map", "sandbox", "as_json"),
+    short_help="Go on with a job that was paused or interrupted.",
+)  # fmt: skip
 @_id_argument
 @data_dir_option
 @json_option

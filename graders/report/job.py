@@ -13,7 +13,7 @@ from rich.text import Text
 
 from graders.jobs.outcome import SAID
 from graders.report.terminal import number
-from graders.report.text import clean, columns, shortened
+from graders.report.text import clean, columns, hint, shortened
 
 __all__ = ["events_view", "job_view", "jobs_view", "verdict_view"]
 
@@ -81,6 +81,7 @@ def verdict_head(verdict: Mapping[str, Any]) -> RenderableType:
         Text(f"verdict: {said}{where}", f"bold {_STYLES.get(outcome, '')}".strip()),
         *(_marked(one).append(f": {clean(one['message'])}") for one in reasons[:_LISTED]),
         *_more(reasons),
+        *([hint(reasons[0]["code"])] if reasons else []),
     )
 
 
