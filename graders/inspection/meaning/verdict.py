@@ -175,6 +175,11 @@ VERDICTS: Final[tuple[Meaning, ...]] = (
         case(row('{"city": "Paris"}', '{"city": "Rome"}'), grader=_JSON, validation=[row("no JSON")]),
     ),
     reason(
+        "validation_constant", "All validation samples have the same reward: so far no evaluation tells checkpoints apart.",
+        "Record several answers of each validation prompt, or take harder or easier ones.",
+        case(BOTH, validation=[row("Paris"), row("Paris")]),
+    ),
+    reason(
         "one_step", "All training rows are one batch: the job takes a single step.",
         "Lower batch_size, or give more rows.",
         case(*GOOD, body=_hyper(batch_size=2)),
