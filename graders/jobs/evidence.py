@@ -13,6 +13,7 @@ from graders import jsontext
 from graders.api import Grader
 from graders.config import Loaded
 from graders.inspection.lint import Finding, Subject
+from graders.jobs.cause import likely_causes
 from graders.jobs.dataset import Dataset, messages_of
 from graders.jobs.journal import RECORDED, Journal, SampleKey
 from graders.jobs.metric import sub_graders
@@ -74,11 +75,11 @@ def gather(
         journal.every(), _shared(training), lambda key: _digest(_plain(sample(key)))
     )
     blind = ignores_answer(loaded, grader.plan)
+    seconds = measured.train.seconds / max(1, measured.train.graded)
     repeated: Trial | None = None
     swapped: Trial | None = None
     # Judges and endpoints are paid for.
     if not (blind or measured.rewards.constant or grader.plan.asks_servers):
-        seconds = measured.train.seconds / max(1, measured.train.graded)
 
         def pairs(keys: Iterable[SampleKey]) -> list[Pair]:
             return [(row(key.line).item, sample(key)) for key in keys]
@@ -89,11 +90,14 @@ def gather(
             ranked = sorted((reward, key) for reward, key in measured.single if reward is not None)
             ends = ranked if len(ranked) <= 2 * ENOUGH else [*ranked[:ENOUGH], *ranked[-ENOUGH:]]
             swapped = exchanged(grader, pairs(key for _, key in ends), seconds)
+    causes: Sequence[Finding] = ()
+    if not (measured.telling or grader.plan.asks_servers):
+        causes = likely_causes(loaded, grader, training, findings, seconds)
     seen = Seen(
         service=service_of(journal, grader.plan), findings=findings,
         rows=(len(training), len(validation)),
         given=journal.request["method"]["reinforcement"]["hyperparameters"],
-        blind=blind, repeated=repeated, exchanged=swapped,
+        blind=blind, repeated=repeated, exchanged=swapped, causes=causes,
     )  # fmt: skip
     return measured, seen
 

@@ -29,6 +29,7 @@ MOST_PYTHON_ERRORS: Final = 0.1
 says that too many fail a job, not how many."""
 
 _LEAST_RATE: Final = 1e-3
+_CAUSES: Final = 5
 _POINTS: Final = 200
 _SHOWN_FINDINGS: Final = 100
 _UNANSWERED: Final = frozenset({
@@ -51,6 +52,7 @@ class Seen:
         blind: whether no part of the grader looks at the answer.
         repeated: what grading the same answers again showed; None where that was not tried.
         exchanged: what grading rows with answers of other rows showed; None likewise.
+        causes: what the linter says that may keep rewards from differing.
     """
 
     service: Service
@@ -60,6 +62,7 @@ class Seen:
     blind: bool = False
     repeated: Trial | None = None
     exchanged: Trial | None = None
+    causes: Sequence[Finding] = ()
 
 
 def refusal(
@@ -180,7 +183,11 @@ def _reasons(measured: MeasuredSteps, resolved: Resolved, seen: Seen) -> Iterato
     train, valid = measured.train, measured.valid
     yield from known_early(seen.service, seen.findings, blind=seen.blind)
     yield from _python_reasons(measured, seen)
-    yield from _signal_reasons(measured, seen)
+    signal = list(_signal_reasons(measured, seen))
+    yield from signal
+    if any(one.outcome == "would_teach_nothing" for one in signal):
+        for cause in seen.causes[:_CAUSES]:
+            yield Reason("likely_cause", f"{cause.code} {cause.path}: {cause.message}")
     yield from _setting_reasons(resolved, seen)
     graded, scored = train.graded + valid.graded, train.scored + valid.scored
     unanswered = train.rollouts + valid.rollouts - graded

@@ -184,6 +184,35 @@ def test_what_validation_shows_alone_is_a_warning(store: Store, body: Any) -> No
     assert "validation_unscored" in codes
 
 
+@pytest.mark.parametrize(
+    ("answers", "grader", "code"),
+    [
+        (["yes", "no"], {**CHECK, "reference": "YES"}, "G614"),
+        (["2\u200b", "3"], CHECK, "G614"),
+        (["\u4f60\u597d", "\u518d\u89c1"], {**FUZZY, "evaluation_metric": "rouge_1", "reference": "{{ item.zh }}"}, "G616"),
+        (["2", "3"], {**CHECK, "reference": "2 "}, "G305"),
+        (["2", "3"], python(
+            "try:", "    import subprocess", "    return float(subprocess.run(sample['output_text']))",
+            "except Exception:", "    return 0.0",
+        ), "G513"),
+    ],
+)  # fmt: skip
+def test_a_likely_cause_stands_beside_rewards_that_are_alike(
+    store: Store, body: Any, answers: list[str], grader: Any, code: str
+) -> None:
+    job = run(store, body(asked(answers, answers, zh="\u4f60\u597d"), grader=grader))
+    assert first(job) == ("would_teach_nothing", "constant_reward")
+    causes = [one for one in verdict(job)["reasons"] if one["code"] == "likely_cause"]
+    assert code in [one["message"].split()[0] for one in causes]
+
+
+def test_no_cause_is_looked_for_where_there_is_signal(store: Store, body: Any) -> None:
+    job = run(store, body(VARIED, grader={**CHECK, "reference": "2 "}))
+    assert "likely_cause" in [one["code"] for one in verdict(job)["reasons"]]
+    job = run(store, body(asked(["2 ", "3"]), grader={**CHECK, "reference": "2 "}))
+    assert "likely_cause" not in [one["code"] for one in verdict(job)["reasons"]]
+
+
 def test_validation_that_never_varies_is_a_warning(store: Store, body: Any) -> None:
     job = run(store, body(VARIED, asked(["3", "4"])))
     assert first(job) == ("would_run", "validation_constant")

@@ -152,6 +152,12 @@ VERDICTS: Final[tuple[Meaning, ...]] = (
         case(row(), note="The server of --rollout-url fails now and then."),
     ),
     reason(
+        "likely_cause", "What the linter finds that may keep rewards from differing.",
+        "graders explain with the code of the rule (G and three digits) has the cure.",
+        case(row("paris", "Oslo"), row("paris", "Rome")),
+        why="Most rewards that never vary compare texts that can never be equal.",
+    ),
+    reason(
         "little_signal", "In more than half of the prompts all samples have the same reward.",
         "Give partial credit, or leave out prompts that are always right or always wrong.",
         case(*_named(row("Paris", "Paris"), row("Paris", "Paris"), BOTH)),
