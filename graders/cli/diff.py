@@ -13,6 +13,7 @@ import click
 from graders import api, jsontext
 from graders.api import PythonOptions, ScoreOptions
 from graders.batch.manifest import manifest_for, scored_by
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
 from graders.cli.option import grouped_layout_options, json_option, python_options, reading_options
 from graders.cli.output import say, write_json
@@ -20,7 +21,7 @@ from graders.config import load_source
 from graders.errors import RowsError
 from graders.models import JudgeOptions
 from graders.reading import Reading
-from graders.report.terminal import console, number
+from graders.report.terminal import number, write_view
 from graders.rows import Chunk, Layout, decode_block, find_source, read_categories, written
 
 if TYPE_CHECKING:
@@ -31,14 +32,18 @@ __all__ = ["diff"]
 _EPILOG = """\b
 Examples:
   graders diff old.json new.json rows.jsonl
-  graders diff old.json new.json rows.jsonl --fail-on-flip --max-mean-drop 0.01
+  graders diff old.json new.json rows.jsonl --max-mean-drop 0.01
   graders diff old-results.jsonl new-results.jsonl -o deltas.jsonl
-\b
+
 A and B are two graders, and ROWS what they grade; or two files of results, matched
 by index. A verdict differs where a row passes on one side only, or has no reward there."""
 
 
-@click.command(epilog=_EPILOG, short_help="Compare two graders, or two files of results.")
+@click.command(
+    cls=Command,
+    first=("output", "threshold", "fail_on_flip", "max_mean_drop", "max_delta", "item_path", "sample_path", "base_url", "model_map", "as_json"),
+    epilog=_EPILOG, short_help="Compare two graders, or two files of results.",
+)  # fmt: skip
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.argument("rows", metavar="[ROWS...]", nargs=-1)
@@ -47,25 +52,39 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
     type=float,
     metavar="X",
     help="Reward from which a row passes.  [default: each grader's pass_threshold, else 0.5]",
+    cls=Flag,
+    group="Checks",
 )
-@click.option("--fail-on-flip", is_flag=True, help="Exit with 1 when a verdict differs.")
+@click.option(
+    "--fail-on-flip",
+    is_flag=True,
+    help="Exit with 1 when a verdict differs.",
+    cls=Flag,
+    group="Checks",
+)
 @click.option(
     "--max-mean-drop",
     type=click.FloatRange(min=0),
     metavar="X",
     help="Exit with 1 when the mean reward drops by more than this.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--max-delta",
     type=click.FloatRange(min=0),
     metavar="X",
     help="Exit with 1 when a row's reward moves by more than this, or is lost.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
     help="Write every row's delta there, as JSON Lines; - for standard output.",
+    cls=Flag,
+    group="Results",
 )
 @grouped_layout_options
 @json_option
@@ -121,7 +140,7 @@ def diff(
     if as_json:
         write_json({**report.to_dict(), "gates": broken}, summary)
     else:
-        console(summary).print(diff_view(report), crop=False)
+        write_view(diff_view(report), summary)
     for reason in broken:
         say(reason)
     return 1 if broken else 0

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from graders.batch.tally import Tally
+from graders.cli.help import Flag
 from graders.cli.option import flags
 from graders.cli.output import say
 from graders.grade import Usage
@@ -64,11 +65,11 @@ _FLAGS = flags(
 _CACHE = (
     click.option(
         "--cache/--no-cache", default=None,
-        help="Keep every reply, or none.  [default: those of temperature 0 or a seed]",
+        help="Keep every reply, or none.  [default: those of temperature 0 or a seed]", cls=Flag, group="Replies that are kept",
     ),
-    click.option("--refresh", is_flag=True, help="Ask again what is in the cache, and keep it."),
+    click.option("--refresh", is_flag=True, help="Ask again what is in the cache, and keep it.", cls=Flag, group="Replies that are kept"),
     click.option(
-        "--offline", is_flag=True, help="Ask nobody: rows that are not in the cache fail."
+        "--offline", is_flag=True, help="Ask nobody: rows that are not in the cache fail.", cls=Flag, group="Replies that are kept"
     ),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ from graders.errors import OptionError
 from graders.reading import Reading
 from graders.report.finding import read_finding, read_json
 from graders.report.html import build
-from graders.report.terminal import console, finding_view
+from graders.report.terminal import finding_view, write_view
 from graders.rows import Categories, Layout, Source, find_source, read_categories, written
 
 __all__ = ["report"]
@@ -28,9 +28,9 @@ _EPILOG = """\b
 Examples:
   graders report results.jsonl
   graders report results.jsonl -o report.html
-  graders report results.jsonl -o report.html --rows rows.jsonl --grader grader.json
-  graders report results.jsonl -o report.html --summary summary.json --probe probe.json
-\b
+  graders report results.jsonl -o report.html --rows rows.jsonl
+  graders report results.jsonl -o report.html --probe probe.json
+
 The file is one page that loads nothing: it can be mailed, kept, or opened offline."""
 
 _APPENDICES: Final = {"diff": "Differences", "probe": "Probes", "agree": "Agreement with people"}
@@ -114,7 +114,7 @@ def report(
         if as_json:
             write_json(finding.to_dict())
         else:
-            console(sys.stdout).print(finding_view(finding), crop=False)
+            write_view(finding_view(finding), sys.stdout)
         return 0
     inputs = [results, summary, diff, probe, agree, *(source.paths if source else ())]
     _check_apart(output, [path for path in inputs if path is not None])

@@ -24,6 +24,7 @@ from graders.api import (
     kept_note,
     partial_of,
 )
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
     Read,
@@ -33,12 +34,12 @@ from graders.cli.option import (
     python_options,
     reading_options,
 )
-from graders.cli.output import progress_bar, say, say_notes, write_json
+from graders.cli.output import progress_bar, say, say_notes, write_json, write_lines
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
 from graders.errors import OptionError, RowsError, StoppedError
 from graders.models import JudgeOptions
-from graders.report.terminal import console, number, run_view
+from graders.report.terminal import number, run_view, write_view
 from graders.rows import RowRange
 from graders.sandbox import Stats
 
@@ -50,13 +51,13 @@ __all__ = ["score"]
 _EPILOG = """\b
 Examples:
   graders score grader.json rows.jsonl -o results.jsonl
-  graders score job.json train.jsonl --item-path . --sample-path answer -o results.jsonl
+  graders score job.json train.jsonl --item-path . -o results.jsonl
   graders score grader.json 'data/*.jsonl.gz' -o results.jsonl --resume
   cat rows.jsonl | graders score grader.json - | head
-\b
-ROWS are JSON Lines (also .gz or .zst), .csv, .tsv, .parquet or a dataset folder.
-A row is {"item": {...}, "sample": "text" | {...}}. A result line holds index, id,
-reward (null for a failed row), sub_rewards and failures, in the order of the rows."""
+
+ROWS are JSON Lines (also .gz or .zst), .csv, .tsv, .parquet or a dataset
+folder. A row is {"item": {...}, "sample": "text" | {...}}. A result line
+holds index, id, reward (null for a failed row), sub_rewards and failures, in the order of the rows."""
 
 
 def _max_failures(text: str) -> MaxFailures:
@@ -80,11 +81,22 @@ def _range(text: str) -> RowRange:
     return RowRange(start, stop)
 
 
-@click.command(epilog=_EPILOG, short_help="Score files of rows, with a summary.")
+@click.command(
+    cls=Command,
+    first=("output", "resume", "limit", "item_path", "sample_path", "base_url", "model_map", "workers", "max_failures", "summary_file"),
+    epilog=_EPILOG, short_help="Score files of rows, with a summary.",
+)  # fmt: skip
 @grader_argument
 @click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", default="-", show_default=True, metavar="OUT", help="Where results go."
+    "-o",
+    "--output",
+    default="-",
+    show_default=True,
+    metavar="OUT",
+    help="Where results go.",
+    cls=Flag,
+    group="Results",
 )
 @flags_of(
     "options",
@@ -99,6 +111,8 @@ def _range(text: str) -> RowRange:
     type=click.IntRange(min=1),
     metavar="N",
     help="Compute text metrics of N rows, drawn from all, by their libraries too, and compare.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--summary",
@@ -106,6 +120,8 @@ def _range(text: str) -> RowRange:
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the summary there, as JSON.",
+    cls=Flag,
+    group="Results",
 )
 @json_option
 @reading_options
@@ -127,8 +143,8 @@ def score(
     """Score every row of ROWS (files, patterns, or - for standard input).
 
     The summary goes to standard output, or to standard error when the results go there. Exits with
-    1 when more rows failed than --max-failures allows, or every row failed; or where a metric is
-    not what its library gives (--verify-metrics).
+    1 when more rows failed than --max-failures allows, or every row failed; or where
+    --verify-metrics finds a metric that is not what its library gives.
     """
     _check(rows, options, grader=grader, output=output, key_file=judge.api_key_file,
            summary_file=summary_file, again=verify_metrics is not None)  # fmt: skip
@@ -207,9 +223,8 @@ def _show(  # noqa: PLR0917
         run, name=grader.name, type=grader.type, output=output,
         signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
-    console(stream).print(view, crop=False)
-    for line in verify_lines(found):
-        click.echo(line, file=stream)
+    write_view(view, stream)
+    write_lines(verify_lines(found), stream)
 
 
 def _body(

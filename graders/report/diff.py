@@ -100,7 +100,7 @@ def _p(value: float) -> str:
 
 
 def _moved(report: DiffReport) -> Table:
-    headings = ("A", "B", "B − A", "mean size", "largest", "differs", "failed A", "failed B")
+    headings = ("A", "B", "B − A", "size", "largest", "differs", "fails A", "fails B")
     table = columns("sub-grader", figures=headings)
     for one in report.moved:
         table.add_row(

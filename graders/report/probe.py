@@ -77,9 +77,11 @@ def _held(key: str, score: float | None) -> Text:
 
 
 def _table(found: Sequence[AttackResult], above: set[str]) -> Table:
-    headings = ("expected", "highest", "≥ honest", "> honest", "failed")
-    table = columns("attack", figures=headings, gap=2)
-    table.add_column("paid most by")
+    some_failed = any(one.rewards is not None and one.rewards.failed for one in found)
+    headings = ["expected", "highest", "≥ honest", "> honest", *(["failed"] if some_failed else [])]
+    table = columns("attack", figures=headings)
+    table.columns[0].no_wrap = True  # --attack takes the name.
+    table.add_column("paid most by", overflow="fold")
     table.add_column("as", overflow="fold")
     for one in sorted(found, key=lambda one: -(one.expected or 0.0)):
         rewards, payer = one.rewards, one.payer
@@ -94,7 +96,7 @@ def _table(found: Sequence[AttackResult], above: set[str]) -> Table:
             number(rewards.highest),
             _share(one.reached),
             _share(one.beaten),
-            f"{rewards.failed:,}" if rewards.failed else "",
+            *([f"{rewards.failed:,}" if rewards.failed else ""] if some_failed else []),
             paid,
             shortened(one.variant, 40) if one.variant else "",
         )
@@ -123,7 +125,7 @@ def _to_read(report: ProbeReport, above: Sequence[AttackResult]) -> list[AttackR
 
 def _answers(one: AttackResult) -> RenderableType:
     title = Text(f"{one.name}: {one.title}", "bold")
-    table = columns("row", "reward", "honest", "answer", gap=2)
+    table = columns("row", "reward", "honest", "answer")
     for paid in one.worst:
         name = str(paid.index) if paid.identity is None else f"{paid.index} ({paid.identity})"
         table.add_row(

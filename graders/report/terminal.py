@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import IO
@@ -18,12 +19,12 @@ from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
-from graders.report.text import clean, columns, shortened
+from graders.report.text import clean, columns, fitted, hint, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
 from graders.statistic import Interval
 
 __all__ = [
-    "console", "finding_view", "grade_view", "machine_view", "number", "run_view", "variable_view",
+    "console", "finding_view", "grade_view", "machine_view", "number", "run_view", "variable_view", "write_view",
 ]  # fmt: skip
 
 BAR_WIDTH = 40
@@ -41,8 +42,15 @@ def console(stream: IO[str]) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    width = None if stream.isatty() else 100
+    said = os.environ.get("COLUMNS", "")
+    # Where nobody looks, what is written is as wide as most terminals.
+    width = int(said) if said.isdecimal() and int(said) else None if stream.isatty() else 80
     return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
+def write_view(view: RenderableType, stream: IO[str]) -> None:
+    """Write a view to a stream, no wider than its terminal; what is longer than a line stays whole."""
+    console(stream).print(fitted(view), crop=False)
 
 
 def number(value: float | None) -> str:
@@ -80,6 +88,8 @@ def grade_view(
     parts += [line for failure in grade.failures for line in ("", _failure(failure))]
     for failure in grade.replaced:
         parts += ["", Text.assemble("invalid_grade stands for ", _failure(failure))]
+    if failures := (*grade.failures, *grade.replaced):
+        parts.append(hint(failures[0].code))
     fields = [
         (f"{clean(key)}.{name}" if key else name, text)
         for key, texts in explained.rendered.items()
@@ -138,10 +148,7 @@ def _reply(text: str) -> tuple[list[tuple[str, str]], str] | None:
 
 
 def _signatures(signatures: Mapping[str, str]) -> list[Text]:
-    return [
-        Text(f"{clean(key)}: {text}", "dim", no_wrap=True, overflow="ignore")
-        for key, text in signatures.items()
-    ]
+    return [Text(f"{clean(key)}: {text}", "dim") for key, text in signatures.items()]
 
 
 def _failure(failure: Failure) -> Text:
@@ -297,7 +304,7 @@ def _saturation(figures: Figures) -> str:
 def _histogram(figures: Figures) -> Table:
     bars = figures.bars(10)
     most = max(count for _, count in bars)
-    table = columns("reward", figures=("rows",), gap=2)
+    table = columns("reward", figures=("rows",))
     table.add_column("")
     for label, count in bars:
         table.add_row(label, f"{count:,}", Text(_bar(count / most), "cyan"))
@@ -369,7 +376,7 @@ def _failures(tally: Tally) -> RenderableType:
     for code, count in tally.codes.most_common():
         first = _first(tally.first[code][:3])
         table.add_row(Text(clean(code), "red"), f"{count:,}", _shortened(first, 1200))
-    return table
+    return Group(table, hint(clean(tally.codes.most_common(1)[0][0])))
 
 
 def _first(found: Sequence[tuple[int, str]]) -> str:
