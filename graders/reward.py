@@ -27,6 +27,7 @@ from graders.grade import Failure, Grade
 from graders.keyword import LoadKeywords
 from graders.rows import Layout
 from graders.shaping import Shaping, text_of
+from graders.template import without_nulls
 
 __all__ = ["Counts", "Failed", "Reward"]
 
@@ -59,6 +60,9 @@ class Counts:
 
 class Reward:
     """A grader to train with: `reward(item, sample)`, `reward.batch(rows)`, and the same awaited.
+
+    A null that a template names is a value that the row lacks: tables fill what a row has not with null, and
+    the row fails, where the text `null` would get a reward that nobody meant.
 
     It can be pickled (also by cloudpickle), copied, sent to spawned processes and Ray actors, and taken
     along into a fork; each process has sandboxes and clients of its own, started with their first
@@ -109,6 +113,9 @@ class Reward:
             self.grader = load(source, **options)
         self._layout = Layout.parse(item, sample, says=("item=", "sample="))
         self._paths = (item, sample)
+        self._named = [
+            one.steps for one in self.grader.plan.paths if one.namespace == "item" and one.steps
+        ]
         self._failed: Failed = failed
         self._within = within
         self._gatherers: dict[int, _Gatherer] = {}
@@ -304,7 +311,7 @@ class Reward:
         return [one.result() if one in done else self._late() for one in futures]
 
     def _graded_alone(self, item: Any, sample: Any) -> Grade:
-        grade = self.grader.grade(item, sample)
+        grade = self.grader.grade(without_nulls(item, self._named), sample)
         self._count([grade], grade.execution_time)
         return grade
 
@@ -319,6 +326,9 @@ class Reward:
 
     def _graded(self, rows: Sequence[Mapping[str, Any]], layout: Layout | None) -> list[Grade]:
         began = time.perf_counter()
+        place = ("item",) if layout is None else layout.item
+        named = [(*place, *steps) for steps in self._named]
+        rows = [without_nulls(row, named) for row in rows] if named else rows
         grades = list(self.grader.grade_many(rows, chunk=max(len(rows), 1), layout=layout))
         self._count(grades, time.perf_counter() - began)
         return grades

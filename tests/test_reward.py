@@ -257,3 +257,33 @@ def test_a_batch_is_shaped_by_its_groups_and_one_row_alone_is_not() -> None:
         Reward(EXACT, shaping=steps, failed="raise").batch(rows, groups=groups)
     with pytest.raises(OptionError, match="did you mean rank"):
         Reward(EXACT, shaping=[{"type": "ranks"}])
+
+
+@pytest.mark.parametrize(
+    ("reference", "item"),
+    [
+        ("{{ item.answer }}", {"answer": None, "other": 1}),
+        ("{{ item.a.b[0].c }}, {{ item.a.b[0].c }}", {"a": {"b": [{"c": None, "d": 1}, 2]}}),
+        ("{{ item.a[1] }}", {"a": ["x", None, "y"]}),
+        ("{{ item.a.b }}", {"a": None}),
+    ],
+)
+def test_a_null_that_a_template_names_is_a_value_that_the_row_lacks(
+    reference: str, item: Any
+) -> None:
+    config = {**EXACT, "reference": reference}
+    before = copy.deepcopy(item)
+    with Reward(config) as whole, Reward(config, item="in") as inner:
+        assert whole(item, "null") is None
+        assert whole.batch([{**item, "sample": "null"}]) == [None]
+        assert inner.batch([{"in": item, "sample": "null"}] * 2) == [None, None]
+        assert asyncio.run(whole.agrade(item, "null")).failures[0].code == "invalid_variable_error"
+    assert item == before
+
+
+def test_python_graders_see_nulls_that_no_template_names() -> None:
+    source = "def grade(sample, item):\n    return float(item['hint'] is None)"
+    parts = {"right": EXACT, "python": {"type": "python", "name": "python", "source": source}}
+    config = {"type": "multi", "name": "m", "graders": parts, "calculate_output": "right * python"}
+    with Reward(config) as reward:
+        assert reward({"answer": "a", "hint": None}, "a") == 1.0

@@ -37,6 +37,14 @@ def test_texts_and_chats_get_the_same_rewards_and_a_failed_row_is_unscored() -> 
         assert "nobody answers it" in trainer.extra["exact_failure"][2]
 
 
+def test_a_null_that_a_data_set_has_for_a_lacking_answer_is_unscored() -> None:
+    trainer = Trainer([trl.reward(EXACT)])
+    rows: list[Any] = [{"prompt": "q", "answer": one} for one in (None, "null")]
+    first, second = trainer.rewards(rows, ["null", "null"])
+    assert math.isnan(first[0])
+    assert second == [1.0]
+
+
 def test_a_conversation_with_tools_is_graded_by_its_last_answer() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     talk = [
