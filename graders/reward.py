@@ -19,6 +19,7 @@ from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, Self, Unpack
+from uuid import uuid4
 
 from graders.api import Grader, load
 from graders.config import Source
@@ -39,6 +40,9 @@ _MOST: Final = 512
 _AT_ONCE: Final = 64
 _IDLE: Final = 1.0
 _ASKED_AT_ONCE: Final = 256
+_HELD: Final = 64
+_HERE: Final[dict[str, Reward]] = {}
+"""The rewards that came to this process, by what marks each; the last that came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +126,28 @@ class Reward:
         self._lock = threading.Lock()
         self._counts = Counts()
         self.__name__ = _identifier(self.grader.name)
+        self._mark = uuid4().hex
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As it was made: another process starts what it needs with its first use.
+        # As it was made: another process starts what it needs with its first use, and only then.
         item, sample = self._paths
         again = partial(
             Reward, self.grader, item=item, sample=sample, failed=self._failed, within=self._within,
             shaping=self._shaping.steps,
         )  # fmt: skip
-        return again, ()
+        return Reward._arrived, (self._mark, again)
+
+    @staticmethod
+    def _arrived(mark: str, made: Callable[[], Reward]) -> Reward:
+        """Return the reward of a pickle: one a process, for pools and actors send it with each task."""
+        found = _HERE.get(mark)
+        if found is None:
+            reward = made()
+            reward._mark = mark  # noqa: SLF001  (its own)
+            found = _HERE.setdefault(mark, reward)
+            for oldest in list(_HERE)[:-_HELD]:
+                _HERE.pop(oldest, None)
+        return found
 
     def __repr__(self) -> str:
         return f"<Reward {self.grader.name!r} ({self.grader.type})>"

@@ -20,7 +20,7 @@ from graders import FailedError, Reward, load
 from graders.errors import OptionError
 from tests.adapters.conftest import BOTH, EXACT, PYTHON
 from tests.models.server import Asked, ScriptedServer, Told, completion
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, children_of, until
 
 JUDGE = {
     "type": "score_model", "name": "judge", "model": "m",
@@ -131,6 +131,26 @@ def test_a_fork_and_the_end_of_a_process_leave_nothing(tmp_path: Path) -> None:
         timeout=PATIENCE, cwd=tmp_path,
     )  # fmt: skip
     assert (done.stdout, done.stderr, done.returncode) == ("good\n", "", 0)
+
+
+def test_a_reward_that_comes_again_and_again_is_made_once_a_process() -> None:
+    first, other = Reward(PYTHON), Reward(PYTHON)
+    sent = [pickle.dumps(one) for one in (first, other)]
+    arrived = [pickle.loads(one) for one in sent * 2]
+    assert arrived[0] is arrived[2] is pickle.loads(pickle.dumps(arrived[0]))
+    assert arrived[1] is arrived[3] is not arrived[0]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sandboxes are Linux's")
+def test_tasks_of_a_pool_share_their_processes_sandbox() -> None:
+    reward = Reward(PYTHON)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        rows = [({"number": at}, "x") for at in range(4)]
+        found = pool.starmap(reward, rows, chunksize=1)
+        (process,) = multiprocessing.active_children()
+        assert process.pid is not None
+        assert len(children_of(process.pid)) == 1
+    assert found == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_a_spawned_process_takes_one_along() -> None:
