@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal, Self, Unpack
+from typing import Any, Final, Literal, NamedTuple, Self, Unpack
 from uuid import uuid4
 
 from graders.api import Grader, load
@@ -30,7 +30,7 @@ from graders.rows import Layout
 from graders.shaping import Shaping, text_of
 from graders.template import without_nulls
 
-__all__ = ["Counts", "Failed", "Reward"]
+__all__ = ["Counts", "Failed", "Reward", "said_of"]
 
 Failed = float | Literal["raise"] | None
 """What a row without a reward gets: a number, an exception, or None."""
@@ -52,7 +52,7 @@ class Counts:
     Attributes:
         rows: rows that were graded.
         failed: those of them without a reward.
-        codes: failed rows by failure code; a row counts once for each of its codes.
+        codes: rows by failure code, also those that `invalid_grade` stands for; a row counts once for each.
         seconds: time that grading took, of all chunks together.
     """
 
@@ -286,10 +286,12 @@ class Reward:
         return self._settled(grade)
 
     def _settled(self, grade: Grade) -> float | None:
-        if grade.reward is not None:
-            return grade.reward
+        return self.instead(grade) if grade.reward is None else grade.reward
+
+    def instead(self, grade: Grade) -> float | None:
+        """Return what stands for a grade that failed; FailedError where `failed` is `raise`."""
         if self._failed == "raise":
-            raise FailedError("; ".join(map(str, grade.failures)), grade=grade)
+            raise FailedError(said_of(grade), grade=grade)
         return None if self._failed is None else float(self._failed)
 
     def beside(self, grade: Grade, seconds: float) -> dict[str, float]:
@@ -301,9 +303,12 @@ class Reward:
 
         Returns:
             `failed` (1.0 for a row without a reward of its own), `seconds`, `judge_tokens` where the grader
-            asks judges, and `reward_<sub-grader>` for each, NaN where it was not scored.
+            asks judges, `invalid` (1.0 where `invalid_grade` stands for a failure) where the grader has
+            one, and `reward_<sub-grader>` for each, NaN where it was not scored.
         """
         told = {"failed": float(grade.reward is None), "seconds": seconds}
+        if self.grader.plan.invalid_grade is not None:
+            told["invalid"] = float(bool(grade.replaced))
         if self.grader.plan.asks_servers:
             told["judge_tokens"] = float(grade.tokens)
         for part in self.parts:
@@ -334,10 +339,8 @@ class Reward:
 
     def _late(self) -> Grade:
         says = f"there was no grade within {self._within:g} seconds"
-        late = Grade(
-            reward=None, failures=(Failure("other_error", says),), name=self.grader.name,
-            type=self.grader.type,
-        )  # fmt: skip
+        failures, of = (Failure("other_error", says),), self.grader
+        late = Grade(reward=None, failures=failures, name=of.name, type=of.type)
         self._count([late], 0.0)
         return late
 
@@ -353,7 +356,7 @@ class Reward:
     def _count(self, grades: Sequence[Grade], seconds: float) -> None:
         codes: Counter[str] = Counter()
         for one in grades:
-            codes.update({each.code for each in one.failures})
+            codes.update({each.code for each in one.failures + one.replaced})
         with self._lock:
             now = self._counts
             self._counts = Counts(
@@ -368,7 +371,7 @@ class Reward:
         found = self._gatherers.get(os.getpid())
         if found is None:
             made = _Gatherer(
-                lambda rows: self._graded([one.to_dict() for one in rows], None),
+                lambda rows: self._graded([one._asdict() for one in rows], None),
                 beside=self.grader.plan.asks,
                 window=_WINDOW if self.grader.plan.asks_servers else 0.0,
             )
@@ -387,19 +390,20 @@ def _at(value: Any, path: Sequence[str | int]) -> Any:
     return value
 
 
+def said_of(grade: Grade) -> str:
+    """Return why a row failed, or what `invalid_grade` stands for in it; "" for neither."""
+    return "; ".join(map(str, grade.failures + grade.replaced))
+
+
 def _identifier(name: str) -> str:
     """Return a grader's name as one of Python's, which trainers log rewards by."""
     plain = "".join(one if one.isascii() and one.isalnum() else "_" for one in name)
     return plain if plain[:1].isalpha() else f"reward_{plain}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     item: Any
     sample: Any
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"item": self.item, "sample": self.sample}
 
 
 class _Gatherer:
