@@ -9,6 +9,7 @@ from typing import Literal
 from graders.batch.parallelism import Engine
 from graders.batch.run import MaxFailures
 from graders.batch.score import OnError
+from graders.errors import OptionError
 from graders.option import check, option
 from graders.rows import Layout, RowRange
 
@@ -37,6 +38,13 @@ class ScoreOptions:
         allow_empty: let an input without rows be a success, and not an error.
         limit: score at most so many rows.
         only_failed: results of an earlier run: its failed rows are scored again, the others kept.
+        keep_judgements: write what judges said, with steps and raw replies, to a file of its own beside
+            the results, `<output>.judgements.jsonl`, for its owner alone.
+        prices: a JSON file of what tokens cost, by model: `{"gpt-4o": {"prompt": 2.5, "cached": 1.25,
+            "completion": 10}}`, dollars for a million. The cost stands in summary and manifest.
+        budget: dollars that the run and those it goes on with may pay; None for any number. It stops
+            before it pays more, as well as that can be known, and can be gone on with.
+        budget_tokens: the same in tokens.
         on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
             failures are named either way); `raise` stops the run at the first one.
         max_failures: stop when more rows than this have failed.
@@ -74,6 +82,17 @@ class ScoreOptions:
         metavar="EARLIER",
         exists=True,
     )
+    keep_judgements: bool = option(
+        False, "Write judges' steps and replies to OUT.judgements.jsonl, too."
+    )
+    prices: Path | None = option(
+        None, "What tokens cost: JSON, by model dollars for a million.", metavar="FILE", exists=True
+    )
+    budget: float | None = option(
+        None, "Stop, and exit with 5, before more than this is paid for models.",
+        metavar="DOLLARS", above=0,
+    )  # fmt: skip
+    budget_tokens: int | None = option(None, "The same, in tokens.", metavar="N", least=1)
     max_failures: MaxFailures | None = option(
         None, "Stop, and exit with 1, when more rows than this fail."
     )
@@ -83,6 +102,11 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.budget is not None and self.prices is None:
+            raise OptionError(
+                "budget is in dollars and needs prices, the file of what tokens cost; "
+                "budget_tokens needs none"
+            )
 
     @property
     def layout(self) -> Layout:

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from graders.batch.tally import Tally
-from graders.cli.option import flags
+from graders.cli.option import Read, flags
 from graders.cli.output import say
 from graders.grade import Usage
-from graders.models import WARNING, CacheMode, JudgeOptions, JudgeStats
+from graders.models import WARNING, CacheMode, JudgeOptions, JudgeStats, Panel
 from graders.option import options_of
 from graders.plan import Plan
 from graders.report.terminal import number
@@ -58,6 +58,7 @@ _FLAGS = flags(
     JudgeOptions,
     but={
         "model_map": {"multiple": True, "callback": _pairs},
+        "panel": {"type": Read("A,B,...|FILE.json", Panel.read)},
         "allow_endpoint": {"multiple": True, "callback": _endpoints},
     },
 )
@@ -123,6 +124,23 @@ def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:
             f"{repeats.flipped:,} of {repeats.rows:,} rows ({rate}), "
             f"{repeats.failed:,} of {repeats.asked:,} askings failed"
         )
+    return [*notes, *_panel_notes(tally)]
+
+
+def _panel_notes(tally: Tally) -> list[str]:
+    """Say how much the judges of a panel agree with each other."""
+    notes = []
+    for key, panel in tally.panels.items():
+        where = f"{key}: " if key else ""
+        notes.append(
+            f"panel: {where}two judges are {number(panel.disagreement)} apart on average; "
+            f"unanimous in {panel.unanimous:,} of {panel.compared:,} rows, on both sides of the "
+            f"pass mark in {panel.split:,}"
+        )
+        notes += [
+            f"  {name}: mean {number(seat.mean)}, no verdict for {seat.failed:,} of {panel.rows:,} rows"
+            for name, seat in panel.seats.items()
+        ]
     return notes
 
 

@@ -174,6 +174,11 @@ class ReplyCache:
                     f"the cache {self.path} cannot be written: {_problem(error)}"
                 ) from None
 
+    def values(self) -> list[bytes]:
+        """Return every reply."""
+        with self._lock:
+            return [bytes(row[0]) for row in self._base.execute("SELECT value FROM reply")]
+
     def __len__(self) -> int:
         with self._lock:
             return int(self._base.execute("SELECT count(*) FROM reply").fetchone()[0])
