@@ -177,8 +177,8 @@ class Grader:
         options = self._judge if isinstance(self._judge, JudgeOptions) else JudgeOptions()
         found = []
         for leaf in self.plan.leaves:
-            if leaf.model is not None:
-                model = options.model_map.get(leaf.model, leaf.model)
+            for name in options.asked(leaf.model):
+                model = options.model_map.get(name, name)
                 if (day := retirement(model)) is not None:
                     found.append(RetiredModel(leaf.key, model, day))
         return found
@@ -351,6 +351,7 @@ class Grader:
             graded.said(0),
             graded.seconds,
             name_of_shape(sample),
+            graded.judgements(0),
         )
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -102,6 +103,8 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.budget is not None and math.isinf(self.budget):
+            raise OptionError("budget is a number of dollars, got inf; leave it out for no limit")
         if self.budget is not None and self.prices is None:
             raise OptionError(
                 "budget is in dollars and needs prices, the file of what tokens cost; "

@@ -133,7 +133,8 @@ def _judgement_lines(chunk: Chunk, graded: Graded) -> bytes:
         line: dict[str, Any] = {"index": chunk.indexes[row]}
         if identity is not None:
             line["id"] = identity
-        lines.append(jsontext.encode({**line, "judgements": graded.judgements(row)}) + b"\n")
+        line["judgements"] = [one for said in graded.judgements(row).values() for one in said]
+        lines.append(jsontext.encode(line) + b"\n")
     return b"".join(lines)
 
 

@@ -14,6 +14,7 @@ from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
 from graders.models.option import DEFAULT_EMBEDDING
 from graders.models.price import Prices
+from graders.wire.endpoint import LOCAL, base_url
 
 if TYPE_CHECKING:
     from graders.models.ledger import Ledger
@@ -84,19 +85,17 @@ def _check(performers: Performers, setup: Setup | None, prices: Prices | None) -
         )
     if prices is None:
         return
-    judge, plan = setup.judge, performers.plan
-    known = {"local"} if judge.base_url == "local" else set()
-    models = [leaf.model for leaf in plan.leaves if leaf.performer == "chat" and leaf.model]
-    if judge.panel is not None and models:
-        models = [one.model for one in judge.panel.judges if one.base_url != "local"]
-    if plan.needs("embed") and "local" not in (judge.embedding_url, judge.base_url):
-        models.append(judge.embedding_model or DEFAULT_EMBEDDING)
-    mapped = (
-        one if prices.of(one) is not None else judge.model_map.get(one, one)
-        for one in models
-        if "local" not in known
+    judge, plan, here = setup.judge, performers.plan, base_url(setup.judge.base_url)
+    asked = [leaf.model for leaf in plan.leaves if leaf.performer == "chat" and leaf.model]
+    judges = [(model, here) for model in asked]
+    if judge.panel is not None and asked:
+        judges = [(one.model, one.base_url or here) for one in judge.panel.judges]
+    if plan.needs("embed"):
+        judges.append((judge.embedding_model or DEFAULT_EMBEDDING, judge.embedding_url or here))
+    paid = [model for model, server in judges if server != LOCAL]
+    prices.check(
+        one if prices.of(one) is not None else judge.model_map.get(one, one) for one in paid
     )
-    prices.check(mapped)
 
 
 def _remove(place: Path) -> None:

@@ -15,7 +15,7 @@ from graders.grade import Usage
 from graders.models import WARNING, CacheMode, JudgeOptions, JudgeStats, Panel
 from graders.option import options_of
 from graders.plan import Plan
-from graders.report.terminal import number
+from graders.report.terminal import number, panel_notes
 from graders.wire.endpoint import LOCAL, base_url
 
 __all__ = [
@@ -124,24 +124,7 @@ def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:
             f"{repeats.flipped:,} of {repeats.rows:,} rows ({rate}), "
             f"{repeats.failed:,} of {repeats.asked:,} askings failed"
         )
-    return [*notes, *_panel_notes(tally)]
-
-
-def _panel_notes(tally: Tally) -> list[str]:
-    """Say how much the judges of a panel agree with each other."""
-    notes = []
-    for key, panel in tally.panels.items():
-        where = f"{key}: " if key else ""
-        notes.append(
-            f"panel: {where}two judges are {number(panel.disagreement)} apart on average; "
-            f"unanimous in {panel.unanimous:,} of {panel.compared:,} rows, on both sides of the "
-            f"pass mark in {panel.split:,}"
-        )
-        notes += [
-            f"  {name}: mean {number(seat.mean)}, no verdict for {seat.failed:,} of {panel.rows:,} rows"
-            for name, seat in panel.seats.items()
-        ]
-    return notes
+    return [*notes, *panel_notes(tally)]
 
 
 def learned_notes(stats: Sequence[JudgeStats]) -> list[str]:

@@ -93,13 +93,12 @@ class Graded:
             if one.said[row]
         }
 
-    def judgements(self, row: int) -> list[dict[str, Any]]:
-        """Return every judgement of one row as it stands in a file, with its sub-grader's key."""
-        return [
-            {"grader": key, **each.to_dict()}
+    def judgements(self, row: int) -> dict[str, list[dict[str, Any]]]:
+        """Return every judgement of one row as it stands in a file, by its sub-grader's key."""
+        return {
+            key: [{"grader": key, **each.to_dict()} for each in one.said[row]]
             for key, one in self.judged.items()
-            for each in one.said[row]
-        ]
+        }
 
     def panels(self, row: int) -> dict[str, Panelled]:
         """Return what panels gave for one row, by key."""

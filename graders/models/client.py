@@ -173,7 +173,7 @@ class ChatClient:
         return request.key(self._endpoint.url, _PATH, canonical, repeat)
 
     def _recorded(self, asking: Asking, index: int) -> ChatReply:
-        found = self._found(asking, index)
+        found = self._paid_for(asking, index) or self._found(asking, index)
         if found is not None:
             return found
         where = f"{self._cache.path}" if self._cache is not None else "the cache"
@@ -268,12 +268,15 @@ class ChatClient:
         return mode in ("all", "refresh")
 
     async def _one(self, asking: Asking, index: int) -> ChatReply:
-        if self.ledger is not None:
-            paid = self.ledger.found(self._name(asking, index))
-            if paid is not None:
-                self._count_saved(asking, paid)
-                return paid
-        return await self._unpaid(asking, index)
+        paid = self._paid_for(asking, index)
+        return paid or await self._unpaid(asking, index)
+
+    def _paid_for(self, asking: Asking, index: int) -> ChatReply | None:
+        """Return the reply to a row that a run paid for which this one goes on with."""
+        found = None if self.ledger is None else self.ledger.found(self._name(asking, index))
+        if found is not None:
+            self._count_saved(asking, found)
+        return found
 
     async def _unpaid(self, asking: Asking, index: int) -> ChatReply:
         while True:

@@ -229,7 +229,9 @@ class EmbedClient:
             value = answer.read(reals=False)
             self.stats.count(self.model, used := usage_of(value), saved=False)
             if self.ledger is not None:
-                self.ledger.add(self.model, used)
+                asked = self.options.embedding_model or DEFAULT_EMBEDDING
+                model = asked if self.ledger.knows(asked) else self.model
+                self.ledger.add(model, sum(map(len, texts)), used)
             vectors = _vectors(value, len(texts))
         except FieldError as fault:
             error = bad_field(fault, self._endpoint.key, _details(answer, self._endpoint.key))

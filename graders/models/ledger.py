@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from graders import jsontext
 from graders.calls import ChatReply
-from graders.errors import BudgetError
+from graders.errors import BudgetError, UnavailableError
 from graders.grade import Usage
 from graders.models.cache import ReplyCache
 from graders.models.kept import from_bytes, to_bytes
@@ -157,7 +157,7 @@ class Ledger:
         self._seen: dict[str, _Seen] = {}
         self._stopped = ""
         for raw in () if store is None else store.values():
-            self._count(jsontext.decode(raw))
+            self._count(_entry(raw, store))
 
     @property
     def paid(self) -> Paid:
@@ -170,7 +170,7 @@ class Ledger:
         raw = None if self._store is None else self._store.get(key)
         if raw is None:
             return None
-        kept = jsontext.decode(raw)["reply"]
+        kept = _entry(raw, self._store)["reply"]
         return None if kept is None else from_bytes(kept.encode())
 
     def knows(self, model: str) -> bool:
@@ -232,6 +232,8 @@ class Ledger:
         """
         try:
             usage = None if reply is None else reply.usage
+            if usage is not None and not (usage.prompt_tokens or usage.completion_tokens):
+                usage = None  # So much for nothing is no count.
             lost += billed and usage is None
             if (billed and reply is not None) or lost:
                 kept = to_bytes(reply).decode() if billed and reply is not None else None
@@ -242,10 +244,10 @@ class Ledger:
                 self._held.pop(id(hold), None)
                 self._wake()
 
-    def add(self, model: str, usage: Usage | None) -> None:
-        """Write down tokens that nothing was held for."""
-        if usage is not None:
-            self._write(os.urandom(32), Hold(model, 0, usage, usage), usage, 0, None)
+    def add(self, model: str, size: int, usage: Usage | None) -> None:
+        """Write down what a request of so many bytes used that nothing was held for."""
+        hold = Hold(model, size, Usage(), Usage())
+        self._write(os.urandom(32), hold, usage, int(usage is None), None)
 
     def drain(self, seconds: float) -> None:
         """Wait until nothing is on its way, for so long at most: what was sent is paid for."""
@@ -362,6 +364,22 @@ class Ledger:
             seen.longest = max(longest, seen.longest) if seen.replies else longest
             seen.replies += 1
             seen.bytes += size
+
+
+def _entry(raw: bytes, store: ReplyCache | None) -> Any:
+    """Return what is written down of a request.
+
+    Raises:
+        UnavailableError: no run wrote that.
+    """
+    try:
+        found = jsontext.decode(raw)
+        if {"model", "size", "lost", "reply", "usage"} <= found.keys():
+            return found
+    except (ValueError, AttributeError):
+        pass
+    place = "" if store is None else f"{store.path} "
+    raise UnavailableError(f"{place}holds what no run wrote; --restart drops it")
 
 
 class _Turn:

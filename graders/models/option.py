@@ -149,6 +149,12 @@ class JudgeOptions:
                 f"panel_quorum is at most the {judges} judges there are, got {self.panel_quorum}"
             )
 
+    def asked(self, model: str | None) -> list[str]:
+        """Return the models asked where a grader names one: it, or the panel's; before the map."""
+        if model is None or self.panel is None:
+            return [] if model is None else [model]
+        return [one.model for one in self.panel.judges]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutOptions:

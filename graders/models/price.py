@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,8 @@ __all__ = ["Price", "Prices", "dollars", "paid_text"]
 _MILLION: Final = 1_000_000
 _FIELDS: Final = ("prompt", "cached", "completion")
 _DATE: Final = re.compile(r"-20\d\d-\d\d-\d\d$")
-_HIGHEST: Final = Fraction(10**9)
+_HIGHEST: Final = 10**9
+_FINEST: Final = Decimal("1e-15")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Prices:
             with path.open("rb") as file:
                 text = jsontext.read_whole(file, 1 << 20).decode("utf-8-sig")
             # As decimals, which is what was meant: 0.1 is a tenth.
-            table = json.loads(text, parse_float=Fraction, parse_constant=_refuse)
+            table = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
         except OSError as error:
             raise OptionError(f"{path} cannot be read: {error.strerror or error}") from None
         except (ValueError, RecursionError) as error:
@@ -148,15 +150,15 @@ def paid_text(paid: Mapping[str, Any]) -> str:
 
 
 def _amount(where: str, value: Any) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | Fraction):
         raise OptionError(
             f"{where} is a number of dollars for a million tokens, got {quoted(value)}"
         )
-    if isinstance(value, float):
-        value = Fraction(str(value)) if abs(value) < 1e18 else Fraction(-1)  # So is nan.
-    if not 0 <= value <= _HIGHEST:
-        raise OptionError(f"{where} is from 0 to {int(_HIGHEST):,} dollars, got {float(value):g}")
-    return Fraction(value)
+    # A float as it is written: 0.1 is a tenth.
+    read = Decimal(str(value)) if isinstance(value, float) else value
+    if (isinstance(read, Decimal) and read.is_nan()) or not 0 <= read <= _HIGHEST:
+        raise OptionError(f"{where} is from 0 to {_HIGHEST:,} dollars, got {shown(str(value), 30)}")
+    return Fraction(read.quantize(_FINEST) if isinstance(read, Decimal) else read)
 
 
 def _refuse(name: str) -> Any:

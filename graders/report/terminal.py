@@ -101,9 +101,13 @@ def _heard(explained: Explanation) -> list[RenderableType]:
     for key, text in explained.printed.items():
         parts += ["", Text(f"printed by {clean(key or explained.grade.name)}:", "dim")]
         parts += [Text(clean(text.rstrip()))]
+    judges = {key: [one["judge"] for one in said if "judge" in one]
+              for key, said in explained.judgements.items()}  # fmt: skip
     for key, replies in explained.said.items():
         for asked, text in enumerate(replies, 1):
             which = f", asking {asked} of {len(replies)}" if len(replies) > 1 else ""
+            if judges.get(key):
+                which = f", judge {clean(judges[key][asked - 1])}"
             parts += ["", Text(f"said by {clean(key or explained.grade.name)}{which}:", "dim")]
             parts += [_said(text)]
     return parts
@@ -222,7 +226,32 @@ def finding_view(finding: Notice) -> RenderableType:
     if shares is not None and shares.rest:
         parts += ["", Text(f"{shares.rest:.1%} of the variance is no weighted sum of the parts")]
     parts += ["", *_signatures(finding.signatures)] if finding.signatures else []
+    told = panel_notes(finding.tally, marked=finding.judged_flips)
+    told += [f"cost: {finding.paid}"] if finding.paid else []
+    parts += ["", *(Text(clean(note), "dim") for note in told)] if told else []
     return Group(*parts)
+
+
+def panel_notes(tally: Tally, *, marked: bool = True) -> list[str]:
+    """Say how much the judges of panels agree with each other.
+
+    Args:
+        tally: what was counted.
+        marked: whether the pass marks are known.
+    """
+    notes = []
+    for key, panel in tally.panels.items():
+        where = f"{key}: " if key else ""
+        split = f", on both sides of the pass mark in {panel.split:,}" if marked else ""
+        notes.append(
+            f"panel: {where}two judges are {number(panel.disagreement)} apart on average; "
+            f"unanimous in {panel.unanimous:,} of {panel.compared:,} rows{split}"
+        )
+        notes += [
+            f"  {name}: mean {number(seat.mean)}, no verdict for {seat.failed:,} of {panel.rows:,} rows"
+            for name, seat in panel.seats.items()
+        ]
+    return notes
 
 
 def _slowest(calls: Sequence[SlowRow]) -> Text:

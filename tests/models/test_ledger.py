@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -250,3 +252,118 @@ def test_what_cannot_be_counted_counts_as_perhaps() -> None:
     paid = ledger.paid.to_dict()
     assert (paid["tokens"], paid["perhaps_tokens"]) == (120, 360)
     assert str(ledger.paid) == "$0.000300 for 120 tokens, perhaps $0.000900 more, of 10,000 tokens"
+
+
+def test_many_at_once_never_pass_a_budget_and_come_near_it() -> None:
+    """Loops of several threads share one ledger; replies differ by less than a quarter."""
+    prices = Prices({"m": {"prompt": 1, "completion": 10}, "n": {"prompt": 3, "completion": 1}})
+    ledger = Ledger(prices, budget=Fraction(1, 10))
+    most, now, lock = [0], [0], threading.Lock()
+
+    async def ask(row: int) -> None:
+        model = "mn"[row % 2]
+        hold = await ledger.hold(model, 900, 4096, row)
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        await asyncio.sleep(0)
+        usage = Usage(200 + row % 40, 100 + row % 20, 300)
+        with lock:
+            now[0] -= 1
+        ledger.settle(hold, b"%d" % row, ChatReply("x", usage=usage), billed=True)
+
+    async def ask_all(rows: range) -> list[BaseException | None]:
+        return await asyncio.gather(*map(ask, rows), return_exceptions=True)
+
+    with ThreadPoolExecutor(3) as pool:
+        shares = [range(at, 300, 3) for at in range(3)]
+        ends = [
+            end for found in pool.map(lambda rows: asyncio.run(ask_all(rows)), shares)
+            for end in found
+        ]  # fmt: skip
+    stopped = [one for one in ends if one is not None]
+    assert stopped
+    assert all(isinstance(one, BudgetError) for one in stopped)
+    assert Fraction(95, 1000) < ledger.paid.dollars <= Fraction(1, 10)
+    assert most[0] > 3
+    ledger.drain(1.0)  # Nothing is on its way: it does not wait.
+
+
+def test_the_first_rows_go_first_where_not_all_can() -> None:
+    ledger, went = Ledger(tokens=1000), []
+
+    async def ask(row: int) -> None:
+        hold = await ledger.hold("m", 400, 4096, row)
+        went.append(row)
+        await asyncio.sleep(0)
+        ledger.settle(hold, b"%d" % row, ChatReply("x", usage=Usage(90, 10, 100)), billed=True)
+
+    async def ask_all() -> None:
+        await asyncio.gather(*map(ask, reversed(range(20))), return_exceptions=True)
+
+    asyncio.run(ask_all())
+    # The very first was there before the others; nine more fit, and one may cost a quarter more.
+    assert went[0] == 19
+    assert went[1:] == list(range(len(went) - 1))
+    assert len(went) == 9
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--budget", "5"), "budget is in dollars and needs prices"),
+        (("--budget", "inf", "--prices", "prices.json"), "budget is a number of dollars, got inf"),
+        (("--budget", "0", "--prices", "prices.json"), "0.0 is not in the range x>0"),
+        (("--budget-tokens", "0"), "0 is not in the range x>=1"),
+        (("--prices", "prices.json"), "prices.json has no price of the model unasked; it has a, b, c"),
+        (("--prices", "prices.json", "--model-map", "unasked=d"), "no price of the model d"),
+        (("--prices", "prices.json", "--panel", "a,d"), "no price of the model d"),
+        (("--prices", "missing.json"), "'missing.json' does not exist"),
+        (("--panel", "a"), "Invalid value for '--panel': a panel has two judges or more"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_one_sentence_before_the_first_row(
+    serve: Any, command: Command, folder: Path, options: tuple[str, ...], says: str
+) -> None:
+    server = serve(lambda *_: completion())
+    base = ("score", "g.json", "rows.jsonl", "-o", "out.jsonl", "--base-url", server.url)
+    done = command(folder, *base, *options)
+    assert done.code == 2
+    assert says in done.err
+    assert server.asked == []
+    assert not list(folder.glob("out.jsonl*"))
+
+
+def test_a_budget_of_tokens_needs_no_prices_and_a_stream_cannot_be_gone_on_with(
+    serve: Any, command: Command, folder: Path
+) -> None:
+    server = serve(lambda *_: completion())  # 15 tokens each.
+    base = ("score", "g.json", "rows.jsonl", "--base-url", server.url, "--budget-tokens", "300")
+    done = command(folder, *base)
+    assert done.code == 5
+    assert 200 < 15 * server.answered <= 300
+    assert "results in a file (-o) could be gone on with" in done.err
+    assert f"{15 * server.answered} tokens paid for, of 300" in done.err
+    assert done.out.count("\n") <= server.answered
+
+
+def test_embeddings_are_paid_for_too(serve: Any, command: Command, folder: Path) -> None:
+    near = {"type": "text_similarity", "name": "n", "input": "{{ sample.output_text }}",
+            "reference": "{{ item.a }}", "evaluation_metric": "cosine"}  # fmt: skip
+    (folder / "near.json").write_text(json.dumps(near))
+    (folder / "p.json").write_text('{"small": {"prompt": 1000, "completion": 0}}')
+    (folder / "two.jsonl").write_text('{"item": {"a": "x"}, "sample": "y"}\n')
+
+    def embed(asked: Asked, _: int) -> Told:
+        data = [{"index": n, "embedding": [1.0, n]} for n, _ in enumerate(asked.body["input"])]
+        usage = {"prompt_tokens": 7, "total_tokens": 7}
+        return Told(body=json.dumps({"data": data, "usage": usage}).encode())
+
+    server = serve(embed)
+    base = ("score", "near.json", "two.jsonl", "-o", "out.jsonl", "--base-url", server.url,
+            "--no-cache", "--embedding-model", "small", "--prices", "p.json", "--json")  # fmt: skip
+    done = command(folder, *base)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["cost"]["dollars"] == 0.007
+    done = command(folder, *base, "--budget", "0.007", "--restart")
+    assert done.code == 0, done.err
