@@ -143,7 +143,7 @@ def paid_text(paid: Mapping[str, Any]) -> str:
         text += f", perhaps {more:,} more" if more else ""
         return text + ("" if paid["budget_tokens"] is None else f", of {paid['budget_tokens']:,}")
     text = f"{dollars(paid['dollars'])} for {used:,} tokens"
-    text += f", perhaps {dollars(paid['perhaps_dollars'])} more" if more else ""
+    text += f", perhaps {dollars(paid['perhaps_dollars'])} for {more:,} more" if more else ""
     budgets = [] if paid["budget_dollars"] is None else [dollars(paid["budget_dollars"])]
     budgets += [] if paid["budget_tokens"] is None else [f"{paid['budget_tokens']:,} tokens"]
     return text + (f", of {' and '.join(budgets)}" if budgets else "")

@@ -251,7 +251,10 @@ def test_what_cannot_be_counted_counts_as_perhaps() -> None:
     asyncio.run(use())
     paid = ledger.paid.to_dict()
     assert (paid["tokens"], paid["perhaps_tokens"]) == (120, 360)
-    assert str(ledger.paid) == "$0.000300 for 120 tokens, perhaps $0.000900 more, of 10,000 tokens"
+    assert (
+        str(ledger.paid)
+        == "$0.000300 for 120 tokens, perhaps $0.000900 for 360 more, of 10,000 tokens"
+    )
 
 
 def test_many_at_once_never_pass_a_budget_and_come_near_it() -> None:
