@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         Stats,
     )
     from graders.shaping import Shaping
+    from graders.statistic import Interval
     from graders.suite.assertion import assert_reward
     from graders.version import __version__
 
@@ -122,6 +123,7 @@ __all__ = [
     "InputAudio",
     "InputImage",
     "InputText",
+    "Interval",
     "JudgeOptions",
     "JudgeStats",
     "LabelModel",
@@ -202,6 +204,7 @@ _HOME = {
     "graders.reading": ("Reading",),
     "graders.reward": ("Counts", "Reward"),
     "graders.shaping": ("Shaping",),
+    "graders.statistic": ("Interval",),
     "graders.config": ("Loaded", "dump", "schema"),
     "graders.batch.cost": ("Cost", "SlowRow"),
     "graders.batch.option": ("ScoreOptions",),

@@ -37,6 +37,7 @@ class LoadKeywords(TypedDict, total=False):
     rouge_backend: Literal["rouge_score", "rouge"]
     rouge_measure: Literal["fmeasure", "recall"]
     rouge_stemmer: bool
+    pair_seconds: float
 
     python_timeout: float
     python_memory: int

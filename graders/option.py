@@ -17,9 +17,15 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from graders.errors import OptionError, nearest, quoted
 
-__all__ = ["Option", "check", "option", "options_of", "wrong"]
+__all__ = ["GROUPS", "Group", "Option", "check", "option", "options_of", "wrong"]
 
 Unit = Literal["seconds", "bytes"]
+Group = Literal[
+    "Rows and samples", "Results", "Checks", "Speed and resuming", "Server", "Rollouts",
+    "Models", "Replies that are kept", "Python graders", "Reading the grader",
+]  # fmt: skip
+GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+"""The subjects of options, in the order in which help shows them."""
 
 _METADATA: Final = "graders"
 _SORTS: Final[Mapping[Any, str]] = {
@@ -38,6 +44,7 @@ class Option:
         sort: bool, int, float, str, Path or Mapping.
         default: its value where nothing is said; None where None is allowed.
         help: a line about it, for a command's help.
+        group: the subject that help shows it under; "" only for what no command has.
         metavar: what the line calls the value; "" for what the sort suggests.
         allowed: every value there is; () where they are not counted.
         unit: seconds or bytes; "" for neither.
@@ -55,6 +62,7 @@ class Option:
     sort: Any = str
     default: Any = None
     help: str = ""
+    group: Group | Literal[""] = ""
     metavar: str = ""
     allowed: tuple[Any, ...] = ()
     unit: Unit | Literal[""] = ""

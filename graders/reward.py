@@ -8,6 +8,7 @@ columns, and a row that has no grade in its time fails by itself.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -266,6 +267,25 @@ class Reward:
         if self._failed == "raise":
             raise FailedError("; ".join(map(str, grade.failures)), grade=grade)
         return None if self._failed is None else float(self._failed)
+
+    def beside(self, grade: Grade, seconds: float) -> dict[str, float]:
+        """Return what trainers log beside a row's reward: the same keys for each row of a grader.
+
+        Args:
+            grade: the row's grade.
+            seconds: what the row took, for its caller.
+
+        Returns:
+            `failed` (1.0 for a row without a reward of its own), `seconds`, `judge_tokens` where the grader
+            asks judges, and `reward_<sub-grader>` for each, NaN where it was not scored.
+        """
+        told = {"failed": float(grade.reward is None), "seconds": seconds}
+        if self.grader.plan.asks_servers:
+            told["judge_tokens"] = float(grade.tokens)
+        for part in self.parts:
+            score = grade.sub_rewards.get(part)
+            told[f"reward_{part}"] = math.nan if score is None else score
+        return told
 
     def close(self) -> None:
         """Stop what this process has started. Used again, it starts anew."""

@@ -34,6 +34,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands wrap no sentence, so that it can be looked for; what is about widths says its own."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Thousands of tests, and what they import, stay to the end: nobody need look through them

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from graders.inspection.lint import RULES, TARGETS, Rule
+from graders.report.explain import compact
 
 WIDE = 100
 
@@ -80,7 +81,7 @@ def _example(rule: Rule) -> str:
     if grader.get("type") == "python":
         parts = [f"{fires}:\n\n```text\n{grader['source'].rstrip()}\n```\n"]
     else:
-        parts = [f"{fires}:\n\n```text\n{compact(grader)}\n```\n"]
+        parts = [f"{fires}:\n\n```text\n{compact(grader, width=WIDE)}\n```\n"]
     for what, lines in (
         ("rows", example.rows),
         ("the training file", example.training),
@@ -95,21 +96,3 @@ def _lines(rows: Any) -> str:
     shown = [json.dumps(row, ensure_ascii=False) for row in rows[:4]]
     more = len(rows) - len(shown)
     return "\n".join([*shown, *([f"… and {more:,} more"] if more else [])]) or "(nothing)"
-
-
-def compact(value: Any, indent: int = 0) -> str:
-    """Return JSON with whatever is short on one line."""
-    line = json.dumps(value, ensure_ascii=False)
-    if len(line) + indent <= WIDE or not isinstance(value, dict | list) or not value:
-        return line
-    pad = " " * (indent + 2)
-    if isinstance(value, dict):
-        inner = [
-            f"{pad}{json.dumps(key, ensure_ascii=False)}: {compact(child, indent + 2)}"
-            for key, child in value.items()
-        ]
-        opened, closed = "{", "}"
-    else:
-        inner = [f"{pad}{compact(child, indent + 2)}" for child in value]
-        opened, closed = "[", "]"
-    return f"{opened}\n" + ",\n".join(inner) + f"\n{' ' * indent}{closed}"

@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that are made from the code: three pages of reference, the house's floors.
+"""Writes the parts of docs/ that are made from the code: pages of reference, the house's floors, the schemas.
 
 `python tools/reference.py` writes them; with `--check` it only says whether they are fresh.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 import tomllib
 import typing
@@ -17,10 +18,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import graders
-from graders import kinds
+from graders import config, kinds, suite
 from graders.cli import cli, commands
+from graders.config import PUBLISHED
 from graders.kinds import message
 from graders.option import options_of
+from graders.suite.schema import PUBLISHED as SUITE
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -63,9 +66,11 @@ Results go to standard output, everything else to standard error. `-` is standar
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, `validate` found errors, tests failed, a gate of probe, diff or agree is shut, something is not carried over by convert, a job failed or would, or of evals a run failed or has items without a verdict, an export could not be read whole, or a criterion without a model differs |
+| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, `validate` found errors, tests failed, a gate of probe, diff or agree is shut, something is not carried over by convert, a job would be refused, or of evals a run failed or has items without a verdict, an export could not be read whole, or a criterion without a model differs |
 | 2 | bad usage or bad config |
-| 130 | interrupted, or a job was paused |
+| 3 | a job would run but teach nothing |
+| 4 | of a job it is not known, for something is missing here |
+| 130 | interrupted, or a job was paused or cancelled |
 """
 
 
@@ -141,7 +146,9 @@ def _leaves(annotation: typing.Any) -> typing.Iterator[typing.Any]:
 def command_page() -> str:
     """Return docs/reference/command.md."""
     parts = [MADE, COMMAND_HEAD]
-    with click.Context(cli, info_name="graders", max_content_width=96, terminal_width=96) as top:
+    with click.Context(
+        cli, info_name="graders", max_content_width=80, terminal_width=78, **cli.context_settings
+    ) as top:
         parts.append(f"## graders\n\n```text\n{_help(cli, top)}\n```\n")
         for name, command in commands().items():
             parts += _command(f"graders {name}", command, top)
@@ -153,8 +160,8 @@ def _command(title: str, command: click.Command, parent: click.Context) -> list[
         command,
         info_name=title.rsplit(maxsplit=1)[-1],
         parent=parent,
-        max_content_width=96,
-        terminal_width=96,
+        max_content_width=80,
+        terminal_width=78,
     )
     parts = [f"## {title}\n\n```text\n{_help(command, context)}\n```\n"]
     if isinstance(command, click.Group):
@@ -208,6 +215,10 @@ def api_page() -> str:
     return _between(API.read_text(), "options", "\n".join(rows), API)
 
 
+def _json(value: typing.Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
 def _floor(names: list[str]) -> typing.Iterator[str]:
     """Yield a line for each room or module of a floor: its name, and what it says it is."""
     for name in names:
@@ -236,6 +247,8 @@ def main() -> int:
         REFERENCE / "lint.md": lint_page(MADE),
         API: api_page(),
         ARCHITECTURE: architecture_page(),
+        ROOT / "graders" / "config" / PUBLISHED.name: _json(config.schema()),
+        ROOT / "graders" / "suite" / SUITE.name: _json(suite.schema()),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     for path in stale:

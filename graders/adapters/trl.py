@@ -387,7 +387,7 @@ def metrics_of(grades: Sequence[Grade], keys: Sequence[str]) -> dict[str, float]
         scores = [score for one in grades if (score := one.sub_rewards.get(key)) is not None]
         if scores:
             found[f"reward/{key}"] = sum(scores) / len(scores)
-    tokens = sum(usage.total_tokens for one in grades for usage in one.usage.values())
+    tokens = sum(one.tokens for one in grades)
     if tokens:
         found["judge_tokens"] = float(tokens)
     return found

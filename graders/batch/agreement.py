@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
+
+from graders.statistic import root
 
 __all__ = ["PanelFigures", "PanelSeat", "Repeats"]
 
@@ -53,7 +54,7 @@ class Repeats:
     @property
     def spread(self) -> float | None:
         """The standard deviation within a row, pooled over the rows."""
-        return math.sqrt(self.variances / self.rows) if self.rows else None
+        return root(self.variances / self.rows) if self.rows else None
 
     @property
     def flip_rate(self) -> float | None:

@@ -22,15 +22,15 @@ from graders.grading.performers import Setup
 from graders.models import JudgeOptions
 from graders.option import options_of
 from graders.plan import Plan
-from graders.rows import Layout, RowRange, reader_of
+from graders.rows import Layout, RowRange, reader_of, written
 from graders.sandbox.level import require
 from graders.version import __version__
 from graders.wire.endpoint import base_url
 from graders.wire.transport import transport_of
 
 __all__ = [
-    "describe", "differences", "grader_digest", "manifest_of", "new_manifest_of", "read_manifest",
-    "write_manifest",
+    "describe", "differences", "grader_digest", "manifest_for", "manifest_of", "new_manifest_of", "read_manifest",
+    "scored_by", "write_manifest",
 ]  # fmt: skip
 
 _FORMAT: Final = 1
@@ -44,6 +44,18 @@ def manifest_of(output: Path) -> Path:
 def new_manifest_of(path: Path) -> Path:
     """Return where a manifest is written before it takes its place."""
     return path.with_name(path.name + ".new")
+
+
+def manifest_for(results: Path) -> dict[str, Any] | None:
+    """Return the manifest beside results, an interrupted run's included; None where there is none."""
+    beside = results.resolve()
+    return read_manifest(manifest_of(beside.with_name(beside.name.removesuffix(".partial"))))
+
+
+def scored_by(manifest: Mapping[str, Any] | None) -> str | None:
+    """Return where in a row the categories of a run's results stand, as it is written; None for none."""
+    steps = (manifest or {}).get("options", {}).get("by")
+    return written(steps) if isinstance(steps, list) else None
 
 
 def grader_digest(config: Any) -> str:

@@ -52,53 +52,80 @@ class ScoreOptions:
     """
 
     item_path: str = option(
-        "item", "Where in a row the item stands; . is the whole row.", metavar="PATH"
+        "item",
+        "Where in a row the item stands; . is the whole row.",
+        metavar="PATH",
+        group="Rows and samples",
     )
     sample_path: str = option(
         "sample", "Where in a row the sample stands, such as choices[0].message.content.",
-        metavar="PATH",
+        metavar="PATH", group="Rows and samples",
     )  # fmt: skip
     by: str | None = option(
-        None, "Give figures by what stands there in a row, such as item.topic.", metavar="PATH"
+        None,
+        "Give figures by what stands there in a row, such as item.topic.",
+        metavar="PATH",
+        group="Results",
     )
     cells: Literal["text", "typed"] = option(
-        "text", "Whether cells of CSV are text, or read as the numbers and such they look like."
+        "text",
+        "Whether cells of CSV are text, or read as the numbers and such they look like.",
+        group="Rows and samples",
     )
     workers: int | None = option(
         None, "Worker processes; 0 for none.  [default: the cores, 0 where there is little to do]",
-        metavar="N", least=0,
+        metavar="N", least=0, group="Speed and resuming",
     )  # fmt: skip
-    engine: Engine = option("local", "Where workers run: processes of this machine, or Ray actors.")
-    ray_address: str | None = option(
-        None, "Ray cluster.  [default: this machine]", metavar="ADDRESS"
+    engine: Engine = option(
+        "local",
+        "Where workers run: processes of this machine, or Ray actors.",
+        group="Speed and resuming",
     )
-    resume: bool = option(False, "Go on where an interrupted run of the same was stopped.")
-    restart: bool = option(False, "Drop what an interrupted run has finished.")
-    where: RowRange | None = option(None, "Score the rows with these indexes only.")
-    allow_empty: bool = option(False, "Let an input without rows be a success.")
-    limit: int | None = option(None, "Score the first N rows only.", metavar="N", least=0)
+    ray_address: str | None = option(
+        None, "Ray cluster.  [default: this machine]", metavar="ADDRESS", group="Speed and resuming"
+    )
+    resume: bool = option(
+        False, "Go on where an interrupted run of the same was stopped.", group="Speed and resuming"
+    )
+    restart: bool = option(
+        False, "Drop what an interrupted run has finished.", group="Speed and resuming"
+    )
+    where: RowRange | None = option(
+        None, "Score the rows with these indexes only.", group="Rows and samples"
+    )
+    allow_empty: bool = option(False, "Let an input without rows be a success.", group="Checks")
+    limit: int | None = option(
+        None, "Score the first N rows only.", metavar="N", least=0, group="Rows and samples"
+    )
     only_failed: Path | None = option(
         None,
         "Score the failed rows of these results again; keep the others.",
         metavar="EARLIER",
         exists=True,
+        group="Rows and samples",
     )
     keep_judgements: bool = option(
-        False, "Write judges' steps and replies to OUT.judgements.jsonl, too."
+        False, "Write judges' steps and replies to OUT.judgements.jsonl, too.", group="Results"
     )
     prices: Path | None = option(
-        None, "What tokens cost: JSON, by model dollars for a million.", metavar="FILE", exists=True
-    )
+        None, "What tokens cost: JSON, by model dollars for a million.", metavar="FILE",
+        exists=True, group="Models",
+    )  # fmt: skip
     budget: float | None = option(
         None, "Stop, and exit with 5, before more than this is paid for models.",
-        metavar="DOLLARS", above=0,
+        metavar="DOLLARS", above=0, group="Models",
     )  # fmt: skip
-    budget_tokens: int | None = option(None, "The same, in tokens.", metavar="N", least=1)
+    budget_tokens: int | None = option(
+        None, "Stop, and exit with 5, before models use more tokens than this.",
+        metavar="N", least=1, group="Models",
+    )  # fmt: skip
     max_failures: MaxFailures | None = option(
-        None, "Stop, and exit with 1, when more rows than this fail."
+        None, "Stop, and exit with 1, when more rows than this fail.", group="Checks"
     )
     on_error: OnError = option(
-        "null", "A failed row's reward: null, or zero for 0.0; raise stops at the first."
+        "null",
+        "A failed row's reward: null, or zero for 0.0; raise stops at the first.",
+        group="Results",
     )
 
     def __post_init__(self) -> None:

@@ -192,12 +192,17 @@ def _is_usage(value: Any) -> bool:
     return isinstance(value, dict) and set(value) <= _COUNTS and all(map(_is_count, value.values()))
 
 
-def tally_results(results: Sequence[Result], marks: Mapping[str, float | None]) -> Tally:
+def tally_results(
+    results: Sequence[Result],
+    marks: Mapping[str, float | None],
+    groups: Sequence[str | None] | None = None,
+) -> Tally:
     """Return what results add up to: the same figures as when they were graded.
 
     Args:
         results: results of one grader.
         marks: the pass mark of each judge by its key.
+        groups: the category of each; None for those that they name themselves.
     """
     tally = Tally()
     if not results:
@@ -215,10 +220,10 @@ def tally_results(results: Sequence[Result], marks: Mapping[str, float | None]) 
             if "replaced" in one.body
         },
     )
-    told = [one for one in results if "by" in one.body]
-    if told:
-        rewards = [None if one.failed else one.body["reward"] for one in told]
-        tally.add_groups([one.body["by"] for one in told], rewards)
+    if groups is None and any("by" in one.body for one in results):
+        groups = [one.body.get("by") for one in results]
+    if groups is not None:
+        tally.add_groups(groups, [None if one.failed else one.body["reward"] for one in results])
     for one in results:
         if "usage" in one.body:
             tally.add_usage(one.usage)

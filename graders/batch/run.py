@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from graders.batch.cost import Cost, peak_memory
@@ -19,7 +19,7 @@ from graders.batch.output import FileOutput, StreamOutput
 from graders.batch.parallelism import Parallelism
 from graders.batch.score import Scored
 from graders.batch.tally import Tally
-from graders.errors import BudgetError, RowsError, StoppedError, quoted
+from graders.errors import BudgetError, RowsError, StoppedError
 from graders.htmltext import card, shortened
 from graders.rows import Block, ChangedError, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Limit", "MaxFailures", "Progress", "Run", "run"]
 
 _NOTE_SECONDS: Final = 2.0
-_MOST_GROUPS: Final = 1000
 _SHOWN_GROUPS: Final = 12
 
 
@@ -183,8 +182,9 @@ class Run:
         """Return the run as a small table, for notebooks."""
         tally = self.tally
         figures = tally.rewards
-        interval = figures.interval()
-        sure = "" if interval is None else "; 95% interval {:.4g} … {:.4g}".format(*interval)
+        found = figures.interval()
+        ends = "" if found is None else f"{found.low:.4g} … {found.high:.4g} ({found.method})"
+        sure = f"; 95% interval {ends}" if ends else ""
         facts = [
             ("mean reward", _shown(figures.mean), f"over the {tally.scored:,} scored{sure}"),
             ("", _shown(tally.mean_of_all), f"over all {tally.rows:,}, a failed one as 0"),
@@ -196,14 +196,13 @@ class Run:
             for key, one in tally.sub_rewards.items()
         ]
         facts += [(code, f"{count:,}", "failed so") for code, count in tally.codes.most_common()]
-        groups = sorted(tally.groups.items(), key=lambda one: -one[1].rows)[:_SHOWN_GROUPS]
         facts += [
             (
                 shortened(key or "(none)", 300),
                 _shown(one.mean),
-                f"mean of {one.rows:,} rows, {one.rows - one.scored:,} failed",
+                f"mean of {one.rows:,} rows, {one.failed:,} failed",
             )
-            for key, one in groups
+            for key, one in islice(tally.categories.items(), _SHOWN_GROUPS)
         ]
         whole = "" if self.complete else ", not complete"
         bars = figures.bars() if figures.count else ()
@@ -329,17 +328,8 @@ def _check_input(output: FileOutput | StreamOutput, check: Callable[[], None] | 
 
 
 def _add(result: Run, scored: Scored) -> None:
-    """Add a block's results to what a run gave.
-
-    Raises:
-        RowsError: the rows have more categories than anybody could read figures of.
-    """
+    """Add a block's results to what a run gave."""
     result.tally.merge(scored.tally)
-    if len(result.tally.groups) > _MOST_GROUPS:
-        few = ", ".join(quoted(one, 30) for one in [*result.tally.groups][:3])
-        raise RowsError(
-            f"--by gives more than {_MOST_GROUPS:,} categories, such as {few}; name what few rows differ in"
-        )
     result.cost.merge(scored.cost)
     if scored.python is not None:
         result.sandboxes[scored.python[0]] = scored.python[1]

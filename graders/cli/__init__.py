@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from graders import __version__
-from graders.cli.output import abandon_stdout, prepare_streams, say
+from graders.cli.output import abandon_stdout, as_wide_as, prepare_streams, say
 from graders.cli.usage import explained, worded
 from graders.errors import GradersError
 from graders.extension import SWITCH
@@ -23,7 +23,7 @@ __all__ = ["cli", "commands", "main"]
 _MODULES = {
     "new": "new", "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
     "diff": "diff", "agree": "agree", "verify": "verify", "report": "report", "convert": "convert", "job": "job",
-    "evals": "evals", "serve": "serve",
+    "evals": "evals", "serve": "serve", "explain": "explain",
     "schema": "data", "data": "data", "doctor": "doctor", "image": "image",
 }  # fmt: skip
 """The module of each command, in the order of a user's day. Only the one that is run is loaded."""
@@ -49,9 +49,10 @@ Examples:
   graders validate grader.json --rows rows.jsonl
   graders score grader.json rows.jsonl -o results.jsonl
   graders schema > grader.schema.json
-\b
+
 GRADER is JSON or YAML: a grader, a fine_tuning.jobs.create body, a graders.run
 body, an Evals testing_criteria list, or - for standard input.
+
 Exit codes: 0 done, 1 rows failed, 2 bad usage or bad config, 130 interrupted;
 5 a budget is used up (score)."""
 
@@ -125,7 +126,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except click.ClickException as error:
         given = sys.argv[1:] if arguments is None else arguments
-        click.echo(explained(error, given), err=True, nl=False)
+        click.echo(as_wide_as(sys.stderr, explained(error, given)), err=True, nl=False)
         return 2
     except GradersError as error:
         say(str(error))

@@ -12,13 +12,16 @@ import click
 
 from graders import api
 from graders.api import PythonOptions, ScoreOptions
+from graders.batch.manifest import manifest_for, scored_by
+from graders.cli.diff import group_side
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import json_option, layout_options, python_options, reading_options
+from graders.cli.option import grouped_layout_options, json_option, python_options, reading_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
 from graders.reading import Reading
-from graders.report.terminal import console, number
+from graders.report.terminal import number, write_view
 from graders.rows import find_source
 
 if TYPE_CHECKING:
@@ -31,36 +34,57 @@ _EPILOG = """\b
 Examples:
   graders agree results.jsonl rows.jsonl --label human
   graders agree judge.json rows.jsonl --label rating --label-threshold 4
-  graders agree results.jsonl rows.jsonl --label quality --passing good --passing excellent
+  graders agree results.jsonl rows.jsonl --label quality --passing good
   graders agree results.jsonl      (repeats only)"""
 
 
-@click.command(epilog=_EPILOG, short_help="Compare a grader with people's labels.")
+@click.command(
+    cls=Command,
+    first=("label", "label_threshold", "passing", "threshold", "min_kappa", "item_path", "sample_path", "base_url", "model_map", "as_json"),
+    epilog=_EPILOG, short_help="Compare a grader with people's labels.",
+)  # fmt: skip
 @click.argument("grader", metavar="GRADER|RESULTS")
 @click.argument("rows", metavar="[ROWS...]", nargs=-1)
-@click.option("--label", metavar="PATH", help="Where in a row the label stands, such as item.ok.")
 @click.option(
-    "--label-threshold", type=float, metavar="X", help="Number from which a label passes."
+    "--label",
+    metavar="PATH",
+    help="Where in a row the label stands, such as item.ok.",
+    cls=Flag,
+    group="Rows and samples",
+)
+@click.option(
+    "--label-threshold",
+    type=float,
+    metavar="X",
+    help="Number from which a label passes.",
+    cls=Flag,
+    group="Rows and samples",
 )
 @click.option(
     "--passing",
     multiple=True,
     metavar="TEXT",
     help="Label that passes; may be given several times.",
+    cls=Flag,
+    group="Rows and samples",
 )
 @click.option(
     "--threshold",
     type=float,
     metavar="X",
     help="Reward from which a row passes.  [default: the grader's pass_threshold, else 0.5]",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--min-kappa",
     type=click.FloatRange(-1, 1),
     metavar="X",
     help="Exit with 1 when the reward's kappa is below this, or there is none.",
+    cls=Flag,
+    group="Checks",
 )
-@layout_options
+@grouped_layout_options
 @json_option
 @reading_options
 @python_options
@@ -105,17 +129,19 @@ def agree(
     marks: Mapping[str, float] = {}
     if results:
         side = read_side(grader, 0.5 if threshold is None else threshold)
+        group_side(side, grader, rows, options["reads"].layout, all_there=False)
     else:
         side, marks = _graded(grader, rows, threshold, reading=reading, **options)
     if labels is None and not side.repeats:
         raise click.UsageError(
             "Without --label there must be results of --repeats; there are none."
         )
-    report = compare(side, labels, marks)
+    by = options["reads"].by or (scored_by(manifest_for(Path(grader))) if results else None)
+    report = compare(side, labels, marks, by or "")
     if as_json:
         write_json(report.to_dict())
     else:
-        console(sys.stdout).print(agreement_view(report), crop=False)
+        write_view(agreement_view(report), sys.stdout)
     return _code(report, min_kappa)
 
 

@@ -23,9 +23,9 @@ _EPILOG = """\b
 Examples:
   graders convert rewards.json --to graders -o grader.json
   graders convert grader.json --to gemini
-  graders convert promptfooconfig.yaml --to graders -o grader.json --accept-loss
+  graders convert promptfooconfig.yaml --to graders --accept-loss
   graders convert grader.json --to bedrock -o function.zip
-\b
+
 What cannot be carried over as it was is named on standard error, and the exit code is
 1; what could be is written all the same. Programs that run code get a folder, or a .zip."""
 

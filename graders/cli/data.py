@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
+import sys
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, Final
 import click
 
 from graders.cli.option import Read, data_dir_option, json_option
-from graders.cli.output import say, write_json
+from graders.cli.output import say, write_json, write_lines
+from graders.config import PUBLISHED
 from graders.config import schema as make_schema
 from graders.errors import shown
 
@@ -40,24 +42,31 @@ age = Read("AGE", _seconds)
 Examples:
   graders schema > grader.schema.json
   graders schema --suite > suite.schema.json
-  (then, in an editor that knows JSON Schema, "$schema": "./grader.schema.json")"""
+  graders schema --path
+  (then, in the grader, "$schema": "./grader.schema.json")"""
 )
 @click.option("--suite", is_flag=True, help="That of the suites of graders test instead.")
-def schema(*, suite: bool) -> int:
-    """Print the JSON Schema of a grader."""
-    if suite:
-        from graders.suite.schema import schema as suite_schema  # noqa: PLC0415  (others need not)
+@click.option("--path", is_flag=True, help="Print where its file is installed, for an editor.")
+def schema(*, suite: bool, path: bool) -> int:
+    """Print the JSON Schema of a grader, and of what holds one.
 
-        write_json(suite_schema())
+    The one that is printed has the kinds and metrics of other packages too; the file that is
+    installed has those of graders alone.
+    """
+    from graders.suite import schema as suite_schema  # noqa: PLC0415  (others need not)
+    from graders.suite.schema import PUBLISHED as SUITE  # noqa: PLC0415
+
+    if path:
+        click.echo(str(SUITE if suite else PUBLISHED))
     else:
-        write_json(make_schema())
+        write_json(suite_schema() if suite else make_schema())
     return 0
 
 
 @click.group(
     invoke_without_command=True,
     subcommand_metavar="[COMMAND] [ARGS]...",  # What click writes of it depends on its version.
-    short_help="Show the data that metrics use and what is kept here; clear what is old.",
+    short_help="Show the data that metrics use, what is kept here; clear it.",
     epilog="""\b
 Examples:
   graders data
@@ -87,17 +96,22 @@ def data(context: click.Context, *, data_dir: Path, as_json: bool) -> int:
     if as_json:
         write_json([*found, *stored])
         return 0
+    lines = []
     for one in found:
-        click.echo(f"{one['data']}: for {one['for']}; comes with {one['comes with']}")
-        click.echo(f"  {one['where']}")
-    click.echo("Nothing needs to be fetched.")
+        lines.append(f"{one['data']}: for {one['for']}; comes with {one['comes with']}")
+        lines.append(f"  {one['where']}")
+    lines.append("Nothing needs to be fetched.")
     for one in stored:
-        click.echo(f"{one['data']}: {one['entries']:,}, {_size(one['bytes'])}{_age(one['oldest'])}")
-        click.echo(f"  {one['where']}")
+        lines.append(
+            f"{one['data']}: {one['entries']:,}, {_size(one['bytes'])}{_age(one['oldest'])}"
+        )
+        lines.append(f"  {one['where']}")
+    write_lines(lines, sys.stdout)
     return 0
 
 
 @data.command(
+    short_help="Clear old files, jobs, runs and replies of judges.",
     epilog="""\b
 Examples:
   graders data clear --older-than 30d --dry-run
@@ -151,8 +165,7 @@ def clear(
         names += [f"cache: {cache}"] if old_cache else []
         total = sum(one.bytes for one in things) + (_bytes(cache) if old_cache else 0)
         if not as_json:
-            for name in names:
-                click.echo(name)
+            write_lines(names, sys.stdout)
         if dry_run or not names:
             return _told("would be cleared", names, total, as_json=as_json)
         if not yes and not click.confirm(f"clear {len(names):,} ({_size(total)})?", err=True):

@@ -12,32 +12,38 @@ import click
 
 from graders import api, jsontext
 from graders.api import PythonOptions, ScoreOptions
+from graders.batch.manifest import manifest_for, scored_by
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import json_option, layout_options, python_options, reading_options
+from graders.cli.option import grouped_layout_options, json_option, python_options, reading_options
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.errors import RowsError
 from graders.models import JudgeOptions
 from graders.reading import Reading
-from graders.report.terminal import console, number
-from graders.rows import Chunk, Layout, decode_block, find_source
+from graders.report.terminal import number, write_view
+from graders.rows import Chunk, Layout, decode_block, find_source, read_categories, written
 
 if TYPE_CHECKING:
-    from graders.inspection.diff import DiffReport, KeptRows, Matched
+    from graders.inspection.diff import DiffReport, KeptRows, Matched, Side
 
 __all__ = ["diff"]
 
 _EPILOG = """\b
 Examples:
   graders diff old.json new.json rows.jsonl
-  graders diff old.json new.json rows.jsonl --fail-on-flip --max-mean-drop 0.01
+  graders diff old.json new.json rows.jsonl --max-mean-drop 0.01
   graders diff old-results.jsonl new-results.jsonl -o deltas.jsonl
-\b
+
 A and B are two graders, and ROWS what they grade; or two files of results, matched
 by index. A verdict differs where a row passes on one side only, or has no reward there."""
 
 
-@click.command(epilog=_EPILOG, short_help="Compare two graders, or two files of results.")
+@click.command(
+    cls=Command,
+    first=("output", "threshold", "fail_on_flip", "max_mean_drop", "max_delta", "item_path", "sample_path", "base_url", "model_map", "as_json"),
+    epilog=_EPILOG, short_help="Compare two graders, or two files of results.",
+)  # fmt: skip
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.argument("rows", metavar="[ROWS...]", nargs=-1)
@@ -46,27 +52,41 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
     type=float,
     metavar="X",
     help="Reward from which a row passes.  [default: each grader's pass_threshold, else 0.5]",
+    cls=Flag,
+    group="Checks",
 )
-@click.option("--fail-on-flip", is_flag=True, help="Exit with 1 when a verdict differs.")
+@click.option(
+    "--fail-on-flip",
+    is_flag=True,
+    help="Exit with 1 when a verdict differs.",
+    cls=Flag,
+    group="Checks",
+)
 @click.option(
     "--max-mean-drop",
     type=click.FloatRange(min=0),
     metavar="X",
     help="Exit with 1 when the mean reward drops by more than this.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--max-delta",
     type=click.FloatRange(min=0),
     metavar="X",
     help="Exit with 1 when a row's reward moves by more than this, or is lost.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
     help="Write every row's delta there, as JSON Lines; - for standard output.",
+    cls=Flag,
+    group="Results",
 )
-@layout_options
+@grouped_layout_options
 @json_option
 @reading_options
 @python_options
@@ -110,7 +130,9 @@ def diff(
             matched, kept, formulas = _graded(sides, rows, layout, threshold)
             if sides[0].name == sides[1].name:
                 matched.a.name, matched.b.name = a, b
-        report = compare(matched, formulas=formulas, look=kept.look)
+        known = (scored_by(manifest_for(Path(one))) for one in (a, b))
+        by = reads.by or next(filter(None, known), "")
+        report = compare(matched, formulas=formulas, look=kept.look, by=by)
     if output is not None:
         _write(output, matched)
     broken = list(_shut(report, flip=fail_on_flip, drop=max_mean_drop, delta=max_delta))
@@ -118,7 +140,7 @@ def diff(
     if as_json:
         write_json({**report.to_dict(), "gates": broken}, summary)
     else:
-        console(summary).print(diff_view(report), crop=False)
+        write_view(diff_view(report), summary)
     for reason in broken:
         say(reason)
     return 1 if broken else 0
@@ -126,6 +148,18 @@ def diff(
 
 def _chunks(rows: Sequence[str], layout: Layout) -> Iterator[Chunk]:
     return (decode_block(block, layout) for block in find_source(rows).blocks(1 << 18))
+
+
+def group_side(
+    side: Side, path: str, rows: Sequence[str], layout: Layout, *, all_there: bool = True
+) -> None:
+    """Give results the categories that are asked for, where they do not have these already."""
+    if layout.by is None or scored_by(manifest_for(Path(path))) == written(layout.by):
+        return
+    if not rows:
+        raise click.UsageError("--by reads the rows that were scored: give ROWS too.")
+    categories = read_categories(find_source(rows).blocks(1 << 18), layout)
+    side.group_by(categories, all_there=all_there)
 
 
 def _ready(source: str, reading: Reading, python: PythonOptions, judge: JudgeOptions) -> api.Grader:
@@ -159,6 +193,7 @@ def _read(
 
     mark = 0.5 if threshold is None else threshold
     matched, kept = match(read_side(a, mark), read_side(b, mark)), KeptRows()
+    group_side(matched.a, a, rows, layout)
     if rows:
         kept.collect(_chunks(rows, layout), {one.index for one in matched.first()})
     return matched, kept

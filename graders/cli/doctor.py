@@ -11,7 +11,7 @@ from graders.cli.option import json_option
 from graders.cli.output import write_json
 from graders.extension import Extension, installed
 from graders.models import missing_models
-from graders.report.terminal import console, machine_view
+from graders.report.terminal import machine_view, write_view
 from graders.sandbox import LEVELS, probe, promises
 
 __all__ = ["doctor"]
@@ -45,7 +45,7 @@ def doctor(*, as_json: bool) -> int:
         write_json(body)
     else:
         view = machine_view(report, missing_models(), _extensions())
-        console(sys.stdout).print(view, crop=False)
+        write_view(view, sys.stdout)
     return 0 if report.default is not None else 1
 
 

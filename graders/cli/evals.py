@@ -18,9 +18,10 @@ Examples:
   graders evals report evalrun_… -o report.html
   graders evals list
   graders evals export eval_… -o folder --as folder
-\b
+
 EVAL and RUN are ids in the store, or bodies as evals.create and
 evals.runs.create take them, as JSON or YAML.
+
 Exit codes: 0 done, 1 something was not imported, a criterion without a model
 differs, or a run failed or has items without a verdict, 2 bad usage or a
 refused body, 130 interrupted."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graders.cli.evals_store import found, opened, run_named, show, told
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
 from graders.cli.option import data_dir_option, json_option, python_options, reading_options
 from graders.cli.output import progress_bar, say, write_json
@@ -83,12 +84,16 @@ def import_(paths: Sequence[Path], *, replace: bool, data_dir: Path, as_json: bo
 
 
 @click.command(
-    name="compare", epilog=_COMPARE, short_help="Grade a run's rows again: old against new."
+    cls=Command,
+    first=("judges", "most", "data_dir", "base_url", "model_map", "offline", "sandbox", "as_json"),
+    name="compare",
+    epilog=_COMPARE,
+    short_help="Grade a run's rows again: old against new.",
 )
 @click.argument("paths", metavar="RUN|PATH...", nargs=-1, required=True)
-@click.option("--judges", is_flag=True, help="Ask models again, too.")
+@click.option("--judges", is_flag=True, help="Ask models again, too.", cls=Flag, group="Checks")
 @click.option("--rows", "most", type=click.IntRange(0, 1000), default=10, show_default=True,
-              metavar="N", help="Show so many rows to read first.")  # fmt: skip
+              metavar="N", help="Show so many rows to read first.", cls=Flag, group="Results")  # fmt: skip
 @data_dir_option
 @json_option
 @reading_options

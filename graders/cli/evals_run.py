@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graders.cli.evals_store import found, nearest_id, opened, run_options, show, told
+from graders.cli.help import Command, Flag
 from graders.cli.option import data_dir_option, json_option
 from graders.cli.output import progress_bar, say, write_json
 from graders.config import read_document
@@ -23,16 +24,21 @@ __all__ = ["resume", "run"]
 
 _OUTPUT = click.option(
     "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the items there as lines of results, and their rows beside it, for report, diff and agree.",
+    help="Write the items there as lines of results, and their rows beside it, for report, diff and agree.", cls=Flag, group="Results",
 )  # fmt: skip
 
 
-@click.command(name="run", short_help="Run an eval here, without a server.")
+@click.command(
+    name="run",
+    cls=Command,
+    first=("data", "output", "data_dir", "rollout_url", "base_url", "model_map", "sandbox", "as_json"),
+    short_help="Run an eval here, without a server.",
+)  # fmt: skip
 @click.argument("of", metavar="EVAL")
 @click.argument("body", metavar="[RUN]", required=False)
 @click.option(
     "--data", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='JSON Lines of {"item": …} to run over, in place of the rows of RUN.',
+    help='JSON Lines of {"item": …} to run over, in place of the rows of RUN.', cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @_OUTPUT
 @data_dir_option
@@ -227,7 +233,10 @@ def _run_here(
 
 
 @click.command(
-    name="resume", short_help="Go on with a run that failed, was canceled or interrupted."
+    cls=Command,
+    first=("output", "data_dir", "rollout_url", "base_url", "model_map", "sandbox", "as_json"),
+    name="resume",
+    short_help="Go on with a run that failed, was canceled or interrupted.",
 )
 @click.argument("name", metavar="RUN")
 @_OUTPUT

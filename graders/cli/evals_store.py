@@ -13,7 +13,7 @@ from graders.cli.judge import judge_options
 from graders.cli.option import python_options, reading_options, rollout_options
 from graders.cli.output import say
 from graders.errors import OptionError, nearest
-from graders.report.terminal import console
+from graders.report.terminal import write_view
 
 if TYPE_CHECKING:
     from graders.evals.run import EvalProgress
@@ -90,7 +90,7 @@ def nearest_id(kept: EvalStore, name: str, *tables: Any) -> str:
 
 def show(view: Any) -> None:
     """Show something on standard output."""
-    console(sys.stdout).print(view, crop=False, soft_wrap=True)
+    write_view(view, sys.stdout)
 
 
 def told(now: EvalProgress) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def image() -> None:
 @image.command(
     epilog="""\b
 Examples:
-  graders image build 2025-05-08          (about 660 MB; scikit-bio needs a C compiler)
+  graders image build 2025-05-08     (660 MB; needs a C compiler)
   graders image build 2025-05-08 --lite   (without rdkit and scikit-bio)"""
 )
 @click.argument("tag")

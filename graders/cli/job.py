@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
 from graders.cli.option import data_dir_option, json_option, python_options, rollout_options
 from graders.cli.output import progress_bar, say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest
-from graders.report.terminal import console, number
+from graders.report.terminal import number, write_view
 
 if TYPE_CHECKING:
+    from graders.errors import Fault
+    from graders.inspection.lint import Target
     from graders.jobs import JobProgress, RunOptions, Store
 
 __all__ = ["job"]
@@ -28,15 +31,17 @@ __all__ = ["job"]
 _EPILOG = """\b
 Examples:
   graders job run body.json --training train.jsonl --validation valid.jsonl
-  graders job run body.json --rollout-url http://127.0.0.1:8080/v1 --rollout-model small
+  graders job run body.json --rollout-url http://127.0.0.1:8080/v1
   graders job list
   graders job show ftjob-…
   graders job resume ftjob-…
-\b
+
 BODY is what fine_tuning.jobs.create takes, as JSON or YAML; its training_file and
 validation_file are ids of files in the store, or paths.
-Exit codes: 0 would succeed, 1 failed, would fail or was cancelled, 2 bad usage or a
-refused body, 130 interrupted or paused."""
+
+Exit codes: 0 would run, 1 would be refused, 3 would run but teach nothing, 4 not
+known, for something is missing here (answers, a model, a key), 2 bad usage, 130
+interrupted, paused or cancelled."""
 
 _POLL_SECONDS: Final = 0.5
 _MOST_EVENTS: Final = 100
@@ -103,15 +108,25 @@ def _named(store: Store, name: str) -> Iterator[None]:
         raise OptionError(f"{error}{hint}") from None
 
 
-@job.command(name="run", short_help="Create a job and run it here.")
+@job.command(
+    name="run",
+    cls=Command,
+    first=("training", "validation", "rollout_url", "rollout_model", "rollout_samples", "data_dir", "base_url", "model_map", "sandbox", "as_json"),
+    short_help="Create a job and run it here.",
+)  # fmt: skip
 @click.argument("body", metavar="BODY")
 @click.option(
     "--training", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The training file, in place of the body's.",
+    help="The training file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @click.option(
     "--validation", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The validation file, in place of the body's.",
+    help="The validation file, in place of the body's.", cls=Flag, group="Rows and samples",
+)  # fmt: skip
+@click.option(
+    "--target", type=click.Choice(["local", "openai", "azure"]), default="local", show_default=True,
+    help="Where the job is to go: a service's rules and dates count, or none's.",
+    cls=Flag, group="Checks",
 )  # fmt: skip
 @data_dir_option
 @json_option
@@ -121,6 +136,7 @@ def run(
     *,
     training: Path | None,
     validation: Path | None,
+    target: Target,
     data_dir: Path,
     as_json: bool,
     options: RunOptions,
@@ -143,16 +159,34 @@ def run(
                 put.append(f"{use} {path} is {request[use]} in the store")
         try:
             # A server on this store has options of its own: this job is to have these.
-            name = store.jobs.create(request, served=False)["id"]
+            name = store.jobs.create(request, served=False, target=target)["id"]
         except ApiError as error:
-            for fault in error.faults:
-                say(f"{fault.path}: {fault.message}")
-            if error.faults:
-                return 2
-            raise
+            if not error.faults:
+                raise
+            return _refused(request, error.faults, target, as_json=as_json)
         for line in (f"job {name}", *put):
             say(line)
         return _run_here(store, name, options, as_json=as_json, follow=True)
+
+
+def _refused(
+    request: dict[str, Any], faults: Sequence[Fault], target: Target, *, as_json: bool
+) -> int:
+    """Tell that a body is none that a service takes; there is no job then."""
+    from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
+    from graders.jobs.verdict import body_refusal  # noqa: PLC0415
+    from graders.report.job import verdict_view  # noqa: PLC0415
+
+    judged = body_refusal(faults, target)
+    if as_json:
+        run_: dict[str, Any] = {"verdict": judged, "target": target, "weights_trained": False}
+        write_json({
+            "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
+            "model": request.get("model"),
+        })  # fmt: skip
+    else:
+        write_view(verdict_view(judged), sys.stdout)
+    return EXIT_CODES["would_be_refused"]
 
 
 def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
@@ -189,6 +223,7 @@ def _put(store: Store, path: Path) -> str:
 def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, follow: bool) -> int:
     """Run a job in this process; where another one has it, follow it or say so."""
     from graders.jobs import ApiError, run_job  # noqa: PLC0415
+    from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
 
     try:
         with progress_bar("starting", _told) as on_progress:
@@ -210,8 +245,7 @@ def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, fo
         say(f"paused; graders job resume {name} goes on")
         return 130
     verdict = done["dry_run"]["verdict"]
-    fine = done["status"] == "succeeded" and verdict["outcome"] == "would_succeed"
-    return 0 if fine else 1
+    return 130 if verdict is None else EXIT_CODES.get(verdict["outcome"], 1)
 
 
 def _followed(
@@ -237,7 +271,7 @@ def _show(store: Store, found: dict[str, Any], *, as_json: bool) -> None:
         write_json(found)
         return
     results = [str(store.files.blob(one)) for one in found["result_files"]]
-    console(sys.stdout).print(job_view(found, results), crop=False, soft_wrap=True)
+    write_view(job_view(found, results), sys.stdout)
 
 
 def _told(now: JobProgress) -> dict[str, Any]:
@@ -281,7 +315,7 @@ def list_jobs(
     if as_json:
         write_json({"object": "list", "data": found, "has_more": more})
     else:
-        console(sys.stdout).print(jobs_view(found, more=more), crop=False, soft_wrap=True)
+        write_view(jobs_view(found, more=more), sys.stdout)
     return 0
 
 
@@ -312,7 +346,7 @@ def events(name: str, *, limit: int, after: str | None, data_dir: Path, as_json:
     if as_json:
         write_json({"object": "list", "data": found, "has_more": more})
     else:
-        console(sys.stdout).print(events_view(found[::-1], more=more), crop=False, soft_wrap=True)
+        write_view(events_view(found[::-1], more=more), sys.stdout)
     return 0
 
 
@@ -327,7 +361,12 @@ def pause(name: str, *, data_dir: Path, as_json: bool) -> int:
     return 0
 
 
-@job.command(name="resume", short_help="Go on with a job that was paused or interrupted.")
+@job.command(
+    name="resume",
+    cls=Command,
+    first=("data_dir", "rollout_url", "rollout_model", "base_url", "model_map", "sandbox", "as_json"),
+    short_help="Go on with a job that was paused or interrupted.",
+)  # fmt: skip
 @_id_argument
 @data_dir_option
 @json_option

@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from graders.batch.tally import Tally
+from graders.cli.help import Flag
 from graders.cli.option import Read, flags
 from graders.cli.output import say
 from graders.grade import Usage
 from graders.models import WARNING, CacheMode, JudgeOptions, JudgeStats, Panel
 from graders.option import options_of
 from graders.plan import Plan
-from graders.report.terminal import number, panel_notes
+from graders.report.panel import panel_notes
+from graders.report.terminal import number
 from graders.wire.endpoint import LOCAL, base_url
 
 __all__ = [
@@ -65,11 +67,11 @@ _FLAGS = flags(
 _CACHE = (
     click.option(
         "--cache/--no-cache", default=None,
-        help="Keep every reply, or none.  [default: those of temperature 0 or a seed]",
+        help="Keep every reply, or none.  [default: those of temperature 0 or a seed]", cls=Flag, group="Replies that are kept",
     ),
-    click.option("--refresh", is_flag=True, help="Ask again what is in the cache, and keep it."),
+    click.option("--refresh", is_flag=True, help="Ask again what is in the cache, and keep it.", cls=Flag, group="Replies that are kept"),
     click.option(
-        "--offline", is_flag=True, help="Ask nobody: rows that are not in the cache fail."
+        "--offline", is_flag=True, help="Ask nobody: rows that are not in the cache fail.", cls=Flag, group="Replies that are kept"
     ),
 )  # fmt: skip
 

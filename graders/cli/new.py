@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import click
 
 from graders.recipes import RECIPES, recipe, write
+from graders.report.terminal import write_view
+from graders.report.text import columns
 
 __all__ = ["new"]
 
@@ -35,9 +38,11 @@ def new(name: str | None, *, folder: Path | None, force: bool) -> int:
     if name is None:
         if folder is not None or force:
             raise click.UsageError("Name a recipe; graders new lists them.")
-        width = max(map(len, RECIPES))
+        table = columns("recipe", "what it grades")
+        table.show_header = False
         for one in RECIPES.values():
-            click.echo(f"{one.name:<{width}}  {one.title}")
+            table.add_row(one.name, one.title)
+        write_view(table, sys.stdout)
         return 0
     chosen = recipe(name)
     into = Path(chosen.name) if folder is None else folder

@@ -14,6 +14,7 @@ import click
 
 from graders import jsontext
 from graders.api import PythonOptions, Reading, ScoreOptions
+from graders.cli.help import Flag
 from graders.errors import OptionError
 from graders.models import RolloutOptions
 from graders.option import Option, options_of
@@ -25,6 +26,7 @@ __all__ = [
     "flags",
     "flags_of",
     "grader_argument",
+    "grouped_layout_options",
     "json_option",
     "json_value",
     "layout_options",
@@ -40,7 +42,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 grader_argument = click.argument("grader", metavar="GRADER")
 """Adds the GRADER argument."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for machines.", cls=Flag, group="Results"
+)
 """Adds `--json`."""
 
 
@@ -123,12 +127,13 @@ def flags_of(
 
 def _click_of(one: Option) -> dict[str, Any]:
     """Return what click is told of an option."""
-    said: dict[str, Any] = {"help": one.help, "default": one.default}
+    shown: dict[str, Any] = {"help": one.help, "cls": Flag, "group": one.group}
+    said = {**shown, "default": one.default}
     said |= {"metavar": one.metavar} if one.metavar else {}
     # What None stands for, the line itself says.
     said |= {"show_default": True} if one.default is not None else {}
     if one.sort is bool:
-        return {"help": one.help, "is_flag": True}
+        return {**shown, "is_flag": True}
     if one.allowed:
         return {**said, "type": click.Choice(one.allowed)}
     if one.unit == "bytes":
@@ -156,6 +161,9 @@ def _size(count: int) -> str:
 layout_options = flags_of("reads", ScoreOptions, "item_path", "sample_path", "cells")
 """Adds where in a row item and sample stand, and how cells are read."""
 
+grouped_layout_options = flags_of("reads", ScoreOptions, "item_path", "sample_path", "by", "cells")
+"""Adds the same, and where the category stands that figures are given by."""
+
 
 def reading_options(function: Function) -> Function:
     """Add the switches for points that the hosted documents leave open, as one `reading` argument."""
@@ -166,9 +174,13 @@ def reading_options(function: Function) -> Function:
             reading = replace(reading, thinking="strip")
         return function(*args, reading=reading, **kwargs)
 
-    wrapped = click.option("--strip-think", is_flag=True, help="Short for --thinking strip.")(
-        wrapped
-    )
+    wrapped = click.option(
+        "--strip-think",
+        is_flag=True,
+        help="Short for --thinking strip.",
+        cls=Flag,
+        group="Reading the grader",
+    )(wrapped)
     return flags_of("reading", Reading)(wrapped)  # type: ignore[return-value]
 
 
@@ -184,7 +196,7 @@ def _data_dir() -> Path:
 
 data_dir_option = click.option(
     "--data-dir", metavar="PATH", type=click.Path(file_okay=False, path_type=Path),
-    default=_data_dir, help="Folder of files and jobs.  [default: $GRADERS_DATA_DIR, else the user's]",
+    default=_data_dir, help="Folder of files and jobs.  [default: $GRADERS_DATA_DIR, else the user's]", cls=Flag, group="Speed and resuming",
 )  # fmt: skip
 """Adds `--data-dir`."""
 

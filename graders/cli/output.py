@@ -10,7 +10,10 @@ from typing import IO, Any, TypeVar
 
 from graders import jsontext
 
-__all__ = ["abandon_stdout", "prepare_streams", "progress_bar", "say", "say_notes", "write_json"]
+__all__ = [
+    "abandon_stdout", "as_wide_as", "prepare_streams", "progress_bar", "say", "say_notes",
+    "write_json", "write_lines",
+]  # fmt: skip
 
 Now = TypeVar("Now")
 
@@ -42,10 +45,45 @@ def write_json(body: Any, stream: IO[str] | None = None) -> None:
         stream.write(data.decode())
 
 
+def as_wide_as(stream: IO[str], text: str, otherwise: int | None = None) -> str:
+    """Return a text for people, wrapped to the width of a stream's terminal.
+
+    Args:
+        stream: where it goes.
+        text: of one line or several.
+        otherwise: the width where nobody looks and `COLUMNS` does not say one; None for lines as
+            they are, as logs want them.
+    """
+    width = _width(stream) or otherwise
+    if (
+        width is None or 2 * max(map(len, text.split("\n"))) <= width
+    ):  # No character has more than two.
+        return text
+    from graders.report.text import wrapped  # noqa: PLC0415  (rich)
+
+    return "\n".join(wrapped(text, width))
+
+
+def _width(stream: IO[str]) -> int | None:
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # No terminal, or no file.
+        return None
+
+
+def write_lines(lines: Iterable[str], stream: IO[str]) -> None:
+    """Write lines for people, each as wide as the terminal, or as most terminals are."""
+    for line in lines:
+        stream.write(as_wide_as(stream, line, 80) + "\n")
+
+
 def say(message: str) -> None:
     """Say one thing on standard error."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"graders: {message}\n")
+        sys.stderr.write(as_wide_as(sys.stderr, f"graders: {message}") + "\n")
         sys.stderr.flush()
 
 

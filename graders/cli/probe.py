@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Group
+from rich.text import Text
 
 from graders import api
 from graders.api import PythonOptions, ScoreOptions
 from graders.batch.tally import Tally
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
     Read,
@@ -27,7 +30,7 @@ from graders.config import load_source
 from graders.errors import OptionError, shown
 from graders.models import JudgeOptions
 from graders.reading import Reading
-from graders.report.terminal import console, number
+from graders.report.terminal import number, write_view
 from graders.rows import Layout, decode_block, find_source
 
 if TYPE_CHECKING:
@@ -39,12 +42,16 @@ _EPILOG = """\b
 Examples:
   graders probe grader.json rows.jsonl
   graders probe grader.json rows.jsonl --fail-above 0.3
-  graders probe grader.json rows.jsonl --fail-above honest --attack prompt --attack empty
-  graders probe grader.json rows.jsonl --base-url http://127.0.0.1:8000/v1 --limit 20
+  graders probe grader.json rows.jsonl --fail-above honest --attack prompt
+  graders probe grader.json rows.jsonl --base-url http://127.0.0.1:8000/v1
 \b
-Attacks: empty, whitespace, prompt, item-text, whole-item, all-references, label, repeated-word, long-filler,
-  format-only, negation, other-row, refusal, praise, injection, delimiters, verdict, wrong-values,
-  wrong-arguments, extra-tools, very-long, truncated, trailing-junk, case, look-alikes, zero-width, reference"""
+Attacks: empty, whitespace, prompt, item-text, whole-item, all-references,
+  label, repeated-word, long-filler, format-only, negation, other-row,
+  refusal, praise, injection, delimiters, verdict, wrong-values,
+  wrong-arguments, extra-tools, very-long, truncated, trailing-junk, case,
+  look-alikes, zero-width, reference
+
+What one is: graders explain NAME."""
 
 
 def _bar(text: str) -> float | str:
@@ -59,7 +66,11 @@ def _bar(text: str) -> float | str:
     return bar
 
 
-@click.command(epilog=_EPILOG, short_help="Try answers that ought not to be paid.")
+@click.command(
+    cls=Command,
+    first=("names", "limit", "bar", "item_path", "sample_path", "base_url", "model_map", "as_json"),
+    epilog=_EPILOG, short_help="Try answers that ought not to be paid.",
+)  # fmt: skip
 @grader_argument
 @click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
 @click.option(
@@ -68,6 +79,8 @@ def _bar(text: str) -> float | str:
     multiple=True,
     metavar="NAME",
     help="Only this attack; may be given several times.  [default: all]",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--limit",
@@ -76,12 +89,16 @@ def _bar(text: str) -> float | str:
     show_default=True,
     metavar="N",
     help="Probe with so many rows, drawn from all, the same each time.",
+    cls=Flag,
+    group="Rows and samples",
 )
 @click.option(
     "--fail-above",
     "bar",
     type=Read("X|honest", _bar),
     help="Exit with 1 when an attack's expected reward is above this, or above the honest answers'.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--long",
@@ -91,6 +108,8 @@ def _bar(text: str) -> float | str:
     show_default=True,
     metavar="KB",
     help="Size of very long answers.",
+    cls=Flag,
+    group="Checks",
 )
 @layout_options
 @json_option
@@ -114,7 +133,7 @@ def probe(
     """Grade attacks built from ROWS themselves, beside the rows' own answers.
 
     Shows what each attack gets, where it gets as much as the honest answer, and which sub-grader
-    pays. Models are asked only with --base-url, --embedding-url or a cache named; without, they
+    pays. Models are asked only with a cache named, --base-url or --embedding-url; without, they
     are held at their lowest score, and that is said.
     """
     # These load numpy, which no other command should have to wait for.
@@ -147,10 +166,8 @@ def probe(
     if as_json:
         write_json({**report.to_dict(), "above": [one.name for one in above]})
     else:
-        out = console(sys.stdout)
-        out.print(probe_view(report, above), crop=False)
-        for note in notes:
-            out.print(note, style="dim")
+        said = (Text(note, "dim") for note in notes)
+        write_view(Group(probe_view(report, above), *said), sys.stdout)
     for one in above:
         payer = f", paid most by {shown(one.payer.key)}" if one.payer and one.payer.key else ""
         say(f"{one.name}: expected reward {number(one.expected)} is above {bar}{payer}")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from graders.api import Grader, PythonOptions
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, learned_notes, warn_of_local
 from graders.cli.option import (
     grader_argument,
@@ -21,7 +22,7 @@ from graders.cli.output import say, say_notes, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
 from graders.reading import Reading
-from graders.report.terminal import console, grade_view
+from graders.report.terminal import grade_view, write_view
 
 __all__ = ["run"]
 
@@ -29,20 +30,40 @@ _EPILOG = """\b
 Examples:
   graders run grader.json --item '{"answer": "Paris"}' --sample "It is Paris."
   graders run grader.json --item @item.json --sample @answer.txt --json
-  graders run body.json --hosted      (a graders.run body brings its own sample)"""
+  graders run body.json --hosted   (a graders.run body brings its sample)"""
 
 
-@click.command(epilog=_EPILOG, short_help="Grade one sample, and show how the grade came about.")
+@click.command(
+    cls=Command,
+    first=("item", "sample", "sample_json", "as_json", "hosted", "base_url", "model_map", "sandbox", "thinking", "offline"),
+    epilog=_EPILOG, short_help="Grade one sample, and show how the grade came about.",
+)  # fmt: skip
 @grader_argument
-@click.option("--item", metavar="JSON|@FILE", help="The item, as JSON.")
 @click.option(
-    "--sample", metavar="TEXT|@FILE", help="The model's output, as text; @@ begins a text with @."
+    "--item", metavar="JSON|@FILE", help="The item, as JSON.", cls=Flag, group="Rows and samples"
 )
 @click.option(
-    "--sample-json", metavar="JSON|@FILE", help="The model's output, as an object: output_tools …"
+    "--sample",
+    metavar="TEXT|@FILE",
+    help="The model's output, as text; @@ begins a text with @.",
+    cls=Flag,
+    group="Rows and samples",
+)
+@click.option(
+    "--sample-json",
+    metavar="JSON|@FILE",
+    help="The model's output, as an object: output_tools …",
+    cls=Flag,
+    group="Rows and samples",
 )
 @json_option
-@click.option("--hosted", is_flag=True, help="Print the hosted graders.run response instead.")
+@click.option(
+    "--hosted",
+    is_flag=True,
+    help="Print the hosted graders.run response instead.",
+    cls=Flag,
+    group="Results",
+)
 @reading_options
 @python_options
 @judge_options
@@ -100,5 +121,5 @@ def run(
         else:
             types = {leaf.key: leaf.config.type for leaf in ready.plan.leaves}
             view = grade_view(explained, types, ready.signatures)
-            console(sys.stdout).print(view, crop=False)
+            write_view(view, sys.stdout)
     return 0 if grade.reward is not None else 1

@@ -25,6 +25,7 @@ from graders.api import (
     kept_note,
     partial_of,
 )
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
     Read,
@@ -34,12 +35,12 @@ from graders.cli.option import (
     python_options,
     reading_options,
 )
-from graders.cli.output import progress_bar, say, say_notes, write_json
+from graders.cli.output import progress_bar, say, say_notes, write_json, write_lines
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
 from graders.errors import BudgetError, OptionError, RowsError, StoppedError
 from graders.models import JudgeOptions, paid_text
-from graders.report.terminal import console, number, run_view
+from graders.report.terminal import number, run_view, write_view
 from graders.rows import RowRange
 from graders.sandbox import Stats
 
@@ -53,13 +54,13 @@ _USED_UP = 5
 _EPILOG = """\b
 Examples:
   graders score grader.json rows.jsonl -o results.jsonl
-  graders score job.json train.jsonl --item-path . --sample-path answer -o results.jsonl
+  graders score job.json train.jsonl --item-path . -o results.jsonl
   graders score grader.json 'data/*.jsonl.gz' -o results.jsonl --resume
   cat rows.jsonl | graders score grader.json - | head
-\b
-ROWS are JSON Lines (also .gz or .zst), .csv, .tsv, .parquet or a dataset folder.
-A row is {"item": {...}, "sample": "text" | {...}}. A result line holds index, id,
-reward (null for a failed row), sub_rewards and failures, in the order of the rows."""
+
+ROWS are JSON Lines (also .gz or .zst), .csv, .tsv, .parquet or a dataset
+folder. A row is {"item": {...}, "sample": "text" | {...}}. A result line
+holds index, id, reward (null for a failed row), sub_rewards and failures, in the order of the rows."""
 
 
 def _max_failures(text: str) -> MaxFailures:
@@ -83,11 +84,22 @@ def _range(text: str) -> RowRange:
     return RowRange(start, stop)
 
 
-@click.command(epilog=_EPILOG, short_help="Score files of rows, with a summary.")
+@click.command(
+    cls=Command,
+    first=("output", "resume", "limit", "item_path", "sample_path", "base_url", "model_map", "workers", "max_failures", "summary_file"),
+    epilog=_EPILOG, short_help="Score files of rows, with a summary.",
+)  # fmt: skip
 @grader_argument
 @click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", default="-", show_default=True, metavar="OUT", help="Where results go."
+    "-o",
+    "--output",
+    default="-",
+    show_default=True,
+    metavar="OUT",
+    help="Where results go.",
+    cls=Flag,
+    group="Results",
 )
 @flags_of(
     "options",
@@ -102,6 +114,8 @@ def _range(text: str) -> RowRange:
     type=click.IntRange(min=1),
     metavar="N",
     help="Compute text metrics of N rows, drawn from all, by their libraries too, and compare.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--summary",
@@ -109,6 +123,8 @@ def _range(text: str) -> RowRange:
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the summary there, as JSON.",
+    cls=Flag,
+    group="Results",
 )
 @json_option
 @reading_options
@@ -130,8 +146,9 @@ def score(
     """Score every row of ROWS (files, patterns, or - for standard input).
 
     The summary goes to standard output, or to standard error when the results go there. Exits with
-    1 when more rows failed than --max-failures allows, or every row failed; or where a metric is
-    not what its library gives (--verify-metrics). Exits with 5 where a budget is used up.
+    1 when more rows failed than --max-failures allows, or every row failed; or where
+    --verify-metrics finds a metric that is not what its library gives. Exits with 5
+    where a budget is used up.
     """
     _check(rows, options, grader=grader, output=output, key_file=judge.api_key_file,
            summary_file=summary_file, again=verify_metrics is not None)  # fmt: skip
@@ -163,7 +180,7 @@ def score(
         if as_json:
             write_json(body, summary)
         else:
-            _show(ready, run, output, seconds, summary, found or (), notes)
+            _show(ready, run, output, seconds, summary, found or (), notes, options.by)
     if any(one.differing for one in found or ()):
         say("a metric is not what its library gives")
         return 1
@@ -203,7 +220,7 @@ def _warn(
 
 def _show(  # noqa: PLR0917
     grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
-    found: Sequence[Verified], warned: Sequence[str],
+    found: Sequence[Verified], warned: Sequence[str], by: str | None,
 ) -> None:  # fmt: skip
     stats = _stats(grader, run)
     ran = [] if stats is None else [
@@ -213,11 +230,10 @@ def _show(  # noqa: PLR0917
     notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *paid, *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
-        signatures=grader.signatures, seconds=seconds, notes=notes,
+        signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
-    console(stream).print(view, crop=False)
-    for line in verify_lines(found):
-        click.echo(line, file=stream)
+    write_view(view, stream)
+    write_lines(verify_lines(found), stream)
 
 
 def _body(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import click
 
 from graders.api import Grader, JudgeOptions, PythonOptions, Reading
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
 from graders.cli.option import (
     Read,
@@ -35,7 +36,7 @@ __all__ = ["serve"]
 _EPILOG = """\b
 Examples:
   graders serve
-  graders serve --port 8123 --data-dir ./jobs --base-url http://127.0.0.1:8080/v1
+  graders serve --port 8123 --base-url http://127.0.0.1:8080/v1
   graders serve --host 0.0.0.0 --token-file token.txt
   graders serve --grader answer=grader.json --failed 0
 \b
@@ -53,7 +54,11 @@ def _named_path(text: str) -> tuple[str, str]:
 _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 
 
-@click.command(epilog=_EPILOG, short_help="Serve the hosted endpoints and a playground page.")
+@click.command(
+    cls=Command,
+    first=("host", "port", "data_dir", "token_file", "unix_socket", "graders", "base_url", "model_map", "rollout_url", "record"),
+    epilog=_EPILOG, short_help="Serve the hosted endpoints and a playground page.",
+)  # fmt: skip
 @flags(ServeOptions, "host", "port")
 @data_dir_option
 @click.option(
@@ -61,11 +66,15 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     metavar="PATH",
     type=click.Path(path_type=Path),
     help="File with the token that requests must carry.  [default: $GRADERS_SERVER_TOKEN]",
+    cls=Flag,
+    group="Server",
 )
 @click.option(
     "--no-token",
     is_flag=True,
     help="Demand none, though other users of this machine can reach the server.",
+    cls=Flag,
+    group="Server",
 )
 @flags(ServeOptions, "unix_socket")
 @click.option(
@@ -74,6 +83,8 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     multiple=True,
     metavar="NAME",
     help="Another name by which this server is called; may be given several times.",
+    cls=Flag,
+    group="Server",
 )
 @flags_of("limits", RequestLimits)
 @click.option(
@@ -82,14 +93,18 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     multiple=True,
     type=Read("NAME=PATH", _named_path),
     help="Give trainers this grader's rewards, at /v1/rewards; may be given several times.",
+    cls=Flag,
+    group="Server",
 )
-@flags(ServeOptions, "failed", "processes", "jobs", "record")
+@flags(ServeOptions, "failed", "processes", "jobs", "target", "record")
 @click.option(
     "--log-format",
     type=click.Choice(["auto", "json", "text"]),
     default="auto",
     show_default=True,
     help="Lines of the log; auto is text on a terminal, else JSON.",
+    cls=Flag,
+    group="Server",
 )
 @flags(ServeOptions, "log_texts")
 @rollout_options

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.text import Text
 
 from graders.cli.option import flags, json_option
 from graders.cli.output import say_notes, write_json
 from graders.errors import GradersError, OptionError
-from graders.report.terminal import console
+from graders.report.terminal import write_view
 from graders.sandbox import PythonOptions
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Examples:
   graders test samples/partial-credit
   graders test tests --junit report.xml --min-coverage 90
   graders test reward.graders.yaml --update
-\b
+
 A suite is a file *.graders.yaml, *.graders.yml or *.graders.json: a grader, cases,
 orderings and invariances. graders schema --suite prints its JSON Schema."""
 
@@ -98,12 +99,12 @@ def test(
         }
         write_json(body)
     else:
-        out = console(sys.stdout)
         for run in runs:
-            out.print(suite_view(run), crop=False, soft_wrap=True)
+            write_view(suite_view(run), sys.stdout)
         for run in short:
-            out.print(f"{run.path}: less than {min_coverage:g}% is covered", style="bold red")
-        out.print(total_view(runs, time.perf_counter() - started))
+            short_of = f"{run.path}: less than {min_coverage:g}% is covered"
+            write_view(Text(short_of, "bold red"), sys.stdout)
+        write_view(total_view(runs, time.perf_counter() - started), sys.stdout)
     if any(run.error for run in runs):
         return 2
     return 1 if short or any(run.failed for run in runs) else 0

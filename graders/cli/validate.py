@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from rich.console import Group
 
 from graders.api import Grader, PythonOptions, ScoreOptions
+from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
 from graders.cli.option import flags, grader_argument, json_option, layout_options, python_options
 from graders.cli.output import write_json
@@ -39,7 +41,7 @@ from graders.inspection.lint import (
 from graders.models import JudgeOptions
 from graders.reading import Reading
 from graders.report.lint import findings_view
-from graders.report.terminal import console, variable_view
+from graders.report.terminal import variable_view, write_view
 from graders.rows import Layout, decode_block, find_source
 
 __all__ = ["validate"]
@@ -50,8 +52,8 @@ Examples:
   graders validate grader.json --target openai --format github
   graders validate grader.json --rows rows.jsonl
   graders validate grader.json --format sarif > graders.sarif
-  graders validate job.json --training-file train.jsonl --validation-file valid.jsonl
-  graders validate job.json --rows train.jsonl --item-path . --sample-path answer"""
+  graders validate job.json --training-file train.jsonl
+  graders validate job.json --rows train.jsonl --item-path ."""
 
 Form = Literal["text", "json", "sarif", "github"]
 
@@ -93,9 +95,19 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
     return tuple(codes)
 
 
-@click.command(epilog=_EPILOG, short_help="Lint a grader, a job body and its files; check rows.")
+@click.command(
+    cls=Command,
+    first=("rows", "target", "training_file", "validation_file", "item_path", "sample_path", "ignore", "strict", "form", "base_url"),
+    epilog=_EPILOG, short_help="Lint a grader, a job body and its files; check rows.",
+)  # fmt: skip
 @grader_argument
-@click.option("--rows", metavar="ROWS", help="Also grade these rows and look at what they show.")
+@click.option(
+    "--rows",
+    metavar="ROWS",
+    help="Also grade these rows and look at what they show.",
+    cls=Flag,
+    group="Rows and samples",
+)
 @layout_options
 @click.option(
     "--limit",
@@ -104,17 +116,33 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
     show_default=True,
     metavar="N",
     help="Grade at most so many rows; 0 only looks for variables.",
+    cls=Flag,
+    group="Rows and samples",
 )
 @click.option(
-    "--training-file", default="", metavar="FILE", help="Check this training file of a job."
+    "--training-file",
+    default="",
+    metavar="FILE",
+    help="Check this training file of a job.",
+    cls=Flag,
+    group="Checks",
 )
-@click.option("--validation-file", default="", metavar="FILE", help="Check this validation file.")
+@click.option(
+    "--validation-file",
+    default="",
+    metavar="FILE",
+    help="Check this validation file.",
+    cls=Flag,
+    group="Checks",
+)
 @click.option(
     "--target",
     type=click.Choice(TARGETS),
     default="local",
     show_default=True,
     help="Where the grader will run.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--select",
@@ -122,6 +150,8 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
     metavar="CODES",
     callback=_codes,
     help="Report only these codes or beginnings of codes, such as G1,G405.",
+    cls=Flag,
+    group="Checks",
 )
 @click.option(
     "--ignore",
@@ -129,8 +159,12 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
     metavar="CODES",
     callback=_codes,
     help="Do not report these.",
+    cls=Flag,
+    group="Checks",
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 for warnings too.", cls=Flag, group="Checks"
+)
 @click.option(
     "--format",
     "form",
@@ -138,6 +172,8 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
     default="text",
     show_default=True,
     help="How findings are written.",
+    cls=Flag,
+    group="Results",
 )
 @flags(Reading, "dialect")
 @json_option
@@ -285,15 +321,14 @@ def _body(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _write_text(subject: Subject, findings: Sequence[Finding]) -> None:
-    plan, out = subject.plan, console(sys.stdout)
-    out.print(f"{subject.loaded.name}: a valid {plan.type} grader, {shown(plan.name)}")
+    plan = subject.plan
+    parts: list[Any] = [f"{subject.loaded.name}: a valid {plan.type} grader, {shown(plan.name)}"]
     if subs := ", ".join(
         f"{shown(leaf.key)} ({leaf.config.type})" for leaf in plan.leaves if leaf.key
     ):
-        out.print(f"sub-graders: {subs}")
+        parts.append(f"sub-graders: {subs}")
     if subject.measured is not None:
-        out.print(variable_view(subject.measured.variables))
+        parts.append(variable_view(subject.measured.variables))
     elif plan.paths:
-        out.print(f"variables: {', '.join(map(str, plan.paths))}")
-    # A place such as grader.json:3:7 is for editors to click: it must not be wrapped.
-    out.print(findings_view(findings), soft_wrap=True)
+        parts.append(f"variables: {', '.join(map(str, plan.paths))}")
+    write_view(Group(*parts, findings_view(findings)), sys.stdout)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graders.api import Grader, Reading, ScoreOptions
+from graders.cli.help import Command, Flag
 from graders.cli.option import grader_argument, json_option, layout_options, reading_options
-from graders.cli.output import say, write_json
+from graders.cli.output import say, write_json, write_lines
 from graders.config import load_source
 from graders.errors import shown
 from graders.metrics import library
@@ -30,7 +31,11 @@ Examples:
   graders score grader.json rows.jsonl -o results.jsonl --verify-metrics 200"""
 
 
-@click.command(epilog=_EPILOG, short_help="Compare text metrics with their libraries.")
+@click.command(
+    cls=Command,
+    first=("limit", "item_path", "sample_path", "as_json"),
+    epilog=_EPILOG, short_help="Compare text metrics with their libraries.",
+)  # fmt: skip
 @grader_argument
 @click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
 @click.option(
@@ -40,6 +45,8 @@ Examples:
     show_default=True,
     metavar="N",
     help="Compare on so many rows, drawn from all, the same each time.",
+    cls=Flag,
+    group="Rows and samples",
 )
 @layout_options
 @json_option
@@ -64,8 +71,7 @@ def verify(
     if as_json:
         write_json({"verified": [one.to_dict() for one in found]})
     else:
-        for line in verify_lines(found):
-            click.echo(line)
+        write_lines(verify_lines(found), sys.stdout)
     for one in found:
         if not one.rows:
             say(f"{shown(one.key or one.metric)}: no row has both texts, so nothing was compared")

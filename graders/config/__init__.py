@@ -1,6 +1,7 @@
 """Grader configs as they come: loading with every fault at once, dumping, JSON Schema."""
 
 from graders.config.azure import translated
+from graders.config.editor import PUBLISHED
 from graders.config.load import (
     Loaded,
     Source,
@@ -14,6 +15,7 @@ from graders.config.load import (
 from graders.kinds.fault import json_path
 
 __all__ = [
+    "PUBLISHED",
     "Loaded",
     "Source",
     "dump",

@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from graders import jsontext
 from graders.config import azure, document
+from graders.config.editor import document_schema
 from graders.errors import ConfigError, Fault, nearest, nearest_path, quoted
 from graders.kinds import AnyGrader, EvalCriteria, kind_named
 from graders.kinds.fault import faults_of, formula_faults, json_path
@@ -106,10 +107,14 @@ def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
 def read_document(source: str | os.PathLike[str]) -> Any:
     """Return the value of a JSON or YAML text, whatever it holds; `source` as for `load`.
 
+    A `$schema` at its top is for editors alone, and is left out.
+
     Raises:
         ConfigError: it cannot be read.
     """
-    return document.parse(*_read(source))
+    value = document.parse(*_read(source))
+    named = value.get("$schema") if isinstance(value, dict) else None
+    return _without(value, "$schema") if isinstance(named, str) else value
 
 
 def place_of(config: Any, key: str, place: Location) -> Location:
@@ -132,16 +137,8 @@ def dump(config: Any) -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a grader, for editors and other programs."""
-    body = _adapter().json_schema()
-    for one in body["$defs"].values():
-        if "type" in one.get("required", ()) and "name" in one["properties"]:
-            one["properties"]["$schema"] = {"type": "string", "description": "For editors alone."}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "grader",
-        **body,
-    }
+    """Return the JSON Schema (2020-12) of a grader, and of a document that holds one, for editors."""
+    return document_schema(_adapter().json_schema())
 
 
 @functools.cache

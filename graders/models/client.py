@@ -108,7 +108,7 @@ class ChatClient:
                 ]
         with self._starting:
             if self._loop is None:
-                self._loop = Loop("graders-judge")
+                self._loop = Loop("graders-judge", self)
             loop = self._loop
         try:
             return loop.run(self._perform(calls), stop)
@@ -127,7 +127,7 @@ class ChatClient:
         """
         with self._starting:
             if self._loop is not None:
-                self._loop.close(None if self._wire is None else self._wire.close)
+                self._loop.close()
                 self._loop, self._wire = None, None
             if self._local is not None:
                 self._local.close()
@@ -235,6 +235,8 @@ class ChatClient:
                 pay_once=options.pay_once,
                 stats=self.stats,
             )
+            if self._loop is not None:
+                self._loop.at_end(self._wire.close)
         askings = [self._prepared(call, self._learned_of(call)) for call in calls]
         if self._cache is None and any(self._keeps(one.params, one.model) for one in askings):
             self._cache = open_cache(self.options.cache_file)

@@ -135,7 +135,7 @@ class EmbedClient:
                 self.ledger.check()
             with self._starting:
                 if self._loop is None:
-                    self._loop = Loop("graders-embed")
+                    self._loop = Loop("graders-embed", self)
                 loop = self._loop
             found.update(loop.run(self._perform(missing), stop))
         return [found[text] for text in call.texts]
@@ -148,7 +148,7 @@ class EmbedClient:
         with self._starting:
             self._local = None
             if self._loop is not None:
-                self._loop.close(None if self._wire is None else self._wire.close)
+                self._loop.close()
                 self._loop, self._wire = None, None
             if self._cache is not None:
                 self._cache.close()
@@ -199,6 +199,8 @@ class EmbedClient:
                 pay_once=options.pay_once,
                 stats=self.stats,
             )
+            if self._loop is not None:
+                self._loop.at_end(self._wire.close)
         found: dict[str, EmbedReply] = {}
         wire = self._wire
 

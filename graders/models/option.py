@@ -76,24 +76,30 @@ class JudgeOptions:
 
     base_url: str | None = option(
         None, "Server of the judges, or local.  [default: $OPENAI_BASE_URL, else OpenAI]",
-        metavar="URL", suite=True, kept=True,
+        metavar="URL", suite=True, kept=True, group="Models",
     )  # fmt: skip
     api_key_file: Path | None = option(
-        None, "File with the key.  [default: $OPENAI_API_KEY]", metavar="PATH"
+        None, "File with the key.  [default: $OPENAI_API_KEY]", metavar="PATH", group="Models"
     )
-    auth: Literal["auto", "bearer", "api-key"] = option("auto", "Header the key goes into.")
+    auth: Literal["auto", "bearer", "api-key"] = option(
+        "auto", "Header the key goes into.", group="Models"
+    )
     model_map: Mapping[str, str] = option(
         dict, "Ask model OTHER where the grader names NAME; may be given several times.",
-        metavar="NAME=OTHER", suite=True, kept=True,
+        metavar="NAME=OTHER", suite=True, kept=True, group="Models",
     )  # fmt: skip
-    concurrency: int = option(32, "Requests to judges at once.", metavar="N", least=1, suite=True)
+    concurrency: int = option(
+        32, "Requests to judges at once.", metavar="N", least=1, suite=True, group="Models"
+    )
     deadline: float = option(
         300.0, "Time for one call of a judge, retries included.",
-        metavar="SECONDS", unit="seconds", above=0, suite=True,
+        metavar="SECONDS", unit="seconds", above=0, suite=True, group="Models",
     )  # fmt: skip
-    attempts: int = option(8, "Tries at a server that cannot be reached.", metavar="N", least=1)
+    attempts: int = option(
+        8, "Tries at a server that cannot be reached.", metavar="N", least=1, group="Models"
+    )
     pay_once: bool = option(
-        False, "Fail a row rather than ask again what a server may bill unanswered."
+        False, "Fail a row rather than ask again what a server may bill unanswered.", group="Models"
     )
     max_reply: int = option(
         1 << 20,
@@ -104,39 +110,53 @@ class JudgeOptions:
         kept=True,
     )
     reply_form: ReplyForm = option(
-        "auto", "How the shape of a judge's reply is asked for.", suite=True, kept=True
+        "auto",
+        "How the shape of a judge's reply is asked for.",
+        suite=True,
+        kept=True,
+        group="Models",
     )
     repeats: int = option(
-        1, "Times a judge is asked for each row.", metavar="N", least=1, suite=True, kept=True
+        1,
+        "Times a judge is asked for each row.",
+        metavar="N",
+        least=1,
+        suite=True,
+        kept=True,
+        group="Models",
     )
     panel: Panel | None = option(
         None, "Several judges in place of the grader's: MODEL, MODEL@URL or local, or a file of them.",
-        metavar="A,B,...|FILE.json",
+        metavar="A,B,...|FILE.json", group="Models",
     )  # fmt: skip
-    panel_rule: PanelRule = option("auto", "How the panel's verdicts become one.")
+    panel_rule: PanelRule = option("auto", "How the panel's verdicts become one.", group="Models")
     panel_quorum: int | None = option(
-        None, "Judges of the panel that need a verdict.  [default: all]", metavar="N", least=1
-    )
+        None, "Judges of the panel that need a verdict.  [default: all]",
+        metavar="N", least=1, group="Models",
+    )  # fmt: skip
     ask_together: bool = option(
-        False, "Ask sub-graders of one model and input in one request; numbers may differ."
-    )
+        False, "Ask sub-graders of one model and input in one request; numbers may differ.",
+        group="Models",
+    )  # fmt: skip
     # Three flags of a command are one mode.
     cache: CacheMode = option(
         "auto", "Which replies are kept, and which are asked for.", flag=False
     )
-    cache_file: Path | None = option(None, "Where replies are kept.", metavar="PATH", suite=True)
+    cache_file: Path | None = option(
+        None, "Where replies are kept.", metavar="PATH", suite=True, group="Replies that are kept"
+    )
     embedding_model: str | None = option(
         None, f"Model that cosine embeds with.  [default: {DEFAULT_EMBEDDING}]",
-        metavar="NAME", suite=True, kept=True,
+        metavar="NAME", suite=True, kept=True, group="Models",
     )  # fmt: skip
     embedding_url: str | None = option(
         None, "Server of the embeddings, or local.  [default: the judges']",
-        metavar="URL", suite=True, kept=True,
+        metavar="URL", suite=True, kept=True, group="Models",
     )  # fmt: skip
     allow_endpoint: Mapping[str, Sequence[str]] = option(
         dict, "Host that endpoint graders may send rows to, and the variables of the environment "
         "that may go into headers there; may be given several times.",
-        metavar="HOST[=VARIABLE,...]",
+        metavar="HOST[=VARIABLE,...]", group="Models",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -176,15 +196,15 @@ class RolloutOptions:
 
     url: str | None = option(
         None, "OpenAI-compatible server that gives samples where rows record none.",
-        name="rollout_url", metavar="URL",
+        name="rollout_url", metavar="URL", group="Rollouts",
     )  # fmt: skip
     model: str | None = option(
         None, "Model to ask for samples that rows do not record.  [default: the job's]",
-        name="rollout_model", metavar="NAME",
+        name="rollout_model", metavar="NAME", group="Rollouts",
     )  # fmt: skip
     samples: int = option(
         4, "Samples of each training prompt that a model is asked for.",
-        name="rollout_samples", metavar="N", least=1,
+        name="rollout_samples", metavar="N", least=1, group="Rollouts",
     )  # fmt: skip
     api_key_file: Path | None = option(None, name="rollout_api_key_file", flag=False)
     auth: Literal["auto", "bearer", "api-key"] = option("auto", name="rollout_auth", flag=False)

@@ -34,8 +34,8 @@ class Recipe:
 RECIPES: Final = {
     one.name: one
     for one in (
-        Recipe("math", "a final answer that is worth the reference: fractions, units, sets, intervals, algebra"),
-        Recipe("format", "reasoning and answer in their tags, by a regex, and the answer right"),
+        Recipe("math", "a final answer worth the reference: fractions, units, sets, algebra"),
+        Recipe("format", "reasoning and answer in their tags, and the answer right"),
         Recipe("json-schema", "JSON that holds to a schema, and has the reference's values"),
         Recipe("tool-call", "the right tools with the right arguments, in any order"),
         Recipe("length", "a right answer, less the soft overlong penalty of DAPO"),

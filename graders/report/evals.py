@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from graders.evals.brought import Brought, Tally
 from graders.evals.compare import Comparison, Figures, RowDelta
 from graders.evals.match import bare_name
 from graders.report.terminal import number
-from graders.report.text import clean, shortened
+from graders.report.text import clean, columns, shortened
 
 __all__ = [
     "comparison_view",
@@ -33,14 +32,11 @@ _STYLES: Final = {
 _LISTED: Final = 12
 _NOTED: Final = 40
 _SHOWN: Final = 160
-_GAP: Final = (0, 3, 0, 0)
 
 
 def import_view(done: Brought) -> RenderableType:
     """Show what an import has done."""
-    table = Table("", "new", "unchanged", "replaced", "left as they were", box=None, padding=_GAP)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = columns("", figures=("new", "unchanged", "replaced", "left as they were"))
     rows: Sequence[tuple[str, Tally]] = (
         ("evals", done.evals), ("runs", done.runs), ("output items", done.items),
         ("files of rows", done.files),
@@ -118,9 +114,7 @@ def run_view(run: Mapping[str, Any], first: Sequence[Mapping[str, Any]] = ()) ->
         error = run["error"]
         says = f"{clean(str(error.get('code')))}: {clean(str(error.get('message')))}"
         parts.append(Text(says, "red"))
-    table = Table("criterion", "passed", "failed", "errored", box=None, padding=_GAP)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = columns("criterion", figures=("passed", "failed", "errored"))
     for one in run["per_testing_criteria_results"]:
         name = shortened(bare_name(one["testing_criteria"]), 50).plain
         table.add_row(name, *(f"{one[key]:,}" for key in ("passed", "failed", "errored")))
@@ -177,9 +171,9 @@ def items_view(items: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableT
 
 def comparison_view(found: Comparison, title: str) -> RenderableType:
     """Show old against new: figures of each criterion, why, and the rows to read first."""
-    table = Table("criterion", "type", box=None, padding=(0, 2, 0, 0))
-    for name in ("compared", "equal", "differ", "largest", "flipped", "one side"):
-        table.add_column(name, justify="right")
+    headings = ("compared", "equal", "differ", "largest", "flipped", "one side")
+    table = columns("criterion", "type", figures=headings)
+    table.columns[1].no_wrap = True
     notes: list[RenderableType] = []
     for one in found.figures:
         label = shortened(one.key, 50)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from graders.errors import shown
 from graders.inspection.lint import Finding
+from graders.report.text import hint
 
 __all__ = ["findings_view"]
 
@@ -30,8 +31,11 @@ def findings_view(findings: Sequence[Finding]) -> RenderableType:
         if one.severity != "info":
             parts.append(Text(f"    {shown(one.path, 200)}", "dim"))
             parts.append(Text(f"    fix: {shown(one.fix, _LONGEST)}"))
-    parts.append(_count(findings))
-    return Group(*parts)
+    count = _count(findings)
+    if findings:
+        worst = min(findings, key=lambda one: list(_STYLES).index(one.severity))
+        count = Text.assemble(count, "; ", hint(worst.code))
+    return Group(*parts, count)
 
 
 def _count(findings: Sequence[Finding]) -> Text:

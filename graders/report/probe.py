@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graders.inspection.probe import AttackResult, ProbeReport, Rewards
-from graders.report.terminal import number
+from graders.report.terminal import number, spanned
 from graders.report.text import clean, columns, shortened
 
 __all__ = ["probe_view"]
@@ -61,12 +61,11 @@ def _honest(rewards: Rewards) -> Text:
     if not rewards.rows:
         return Text("the rows have no answers of their own to compare with", "yellow")
     text = f"honest answers: expected reward {number(rewards.expected)}"
-    if rewards.interval is not None:
-        text += f" (95% interval {' … '.join(map(number, rewards.interval))})"
     text += f", highest {number(rewards.highest)}"
+    sure = "" if rewards.interval is None else f"\n{spanned(rewards.interval)}"
     if not rewards.failed:
-        return Text(text)
-    text += f", {rewards.failed:,} of {rewards.rows:,} failed"
+        return Text(text + sure)
+    text += f", {rewards.failed:,} of {rewards.rows:,} failed{sure}"
     return Text.assemble(
         text, "\n", (shortened(f"first failure: {rewards.why}", 300).plain, "yellow")
     )
@@ -78,9 +77,11 @@ def _held(key: str, score: float | None) -> Text:
 
 
 def _table(found: Sequence[AttackResult], above: set[str]) -> Table:
-    headings = ("expected", "highest", "≥ honest", "> honest", "failed")
-    table = columns("attack", figures=headings, gap=2)
-    table.add_column("paid most by")
+    some_failed = any(one.rewards is not None and one.rewards.failed for one in found)
+    headings = ["expected", "highest", "≥ honest", "> honest", *(["failed"] if some_failed else [])]
+    table = columns("attack", figures=headings)
+    table.columns[0].no_wrap = True  # --attack takes the name.
+    table.add_column("paid most by", overflow="fold")
     table.add_column("as", overflow="fold")
     for one in sorted(found, key=lambda one: -(one.expected or 0.0)):
         rewards, payer = one.rewards, one.payer
@@ -95,7 +96,7 @@ def _table(found: Sequence[AttackResult], above: set[str]) -> Table:
             number(rewards.highest),
             _share(one.reached),
             _share(one.beaten),
-            f"{rewards.failed:,}" if rewards.failed else "",
+            *([f"{rewards.failed:,}" if rewards.failed else ""] if some_failed else []),
             paid,
             shortened(one.variant, 40) if one.variant else "",
         )
@@ -124,7 +125,7 @@ def _to_read(report: ProbeReport, above: Sequence[AttackResult]) -> list[AttackR
 
 def _answers(one: AttackResult) -> RenderableType:
     title = Text(f"{one.name}: {one.title}", "bold")
-    table = columns("row", "reward", "honest", "answer", gap=2)
+    table = columns("row", "reward", "honest", "answer")
     for paid in one.worst:
         name = str(paid.index) if paid.identity is None else f"{paid.index} ({paid.identity})"
         table.add_row(

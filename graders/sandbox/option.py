@@ -34,29 +34,31 @@ class PythonOptions:
 
     timeout: float = option(
         120.0, "Time for one python call.", name="python_timeout", metavar="SECONDS",
-        unit="seconds", above=0, suite=True, kept=True,
+        unit="seconds", above=0, suite=True, kept=True, group="Python graders",
     )  # fmt: skip
     memory: int = option(
         2 << 30, "Memory for one python call.", name="python_memory",
-        unit="bytes", above=0, suite=True, kept=True,
+        unit="bytes", above=0, suite=True, kept=True, group="Python graders",
     )  # fmt: skip
     disk: int = option(
         1 << 30, "Scratch space for one python call.", name="python_disk",
-        unit="bytes", above=0, kept=True,
+        unit="bytes", above=0, kept=True, group="Python graders",
     )  # fmt: skip
     isolation: Isolation = option(
-        "auto", "What rows of a python grader share.", suite=True, kept=True
+        "auto", "What rows of a python grader share.", suite=True, kept=True, group="Python graders"
     )
     sandbox: Level | None = option(
-        None, "Level of the python sandbox; see graders doctor.  [default: standard]"
+        None,
+        "Level of the python sandbox; see graders doctor.  [default: standard]",
+        group="Python graders",
     )
     workers: int | None = option(
         None, "Worker processes for python graders.  [default: the cores]",
-        name="python_workers", metavar="N", least=1,
+        name="python_workers", metavar="N", least=1, group="Python graders",
     )  # fmt: skip
     interpreter: Path | None = option(
         None, "Interpreter for python graders, such as .venv/bin/python.",
-        name="python", metavar="PATH", exists=True, kept=True,
+        name="python", metavar="PATH", exists=True, kept=True, group="Python graders",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -34,9 +34,8 @@ def document(names: Sequence[str] = ()) -> dict[str, Any]:
     Args:
         names: of the graders whose rewards can be asked for.
     """
-    grader = schema()
-    definitions = grader.pop("$defs", {})
-    grader.pop("$schema", None)
+    definitions = schema()["$defs"]
+    grader = definitions.pop("grader")
     schemas = {
         **{name: _nullable(_moved(value)) for name, value in definitions.items()},
         "Grader": _moved(grader),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from graders.config import Loaded
 from graders.errors import OptionError
+from graders.inspection.lint import Target
 from graders.models import JudgeOptions, RolloutOptions
 from graders.option import check, option
 from graders.reading import Reading
@@ -43,21 +44,31 @@ class RequestLimits:
     """
 
     body_bytes: int = option(
-        4 << 20, "Longest JSON body of a request.", name="max_body", unit="bytes", above=0
+        4 << 20,
+        "Longest JSON body of a request.",
+        name="max_body",
+        unit="bytes",
+        above=0,
+        group="Server",
     )
     file_bytes: int = option(
-        512 << 20, "Largest uploaded file.", name="max_file", unit="bytes", above=0
+        512 << 20, "Largest uploaded file.", name="max_file", unit="bytes", above=0, group="Server"
     )
     stored_bytes: int = option(
         16 << 30, "What all files and jobs may take on the disk; one more upload is refused.",
-        name="max_stored", unit="bytes", above=0,
+        name="max_stored", unit="bytes", above=0, group="Server",
     )  # fmt: skip
     rows: int = option(
-        1024, "Rows of one request for rewards.", name="max_rows", metavar="N", least=1
+        1024,
+        "Rows of one request for rewards.",
+        name="max_rows",
+        metavar="N",
+        least=1,
+        group="Server",
     )
     requests: int = option(
         1024, "Grading requests under way or waiting; one more is answered with 429.",
-        name="max_requests", metavar="N", least=1,
+        name="max_requests", metavar="N", least=1, group="Server",
     )  # fmt: skip
     connections: int = option(2048, least=1, flag=False)
     header_seconds: float = option(10.0, unit="seconds", above=0, flag=False)
@@ -65,11 +76,11 @@ class RequestLimits:
     write_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
     metric_seconds: float = option(
         20.0, "Time for one request's metrics and formula.",
-        name="metric_timeout", metavar="SECONDS", unit="seconds", above=0,
+        name="metric_timeout", metavar="SECONDS", unit="seconds", above=0, group="Server",
     )  # fmt: skip
     request_seconds: float = option(
         310.0, "Time for one request with python graders or judges.",
-        name="timeout", metavar="SECONDS", unit="seconds", above=0,
+        name="timeout", metavar="SECONDS", unit="seconds", above=0, group="Server",
     )  # fmt: skip
     overdue_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
     shutdown_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
@@ -93,6 +104,7 @@ class ServeOptions:
         limits: what requests may take.
         processes: processes for metrics and formulas; None for as many as there are cores.
         jobs: jobs that run at the same time; 0 for none.
+        target: the service whose rules the verdicts of jobs count; `local` for none's.
         graders: graders whose rewards can be asked for, by name.
         reading: how those are read.
         failed: what rows without a reward get, in forms that know none without; None for an error.
@@ -105,21 +117,30 @@ class ServeOptions:
     """
 
     data_dir: Path
-    host: str = option("127.0.0.1", "Address to listen on.")
-    port: int = option(8000, "Port to listen on; 0 for any that is free.", least=0, most=65535)
+    host: str = option("127.0.0.1", "Address to listen on.", group="Server")
+    port: int = option(
+        8000, "Port to listen on; 0 for any that is free.", least=0, most=65535, group="Server"
+    )
     token: str = field(default="", repr=False)
     trusts_own: bool = False
     unix_socket: Path | None = option(
         None, "Listen on a socket that only this user can open, in place of host and port.",
-        metavar="PATH",
+        metavar="PATH", group="Server",
     )  # fmt: skip
     allowed_hosts: tuple[str, ...] = ()
     limits: RequestLimits = field(default_factory=RequestLimits)
     processes: int | None = option(
-        None, "Processes for metrics.  [default: the cores]", metavar="N", least=1
+        None, "Processes for metrics.  [default: the cores]", metavar="N", least=1, group="Server"
     )
     jobs: int = option(
-        1, "Fine-tuning jobs dry-run at the same time; 0 for none.", metavar="N", least=0
+        1,
+        "Fine-tuning jobs dry-run at the same time; 0 for none.",
+        metavar="N",
+        least=0,
+        group="Server",
+    )
+    target: Target = option(
+        "local", "Service whose rules the verdicts of jobs count.", group="Checks"
     )
     graders: Mapping[str, Loaded] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
@@ -127,12 +148,14 @@ class ServeOptions:
         None,
         "What a row without a reward gets where a trainer wants a number.  [default: an error]",
         metavar="NUMBER",
+        group="Server",
     )
     record: bool = option(
         False,
         "Pass /v1/chat/completions and /v1/responses on to the model server, and record them for evals.",
+        group="Server",
     )
-    log_texts: bool = option(False, "Let the log show what requests hold.")
+    log_texts: bool = option(False, "Let the log show what requests hold.", group="Server")
     log_form: LogForm = "json"
     python: PythonOptions = field(default_factory=PythonOptions)
     judge: JudgeOptions = field(default_factory=JudgeOptions)

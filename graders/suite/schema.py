@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any, Final
 
 from graders.hosted import CODES
@@ -11,7 +12,10 @@ from graders.suite.change import CHANGES
 from graders.suite.expectation import BOUNDS
 from graders.suite.option import OPTIONS
 
-__all__ = ["schema"]
+__all__ = ["PUBLISHED", "schema"]
+
+PUBLISHED: Final = files("graders.suite") / "suite.schema.json"
+"""The schema as a file that is installed with graders, for editors to read."""
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}

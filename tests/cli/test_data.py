@@ -18,6 +18,13 @@ def test_the_schema_is_printed_as_json(command: Command) -> None:
     assert done.json == json.loads(json.dumps(graders.schema()))
 
 
+def test_the_path_is_that_of_a_file_with_the_schema(command: Command) -> None:
+    for words in (["schema"], ["schema", "--suite"]):
+        done = command(*words, "--path")
+        assert (done.code, done.err) == (0, "")
+        assert json.loads(Path(done.out.strip()).read_text()) == command(*words).json
+
+
 def test_the_data_of_metrics_is_named_with_its_place(command: Command) -> None:
     done = command("data")
     assert (done.code, done.err) == (0, "")

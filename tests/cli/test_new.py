@@ -14,7 +14,7 @@ def test_without_a_name_recipes_are_listed(capfd: pytest.CaptureFixture[str]) ->
     assert cli._main(["new"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(RECIPES)
-    assert all(len(line) <= 100 for line in lines)
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_a_recipe_goes_into_a_folder_of_its_name_or_of_yours(

@@ -21,7 +21,7 @@ SAMPLES: Final = Path(__file__).parents[2] / "samples"
 _VARYING: Final = (
     (re.compile(r"\b\d+(\.\d+)?(e-\d+)? ?(ms|s)\b"), "… s"),
     (re.compile(r"slowest calls: .*"), "slowest calls: …"),
-    (re.compile(r" +\d+%   $", re.MULTILINE), " …%"),
+    (re.compile(r"  +\d+%$", re.MULTILINE), " …%"),
     (re.compile(r'("(?:execution_time|seconds|rows_per_second|took|peak_memory)": ?)[\d.e+-]+'), r"\1…"),
     (re.compile(r"[\d,]+ rows/s|[\d.,]+ [kM]B\b"), "…"),
     (re.compile(r"/\S*/samples"), "samples"),

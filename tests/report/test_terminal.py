@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Group
+from rich.text import Text
 
 import graders
 from graders.batch.run import Run
@@ -17,7 +20,15 @@ from graders.config import load
 from graders.grade import Failure
 from graders.inspection.variable import check_variables
 from graders.plan import build
-from graders.report.terminal import console, grade_view, number, run_view, variable_view
+from graders.report.terminal import (
+    console,
+    grade_view,
+    number,
+    run_view,
+    variable_view,
+    write_view,
+)
+from graders.report.text import wrapped
 from graders.rows import Block, Layout, decode_block
 
 ESCAPE = "\x1b[31m\x07\x9b2J"
@@ -72,7 +83,7 @@ def test_a_number_has_the_digits_that_people_read(value: float | None, text: str
 def test_a_grade_shows_the_whole_reward_its_parts_and_the_rendered_texts() -> None:
     text = explained(MULTI, {"a": "x"}, "x")
     assert "reward  1.3333333333333333" in text
-    assert "same         string_check      1.0" in text
+    assert "same        string_check     1.0" in text
     assert "same.input" in text
     assert "near: fuzzy_match" in text
 
@@ -135,7 +146,7 @@ def summary(made: Tally, encoding: str = "utf-8", **more: Any) -> str:
 def test_a_summary_shows_the_mean_over_both_denominators() -> None:
     text = summary(tally([1.0, 0.5, None]))
     assert "g (multi): 3 rows in 2.00 s, 2 rows/s" in text
-    assert "mean reward            0.7500   over the 2 rows scored" in text
+    assert "mean reward              0.7500   over the 2 rows scored" in text
     assert "0.5000   over all 3 rows, a failed one as 0" in text
 
 
@@ -147,7 +158,7 @@ def test_a_summary_without_failures_has_one_mean() -> None:
 
 def test_a_summary_counts_failures_by_code_with_the_first_rows() -> None:
     text = summary(tally([None, 1.0, None]))
-    assert "invalid_variable_error      2   rows 0, 2: it is missing" in text
+    assert "invalid_variable_error     2  rows 0, 2: it is missing" in text
 
 
 def test_a_summary_of_nothing_is_a_summary() -> None:
@@ -244,3 +255,44 @@ def test_a_reply_of_another_shape_is_shown_as_it_is(text: str) -> None:
     seen = explained(JUDGE, {}, "x", judge=Says(text))
     assert text in seen.partition("said by j")[2]
     assert "model_grader_parse_error" in seen
+
+
+WIDE = "日本語のとても長い文"
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 80, 200])
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "a", "word " * 60, "one\n\ntwo", "\t", WIDE * 20, f"{WIDE} " * 20, "🎉 " * 60,
+     "  set in " + "word " * 30, "k: metric|" + "smooth:method4|" * 20, " " * 60 + "far in " * 20],
+)  # fmt: skip
+def test_wrapping_keeps_every_character_and_the_width(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    if width >= 40:
+        assert max(map(cell_len, lines)) <= width
+
+
+def test_what_is_there_to_be_copied_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/a/path/" * 20 + "grader.json"
+    lines = wrapped(f"graders: {path}: there is no such file", 40)
+    assert lines == ["graders:", f"    {path}:", "    there is no such file"]
+    out = io.StringIO()
+    write_view(Group(Text.assemble("at ", (path, "bold"), " and on"), "x " * 100), out)
+    assert out.getvalue().splitlines()[:3] == ["at", f"    {path}", "    and on"]
+
+
+def test_a_view_is_as_wide_as_columns_says_and_else_80(monkeypatch: pytest.MonkeyPatch) -> None:
+    def widest() -> int:
+        out = io.StringIO()
+        write_view(Group("word " * 100, WIDE * 30), out)
+        return max(map(cell_len, out.getvalue().splitlines()))
+
+    monkeypatch.setenv("COLUMNS", "40")
+    assert 36 <= widest() <= 40
+    for said in ("", "0", "many"):
+        monkeypatch.setenv("COLUMNS", said)
+        assert 76 <= widest() <= 80
+    monkeypatch.delenv("COLUMNS")
+    assert 76 <= widest() <= 80

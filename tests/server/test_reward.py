@@ -603,6 +603,16 @@ def test_a_judge_that_fails_or_hangs_for_a_third_fails_these_rows_alone(
         assert answer["rewards"] == [None, 0.25, 0.25] * 2
         codes = [one["failures"][0]["code"] for one in answer["results"] if one["failures"]]
         assert codes == ["model_grader_parse_error", "model_grader_server_error"]
+        paid: Any = {"query": ["bad", "good"], "prompts": [""] * 2, "labels": ["{}"] * 2}
+        logs = asked(server, "openrlhf", paid, "judge").json["extra_logs"]
+        assert logs == {"failed": [1.0, 0.0], "judge_tokens": [15, 15]}
+        spoken = [{"role": "assistant", "content": "good"}]
+        (told_of,) = asked(server, "bedrock", [{"id": "1", "messages": spoken}], "judge").json
+        assert {"name": "judge_tokens", "value": 15.0, "type": "Metric"} in told_of["metrics_list"]
+        aux = asked(
+            server, "gemini", {"example": {}, "response": {"parts": [{"text": "good"}]}}, "judge"
+        )
+        assert json.loads(aux.json["user_requested_aux_info"]) == {"judge_tokens": 15}
         lone = {"query": ["hang"], "prompts": [""], "labels": ["{}"]}
         told = asked(server, "openrlhf", lone, "judge")
         assert (told.status, told.json["rewards"]) == (200, None)

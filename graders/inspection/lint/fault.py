@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+from graders.config.document import Place
 from graders.errors import Fault
 from graders.inspection.lint.example import check, endpoint
 from graders.inspection.lint.finding import Example, Finding, Hit
@@ -34,6 +36,35 @@ def _other_service(subject: Subject) -> Iterator[Hit]:
             )
 
 
+def _for_editors(subject: Subject) -> Iterator[Hit]:
+    for place, value in _holders(subject.loaded.body, ()):
+        if "$schema" in value:
+            yield Hit(
+                place=(*place, "$schema"),
+                message="$schema is for editors alone; a service knows no such field",
+            )
+
+
+def _holders(value: Any, place: Place) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Yield each object of a document that may say what it is to an editor, with its place."""
+    if isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _holders(one, (*place, index))
+    if not isinstance(value, dict):
+        return
+    yield place, value
+    if isinstance(inner := value.get("graders"), dict):
+        for key, one in inner.items():
+            yield from _holders(one, (*place, "graders", key))
+    for key in ("grader", "testing_criteria"):
+        if isinstance(value.get(key), dict | list):
+            yield from _holders(value[key], (*place, key))
+    method = value.get("method")
+    reinforcement = method.get("reinforcement") if isinstance(method, dict) else None
+    if isinstance(reinforcement, dict):
+        yield from _holders(reinforcement, (*place, "method", "reinforcement"))
+
+
 def _left_out(subject: Subject) -> Iterator[Hit]:
     for place, why in subject.loaded.left_out:
         yield Hit(place=place, message=f"the criterion is not run here: {why}")
@@ -62,6 +93,14 @@ RULES = (
         example=Example(grader={"name": "e", "testing_criteria": [check(), {
             "type": "azure_ai_evaluator", "name": "fluency", "evaluator_name": "builtin.fluency",
         }]}),
+    ),
+    Rule(
+        code="G004", name="for-editors-alone", severity="warning", check=_for_editors,
+        what="A `$schema`, which tells an editor what the file is.",
+        why="A service refuses fields that it does not know. Here, and in what `graders convert` writes, it is left out.",
+        fix="Send what graders convert FILE --to graders writes, or take $schema out.",
+        example=Example(grader=check(**{"$schema": "grader.schema.json"}), target="openai"),
+        elsewhere={"local": None},
     ),
 )  # fmt: skip
 

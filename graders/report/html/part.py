@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
 
 from graders import jsontext
-from graders.batch.tally import QUANTILES, Figures, Tally
+from graders.batch.tally import Figures, Tally, no_figures
 from graders.htmltext import Html, element, shortened
 from graders.report.finding import Notice
 from graders.report.html.chart import histogram, meter, spark
 from graders.report.html.row import MOST_PARTS
 from graders.report.html.table import Column, facts, row_link, section, table
-from graders.report.terminal import number
+from graders.report.terminal import between, number, spanned
 
 __all__ = [
     "MOST_CODES",
@@ -72,9 +73,7 @@ def _with_zeros(tally: Tally) -> Figures:
 
 def _over(figures: Figures, rows: str) -> str:
     interval = figures.interval()
-    if interval is None:
-        return f"over {rows}"
-    return f"over {rows}; 95% interval {number(interval[0])} … {number(interval[1])}"
+    return f"over {rows}" if interval is None else f"over {rows}; {spanned(interval)}"
 
 
 def _of_rows(tally: Tally) -> str:
@@ -118,13 +117,14 @@ def distribution(finding: Notice) -> Html:
     figures = finding.tally.rewards
     if not figures.count:
         return section("rewards", "Rewards", element("p", "No row has a reward."))
-    low, quarter, median, three, high = (number(figures.quantile(share)) for share in QUANTILES)
+    low, quarter, median, three, high = map(number, figures.quantiles() or ())
     told = facts(
         [
             ("Median", median),
             ("Half of the rows", f"{quarter} … {three}"),
             ("Nine tenths", f"{low} … {high}"),
             ("Standard deviation", number(figures.spread)),
+            *([("Quantiles are within", f"{figures.error:.1g}")] if figures.error else []),
         ]
     )
     return section("rewards", "Rewards", histogram(figures), told)
@@ -194,34 +194,37 @@ def _shares_said(finding: Notice) -> str:
 
 def categories(finding: Notice) -> Html | None:
     """Return the mean reward of each category, the largest first; None where nobody asked for them."""
-    groups = finding.tally.groups
+    groups, title = finding.tally.categories, "Categories"
+    if said := no_figures(finding.by, groups, crowded=finding.tally.crowded):
+        return section("categories", title, element("p", said, class_="notice"))
     if not groups:
         return None
     named = [
-        Column("Category"), Column("Rows", is_number=True), Column("Failed", is_number=True),
-        Column("Mean", is_number=True), Column("Spread", is_number=True), Column(""),
+        Column(finding.by or "Category"), Column("Rows", is_number=True), Column("Failed", is_number=True),
+        Column("Mean", is_number=True), Column("95% interval", is_number=True), Column("Spread", is_number=True), Column(""),
     ]  # fmt: skip
     means = [one.mean for one in groups.values() if one.mean is not None]
     low, high = min([0.0, *means]), max([1.0, *means])
-    ordered = sorted(groups.items(), key=lambda each: (-each[1].rows, each[0]))
-    rows = []
-    for key, one in ordered[:MOST_PARTS]:
-        failed = one.rows - one.scored
+    rows, methods = [], dict[str, None]()
+    for key, one in islice(groups.items(), MOST_PARTS):
+        interval = one.interval()
+        methods |= {} if interval is None else {interval.method: None}
         rows.append(
             [
                 shortened(key, _NAME) if key else element("span", "(none)"), f"{one.rows:,}",
-                element("span", f"{failed:,}", class_="bad" if failed else None),
-                number(one.mean), number(one.spread),
+                element("span", f"{one.failed:,}", class_="bad" if one.failed else None),
+                number(one.mean), "–" if interval is None else between(interval), number(one.spread),
                 "–" if one.mean is None else meter((one.mean - low) / (high - low)),
             ]
         )  # fmt: skip
     more = len(groups) - MOST_PARTS
+    how = f" Intervals: {', '.join(methods)}." if methods else ""
     return section(
         "categories",
-        "Categories",
+        title,
         table("Categories: rows, failures and mean reward", named, rows),
         element("p", f"{more:,} more categories are not shown.") if more > 0 else None,
-        lead="The rewards by what --by named in the rows.",
+        lead=f"The rewards by what stands in the rows at {finding.by or 'the path of --by'}.{how}",
     )
 
 

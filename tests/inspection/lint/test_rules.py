@@ -76,6 +76,9 @@ SILENT: dict[str, list[Any]] = {
     "G001": [check()],
     "G002": [check(), Example(grader=endpoint(), target="azure"), Example(grader=endpoint())],
     "G003": [check()],
+    "G004": [check(**{"$schema": "s"}), Example(grader=check(), target="openai"), Example(
+        grader=job(reinforcement=strict({"$schema": "s", "type": "object"})), target="azure",
+    )],
     "G101": [multi("(exact + near) ^ 2 / 4", **TWO)],
     "G102": [multi("exact", exact=check(name="another"))],
     "G103": [multi("min(exact, near)", **TWO)],
