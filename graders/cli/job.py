@@ -182,7 +182,9 @@ def _refused(
         run_: dict[str, Any] = {"verdict": judged, "target": target, "weights_trained": False}
         write_json({
             "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
-            "model": request.get("model"),
+            "model": request.get("model"), "error": {
+                "code": faults[0].code, "message": faults[0].message, "param": faults[0].path,
+            },
         })  # fmt: skip
     else:
         write_view(verdict_view(judged), sys.stdout)
