@@ -21,10 +21,10 @@ __all__ = ["cli", "commands", "main"]
 
 
 _MODULES = {
-    "new": "new", "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
+    "init": "new", "new": "new", "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
     "diff": "diff", "agree": "agree", "verify": "verify", "report": "report", "convert": "convert", "job": "job",
     "evals": "evals", "serve": "serve", "explain": "explain",
-    "schema": "data", "data": "data", "doctor": "doctor", "image": "image",
+    "schema": "data", "data": "data", "doctor": "doctor", "image": "image", "completion": "completion",
 }  # fmt: skip
 """The module of each command, in the order of a user's day. Only the one that is run is loaded."""
 

@@ -343,7 +343,9 @@ def _groups(tally: Tally, by: str) -> list[RenderableType]:
     if said := no_figures(by, groups, crowded=tally.crowded):
         return [Text(clean(said), "yellow")]
     table = columns(
-        clean(by or "category"), figures=("rows", "failed", "mean", "95% interval", "spread"), gap=2
+        clean(by or "category"),
+        figures=("rows", "failed", "mean", "95% interval", "spread"),
+        whole=True,
     )
     table.add_column("")
     means = [one.mean for one in groups.values() if one.mean is not None]

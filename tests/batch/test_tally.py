@@ -88,7 +88,9 @@ def test_figures_are_those_of_numpy_and_scipy(values: list[float]) -> None:
     assert interval.method == "Student's t"
 
 
-@pytest.mark.parametrize(("hits", "rows"), [(0, 2), (1, 2), (7, 9), (20, 20), (31, 500)])
+@pytest.mark.parametrize(
+    ("hits", "rows"), [(0, 1), (1, 1), (0, 2), (1, 2), (7, 9), (20, 20), (31, 500)]
+)
 def test_rewards_of_0_and_1_have_the_exact_interval_of_a_share(hits: int, rows: int) -> None:
     interval = figures([1.0] * hits + [0.0] * (rows - hits)).interval()
     assert interval is not None
