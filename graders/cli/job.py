@@ -183,9 +183,11 @@ def _refused(request: dict[str, Any], faults: Sequence[Fault], target: Target, f
     from graders.report.job import verdict_view  # noqa: PLC0415
 
     judged = body_refusal(faults, target)
+    first, run_ = faults[0], {"verdict": judged, "target": target, "weights_trained": False}
     told = {
-        "id": None, "object": "fine_tuning.job", "status": "failed", "model": request.get("model"),
-        "dry_run": {"verdict": judged, "target": target, "weights_trained": False},
+        "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
+        "model": request.get("model"),
+        "error": {"code": first.code, "message": first.message, "param": first.path},
     }  # fmt: skip
     face.write(verdict_view(judged), told, "graders job", sys.stdout)
     return EXIT_CODES["would_be_refused"]
