@@ -170,31 +170,26 @@ def run(
         except ApiError as error:
             if not error.faults:
                 raise
-            return _refused(request, error.faults, target, as_json=as_json)
+            return _refused(request, error.faults, target, face)
         for line in (f"job {name}", *put):
             say(line)
         return _run_here(store, name, options, face=face, follow=True)
 
 
-def _refused(
-    request: dict[str, Any], faults: Sequence[Fault], target: Target, *, as_json: bool
-) -> int:
+def _refused(request: dict[str, Any], faults: Sequence[Fault], target: Target, face: Face) -> int:
     """Tell that a body is none that a service takes; there is no job then."""
     from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
     from graders.jobs.verdict import body_refusal  # noqa: PLC0415
     from graders.report.job import verdict_view  # noqa: PLC0415
 
     judged = body_refusal(faults, target)
-    if as_json:
-        run_: dict[str, Any] = {"verdict": judged, "target": target, "weights_trained": False}
-        write_json({
-            "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
-            "model": request.get("model"), "error": {
-                "code": faults[0].code, "message": faults[0].message, "param": faults[0].path,
-            },
-        })  # fmt: skip
-    else:
-        write_view(verdict_view(judged), sys.stdout)
+    first, run_ = faults[0], {"verdict": judged, "target": target, "weights_trained": False}
+    told = {
+        "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
+        "model": request.get("model"),
+        "error": {"code": first.code, "message": first.message, "param": first.path},
+    }  # fmt: skip
+    face.write(verdict_view(judged), told, "graders job", sys.stdout)
     return EXIT_CODES["would_be_refused"]
 
 
