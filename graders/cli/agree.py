@@ -125,6 +125,8 @@ def agree(
         raise click.UsageError("Rows are read twice here; save standard input to a file first.")
     if label is None and (label_threshold is not None or passing or min_kappa is not None):
         raise click.UsageError("--label says where in a row the label stands.")
+    if label is None and options["reads"].by is not None:
+        raise click.UsageError("--by splits the agreement with labels: give --label too.")
     if not rows and (label is not None or not results):
         raise click.UsageError("ROWS are needed: they are graded, and hold the labels.")
     labels = None

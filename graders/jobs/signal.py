@@ -66,8 +66,10 @@ class Spread:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation (of the whole, not of a sample); None of none, or where it is too large."""
-        found = math.sqrt(max(0.0, self._squares / self.count)) if self.count else math.nan
+        """The standard deviation (of a sample); None of fewer than two, or where it is too large."""
+        if self.count < 2:
+            return None
+        found = math.sqrt(max(0.0, self._squares / (self.count - 1)))
         return found if math.isfinite(found) else None
 
     @property

@@ -298,12 +298,19 @@ def _within(figures: Figures) -> str:
     return f", each to within {figures.error:.1g}" if figures.error else ""
 
 
+def percent(share: float) -> str:
+    """Return a share as people read it; neither none nor all is said of what is only nearly so."""
+    if 0 < abs(share) < 0.001:
+        return "under 0.1%"
+    return f"{min(share, 0.999):.1%}" if share < 1 else f"{share:.0%}"
+
+
 def _saturation(figures: Figures) -> str:
     """Say how many rows stand at the ends: there, the reward no longer tells rows apart."""
     if figures.lowest == figures.highest:
         return "every row has this reward"
     low, high = figures.at_lowest / figures.count, figures.at_highest / figures.count
-    return f"lowest and highest reward, of {low:.1%} and {high:.1%} of the rows"
+    return f"lowest and highest reward, of {percent(low)} and {percent(high)} of the rows"
 
 
 def _histogram(figures: Figures) -> Table:
