@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graders.api import Grader, load, score_file
+    from graders.batch.agreement import PanelFigures, PanelSeat, Repeats
     from graders.batch.cost import Cost, SlowRow
     from graders.batch.option import ScoreOptions
     from graders.batch.run import MaxFailures, Progress, Run
-    from graders.batch.tally import Category, Figures, Repeats, Tally
+    from graders.batch.tally import Category, Figures, Tally
     from graders.calls import (
         ChatCall,
         ChatError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     )
     from graders.config import Loaded, dump, schema
     from graders.errors import (
+        BudgetError,
         ConfigError,
         ExtensionError,
         FailedError,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         GraderConfig,
         LabelModel,
         Multi,
+        Panelled,
         Python,
         ScoreModel,
         StringCheck,
@@ -72,7 +75,7 @@ if TYPE_CHECKING:
         OutputText,
         SamplingParams,
     )
-    from graders.models import JudgeOptions, JudgeStats
+    from graders.models import JudgeOptions, JudgeStats, Panel, PanelJudge
     from graders.reading import Reading
     from graders.reward import Counts, Reward
     from graders.rows import Layout, RowRange
@@ -86,11 +89,13 @@ if TYPE_CHECKING:
         Stats,
     )
     from graders.shaping import Shaping
+    from graders.statistic import Interval
     from graders.suite.assertion import assert_reward
     from graders.version import __version__
 
 __all__ = [
     "AudioData",
+    "BudgetError",
     "Category",
     "ChatCall",
     "ChatError",
@@ -118,6 +123,7 @@ __all__ = [
     "InputAudio",
     "InputImage",
     "InputText",
+    "Interval",
     "JudgeOptions",
     "JudgeStats",
     "LabelModel",
@@ -131,6 +137,11 @@ __all__ = [
     "NotAllowedError",
     "OptionError",
     "OutputText",
+    "Panel",
+    "PanelFigures",
+    "PanelJudge",
+    "PanelSeat",
+    "Panelled",
     "Progress",
     "Python",
     "PythonCall",
@@ -189,15 +200,17 @@ _HOME = {
         "PythonPerformer",
         "PythonReply",
     ),
-    "graders.models": ("JudgeOptions", "JudgeStats"),
+    "graders.models": ("JudgeOptions", "JudgeStats", "Panel", "PanelJudge"),
     "graders.reading": ("Reading",),
     "graders.reward": ("Counts", "Reward"),
     "graders.shaping": ("Shaping",),
+    "graders.statistic": ("Interval",),
     "graders.config": ("Loaded", "dump", "schema"),
     "graders.batch.cost": ("Cost", "SlowRow"),
     "graders.batch.option": ("ScoreOptions",),
     "graders.batch.run": ("MaxFailures", "Progress", "Run"),
-    "graders.batch.tally": ("Category", "Figures", "Repeats", "Tally"),
+    "graders.batch.agreement": ("PanelFigures", "PanelSeat", "Repeats"),
+    "graders.batch.tally": ("Category", "Figures", "Tally"),
     "graders.errors": (
         "ConfigError",
         "ExtensionError",
@@ -209,6 +222,7 @@ _HOME = {
         "OptionError",
         "RowsError",
         "StoppedError",
+        "BudgetError",
         "TemplateError",
         "UnavailableError",
     ),
@@ -220,6 +234,7 @@ _HOME = {
         "GraderConfig",
         "LabelModel",
         "Multi",
+        "Panelled",
         "Python",
         "ScoreModel",
         "StringCheck",

@@ -22,7 +22,7 @@ class Failure:
     """Why a row, or one sub-grader of it, was not scored.
 
     Attributes:
-        code: one of the hosted service's error flags, or one of our two own codes.
+        code: one of the hosted service's error flags, or one of our three own codes.
         message: one sentence for a human.
         where: the sub-grader's key inside a multi, "" otherwise.
         details: more than a sentence, such as a traceback or a raw reply; may be empty.
@@ -105,6 +105,11 @@ class Grade:
             raise ValueError("a grade has either a reward or failures, never both, never neither")
         if self.reward is not None and not math.isfinite(self.reward):
             raise ValueError(f"a reward is a finite number, got {self.reward!r}")
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens judges took for it, all models together."""
+        return sum(one.total_tokens for one in self.usage.values())
 
     @property
     def hosted(self) -> dict[str, Any]:

@@ -29,14 +29,17 @@ Code = Literal[
     # Ours: the hosted service has no flag for these; FLAG_OF_CODE says what they become.
     "row_parse_error",
     "formula_runtime_error",
+    "metric_time_error",
 ]
-"""Why a row was not scored. All but the last two are the hosted service's own flags."""
+"""Why a row was not scored. All but the last three are the hosted service's own flags."""
 
 CODES: Final[tuple[str, ...]] = get_args(Code)
 
 # A line that is not a row, and a formula that parsed but has no finite value for this row:
-# the service documents no flag of its own for either.
-_OURS: Final = {"row_parse_error": "other_error", "formula_runtime_error": "other_error"}
+# the service documents no flag of its own for either. Nor for texts too long to compare in time.
+_OURS: Final = dict.fromkeys(
+    ("row_parse_error", "formula_runtime_error", "metric_time_error"), "other_error"
+)
 
 FLAGS: Final = (
     *(code for code in CODES if code not in _OURS),

@@ -31,6 +31,8 @@ class Reading:
         rouge_backend: which package defines ROUGE: `rouge_score` or `rouge` (an extra).
         rouge_measure: which of ROUGE's figures is the score.
         rouge_stemmer: whether `rouge_score` stems words first.
+        pair_seconds: a row fails whose texts would take a text metric longer: by their lengths, not by the
+            clock, so that it fails on every machine or on none.
     """
 
     dialect: Dialect = option("hosted", "Template language.", **_EACH)
@@ -49,6 +51,11 @@ class Reading:
     )
     rouge_stemmer: bool = option(False, "Stem words before ROUGE compares them.", **_EACH)
 
+    pair_seconds: float = option(
+        60.0, "Longest that comparing a row's two texts may take.", metavar="SECONDS",
+        unit="seconds", above=0, **_EACH,
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         check(self)
 
@@ -59,4 +66,5 @@ class Reading:
             rouge_backend=self.rouge_backend,
             rouge_measure=self.rouge_measure,
             rouge_stemmer=self.rouge_stemmer,
+            pair_seconds=self.pair_seconds,
         )

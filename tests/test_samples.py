@@ -76,7 +76,8 @@ def test_the_sample_job_says_what_its_readme_says(
     out, err = capfd.readouterr()
     assert code == 0, err
     verdict = json.loads(out)["dry_run"]["verdict"]
-    assert verdict["outcome"] == "would_succeed"
+    assert verdict["outcome"] == "would_run"
     assert {one["code"]: one["train"] for one in verdict["failures"]} == {"sample_parse_error": 3}
     assert verdict["signal"]["constant"] == 0
-    assert "G712" in [one["code"] for one in verdict["lint"]]
+    assert cli._main([*words, "--data-dir", str(tmp_path), "--target", "openai"]) == 1
+    assert "base_model_off: OpenAI has switched o4-mini-2025-04-16 off" in capfd.readouterr().out

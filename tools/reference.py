@@ -66,9 +66,11 @@ Results go to standard output, everything else to standard error. `-` is standar
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, `validate` found errors, tests failed, a gate of probe, diff or agree is shut, something is not carried over by convert, a job failed or would, or of evals a run failed or has items without a verdict, an export could not be read whole, or a criterion without a model differs |
+| 1 | ran, but the sample failed, more rows failed than `--max-failures` allows, every row failed, `validate` found errors, tests failed, a gate of probe, diff or agree is shut, something is not carried over by convert, a job would be refused, or of evals a run failed or has items without a verdict, an export could not be read whole, or a criterion without a model differs |
 | 2 | bad usage or bad config |
-| 130 | interrupted, or a job was paused |
+| 3 | a job would run but teach nothing |
+| 4 | of a job it is not known, for something is missing here |
+| 130 | interrupted, or a job was paused or cancelled |
 """
 
 

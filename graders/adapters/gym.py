@@ -9,6 +9,8 @@ Source: NeMo Gym 0.4.0 (`verify(body) -> BaseVerifyResponse(reward=float, ...)`)
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any, Unpack
 
 from graders.api import Grader
@@ -16,7 +18,7 @@ from graders.config import Source
 from graders.errors import OptionError
 from graders.grade import Grade
 from graders.keyword import LoadKeywords
-from graders.reward import Failed, Reward
+from graders.reward import Failed, Reward, said_of
 
 __all__ = ["Scorer", "scorer"]
 
@@ -63,17 +65,20 @@ class Scorer:
         Raises:
             FailedError: it has none, and `failed` is `raise`.
         """
-        return self._told(self.reward.grade(self.reward.item_of(row), answer))
+        began = time.perf_counter()
+        return self._told(self.reward.grade(self.reward.item_of(row), answer), began)
 
     async def ascore(self, row: Any, answer: Any) -> tuple[float, dict[str, Any]]:
         """Return the same without holding up the event loop."""
-        return self._told(await self.reward.agrade(self.reward.item_of(row), answer))
+        began = time.perf_counter()
+        return self._told(await self.reward.agrade(self.reward.item_of(row), answer), began)
 
-    def _told(self, grade: Grade) -> tuple[float, dict[str, Any]]:
+    def _told(self, grade: Grade, began: float) -> tuple[float, dict[str, Any]]:
         settled = self.reward.settled(grade)
         if settled is None:
             raise TypeError("a reward of an environment has a number for what failed")
-        info: dict[str, Any] = {"failed": grade.reward is None}
-        if grade.failures:
-            info["failure"] = "; ".join(map(str, grade.failures))
-        return settled, info | {f"reward_{key}": one for key, one in grade.sub_rewards.items()}
+        beside = self.reward.beside(grade, time.perf_counter() - began)
+        # These go into JSON, which has no NaN; and what failed is told by a word.
+        info = {key: None if math.isnan(one) else one for key, one in beside.items()}
+        failure = {"failure": said} if (said := said_of(grade)) else {}
+        return settled, {**info, "failed": grade.reward is None, **failure}

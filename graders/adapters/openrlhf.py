@@ -10,7 +10,7 @@ None. A row's label is one text. Nothing of OpenRLHF is imported.
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Unpack
 
@@ -76,7 +76,8 @@ def reward(
             }
             for query, prompt, label in zip(queries, prompts, labels, strict=True)
         ]
-        return _told(made, made.pairs(rows))
+        began = time.perf_counter()
+        return _told(made, made.pairs(rows), began)
 
     return reward_func
 
@@ -111,14 +112,12 @@ def answer_of(query: str, prompt: str, end_tokens: Sequence[str]) -> str:
         text = cut.removesuffix(end)
 
 
-def _told(made: Reward, grades: Sequence[Grade]) -> dict[str, Any]:
+def _told(made: Reward, grades: Sequence[Grade], began: float) -> dict[str, Any]:
     """Return rewards and logs; a lone row's are numbers, as OpenRLHF asks for one at a time."""
+    each = (time.perf_counter() - began) / max(len(grades), 1)
     rewards = [made.settled(one) for one in grades]
-    logs = {"failed": [float(one.reward is None) for one in grades]}
-    for part in made.parts:
-        found = [one.sub_rewards.get(part) for one in grades]
-        logs[f"reward_{part}"] = [math.nan if score is None else score for score in found]
+    beside = [made.beside(one, each) for one in grades]
     if len(grades) == 1:
-        only = {key: column[0] for key, column in logs.items()}
-        return {"rewards": rewards[0], "scores": rewards[0], "extra_logs": only}
+        return {"rewards": rewards[0], "scores": rewards[0], "extra_logs": beside[0]}
+    logs = {key: [one[key] for one in beside] for key in (beside[0] if beside else ())}
     return {"rewards": rewards, "scores": rewards, "extra_logs": logs}

@@ -10,6 +10,8 @@ Source: verifiers 0.4.0, `v1`: `async fn(task, trace) -> float`; a reward that r
 from __future__ import annotations
 
 import inspect
+import math
+import time
 from collections.abc import Mapping
 from typing import Any, Unpack
 
@@ -18,7 +20,7 @@ from graders.config import Source
 from graders.errors import FailedError
 from graders.keyword import LoadKeywords
 from graders.plain import plain
-from graders.reward import Failed, Reward
+from graders.reward import Failed, Reward, said_of
 
 __all__ = ["VerifiersReward", "reward"]
 
@@ -81,16 +83,19 @@ class VerifiersReward:
         Raises:
             FailedError: there is none, and `failed` is `raise`.
         """
-        grade = await self.reward_of.agrade(self.reward_of.item_of(_data(task)), _answer(trace))
+        item, answer = self.reward_of.item_of(_data(task)), _answer(trace)
+        began = time.perf_counter()
+        grade = await self.reward_of.agrade(item, answer)
         record = getattr(trace, "record_metric", None)
         if record is not None:
-            record(f"{self.__name__}_failed", float(grade.reward is None))
-            for part, score in grade.sub_rewards.items():
-                if score is not None:
-                    record(f"{self.__name__}_{part}", score)
+            for name, value in self.reward_of.beside(grade, time.perf_counter() - began).items():
+                if not math.isnan(
+                    value
+                ):  # verifiers has means of metrics, and none of what is no number.
+                    record(f"{self.__name__}_{name}", value)
         settled = self.reward_of.settled(grade)
         if settled is None:
-            raise FailedError("; ".join(map(str, grade.failures)), grade=grade)
+            raise FailedError(said_of(grade), grade=grade)
         return settled
 
 

@@ -14,15 +14,15 @@ NaN takes the whole group along. Nothing of verl is imported.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from graders import jsontext
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
 from graders.plain import plain
-from graders.reward import Reward
+from graders.reward import Reward, said_of
 
 __all__ = ["acompute_score", "compute_score"]
 
@@ -64,9 +64,9 @@ def compute_score(
     """
     del reward_router_address, reward_model_tokenizer
     reward = _reward(_key(source, failed, item, options))
-    return _told(
-        reward, reward.grade(*_row(reward, data_source, solution_str, ground_truth, extra_info))
-    )
+    row = _row(reward, data_source, solution_str, ground_truth, extra_info)
+    began = time.perf_counter()
+    return _told(reward, reward.grade(*row), began)
 
 
 async def acompute_score(
@@ -86,7 +86,8 @@ async def acompute_score(
     del reward_router_address, reward_model_tokenizer
     reward = _reward(_key(source, failed, item, options))
     row = _row(reward, data_source, solution_str, ground_truth, extra_info)
-    return _told(reward, await reward.agrade(*row))
+    began = time.perf_counter()
+    return _told(reward, await reward.agrade(*row), began)
 
 
 def _key(source: Any, failed: Any, item: str, options: Mapping[str, Any]) -> str:
@@ -103,11 +104,17 @@ def _key(source: Any, failed: Any, item: str, options: Mapping[str, Any]) -> str
     return jsontext.encode([given, failed, item, _plain(dict(options))]).decode()
 
 
-@lru_cache(maxsize=64)
+_REWARDS: Final[dict[str, Reward]] = {}
+
+
 def _reward(key: str) -> Reward:
     """Return the reward of a configuration: one for all rows, for verl calls a function for each."""
-    source, failed, item, options = jsontext.decode(key)
-    return Reward(source, item=item, failed=failed, **options)
+    found = _REWARDS.get(key)
+    if found is None:
+        source, failed, item, options = jsontext.decode(key)
+        # The first rows come in many threads at once: they all take the one that stands there first.
+        found = _REWARDS.setdefault(key, Reward(source, item=item, failed=failed, **options))
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -126,14 +133,10 @@ def _row(
     return reward.item_of(row), solution
 
 
-def _told(reward: Reward, grade: Grade) -> dict[str, Any]:
+def _told(reward: Reward, grade: Grade, began: float) -> dict[str, Any]:
     """Return a row's score and what goes beside it: the same keys for each row, or verl's columns break."""
     score = reward.settled(grade)
     if score is None:
         raise TypeError("a reward for verl has a number for what failed")
-    told: dict[str, Any] = {"score": score, "failed": float(grade.reward is None)}
-    told["failure"] = "; ".join(map(str, grade.failures))
-    for part in reward.parts:
-        found = grade.sub_rewards.get(part)
-        told[f"reward_{part}"] = math.nan if found is None else found
-    return told
+    beside = reward.beside(grade, time.perf_counter() - began)
+    return {"score": score, **beside, "failure": said_of(grade)}

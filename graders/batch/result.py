@@ -12,6 +12,7 @@ from graders import jsontext
 from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.grade import Failure, Grade, Usage
+from graders.kinds import Panelled
 from graders.rows import Readable, read_blocks
 
 __all__ = ["Result", "read_results", "results_of", "tally_results"]
@@ -139,6 +140,7 @@ def _is_result(body: dict[str, Any]) -> bool:
 
 def _are_extras(body: dict[str, Any]) -> bool:
     usage, repeats = body.get("usage", {}), body.get("repeats", {})
+    panels = body.get("panel", {})
     return (
         isinstance(body.get("by"), str | None)
         and _are_failures(body.get("replaced", []))
@@ -146,6 +148,8 @@ def _are_extras(body: dict[str, Any]) -> bool:
         and all(map(_is_usage, usage.values()))
         and isinstance(repeats, dict)
         and all(isinstance(one, list) and _are_scores(one) for one in repeats.values())
+        and isinstance(panels, dict)
+        and all(map(_is_panel, panels.values()))
     )
 
 
@@ -176,16 +180,29 @@ def _are_failures(value: Any) -> bool:
     )
 
 
+def _is_panel(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("scores"), dict)
+        and _are_scores([*value["scores"].values(), value.get("disagreement")])
+    )
+
+
 def _is_usage(value: Any) -> bool:
     return isinstance(value, dict) and set(value) <= _COUNTS and all(map(_is_count, value.values()))
 
 
-def tally_results(results: Sequence[Result], marks: Mapping[str, float | None]) -> Tally:
+def tally_results(
+    results: Sequence[Result],
+    marks: Mapping[str, float | None],
+    groups: Sequence[str | None] | None = None,
+) -> Tally:
     """Return what results add up to: the same figures as when they were graded.
 
     Args:
         results: results of one grader.
         marks: the pass mark of each judge by its key.
+        groups: the category of each; None for those that they name themselves.
     """
     tally = Tally()
     if not results:
@@ -203,13 +220,16 @@ def tally_results(results: Sequence[Result], marks: Mapping[str, float | None]) 
             if "replaced" in one.body
         },
     )
-    told = [one for one in results if "by" in one.body]
-    if told:
-        rewards = [None if one.failed else one.body["reward"] for one in told]
-        tally.add_groups([one.body["by"] for one in told], rewards)
+    if groups is None and any("by" in one.body for one in results):
+        groups = [one.body.get("by") for one in results]
+    if groups is not None:
+        tally.add_groups(groups, [None if one.failed else one.body["reward"] for one in results])
     for one in results:
         if "usage" in one.body:
             tally.add_usage(one.usage)
         for key, scores in one.body.get("repeats", {}).items():
             tally.add_repeats(key, [scores], marks.get(key))
+        for key, panel in one.body.get("panel", {}).items():
+            found = Panelled(panel["scores"], panel.get("disagreement"))
+            tally.add_panel(key, [found], marks.get(key))
     return tally

@@ -1,348 +1,98 @@
-"""Figures of a run that grow by blocks and merge in any order to the same numbers.
+"""What a run has counted, by blocks that merge in any order to the same numbers.
 
-Sums are kept as fractions and values in dyadic bins, so neither the cut into blocks nor the order
-in which they come back can change a figure, and memory stays flat whatever the number of rows.
+Neither the cut into blocks nor the order in which they come back can change a figure, and memory
+stays flat whatever the number of rows.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Protocol, Self
 
+from graders.batch.agreement import PanelFigures, Repeats
+from graders.batch.figures import QUANTILES, Figures, Moments
 from graders.grade import Failure, Usage
+from graders.kinds import Panelled
+from graders.rows import MOST_CATEGORIES
+from graders.statistic import Interval
 
-__all__ = ["QUANTILES", "Category", "Figures", "Repeats", "Tally"]
+__all__ = [
+    "CROWDED",
+    "QUANTILES",
+    "Category",
+    "Figures",
+    "Moments",
+    "Repeats",
+    "Tally",
+    "by_category",
+    "no_figures",
+]
 
-MAX_BINS: Final = 8192
 FIRST_ROWS: Final = 5
-_LARGE: Final = 2.0**32
-_HUGE: Final = 2**600
-_JUST_OUTSIDE: Final = 0.05
-_DRAWN_BINS: Final = 256
-QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+CROWDED: Final = (
+    f"no figures by category: --by finds more than {MOST_CATEGORIES:,} different values; "
+    "name what few rows differ in"
+)
+
+
+def no_figures(by: str, names: Collection[str], *, crowded: bool) -> str:
+    """Say why there are no figures by category; "" where there are."""
+    if crowded:
+        return CROWDED
+    if [*names] == [""]:
+        return f"no row has a value at {by or 'the path of --by'}: no figures by category"
+    return ""
+
+
+def by_category(groups: Mapping[str, _Dictable], *, crowded: bool) -> dict[str, Any]:
+    """Return figures by category as JSON; nothing where nobody asks for them."""
+    if crowded:
+        return {"by": None, "by_says": CROWDED}
+    return {"by": {key: groups[key].to_dict() for key in sorted(groups)}} if groups else {}
+
+
+class _Dictable(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(slots=True)
-class Figures:
-    """Count, mean, spread, extremes and distribution of a column of numbers."""
-
-    count: int = 0
-    total: Fraction = Fraction(0)
-    squares: Fraction = Fraction(0)
-    lowest: float = math.inf
-    highest: float = -math.inf
-    at_lowest: int = 0
-    at_highest: int = 0
-    bins: Counter[int] = field(default_factory=Counter)
-    shift: int = 20
-    """A bin is 2**-shift wide; it widens when there are too many."""
-
-    def add(self, values: Sequence[float]) -> None:
-        """Add finite numbers."""
-        if not values:
-            return
-        self.count += len(values)
-        self.total += _exact_sum(values)
-        self.squares += _sum_of_squares(values)
-        low, high = min(values), max(values)
-        self._meet(low, values.count(low), high, values.count(high))
-        # Beyond 2**32 a float holds nothing finer than our bins; scale by fractions there.
-        if low > -_LARGE and high < _LARGE:
-            scale = 2.0**self.shift
-            self.bins.update([math.floor(value * scale) for value in values])
-        else:
-            width = Fraction(2) ** -self.shift
-            self.bins.update([math.floor(Fraction(value) / width) for value in values])
-        self._widen()
-
-    def merge(self, other: Figures) -> None:
-        """Add what another column counted."""
-        self.count += other.count
-        self.total += other.total
-        self.squares += other.squares
-        self._meet(other.lowest, other.at_lowest, other.highest, other.at_highest)
-        while self.shift > other.shift:
-            self._halve()
-        by, bins = other.shift - self.shift, self.bins
-        for index, times in other.bins.items():
-            place = index >> by
-            bins[place] = bins.get(place, 0) + times
-        self._widen()
-
-    def _meet(self, low: float, at_low: int, high: float, at_high: int) -> None:
-        if low <= self.lowest:
-            self.at_lowest = at_low + (self.at_lowest if low == self.lowest else 0)
-            self.lowest = low
-        if high >= self.highest:
-            self.at_highest = at_high + (self.at_highest if high == self.highest else 0)
-            self.highest = high
-
-    def _widen(self) -> None:
-        while len(self.bins) > MAX_BINS:
-            self._halve()
-
-    def _halve(self) -> None:
-        halved: dict[int, int] = {}
-        for index, times in self.bins.items():
-            place = index >> 1
-            halved[place] = halved.get(place, 0) + times
-        self.bins, self.shift = Counter(halved), self.shift - 1
-
-    @property
-    def mean(self) -> float | None:
-        """The mean, None of nothing."""
-        return float(self.total / self.count) if self.count else None
-
-    @property
-    def spread(self) -> float | None:
-        """The standard deviation (of a sample), None of fewer than two numbers."""
-        if self.count < 2:
-            return None
-        if self.lowest == self.highest:
-            return 0.0
-        variance = (self.squares - self.total * self.total / self.count) / (self.count - 1)
-        if variance > _HUGE:  # No float may hold it, though one holds its root.
-            return math.sqrt(variance / _HUGE / _HUGE) * _HUGE
-        return math.sqrt(max(variance, Fraction(0)))
-
-    def values(self, most: int = 8) -> list[tuple[float, int]] | None:
-        """Return (value, count) where there are at most so many values, to five decimals."""
-        if len(self.bins) > most or self.shift < 20:
-            return None
-        return [(round(index / 2**20, 5), self.bins[index]) for index in sorted(self.bins)]
-
-    def quantile(self, share: float) -> float | None:
-        """Return the value that this share of the numbers does not exceed, to a bin's width."""
-        if not self.count:
-            return None
-        wanted, width = max(1, math.ceil(share * self.count)), Fraction(2) ** -self.shift
-        seen = 0
-        for index in sorted(self.bins):
-            seen += self.bins[index]
-            if seen >= wanted:
-                break
-        # A value stands at its bin's lower end where only one is in it, as 0.5 and 1 do.
-        return self._within(index * width)
-
-    def interval(self, confidence: float = 0.95, draws: int = 1000) -> tuple[float, float] | None:
-        """Return the bootstrap interval of the mean: the same for the same numbers.
-
-        The numbers are drawn anew, as many as there are, `draws` times; what is drawn is their
-        distribution in at most some hundred bins. None of fewer than two numbers.
-        """
-        if self.count < 2 or self.mean is None:
-            return None
-        import numpy as np  # noqa: PLC0415  (a run without a summary needs none)
-
-        coarse = Figures(bins=Counter(self.bins), shift=self.shift)
-        while len(coarse.bins) > _DRAWN_BINS:
-            coarse._halve()
-        places = sorted(coarse.bins)
-        reach = max(places[-1] - places[0], 1)
-        # As shares of the reach, so that no number is too large to be drawn with.
-        offsets = np.array([float(Fraction(place - places[0], reach)) for place in places])
-        shares = np.array([coarse.bins[place] / self.count for place in places])
-        drawn = np.random.default_rng(0).multinomial(self.count, shares, size=draws) / self.count
-        shifts = (drawn - shares) @ offsets
-        shifts.sort()
-        low, high = (_quantile(shifts, (1 + side * confidence) / 2) for side in (-1, 1))
-        mean, width = Fraction(self.mean), reach * Fraction(2) ** -coarse.shift
-        return (
-            self._within(mean + Fraction(low) * width),
-            self._within(mean + Fraction(high) * width),
-        )
-
-    def _within(self, value: Fraction) -> float:
-        """Return a value between the lowest and the highest number."""
-        return float(min(max(value, Fraction(self.lowest)), Fraction(self.highest)))
-
-    def bars(self, count: int = 20) -> list[tuple[str, int]]:
-        """Return the bars of the distribution: a value each where there are few, else ranges."""
-        few = self.values()
-        if few is not None:
-            return [(f"{value:g}", times) for value, times in few]
-        return [(f"{low:.3g} – {high:.3g}", times) for low, high, times in self.histogram(count)]
-
-    def histogram(self, bars: int = 10) -> list[tuple[float, float, int]]:
-        """Return (from, to, count) bars over [0, 1], or over lowest..highest of a wider reach.
-
-        A bar holds its lower end; the last one holds both. Values just outside [0, 1] (BLEU of
-        identical short texts is a little above 1) stand in the first and the last bar. A value
-        less than a bin below a bar's lower end counts as that end, as 0.3 in floats is.
-        """
-        if not self.count:
-            return []
-        low, high = self.lowest, self.highest
-        if low >= -_JUST_OUTSIDE and high <= 1 + _JUST_OUTSIDE:
-            low, high = 0.0, 1.0
-        start, width = Fraction(low), (Fraction(high) - Fraction(low)) / bars
-        size = Fraction(2) ** -self.shift
-        counts = [0] * bars
-        for index, times in self.bins.items():
-            place = math.ceil(((index + 1) * size - start) / width) - 1 if width else 0
-            counts[min(max(place, 0), bars - 1)] += times
-        ends = [float(start + i * width) for i in range(bars + 1)]
-        return [(ends[i], ends[i + 1], counts[i]) for i in range(bars)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON."""
-        return {
-            "count": self.count,
-            "mean": self.mean,
-            "spread": self.spread,
-            "min": self.lowest if self.count else None,
-            "max": self.highest if self.count else None,
-            "at_min": self.at_lowest,
-            "at_max": self.at_highest,
-        }
-
-
-def _quantile(ascending: Any, share: float) -> float:
-    """Return what `numpy.quantile` does, which loads a module of some 45 ms for it."""
-    place = share * (len(ascending) - 1)
-    below = int(place)
-    low, high = float(ascending[below]), float(ascending[min(below + 1, len(ascending) - 1)])
-    part = place - below
-    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
-
-
-def _exact_sum(values: Sequence[float]) -> Fraction:
-    """Return the sum, exact to the last bit: rounded, then what that left over, and so on."""
-    total, rest = Fraction(0), list(values)
-    try:
-        while part := math.fsum(rest):
-            total += Fraction(part)
-            rest.append(-part)
-    except OverflowError:
-        return sum(map(Fraction, values), Fraction(0))
-    return total
-
-
-def _sum_of_squares(values: Sequence[float]) -> Fraction:
-    squares = [value * value for value in values]
-    if math.isinf(max(squares)):  # Only such values take the slow way, whoever stands beside them.
-        large = [value for value in values if math.isinf(value * value)]
-        rest = _exact_sum([square for square in squares if not math.isinf(square)])
-        return sum((Fraction(value) ** 2 for value in large), rest)
-    return _exact_sum(squares)
-
-
-@dataclass(slots=True)
-class Category:
-    """The rows of one category.
+class Category(Moments):
+    """The rows of one category, and the mean and spread of their rewards.
 
     Attributes:
-        rows: how many there are.
-        scored: those of them with a reward.
-        total: sum of the rewards.
-        squares: sum of their squares.
+        rows: how many there are; `count` of them have a reward.
     """
 
     rows: int = 0
-    scored: int = 0
-    total: Fraction = Fraction(0)
-    squares: Fraction = Fraction(0)
 
-    def add(self, rewards: Sequence[float | None]) -> None:
+    @property
+    def scored(self) -> int:
+        """The rows with a reward."""
+        return self.count
+
+    @property
+    def failed(self) -> int:
+        """The rows without one."""
+        return self.rows - self.count
+
+    def add_rows(self, rewards: Sequence[float | None]) -> None:
         """Add rows: a reward each, None for a failed one."""
-        found = [one for one in rewards if one is not None]
         self.rows += len(rewards)
-        self.scored += len(found)
-        if found:
-            self.total += _exact_sum(found)
-            self.squares += _sum_of_squares(found)
+        self.add([one for one in rewards if one is not None])
 
-    def merge(self, other: Category) -> None:
+    def merge(self, other: Self) -> None:
         """Add what another count counted."""
+        Moments.merge(self, other)
         self.rows += other.rows
-        self.scored += other.scored
-        self.total += other.total
-        self.squares += other.squares
-
-    @property
-    def mean(self) -> float | None:
-        """The mean reward of the scored rows, None of none."""
-        return float(self.total / self.scored) if self.scored else None
-
-    @property
-    def spread(self) -> float | None:
-        """The standard deviation (of a sample), None of fewer than two."""
-        if self.scored < 2:
-            return None
-        variance = (self.squares - self.total * self.total / self.scored) / (self.scored - 1)
-        return math.sqrt(max(variance, Fraction(0)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON."""
         return {
-            "rows": self.rows, "scored": self.scored, "failed": self.rows - self.scored,
-            "mean": self.mean, "spread": self.spread,
+            "rows": self.rows, "scored": self.count, "failed": self.failed,
+            "mean": self.mean, "spread": self.spread, **Interval.json("mean", self.interval()),
         }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Repeats:
-    """How much a judge asked several times for a row agrees with itself.
-
-    Attributes:
-        asked: times it was asked.
-        failed: times it gave no verdict.
-        rows: rows with at least two verdicts; the figures are of these.
-        flipped: rows whose verdicts stand on both sides of the pass mark.
-        variances: sum of the variances within rows.
-    """
-
-    asked: int = 0
-    failed: int = 0
-    rows: int = 0
-    flipped: int = 0
-    variances: Fraction = Fraction(0)
-
-    def add(self, scores: Sequence[float | None], passes_at: float | None) -> None:
-        """Add one row's repeats."""
-        found = [Fraction(score) for score in scores if score is not None]
-        self.asked += len(scores)
-        self.failed += len(scores) - len(found)
-        if len(found) < 2:
-            return
-        self.rows += 1
-        mean = sum(found, Fraction(0)) / len(found)
-        self.variances += sum(((one - mean) ** 2 for one in found), Fraction(0)) / (len(found) - 1)
-        if passes_at is not None and len({one >= passes_at for one in found}) == 2:
-            self.flipped += 1
-
-    def merge(self, other: Repeats) -> None:
-        """Add what another count counted."""
-        self.asked += other.asked
-        self.failed += other.failed
-        self.rows += other.rows
-        self.flipped += other.flipped
-        self.variances += other.variances
-
-    @property
-    def spread(self) -> float | None:
-        """The standard deviation within a row, pooled over the rows."""
-        return math.sqrt(self.variances / self.rows) if self.rows else None
-
-    @property
-    def flip_rate(self) -> float | None:
-        """The share of rows whose verdict depends on when the judge is asked."""
-        return self.flipped / self.rows if self.rows else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON."""
-        return {
-            "asked": self.asked,
-            "failed": self.failed,
-            "rows": self.rows,
-            "within_row_spread": self.spread,
-            "flipped": self.flipped,
-            "flip_rate": self.flip_rate,
-        }
 
 
 @dataclass(slots=True)
@@ -360,7 +110,10 @@ class Tally:
         first: for each code, the first few failures as (row index, message).
         usage: tokens of the judges' replies by model, those from a cache included.
         repeats: how much each judge agrees with itself, where it is asked several times.
-        groups: rows by category, "" for those that have none; {} where nobody asks.
+        panels: how much the judges of a panel agree with each other, by sub-grader.
+        groups: rows by category, "" for those that have none; {} where nobody asks, and where they
+            are crowded.
+        crowded: whether there are more categories than anybody could read figures of.
     """
 
     rows: int = 0
@@ -373,7 +126,20 @@ class Tally:
     first: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
     repeats: dict[str, Repeats] = field(default_factory=dict)
+    panels: dict[str, PanelFigures] = field(default_factory=dict)
     groups: dict[str, Category] = field(default_factory=dict)
+    crowded: bool = False
+
+    @property
+    def categories(self) -> dict[str, Category]:
+        """The groups, the largest first; a row whose line names none, for it ended a worker, has none."""
+        found = dict(self.groups)
+        left = self.rows - sum(one.rows for one in found.values())
+        if found and left > 0:
+            unknown = Category(rows=left)
+            unknown.merge(found.get("", Category()))
+            found[""] = unknown
+        return dict(sorted(found.items(), key=lambda each: (-each[1].rows, each[0])))
 
     @property
     def failed(self) -> int:
@@ -415,7 +181,12 @@ class Tally:
         for group, reward in zip(groups, rewards, strict=True):
             found.setdefault(group or "", []).append(reward)
         for group, values in found.items():
-            self.groups.setdefault(group, Category()).add(values)
+            self.groups.setdefault(group, Category()).add_rows(values)
+        self._thin()
+
+    def _thin(self) -> None:
+        if self.crowded or len(self.groups) - ("" in self.groups) > MOST_CATEGORIES:
+            self.groups, self.crowded = {}, True
 
     def add_usage(self, usage: Mapping[str, Usage]) -> None:
         """Add tokens by model."""
@@ -430,13 +201,24 @@ class Tally:
         for scores in rows:
             figures.add(scores, passes_at)
 
+    def add_panel(self, key: str, rows: Sequence[Panelled | None], passes_at: float | None) -> None:
+        """Add what a panel gave for each row; None for one that it was not asked for."""
+        figures = self.panels.setdefault(key, PanelFigures())
+        for one in rows:
+            if one is not None:
+                figures.add(one.scores, one.disagreement, passes_at)
+
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
+        for key, panel in other.panels.items():
+            self.panels.setdefault(key, PanelFigures()).merge(panel)
         self.add_usage(other.usage)
         for key, repeats in other.repeats.items():
             self.repeats.setdefault(key, Repeats()).merge(repeats)
         for key, group in other.groups.items():
             self.groups.setdefault(key, Category()).merge(group)
+        self.crowded = self.crowded or other.crowded
+        self._thin()
         self.rows += other.rows
         self.scored += other.scored
         self.replaced += other.replaced
@@ -447,6 +229,12 @@ class Tally:
         self.sub_failures += other.sub_failures
         for code, found in other.first.items():
             self.first[code] = sorted([*self.first.get(code, []), *found])[:FIRST_ROWS]
+
+    def _quantiles(self) -> dict[str, float | None]:
+        found = self.rewards.quantiles()
+        return {
+            f"{share:g}": None if found is None else found[at] for at, share in enumerate(QUANTILES)
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tally as JSON: nothing in it depends on time."""
@@ -459,8 +247,9 @@ class Tally:
             "mean_of_all": self.mean_of_all,
             "reward": {
                 **self.rewards.to_dict(),
-                "quantiles": {f"{share:g}": self.rewards.quantile(share) for share in QUANTILES},
-                "mean_95": self.rewards.interval(),
+                "quantiles": self._quantiles(),
+                "quantile_error": self.rewards.error,
+                **Interval.json("mean", self.rewards.interval()),
             },
             "histogram": [
                 {"from": low, "to": high, "count": count}
@@ -479,8 +268,9 @@ class Tally:
             "usage": {model: one.to_dict() for model, one in sorted(self.usage.items())},
             "repeats": {key: one.to_dict() for key, one in self.repeats.items()},
             **(
-                {"by": {key: self.groups[key].to_dict() for key in sorted(self.groups)}}
-                if self.groups
+                {"panel": {key: one.to_dict() for key, one in self.panels.items()}}
+                if self.panels
                 else {}
             ),
+            **by_category(self.categories, crowded=self.crowded),
         }

@@ -69,7 +69,8 @@ Examples:
 GRADER is JSON or YAML: a grader, a fine_tuning.jobs.create body, a graders.run
 body, an Evals testing_criteria list, or - for standard input.
 
-Exit codes: 0 done, 1 rows failed, 2 bad usage or bad config, 130 interrupted."""
+Exit codes: 0 done, 1 rows failed, 2 bad usage or bad config, 130 interrupted;
+5 a budget is used up (score)."""
 
 
 @click.group(cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,12 +12,14 @@ import click
 
 from graders import api
 from graders.api import PythonOptions, ScoreOptions
+from graders.batch.manifest import manifest_for, scored_by
+from graders.cli.diff import group_side
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
 from graders.cli.option import (
     file_name,
+    grouped_layout_options,
     json_option,
-    layout_options,
     python_options,
     reading_options,
 )
@@ -88,7 +90,7 @@ Examples:
     cls=Flag,
     group="Checks",
 )
-@layout_options
+@grouped_layout_options
 @json_option
 @reading_options
 @python_options
@@ -123,6 +125,8 @@ def agree(
         raise click.UsageError("Rows are read twice here; save standard input to a file first.")
     if label is None and (label_threshold is not None or passing or min_kappa is not None):
         raise click.UsageError("--label says where in a row the label stands.")
+    if label is None and options["reads"].by is not None:
+        raise click.UsageError("--by splits the agreement with labels: give --label too.")
     if not rows and (label is not None or not results):
         raise click.UsageError("ROWS are needed: they are graded, and hold the labels.")
     labels = None
@@ -133,13 +137,15 @@ def agree(
     marks: Mapping[str, float] = {}
     if results:
         side = read_side(grader, 0.5 if threshold is None else threshold)
+        group_side(side, grader, rows, options["reads"].layout, all_there=False)
     else:
         side, marks = _graded(grader, rows, threshold, reading=reading, **options)
     if labels is None and not side.repeats:
         raise click.UsageError(
             "Without --label there must be results of --repeats; there are none."
         )
-    report = compare(side, labels, marks)
+    by = options["reads"].by or (scored_by(manifest_for(Path(grader))) if results else None)
+    report = compare(side, labels, marks, by or "")
     if as_json:
         write_json(report.to_dict())
     else:

@@ -12,20 +12,21 @@ import click
 
 from graders import api, jsontext
 from graders.api import PythonOptions, ScoreOptions
+from graders.batch.manifest import manifest_for, scored_by
 from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import file_name, layout_options, python_options, reading_options
+from graders.cli.option import file_name, grouped_layout_options, python_options, reading_options
 from graders.cli.output import say
 from graders.config import load_source
 from graders.errors import RowsError, shown
 from graders.models import JudgeOptions
 from graders.reading import Reading
 from graders.report.terminal import number
-from graders.rows import Chunk, Layout, decode_block, find_source
+from graders.rows import Chunk, Layout, decode_block, find_source, read_categories, written
 
 if TYPE_CHECKING:
-    from graders.inspection.diff import DiffReport, KeptRows, Matched
+    from graders.inspection.diff import DiffReport, KeptRows, Matched, Side
 
 __all__ = ["diff"]
 
@@ -86,7 +87,7 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
     cls=Flag,
     group="Results",
 )
-@layout_options
+@grouped_layout_options
 @face_options
 @reading_options
 @python_options
@@ -130,7 +131,9 @@ def diff(
             matched, kept, formulas = _graded(sides, rows, layout, threshold)
             if sides[0].name == sides[1].name:
                 matched.a.name, matched.b.name = a, b
-        report = compare(matched, formulas=formulas, look=kept.look)
+        known = (scored_by(manifest_for(Path(one))) for one in (a, b))
+        by = reads.by or next(filter(None, known), "")
+        report = compare(matched, formulas=formulas, look=kept.look, by=by)
     if output is not None:
         _write(output, matched)
     broken = list(_shut(report, flip=fail_on_flip, drop=max_mean_drop, delta=max_delta))
@@ -144,6 +147,18 @@ def diff(
 
 def _chunks(rows: Sequence[str], layout: Layout) -> Iterator[Chunk]:
     return (decode_block(block, layout) for block in find_source(rows).blocks(1 << 18))
+
+
+def group_side(
+    side: Side, path: str, rows: Sequence[str], layout: Layout, *, all_there: bool = True
+) -> None:
+    """Give results the categories that are asked for, where they do not have these already."""
+    if layout.by is None or scored_by(manifest_for(Path(path))) == written(layout.by):
+        return
+    if not rows:
+        raise click.UsageError("--by reads the rows that were scored: give ROWS too.")
+    categories = read_categories(find_source(rows).blocks(1 << 18), layout)
+    side.group_by(categories, all_there=all_there)
 
 
 def _ready(source: str, reading: Reading, python: PythonOptions, judge: JudgeOptions) -> api.Grader:
@@ -177,6 +192,7 @@ def _read(
 
     mark = 0.5 if threshold is None else threshold
     matched, kept = match(read_side(a, mark), read_side(b, mark)), KeptRows()
+    group_side(matched.a, a, rows, layout)
     if rows:
         kept.collect(_chunks(rows, layout), {one.index for one in matched.first()})
     return matched, kept

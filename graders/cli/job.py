@@ -29,6 +29,8 @@ from graders.errors import OptionError, nearest
 from graders.report.terminal import number, write_view
 
 if TYPE_CHECKING:
+    from graders.errors import Fault
+    from graders.inspection.lint import Target
     from graders.jobs import JobProgress, RunOptions, Store
 
 __all__ = ["job"]
@@ -44,8 +46,9 @@ Examples:
 BODY is what fine_tuning.jobs.create takes, as JSON or YAML; its training_file and
 validation_file are ids of files in the store, or paths.
 
-Exit codes: 0 would succeed, 1 failed, would fail or was cancelled, 2 bad usage or a
-refused body, 130 interrupted or paused."""
+Exit codes: 0 would run, 1 would be refused, 3 would run but teach nothing, 4 not
+known, for something is missing here (answers, a model, a key), 2 bad usage, 130
+interrupted, paused or cancelled."""
 
 _POLL_SECONDS: Final = 0.5
 _MOST_EVENTS: Final = 100
@@ -127,6 +130,11 @@ def _named(store: Store, name: str) -> Iterator[None]:
     "--validation", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The validation file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
+@click.option(
+    "--target", type=click.Choice(["local", "openai", "azure"]), default="local", show_default=True,
+    help="Where the job is to go: a service's rules and dates count, or none's.",
+    cls=Flag, group="Checks",
+)  # fmt: skip
 @data_dir_option
 @face_options
 @_run_options
@@ -135,6 +143,7 @@ def run(
     *,
     training: Path | None,
     validation: Path | None,
+    target: Target,
     data_dir: Path,
     face: Face,
     options: RunOptions,
@@ -157,16 +166,31 @@ def run(
                 put.append(f"{use} {path} is {request[use]} in the store")
         try:
             # A server on this store has options of its own: this job is to have these.
-            name = store.jobs.create(request, served=False)["id"]
+            name = store.jobs.create(request, served=False, target=target)["id"]
         except ApiError as error:
-            for fault in error.faults:
-                say(f"{fault.path}: {fault.message}")
-            if error.faults:
-                return 2
-            raise
+            if not error.faults:
+                raise
+            return _refused(request, error.faults, target, face)
         for line in (f"job {name}", *put):
             say(line)
         return _run_here(store, name, options, face=face, follow=True)
+
+
+def _refused(request: dict[str, Any], faults: Sequence[Fault], target: Target, face: Face) -> int:
+    """Tell that a body is none that a service takes; there is no job then."""
+    from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
+    from graders.jobs.verdict import body_refusal  # noqa: PLC0415
+    from graders.report.job import verdict_view  # noqa: PLC0415
+
+    judged = body_refusal(faults, target)
+    first, run_ = faults[0], {"verdict": judged, "target": target, "weights_trained": False}
+    told = {
+        "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
+        "model": request.get("model"),
+        "error": {"code": first.code, "message": first.message, "param": first.path},
+    }  # fmt: skip
+    face.write(verdict_view(judged), told, "graders job", sys.stdout)
+    return EXIT_CODES["would_be_refused"]
 
 
 def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
@@ -203,6 +227,7 @@ def _put(store: Store, path: Path) -> str:
 def _run_here(store: Store, name: str, options: RunOptions, *, face: Face, follow: bool) -> int:
     """Run a job in this process; where another one has it, follow it or say so."""
     from graders.jobs import ApiError, run_job  # noqa: PLC0415
+    from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
 
     try:
         with progress_bar("starting", _told) as on_progress:
@@ -224,8 +249,7 @@ def _run_here(store: Store, name: str, options: RunOptions, *, face: Face, follo
         say(f"paused; graders job resume {name} goes on")
         return 130
     verdict = done["dry_run"]["verdict"]
-    fine = done["status"] == "succeeded" and verdict["outcome"] == "would_succeed"
-    return 0 if fine else 1
+    return 130 if verdict is None else EXIT_CODES.get(verdict["outcome"], 1)
 
 
 def _followed(

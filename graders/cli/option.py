@@ -29,6 +29,7 @@ __all__ = [
     "flags",
     "flags_of",
     "grader_argument",
+    "grouped_layout_options",
     "json_option",
     "json_value",
     "layout_options",
@@ -180,6 +181,9 @@ def _size(count: int) -> str:
 
 layout_options = flags_of("reads", ScoreOptions, "item_path", "sample_path", "cells")
 """Adds where in a row item and sample stand, and how cells are read."""
+
+grouped_layout_options = flags_of("reads", ScoreOptions, "item_path", "sample_path", "by", "cells")
+"""Adds the same, and where the category stands that figures are given by."""
 
 
 def reading_options(function: Function) -> Function:

@@ -23,6 +23,7 @@ from graders.api import (
     Run,
     ScoreOptions,
     check_apart,
+    is_direct,
     kept_note,
     partial_of,
 )
@@ -40,8 +41,8 @@ from graders.cli.option import (
 from graders.cli.output import progress_bar, say, say_notes, write_json
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
-from graders.errors import OptionError, RowsError, StoppedError, shown
-from graders.models import JudgeOptions
+from graders.errors import BudgetError, OptionError, RowsError, StoppedError, shown
+from graders.models import JudgeOptions, paid_text
 from graders.report.terminal import number, run_view
 from graders.rows import RowRange
 from graders.sandbox import Stats
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from graders.inspection.verify import Verified
 
 __all__ = ["score"]
+
+_USED_UP = 5
 
 _EPILOG = """\b
 Examples:
@@ -147,7 +150,8 @@ def score(
 
     The summary goes to standard output, or to standard error when the results go there. Exits with
     1 when more rows failed than --max-failures allows, or every row failed; or where
-    --verify-metrics finds a metric that is not what its library gives.
+    --verify-metrics finds a metric that is not what its library gives. Exits with 5
+    where a budget is used up.
     """
     _check(rows, options, grader=grader, output=output, key_file=judge.api_key_file,
            summary_file=summary_file, again=verify_metrics is not None)  # fmt: skip
@@ -156,7 +160,7 @@ def score(
     summary = sys.stderr if output == "-" else sys.stdout
     with api.Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
-        stopped, notes = "", ready.notes()
+        stopped, used_up, notes = "", False, ready.notes()
         _warn(ready, judge, options, verify_metrics)
         say_notes(notes)
         try:
@@ -164,7 +168,8 @@ def score(
             with progress_bar("scoring", told) as on_progress:
                 run = api.score_file(ready, rows, output, options, on_progress=on_progress)
         except StoppedError as error:
-            run, stopped = error.run, f"{error}{_kept(output)}"
+            run, stopped = error.run, f"{error}{_how_on(error, output)}"
+            used_up = isinstance(error, BudgetError)
         except KeyboardInterrupt:
             say(f"interrupted{_kept(output)}")
             return 130
@@ -175,11 +180,14 @@ def score(
         body = {**_body(ready, run, seconds, found), "notes": notes}
         if summary_file is not None:
             _write_summary(summary_file, body)
-        view = _view(ready, run, output, seconds, found or (), notes)
+        view = _view(ready, run, output, seconds, found or (), notes, options.by)
         face.write(view, body, f"graders score: {shown(ready.name)}", summary)
     if any(one.differing for one in found or ()):
         say("a metric is not what its library gives")
         return 1
+    if used_up:
+        say(stopped)
+        return _USED_UP
     return _code(run, stopped, options.max_failures)
 
 
@@ -213,16 +221,17 @@ def _warn(
 
 def _view(  # noqa: PLR0917
     grader: api.Grader, run: Run, output: str, seconds: float, found: Sequence[Verified],
-    warned: Sequence[str],
+    warned: Sequence[str], by: str | None,
 ) -> RenderableType:  # fmt: skip
     stats = _stats(grader, run)
     ran = [] if stats is None else [
         f"python: {stats.calls:,} calls in sandbox level {stats.level}"
     ]  # fmt: skip
-    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *warned]
+    paid = [] if run.paid is None else [f"cost: {paid_text(run.paid)}"]
+    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *paid, *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
-        signatures=grader.signatures, seconds=seconds, notes=notes,
+        signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
     return Group(view, *map(Text, verify_lines(found)))
 
@@ -288,6 +297,15 @@ def _kept(output: str) -> str:
     return kept_note(output)
 
 
+def _how_on(error: StoppedError, output: str) -> str:
+    """Say how to go on after a run has stopped."""
+    if not isinstance(error, BudgetError):
+        return _kept(output)
+    if is_direct(Path(output)):
+        return "; results in a file (-o) could be gone on with"
+    return "; --resume with a higher budget goes on, and pays for no reply twice"
+
+
 def _told(now: Progress, begun: float) -> dict[str, Any]:
     """Return what the bar shows of a run that began at this time."""
     tally, pace = now.tally, now.scored_now / max(time.perf_counter() - begun, 1e-9)
@@ -295,4 +313,5 @@ def _told(now: Progress, begun: float) -> dict[str, Any]:
         f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed · "
         f"mean {number(tally.rewards.mean)}"
     )
+    text += "" if now.paid is None else f" · {paid_text(now.paid)}"
     return {"total": now.size, "completed": now.done, "description": text}

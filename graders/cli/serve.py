@@ -96,7 +96,7 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     cls=Flag,
     group="Server",
 )
-@flags(ServeOptions, "failed", "processes", "jobs", "record")
+@flags(ServeOptions, "failed", "processes", "jobs", "target", "record")
 @click.option(
     "--log-format",
     type=click.Choice(["auto", "json", "text"]),

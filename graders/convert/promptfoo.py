@@ -10,7 +10,7 @@ import itertools
 import re
 import string
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from graders.convert.result import Converted, Loss, Parts
@@ -40,6 +40,9 @@ _GRADERS: Final = frozenset({"source", "input", "evaluation_metric", "url"})
 """Fields of graders, which no assertion has."""
 
 _KNOWN: Final = frozenset({"type", "value", "metric", "weight", "threshold"})
+
+_NOT_VARS: Final = frozenset({"env", "_conversation"})
+"""Names of promptfoo's own."""
 
 Given = Mapping[str, Any]
 _NO_TEXT: Final = "its value is no text of plain variables"
@@ -94,7 +97,7 @@ def lifted(config: Given) -> tuple[Given, list[str]]:
     own = [one.get("assert") for one in tests]
     shapes = {_shape(one) for one in own}
     variables = [one.get("vars") if isinstance(one.get("vars"), dict) else {} for one in tests]
-    taken = {name for one in variables for name in one}
+    taken = {name for one in (*variables, _shared(config)) for name in one}
     if len(tests) < 2 or len(shapes) != 1 or None in shapes or "item" in taken:
         return config, []
     names: list[str] = []
@@ -146,6 +149,8 @@ def assertion(one: Any) -> dict[str, Any] | str:
     base, inverse = kind.removeprefix("not-"), kind.startswith("not-")
     if base in _METRICS:
         return "promptfoo's number is another than the hosted one"
+    if base == "assert-set":
+        return "a set of assertions that passes as one"
     if left := sorted(set(one) - _KNOWN):
         return f"it has {', '.join(map(str, left))}, which changes what it looks at"
     if kind in _CHECKS:
@@ -231,8 +236,8 @@ def _template(text: str) -> str | None:
     def put(found: re.Match[str]) -> str:
         nonlocal good
         path = found[1].strip()
-        good &= _PATH.fullmatch(path) is not None
         head = re.split(r"[.\[]", path, maxsplit=1)[0]
+        good &= _PATH.fullmatch(path) is not None and head not in _NOT_VARS
         if head == "output":
             return "{{ sample.output_text" + path.removeprefix("output") + " }}"
         return "{{ " + (path if head in ("item", "sample") else f"item.{path}") + " }}"
@@ -249,7 +254,9 @@ def _is_simple(text: Any) -> bool:
     plain = _is_plain(_EXPRESSION.sub("", text)) and not text.startswith("file://")
     heads = {one.strip().split(".")[0] for one in names}
     return (
-        plain and all(_SIMPLE.fullmatch(one) for one in names) and not heads & {"output", "sample"}
+        plain
+        and all(_SIMPLE.fullmatch(one) for one in names)
+        and not heads & {"output", "sample", *_NOT_VARS}
     )
 
 
@@ -322,7 +329,7 @@ def read(value: Any) -> Converted:
     parts, terms = Parts(losses=[Loss("$.tests", "assert", why) for why in left]), list[Term]()
     for at, (path, one) in enumerate(found):
         _add(path if isinstance(value, dict) else f"$[{at}]", one, parts, terms)
-    _say_threshold(config, parts)
+    _say_rest(config, parts)
     rows = _rows(config, parts)
     if names:
         parts.note(f"tests compare with texts of their own: rows have them as {', '.join(names)}")
@@ -345,20 +352,53 @@ def read(value: Any) -> Converted:
     return Converted(document=document, losses=parts.losses, notes=list(parts.notes), rows=rows)
 
 
-def _rows(config: Given, parts: Parts) -> list[dict[str, Any]]:
-    """Return the rows that tests are, each with its vars and those that all have."""
+def _shared(config: Given) -> Given:
+    """Return the vars that all tests have."""
     default = config.get("defaultTest")
     shared = default.get("vars") if isinstance(default, dict) else None
-    shared = shared if isinstance(shared, dict) else {}
+    return shared if isinstance(shared, dict) else {}
+
+
+def _rows(config: Given, parts: Parts) -> list[dict[str, Any]]:
+    """Return the rows that tests are, each with its vars and those that all have."""
     tests = config.get("tests")
     if isinstance(tests, str):
         parts.note(f"its tests stand elsewhere, in {quoted(tests)}: they are not read")
-    listed = tests if isinstance(tests, list) else []
-    return [
-        {"item": {**shared, **variables_of(one["vars"])}}
-        for one in listed
-        if isinstance(one, dict) and isinstance(one.get("vars"), dict)
+    elif tests is not None and not isinstance(tests, list):
+        parts.losses.append(Loss("$.tests", "tests", "code makes them; their rows are not written"))
+    rows: list[dict[str, Any]] = []
+    for at, one in enumerate(tests if isinstance(tests, list) else []):
+        path = f"$.tests[{at}]"
+        if not isinstance(one, dict):
+            parts.losses.append(
+                Loss(path, quoted(one), "it stands elsewhere; its rows are not written")
+            )
+            continue
+        held = one.get("vars") or {}
+        if not isinstance(held, dict):
+            why = "they stand elsewhere; its row is not written"
+            parts.losses.append(Loss(f"{path}.vars", quoted(held), why))
+            continue
+        item = {**_shared(config), **variables_of(held)}
+        for name, value in item.items():
+            if isinstance(value, str) and not _is_plain(value):
+                why = "promptfoo puts other text into it; the row has it as it stands here"
+                parts.losses.append(Loss(f"{path}.vars.{name}", quoted(value), why))
+        said = one.get("providerOutput")
+        sample = {"sample": said} if isinstance(said, str) else {}
+        rows += [{"item": each, **sample} for each in _expanded(item, one.get("options"))]
+    return rows if any(one["item"] or "sample" in one for one in rows) else []
+
+
+def _expanded(item: dict[str, Any], options: Any) -> list[dict[str, Any]]:
+    """Return the rows of a test: a list of texts among its vars is as many tests."""
+    if isinstance(options, dict) and options.get("disableVarExpansion"):
+        return [item]
+    values = [
+        one if isinstance(one, list) and one and isinstance(one[0], str) else [one]
+        for one in item.values()
     ]
+    return [dict(zip(item, one, strict=True)) for one in itertools.product(*values)]
 
 
 def variables_of(given: Any) -> dict[str, Any]:
@@ -386,16 +426,64 @@ def _add(path: str, one: Any, parts: Parts, terms: list[Term]) -> None:
     terms.append(Term(key, float(one.get("weight", 1))))
 
 
-def _say_threshold(config: Given, parts: Parts) -> None:
-    places: Sequence[tuple[str, Any]] = (
-        ("$", config), ("$.defaultTest", config.get("defaultTest")),
-    )  # fmt: skip
+_OF_TESTS: Final[Mapping[str, tuple[str, str]]] = {
+    "threshold": ("a multi has no pass mark of its own", "graders diff --threshold"),
+    "assertScoringFunction": ("code makes the score of it; the weighted mean is written", "calculate_output"),
+    "options.transform": ("code changes the output before it is compared; left out", "a python grader"),
+    "options.postprocess": ("code changes the output before it is compared; left out", "a python grader"),
+    "options.transformVars": ("code changes the vars before they are compared; left out", ""),
+    "options.disableDefaultAsserts": ("it is graded as all the others are", ""),
+}  # fmt: skip
+_OF_CONFIG: Final[Mapping[str, str]] = {
+    "scenarios": "their tests, and what they assert, are left out",
+    "derivedMetrics": "figures of a whole run are not of a row; left out",
+    "extensions": "code that runs beside the tests; left out",
+    "nunjucksFilters": "templates here have no filters; left out",
+}
+
+
+def _say_rest(config: Given, parts: Parts) -> None:
+    """Say what else of a config decides on scores, and is not written."""
+    tests = config.get("tests")
+    places = [("$", config), ("$.defaultTest", config.get("defaultTest"))]
+    places += [
+        (f"$.tests[{at}]", one) for at, one in enumerate(tests if isinstance(tests, list) else [])
+    ]
+    for name, (why, nearest) in _OF_TESTS.items():
+        *outer, key = name.split(".")
+        _say(parts, _found(places, outer, key, name), key, why, nearest)
+    for name, why in _OF_CONFIG.items():
+        _say(parts, [f"$.{name}"] if config.get(name) else [], name, why)
+    providers = config.get("providers")
+    given = [
+        (f"$.providers[{at}]", one)
+        for at, one in enumerate(providers if isinstance(providers, list) else [])
+    ]
+    _say(parts, _found(given, [], "transform", "transform"), "transform", *_OF_TESTS["options.transform"])  # fmt: skip
+    if isinstance(config.get("defaultTest"), str):
+        _say(parts, ["$.defaultTest"], "defaultTest", "it stands elsewhere; what it asserts is left out")  # fmt: skip
     for path, one in places:
-        if isinstance(one, dict) and one.get("threshold") is not None:
-            why = "a multi has no pass mark of its own"
-            parts.losses.append(
-                Loss(f"{path}.threshold", "threshold", why, "graders diff --threshold")
-            )
+        if isinstance(one, dict) and not isinstance(one.get("assert") or [], list):
+            _say(parts, [f"{path}.assert"], "assert", "a list is expected; left out")
+
+
+def _found(places: Iterable[tuple[str, Any]], outer: list[str], key: str, name: str) -> list[str]:
+    """Return where a setting stands that is not switched off."""
+    inner = [
+        (path, one.get(outer[0]) if outer and isinstance(one, dict) else one)
+        for path, one in places
+    ]
+    return [
+        f"{path}.{name}"
+        for path, one in inner
+        if isinstance(one, dict) and one.get(key) is not None and one[key] is not False
+    ]
+
+
+def _say(parts: Parts, found: list[str], what: str, why: str, nearest: str = "") -> None:
+    if found:
+        more = f" (and at {len(found) - 1} more places)" if len(found) > 1 else ""
+        parts.losses.append(Loss(found[0], what, f"{why}{more}", nearest))
 
 
 def _text(value: Any) -> str:

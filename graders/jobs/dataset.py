@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Self
 from graders import jsontext
 from graders.files.disk import unusable
 
-__all__ = ["OWN_FIELDS", "ChangedError", "Dataset", "JobRow", "LineError"]
+__all__ = ["OWN_FIELDS", "ChangedError", "Dataset", "JobRow", "LineError", "messages_of"]
 
 OWN_FIELDS: Final = ("sample", "samples")
 """Fields in which a row records rollouts. No grader sees them as part of `item`."""
@@ -178,6 +178,14 @@ def _parts(value: dict[str, Any]) -> tuple[dict[str, Any], tuple[Any, ...]]:
     if isinstance(several, list):
         return item, tuple(several)
     return item, (value["sample"],) if value.get("sample") is not None else ()
+
+
+def messages_of(item: dict[str, Any]) -> Any:
+    """Return a row's prompt as messages; that of the completion format is the user's one message."""
+    if (given := item.get("messages")) is not None:
+        return given
+    prompt = item.get("prompt")
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 
 def _digest(line: bytes) -> bytes:

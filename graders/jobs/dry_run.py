@@ -15,16 +15,18 @@ from graders.files import file as files
 from graders.files.identifier import new_identifier
 from graders.inspection.lint import Finding
 from graders.jobs.dataset import ChangedError
+from graders.jobs.evidence import gather
 from graders.jobs.grading import Grading
 from graders.jobs.hyperparameter import Resolved, resolve
 from graders.jobs.job import encoded, say
 from graders.jobs.journal import TRAIN, VALID, Journal
 from graders.jobs.metric import Counts, metrics, sentence, sub_graders
 from graders.jobs.option import RunOptions
+from graders.jobs.outcome import headline, level_of
 from graders.jobs.result import FILENAME, result_lines
 from graders.jobs.store import Store
 from graders.jobs.validation import Checked, RefusedError, check_files
-from graders.jobs.verdict import MeasuredSteps, verdict
+from graders.jobs.verdict import verdict
 from graders.models.rollout import Sampler
 from graders.wire.error import refused
 
@@ -133,7 +135,7 @@ class DryRun:
         self._tell("validating_files", 0)
         loaded = load_source(self._journal.request["body"])
         files_ = self._journal.files()
-        checked = check_files(files_, loaded, self._grader, self._options)
+        checked = check_files(files_, loaded, self._grader, self._options, self._journal.target)
         self._stack.callback(checked.close)
         resolved = resolve(
             self._method["hyperparameters"], len(checked.training), self._options.rollout.samples,
@@ -294,12 +296,10 @@ class DryRun:
     def _finish(self) -> None:
         """Write the results file and let the job succeed, with its verdict."""
         self._journal.check()
-        measured = MeasuredSteps.of(self._journal.every())
         data = (self._training, self._validation)
-        judged = verdict(
-            measured, self._journal.steps(), self._resolved, findings=self._findings,
-            models=self._models(), rows=(len(data[0]), len(data[1])),
-        )  # fmt: skip
+        loaded = load_source(self._journal.request["body"])
+        measured, seen = gather(self._journal, self._grader, loaded, data, self._findings)
+        judged = verdict(measured, self._journal.steps(), self._resolved, seen)
         pieces = result_lines(self._journal, self._shown(), judged, data)
         place = self._journal.place
         with (
@@ -317,21 +317,11 @@ class DryRun:
             # The results file has them; the store need not keep them twice.
             for table in ("rollout", "grade"):
                 base.execute(f"DELETE FROM {table} WHERE job=?", (place,))  # noqa: S608
-            outcome = str(judged["outcome"]).replace("_", " ")
             says = "Dry run ended: no weights were trained and there is no fine-tuned model"
             say(base, place, says, level="warn")
-            says = (
-                "The job has successfully completed; as far as its files and its grader go, the "
-                f"real one {outcome}"
-            )
-            say(base, place, says, data={"verdict": judged})
+            says = f"Verdict: {headline(judged)}. The job has successfully completed"
+            say(base, place, says, level=level_of(judged), data={"verdict": judged})
         self._tell("succeeded", self._resolved.total_steps)
-
-    def _models(self) -> dict[str, str]:
-        judges = {
-            f"judge of {one.name}": one.model for one in self._graders if one.model is not None
-        }
-        return {"base model": self._journal.request["model"], **judges}
 
     def _shown(self) -> dict[str, Any]:
         """Return what the first line of the results file says of the job."""
@@ -343,6 +333,7 @@ class DryRun:
         return {
             "model": self._journal.request["model"],
             "method": {"type": "reinforcement", "reinforcement": method},
+            "target": self._journal.target,
             "sha256": digests,
             "weights_trained": False,
         }

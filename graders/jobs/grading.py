@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from graders.api import Grader
 from graders.grade import Grade
-from graders.jobs.dataset import Dataset, JobRow
+from graders.jobs.dataset import Dataset, JobRow, messages_of
 from graders.jobs.hyperparameter import Resolved
 from graders.jobs.journal import RECORDED, TRAIN, VALID, Journal, SampleKey, StoredGrade
 from graders.jobs.metric import Counts
@@ -182,7 +182,7 @@ class Grading:
         began = time.monotonic()
         seed = self._journal.request["seed"]
         asks = [
-            Ask(key, prompt_of(rows[key.line].item, self._method, seed_of(seed, key)))
+            Ask(key, prompt_of(_prompted(rows[key.line].item), self._method, seed_of(seed, key)))
             for key in asked
             if key not in known
         ]
@@ -212,6 +212,10 @@ def _body(row: JobRow, grade: Grade, rollout: Rollout | None) -> dict[str, Any]:
     if rollout is not None and rollout.usage:
         body["rollout_usage"] = dict(rollout.usage)
     return body
+
+
+def _prompted(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "messages": messages_of(item)}
 
 
 def _unanswered(row: JobRow, rollout: Rollout) -> dict[str, Any]:

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Resolved", "resolve"]
+from graders.models import RolloutOptions
+
+__all__ = ["SAMPLES", "Resolved", "resolve"]
+
+SAMPLES: Final = RolloutOptions().samples
+"""Samples of a training prompt at a compute_multiplier of 1, where nobody says otherwise."""
 
 _STEPS: Final = 10
 _LARGEST_BATCH: Final = 64

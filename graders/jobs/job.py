@@ -18,6 +18,7 @@ from graders.files.database import Database
 from graders.files.identifier import is_identifier, new_identifier
 from graders.files.lock import Claim
 from graders.files.quota import Quota
+from graders.inspection.lint import Target
 from graders.jobs.request import JobRequest
 from graders.wire.error import no_job, refused
 from graders.wire.page import Page, page, size_of
@@ -44,13 +45,14 @@ class Jobs:
         self._database = database
         self._locks = locks
 
-    def create(self, body: Any, *, served: bool = True) -> dict[str, Any]:
+    def create(self, body: Any, *, served: bool = True, target: Target = "local") -> dict[str, Any]:
         """Return the object of a new job, which waits for whoever runs it.
 
         Args:
             body: the body of `fine_tuning.jobs.create`.
             served: whether servers run it; else only who asks for it by name, with options of
                 their own.
+            target: the service whose rules its verdict is to count; `local` for none's.
 
         Raises:
             ApiError: the body has faults, or names a file that is not there (400), or the store is
@@ -67,7 +69,7 @@ class Jobs:
                 " request) VALUES (?, ?, 'validating_files', ?, ?, ?, ?)",
                 (
                     name, now, served, request.training_file, request.validation_file,
-                    encoded(request.to_dict()),
+                    encoded({**request.to_dict(), "target": target}),
                 ),
             )  # fmt: skip
             place = int(made.lastrowid or 0)
@@ -277,6 +279,14 @@ def shape(row: sqlite3.Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "object": "fine_tuning.job",
+        "dry_run": {
+            "verdict": None if row["verdict"] is None else jsontext.decode(row["verdict"]),
+            "target": request.get("target", "local"),
+            "weights_trained": False,
+            "note": NOTE,
+            "step": row["step"],
+            "total_steps": row["total_steps"],
+        },
         "created_at": row["created_at"],
         "finished_at": row["finished_at"],
         "status": row["status"],
@@ -298,13 +308,6 @@ def shape(row: sqlite3.Row) -> dict[str, Any]:
         # Not in the API reference, but in real answers:
         "eval_id": None,
         "shared_with_openai": False,
-        "dry_run": {
-            "weights_trained": False,
-            "note": NOTE,
-            "step": row["step"],
-            "total_steps": row["total_steps"],
-            "verdict": None if row["verdict"] is None else jsontext.decode(row["verdict"]),
-        },
     }
 
 

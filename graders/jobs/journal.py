@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from graders import jsontext
 from graders.files.database import Database
+from graders.inspection.lint import Target
 from graders.jobs.job import RUNNABLE, encoded
 from graders.jobs.validation import JobFile
 from graders.models.rollout import Rollout
@@ -84,6 +85,8 @@ class Journal:
         self.place: int = row["place"]
         self.name = name
         self.request: dict[str, Any] = jsontext.decode(row["request"])
+        # A job of an older store has none.
+        self.target: Target = self.request.get("target", "local")
 
     def row(self) -> sqlite3.Row:
         """Return the job's row as it is now."""

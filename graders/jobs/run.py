@@ -18,10 +18,12 @@ from graders.config import load_source
 from graders.errors import GradersError
 from graders.files.disk import ENOUGH, has_room, unusable
 from graders.jobs.dry_run import DryRun, JobProgress
+from graders.jobs.evidence import ignores_answer, service_of
 from graders.jobs.grading import OutageError
 from graders.jobs.job import FINISHED, encoded, say
 from graders.jobs.journal import JobStoppedError, Journal
 from graders.jobs.option import RunOptions
+from graders.jobs.outcome import headline
 from graders.jobs.store import Store
 from graders.jobs.validation import RefusedError, check_examples, findings_of
 from graders.jobs.verdict import refusal
@@ -87,22 +89,29 @@ def _run(
             return
         with ExitStack() as stack:
             loaded = load_source(journal.request["body"])
+            grader: Grader | None = None
             try:
                 grader = Grader(
                     loaded, reading=options.reading, python=options.python, judge=options.judge
                 )
                 stack.callback(grader.close)
                 run = DryRun(store, journal, grader, options, on_progress=on_progress, stack=stack)
-                try:
-                    run.run()
-                except RefusedError as error:
-                    error.findings = findings_of(loaded, grader, options)
-                    raise
-            except (ApiError, RefusedError):
+                run.run()
+            except ApiError:
                 raise
             except GradersError as error:
-                # The machine or the options lack what the grader needs: another try would, too.
-                raise RefusedError("grader_unavailable", str(error)) from None
+                refused = (
+                    error
+                    if isinstance(error, RefusedError)
+                    # The machine or the options lack what the grader needs: another try would, too.
+                    else RefusedError("grader_unavailable", str(error))
+                )
+                if grader is not None:
+                    refused.blind = ignores_answer(loaded, grader.plan)
+                    refused.findings = refused.findings or findings_of(
+                        loaded, grader, options, journal.target
+                    )
+                raise refused from None
     except JobStoppedError:
         return
     except OutageError as error:
@@ -132,7 +141,7 @@ def _room(store: Store, journal: Journal) -> Iterator[None]:
 def _failed(journal: Journal, error: RefusedError) -> None:
     """Let the job fail, unless somebody was faster to pause or cancel it."""
     told = {"code": error.code, "message": str(error), "param": error.param}
-    judged = refusal(error.code, str(error), error.findings)
+    judged = refusal(error.code, str(error), service_of(journal), error.findings, blind=error.blind)
     with contextlib.suppress(JobStoppedError), journal.change() as base:
         for remark in error.remarks:
             say(base, journal.place, remark.message, level=remark.level, data=remark.data)
@@ -141,7 +150,7 @@ def _failed(journal: Journal, error: RefusedError) -> None:
             " verdict=? WHERE place=?",
             (int(time.time()), encoded(told), encoded(judged), journal.place),
         )
-        says = f"The job failed ({error.code}): {error}"
+        says = f"Verdict: {headline(judged)}. The job failed ({error.code}): {error}"
         say(base, journal.place, says, level="error", data={"error": told, "verdict": judged})
 
 
@@ -162,7 +171,7 @@ def _refuse_kind(journal: Journal) -> None:
         RefusedError: always.
     """
     kind = journal.request["kind"]
-    remarks = check_examples(journal.files(), kind)
+    remarks = check_examples(journal.files(), kind, journal.request["model"])
     raise RefusedError(
         "unsupported_method",
         f"the files are good for a {kind} job; only reinforcement jobs can be dry-run, for a {kind} "

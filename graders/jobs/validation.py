@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +10,18 @@ from typing import Any, Final, Literal, Self
 
 from graders.api import Grader
 from graders.config import Loaded
-from graders.errors import ConfigError, GradersError, quoted, shown
-from graders.inspection.lint import Finding, Subject, TrainingFile, lint, read_training
-from graders.inspection.lint.training import (
-    MOST_ROWS,
-    Look,
-    last_role,
-    message_problems,
-    prompt_problems,
+from graders.errors import ConfigError, GradersError, shown
+from graders.inspection.lint import (
+    Finding,
+    Subject,
+    Target,
+    TrainingFile,
+    lint,
+    read_training,
 )
+from graders.inspection.lint.training import MOST_ROWS, Look
 from graders.jobs.dataset import OWN_FIELDS, ChangedError, Dataset, LineError
+from graders.jobs.looking import dpo_problems, rollout_problems, supervised_problems
 from graders.jobs.option import RunOptions
 from graders.wire.error import bare
 
@@ -36,11 +38,12 @@ __all__ = [
 MOST_EXAMPLES: Final = 1_000_000
 """Rows of a supervised or dpo file that are looked at; such jobs go no further here anyway."""
 
-MOST_RECORDED: Final = 1024
-"""Samples that one row may record."""
-
 _MOST_SAID: Final = 50
-_WARNED: Final = ("last", "overlap")
+_WARNED: Final = ("last", "overlap", "missing")
+"""What no service is known to refuse a file for. A field that a row lacks fails its grades."""
+
+_OURS: Final = ("rollouts", "rollout")
+"""What is wrong with answers that rows record, which no service reads."""
 
 Use = Literal["training", "validation"]
 Level = Literal["warn", "error"]
@@ -85,9 +88,11 @@ class RefusedError(GradersError):
         param: what is wrong, `training_file` for example.
         remarks: everything that was found.
         findings: what the linter found.
+        blind: whether no part of the grader looks at the answer.
     """
 
     findings: Sequence[Finding] = ()
+    blind = False
 
     def __init__(
         self, code: str, message: str, param: str | None = None, remarks: list[Remark] | None = None
@@ -151,7 +156,11 @@ def open_file(file: JobFile, use: Use, most: int) -> Dataset:
 
 
 def check_files(
-    files: Mapping[str, JobFile | None], loaded: Loaded, grader: Grader, options: RunOptions
+    files: Mapping[str, JobFile | None],
+    loaded: Loaded,
+    grader: Grader,
+    options: RunOptions,
+    target: Target,
 ) -> Checked:
     """Check everything a reinforcement job needs; return its rows, opened.
 
@@ -160,6 +169,7 @@ def check_files(
         loaded: the config and the body around it.
         grader: made of it.
         options: how the job is run.
+        target: the service whose rules count.
 
     Raises:
         RefusedError: the job cannot be run.
@@ -177,31 +187,39 @@ def check_files(
     try:
         found: list[TrainingFile] = []
         for use, file in (("training", training), ("validation", validation)):
-            found.append(_read(file, use, grader, options, found[0] if found else None))
+            look = rollout_problems(asks=options.rollout.url is not None, target=target)
+            found.append(_read(file, use, grader, look, found[0] if found else None))
         checked.remarks += _remarks(found)
+        checked.findings = findings_of(loaded, grader, options, target, found)
         _refuse_bad(found, checked.remarks)
         _check_grader(grader, checked.remarks)
-        checked.findings = findings_of(loaded, grader, options)
         checked.remarks += _said_findings(checked.findings)
         checked.training.count_samples()
         checked.validation.count_samples()
     except ChangedError as error:
         checked.close()
         raise RefusedError("file_changed", f"{error}; upload it again", None) from None
-    except BaseException:
+    except BaseException as error:
         checked.close()
+        if isinstance(error, RefusedError):
+            error.findings = checked.findings
         raise
     return checked
 
 
-def findings_of(loaded: Loaded, grader: Grader, options: RunOptions) -> list[Finding]:
-    """Return what the linter finds in a job's body for the hosted target; its files apart."""
+def findings_of(
+    loaded: Loaded,
+    grader: Grader,
+    options: RunOptions,
+    target: Target,
+    files: Sequence[TrainingFile] = (),
+) -> list[Finding]:
+    """Return what the linter finds in a job's body and its files."""
     model_map = options.judge.model_map
-    subject = Subject.of(loaded, grader, target="openai", model_map=model_map)
-    return lint(subject)
+    return lint(Subject.of(loaded, grader, target=target, model_map=model_map, files=files))
 
 
-def check_examples(files: Mapping[str, JobFile | None], kind: str) -> list[Remark]:
+def check_examples(files: Mapping[str, JobFile | None], kind: str, model: str) -> list[Remark]:
     """Check the rows of a supervised or dpo job; return what is odd.
 
     Raises:
@@ -211,7 +229,7 @@ def check_examples(files: Mapping[str, JobFile | None], kind: str) -> list[Remar
     for use, file in files.items():
         if file is not None:
             open_file(file, _use(use), MOST_EXAMPLES).close()
-            look = _supervised_problems if kind == "supervised" else _dpo_problems
+            look = supervised_problems(model) if kind == "supervised" else dpo_problems
             other = found[0] if found else None
             one = read_training(str(file.path), _use(use), (), look=look, other=other)
             one.path = file.called
@@ -226,30 +244,34 @@ def _use(use: str) -> Use:
 
 
 def _read(
-    file: JobFile, use: str, grader: Grader, options: RunOptions, other: TrainingFile | None
+    file: JobFile, use: str, grader: Grader, look: Look, other: TrainingFile | None
 ) -> TrainingFile:
     found = read_training(
-        str(file.path), _use(use), grader.plan.paths, other=other, apart=OWN_FIELDS,
-        look=_rollout_problems(asks=options.rollout.url is not None),
-    )  # fmt: skip
+        str(file.path), _use(use), grader.plan.paths, other=other, apart=OWN_FIELDS, look=look
+    )
     found.path = file.called  # The name its owner knows; where it stands is the store's business.
     return found
 
 
 def _refuse_bad(found: list[TrainingFile], remarks: list[Remark]) -> None:
-    for one in found:
-        param = f"{one.use}_file"
-        if not one.rows:
-            raise RefusedError(
-                f"invalid_{param}", f"the {param} {one.path} has no rows", param, remarks
-            )
-        bad = [problem for problem in one.problems.values() if problem.kind not in _WARNED]
-        if bad:
+    """Refuse what the service would, in either file; then what only keeps this machine from grading."""
+    for ours in (False, True):
+        for one in found:
+            param = f"{one.use}_file"
+            if not one.rows:
+                says = f"the {param} {one.path} has no rows"
+                raise RefusedError(f"invalid_{param}", says, param, remarks)
+            kinds = [problem for problem in one.problems.values() if problem.kind not in _WARNED]
+            bad = [problem for problem in kinds if (problem.kind in _OURS) is ours]
+            if not bad:
+                continue
             first = min(bad, key=lambda problem: problem.line)
-            more = f" ({len(bad) - 1:,} more kinds of problem: see the events)" if bad[1:] else ""
+            more = (
+                f" ({len(kinds) - 1:,} more kinds of problem: see the events)" if kinds[1:] else ""
+            )
             says = f"the {one.use} file {one.path}, line {first.line:,}: {first.message}{more}"
-            code = "missing_rollouts" if first.kind == "rollouts" else f"invalid_{param}"
-            raise RefusedError(code, says, param, remarks)
+            code = {"rollouts": "missing_rollouts", "rollout": "invalid_rollouts"}
+            raise RefusedError(code.get(first.kind, f"invalid_{param}"), says, param, remarks)
 
 
 def _remarks(found: list[TrainingFile]) -> list[Remark]:
@@ -274,11 +296,15 @@ def _check_grader(grader: Grader, remarks: list[Remark]) -> None:
     except ConfigError as error:
         fault = error.faults[0]
         says = f"{bare(fault.path)}: {fault.message}"
-        raise RefusedError("invalid_grader", says, bare(fault.path), remarks) from None
+        lacking = any(one.certain for seen in grader.seen().values() for one in seen.missing)
+        # A package that is not here may well be there.
+        code = "grader_unavailable" if lacking else "invalid_grader"
+        raise RefusedError(code, says, bare(fault.path), remarks) from None
 
 
 def _said_findings(findings: list[Finding]) -> list[Remark]:
-    worth = [one for one in findings if one.severity != "info"]
+    # What has a line is about rows of a file, and said already.
+    worth = [one for one in findings if one.severity != "info" and one.line is None]
     return [
         Remark(
             "warn", f"{one.code} {one.path}: {one.message}",
@@ -286,59 +312,3 @@ def _said_findings(findings: list[Finding]) -> list[Remark]:
         )
         for one in worth[:_MOST_SAID]
     ]  # fmt: skip
-
-
-def _rollout_problems(*, asks: bool) -> Look:
-    """Return what looks at a row of a reinforcement job: its prompt and the rollouts it records."""
-
-    def look(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-        yield from prompt_problems(row)
-        several, one = row.get("samples"), row.get("sample")
-        if several is not None and one is not None:
-            yield "rollout", "samples", "stands beside sample; a row has one of them"
-            return
-        if several is not None and not isinstance(several, list):
-            yield "rollout", "samples", f"is a list of rollouts, got {quoted(several)}"
-            return
-        if several is not None and len(several) > MOST_RECORDED:
-            yield "rollout", "samples", f"has {len(several):,} rollouts; at most {MOST_RECORDED:,}"
-            return
-        listed = several if several is not None else [one] if one is not None else []
-        for index, sample in enumerate(listed):
-            if not isinstance(sample, str | dict):
-                name = "sample" if several is None else f"samples[{index}]"
-                yield "rollout", name, f"is a text or an object, got {quoted(sample)}"
-        if not listed and not asks:
-            yield (
-                "rollouts", "",
-                "the row records no rollout under sample or samples, and no model is named to answer it",
-            )  # fmt: skip
-
-    return look
-
-
-def _supervised_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for name, problem in message_problems(row.get("messages")):
-        yield "messages", name, problem
-    if (role := last_role(row.get("messages"))) not in ("assistant", None):
-        yield (
-            "answer",
-            "messages",
-            f"ends with the {role}'s; the answer to learn is the assistant's",
-        )
-
-
-def _dpo_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    given = row.get("input")
-    if not isinstance(given, dict):
-        yield "input", "input", f"is an object with messages, got {quoted(given)}"
-    else:
-        for name, problem in message_problems(given.get("messages"), "input.messages"):
-            yield "messages", name, problem
-    for side in ("preferred_output", "non_preferred_output"):
-        problems = list(message_problems(row.get(side), side))
-        for name, problem in problems:
-            yield "messages", name, problem.replace("it holds the prompt", "it holds an answer")
-        if not problems and last_role(row.get(side)) != "assistant":
-            said = shown(str(last_role(row.get(side))))
-            yield "answer", side, f"is the assistant's answer, got a message of the {said}"

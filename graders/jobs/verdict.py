@@ -2,116 +2,111 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass
 from typing import Any, Final
 
-from graders.inspection.lint import Finding
-from graders.jobs.hyperparameter import Resolved
-from graders.jobs.journal import RECORDED, TRAIN, VALID, StoredGrade
+from graders.errors import Fault
+from graders.inspection.lint import Finding, Target
+from graders.jobs.hyperparameter import SAMPLES, Resolved
+from graders.jobs.journal import TRAIN, VALID
 from graders.jobs.metric import Counts, token_usage
-from graders.models import retirement
+from graders.jobs.outcome import (
+    Reason,
+    Service,
+    ended,
+    known_early,
+    outcome_of,
+    sorted_reasons,
+)
+from graders.jobs.signal import MeasuredSteps
+from graders.jobs.trial import Trial
 
-__all__ = ["MOST_PYTHON_ERRORS", "MeasuredSteps", "refusal", "verdict"]
+__all__ = ["MOST_PYTHON_ERRORS", "Seen", "body_refusal", "refusal", "verdict"]
 
 MOST_PYTHON_ERRORS: Final = 0.1
-"""The share of grades that may end in a python error before a job counts as failed. The service
+"""The share of grades that may end in a python error before a service fails the job. The service
 says that too many fail a job, not how many."""
 
+_LEAST_RATE: Final = 1e-3
+_CAUSES: Final = 5
 _POINTS: Final = 200
-_EXAMPLES: Final = 10
 _SHOWN_FINDINGS: Final = 100
+_UNANSWERED: Final = frozenset({
+    "model_grader_server_error", "endpoint_grader_server_error", "endpoint_grader_internal_error",
+})  # fmt: skip
+"""Failures of servers that are asked from here, which need not fail where the job is to go."""
+
+_SAID_ALREADY: Final = ("G501", "G702", "G72")
 
 
-@dataclass(slots=True)
-class MeasuredSteps:
-    """Everything that was graded, summed up.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of a job besides its grades.
 
     Attributes:
-        train: all training samples.
-        valid: all validation samples.
-        recorded: the samples that rows record, by split; each counts once here.
-        groups: prompts of which two or more samples have a reward.
-        alike: those whose samples all have the same.
-        lowest, highest: the range of training rewards.
-        squares: the sum of their squares.
-        examples: the first failures of each kind.
+        service: where it is to go.
+        findings: of the linter.
+        rows: how many training and validation rows there are.
+        given: the hyperparameters as they were given.
+        blind: whether no part of the grader looks at the answer.
+        repeated: what grading the same answers again showed; None where that was not tried.
+        exchanged: what grading rows with answers of other rows showed; None likewise.
+        causes: what the linter says that may keep rewards from differing.
     """
 
-    train: Counts = field(default_factory=Counts)
-    valid: Counts = field(default_factory=Counts)
-    recorded: dict[int, Counts] = field(default_factory=lambda: {TRAIN: Counts(), VALID: Counts()})
-    groups: int = 0
-    alike: int = 0
-    lowest: float = math.inf
-    highest: float = -math.inf
-    squares: float = 0.0
-    examples: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, grades: Iterable[StoredGrade]) -> MeasuredSteps:
-        """Return the sums over all grades, which come in the order of their keys."""
-        found = cls()
-        for (split, _, _), group in groupby(grades, lambda one: one.key[:3]):
-            found._add(split, list(group))
-        return found
-
-    def _add(self, split: int, group: Sequence[StoredGrade]) -> None:
-        """Add the samples of one prompt."""
-        side = self.train if split == TRAIN else self.valid
-        for one in group:
-            side.add(one)
-            if one.key.draw == RECORDED:
-                self.recorded[split].add(one)
-            for failure in one.body["failures"]:
-                kind = (failure["where"], failure["code"])
-                if kind not in self.examples and len(self.examples) < _EXAMPLES:
-                    self.examples[kind] = {
-                        "split": "train" if split == TRAIN else "valid",
-                        "line": one.body["line"],
-                        "sample": one.key.sample,
-                        "message": failure["message"],
-                    }
-        if split != TRAIN:
-            return
-        rewards = [one.reward for one in group if one.reward is not None]
-        for reward in rewards:
-            self.lowest, self.highest = min(self.lowest, reward), max(self.highest, reward)
-            self.squares += reward * reward
-        if len(rewards) > 1:
-            self.groups += 1
-            self.alike += len(set(rewards)) == 1
-
-    @property
-    def spread(self) -> float | None:
-        """The standard deviation of training rewards."""
-        count = self.train.scored
-        if not count:
-            return None
-        mean = self.train.total / count
-        return math.sqrt(max(0.0, self.squares / count - mean * mean))
+    service: Service
+    findings: Sequence[Finding]
+    rows: tuple[int, int]
+    given: Mapping[str, Any]
+    blind: bool = False
+    repeated: Trial | None = None
+    exchanged: Trial | None = None
+    causes: Sequence[Finding] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    code: str
-    severity: str
-    message: str
+def refusal(
+    code: str,
+    message: str,
+    service: Service,
+    findings: Sequence[Finding] = (),
+    *,
+    blind: bool = False,
+) -> dict[str, Any]:
+    """Return the verdict over a job whose run could not be brought to its end.
 
-    def to_dict(self) -> dict[str, str]:
-        return {"code": self.code, "severity": self.severity, "message": self.message}
-
-
-def refusal(code: str, message: str, findings: Sequence[Finding] = ()) -> dict[str, Any]:
-    """Return the verdict over a job that cannot be run."""
-    reason = _Reason(code, "error", message)
+    Args:
+        code: of the job's error.
+        message: of the job's error.
+        service: where the job is to go.
+        findings: of the linter.
+        blind: whether no part of the grader looks at the answer.
+    """
+    why = ended(code, message)
+    early = [
+        one
+        for one in known_early(service, findings, blind=blind)
+        # What refuses the files or the source is said once, in the run's own words.
+        if why.outcome != "would_be_refused" or not one.message.startswith(_SAID_ALREADY)
+    ]
     return {
-        "outcome": "refused",
-        "reasons": [reason.to_dict()],
+        **_head([why, *early], service),
         "weights_trained": False,
         "lint": [one.to_dict() for one in findings[:_SHOWN_FINDINGS]],
+        "notes": list(service.notes()),
+    }
+
+
+def body_refusal(faults: Sequence[Fault], target: Target) -> dict[str, Any]:
+    """Return the verdict over a body of which no job can be made."""
+    found = [Reason(one.code, f"{one.path}: {one.message}", "would_be_refused") for one in faults]
+    return {
+        "outcome": "would_be_refused",
+        "reasons": [one.to_dict() for one in found],
+        "target": target,
+        "weights_trained": False,
+        "lint": [],
+        "notes": [],
     }
 
 
@@ -119,10 +114,7 @@ def verdict(
     measured: MeasuredSteps,
     steps: Iterable[tuple[int, float | None, float | None]],
     resolved: Resolved,
-    *,
-    findings: Sequence[Finding],
-    models: Mapping[str, str],
-    rows: tuple[int, int],
+    seen: Seen,
 ) -> dict[str, Any]:
     """Return what would have happened to a job.
 
@@ -130,18 +122,14 @@ def verdict(
         measured: everything that was graded.
         steps: mean rewards of each step.
         resolved: the numbers the job was run with.
-        findings: of the linter.
-        models: the models it names, by what they are there for.
-        rows: how many training and validation rows there are.
+        seen: what else is known of it.
     """
-    reasons = list(_reasons(measured, findings))
-    failed = any(one.severity == "error" for one in reasons)
     both = measured.train, measured.valid
+    lowest, highest = measured.rewards.lowest, measured.rewards.highest
     return {
-        "outcome": "would_fail" if failed else "would_succeed",
-        "reasons": [one.to_dict() for one in reasons],
+        **_head(_reasons(measured, resolved, seen), seen.service),
         "weights_trained": False,
-        "rows": {"training": rows[0], "validation": rows[1]},
+        "rows": {"training": seen.rows[0], "validation": seen.rows[1]},
         "rollouts": {
             name: {"rollouts": side.rollouts, "graded": side.graded, "scored": side.scored}
             for name, side in zip(("train", "valid"), both, strict=True)
@@ -151,8 +139,8 @@ def verdict(
             "valid_mean": measured.valid.mean,
             "train_mean_of_scored": measured.train.mean_of_scored,
             "valid_mean_of_scored": measured.valid.mean_of_scored,
-            "lowest": measured.lowest if measured.train.scored else None,
-            "highest": measured.highest if measured.train.scored else None,
+            "lowest": lowest if measured.rewards.count else None,
+            "highest": highest if measured.rewards.count else None,
         },
         "failures": _failures(measured),
         "reward_curve": curve(steps, resolved),
@@ -160,7 +148,8 @@ def verdict(
             "prompts": measured.groups,
             "constant": measured.alike,
             "share_constant": measured.alike / measured.groups if measured.groups else None,
-            "spread": measured.spread,
+            "single": len(measured.single),
+            "spread": measured.rewards.deviation,
         },
         "judge_tokens": {
             "measured": token_usage(measured.train, measured.valid),
@@ -172,69 +161,198 @@ def verdict(
             name: {kind: sums[0] for kind, sums in sorted(side.sampled.items())}
             for name, side in zip(("train", "valid"), both, strict=True)
         },
-        "lint": [one.to_dict() for one in findings[:_SHOWN_FINDINGS]],
-        "notes": list(_notes(models)),
+        "lint": [one.to_dict() for one in seen.findings[:_SHOWN_FINDINGS]],
+        "notes": [
+            "No weights were trained: rewards of later steps are those of the same model.",
+            *seen.service.notes(),
+        ],
     }
 
 
-def _reasons(measured: MeasuredSteps, findings: Sequence[Finding]) -> Iterator[_Reason]:
+def _head(reasons: Iterable[Reason], service: Service) -> dict[str, Any]:
+    """Return what a verdict begins with."""
+    found = sorted_reasons(reasons)
+    return {
+        "outcome": outcome_of(found),
+        "reasons": [one.to_dict() for one in found],
+        "target": service.target,
+    }
+
+
+def _reasons(measured: MeasuredSteps, resolved: Resolved, seen: Seen) -> Iterator[Reason]:
     train, valid = measured.train, measured.valid
+    yield from known_early(seen.service, seen.findings, blind=seen.blind)
+    yield from _python_reasons(measured, seen)
+    signal = list(_signal_reasons(measured, seen))
+    yield from signal
+    if any(one.outcome == "would_teach_nothing" for one in signal):
+        for cause in seen.causes[:_CAUSES]:
+            yield Reason("likely_cause", f"{cause.code} {cause.path}: {cause.message}")
+    yield from _setting_reasons(resolved, seen)
     graded, scored = train.graded + valid.graded, train.scored + valid.scored
-    for one in findings:
-        if one.severity == "error":
-            yield _Reason("lint_error", "error", f"{one.code} {one.path}: {one.message}")
-    failures = train.failures + valid.failures
-    python = sum(n for (_, code), n in failures.items() if code == "python_grader_runtime_error")
-    if graded and python / graded > MOST_PYTHON_ERRORS:
-        yield _Reason(
-            "too_many_python_errors", "error",
-            f"python graders raised in {python:,} of {graded:,} grades; the service fails a job "
-            f"with too many (taken here as more than {MOST_PYTHON_ERRORS:.0%})",
-        )  # fmt: skip
-    if not scored:
-        yield _Reason("nothing_scored", "error", "no sample got a reward")
     unanswered = train.rollouts + valid.rollouts - graded
     if unanswered:
-        yield _Reason(
-            "failed_rollouts", "warning",
+        yield Reason(
+            "failed_rollouts",
             f"{unanswered:,} of {train.rollouts + valid.rollouts:,} prompts got no answer that "
             "can be graded",
-        )  # fmt: skip
+        )
     if scored and graded > scored:
-        yield _Reason(
-            "failed_grades", "warning",
+        yield Reason(
+            "failed_grades",
             f"{graded - scored:,} of {graded:,} samples could not be scored; the service gives "
             "them 0.0",
-        )  # fmt: skip
-    yield from _signal_reasons(measured)
+        )
+    if measured.valid_rewards.constant:
+        yield Reason(
+            "validation_constant",
+            f"all {valid.graded:,} validation samples have the reward {measured.valid_rewards.highest:g}: "
+            "so far no evaluation tells one checkpoint from another",
+        )
+    if valid.graded and not measured.valid_rewards.count:
+        yield Reason(
+            "validation_unscored",
+            f"none of the {valid.graded:,} validation samples could be scored: no evaluation tells "
+            "one checkpoint from another",
+        )
 
 
-def _signal_reasons(measured: MeasuredSteps) -> Iterator[_Reason]:
-    count = measured.train.scored
-    if count > 1 and measured.lowest == measured.highest:
-        yield _Reason(
-            "constant_reward", "warning",
-            f"all {count:,} training samples have the reward {measured.lowest:g}: there is "
-            "nothing to learn from",
-        )  # fmt: skip
-    elif measured.groups and measured.alike == measured.groups:
-        yield _Reason(
-            "no_signal", "warning",
-            f"within each of the {measured.groups:,} prompts all samples have the same reward: "
-            "no prompt tells better answers from worse",
-        )  # fmt: skip
-    elif measured.groups and measured.alike > measured.groups / 2:
-        yield _Reason(
-            "little_signal", "warning",
-            f"in {measured.alike:,} of {measured.groups:,} prompts all samples have the same "
-            "reward: these prompts teach nothing",
-        )  # fmt: skip
-    elif count and not measured.groups:
-        yield _Reason(
-            "signal_unknown", "warning",
-            "each prompt has one sample with a reward; record several under samples, or name a "
-            "model, to see whether rewards differ within a prompt",
-        )  # fmt: skip
+def _python_reasons(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
+    failures = measured.train.failures + measured.valid.failures
+    graded = measured.train.graded + measured.valid.graded
+    python = sum(n for (_, code), n in failures.items() if code == "python_grader_runtime_error")
+    if graded and python / graded > MOST_PYTHON_ERRORS:
+        # Where all of them fail there is more to say than that.
+        refuses = seen.service.target != "local" and measured.rewards.count
+        yield Reason(
+            "too_many_python_errors",
+            f"python graders raised in {python:,} of {graded:,} grades; the hosted services fail a "
+            f"job with too many (taken here as more than {MOST_PYTHON_ERRORS:.0%})",
+            "would_be_refused" if refuses else None,
+        )
+
+
+def _signal_reasons(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
+    """Yield what keeps a trainer from learning: see `signal`."""
+    train, rewards = measured.train, measured.rewards
+    failed = train.graded - rewards.count
+    but = (
+        f" but for {failed:,} that could not be scored (not to fail is all it can teach)"
+        if failed
+        else ""
+    )
+    codes = {code for _, code in train.failures}
+    if not rewards.count and codes and codes <= _UNANSWERED:
+        yield Reason(
+            "grader_unanswered",
+            f"none of {train.graded:,} training samples got a reward, for whoever is asked for it gave "
+            "no answer here",
+            "undecided",
+        )
+    elif not rewards.count:
+        yield _nothing("nothing_scored", f"none of {train.graded:,} training samples got a reward")
+    elif rewards.count == 1 and train.graded > 1:
+        says = f"one of {train.graded:,} training samples got a reward: there is nothing beside it"
+        yield _nothing("one_scored", says)
+    elif rewards.constant:
+        said = f"the reward {rewards.highest:g}"
+        if rewards.lowest < rewards.highest:
+            low, high = rewards.lowest, rewards.highest
+            said = f"rewards from {low!r} to {high!r}, which a trainer cannot tell apart"
+        says = f"all {train.graded:,} training samples have {said}{but}: there is nothing to learn from"
+        yield _nothing("constant_reward", says)
+    elif not measured.telling:
+        yield from _no_group_tells(measured, seen)
+    elif seen.repeated is not None and not seen.repeated.telling:
+        yield _nothing(
+            "random_reward",
+            f"{seen.repeated.changed:,} of {seen.repeated.samples:,} samples got another reward when "
+            "they were graded again, and rewards differ between answers by no more than that",
+        )
+    else:
+        yield from _little(measured, seen)
+
+
+def _little(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
+    silent = measured.alike + measured.contradicted
+    if silent > measured.groups / 2:
+        yield Reason(
+            "little_signal",
+            f"in {silent:,} of {measured.groups:,} prompts all samples have the same reward: these "
+            "prompts teach nothing",
+        )
+    if seen.repeated is not None and seen.repeated.changed:
+        yield Reason(
+            "noisy_reward",
+            f"{seen.repeated.changed:,} of {seen.repeated.samples:,} samples got another reward when "
+            "they were graded again",
+        )
+
+
+def _no_group_tells(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
+    """Yield why no prompt has two answers that a trainer could tell apart."""
+    if measured.contradicted:
+        yield _nothing(
+            "contradictory_rows",
+            f"{measured.contradicted:,} rows have the same prompt as others that reward the opposite "
+            "answers: on the whole every answer gets the same",
+        )
+    elif measured.compared and measured.compared >= len(measured.single):
+        same = ""
+        if measured.one_answer:
+            same = f"; in {measured.one_answer:,} of them the answers themselves are the same"
+        says = (
+            f"within each of the {measured.groups:,} prompts all samples have the same reward, as far "
+            f"as a trainer can tell: no prompt tells better answers from worse{same}"
+        )
+        if not measured.groups:
+            says = (
+                f"{measured.rewards.count:,} of {measured.train.graded:,} training samples could be "
+                "scored, and no two of one prompt: no prompt tells better answers from worse"
+            )
+        yield _nothing("no_signal", says)
+    elif seen.exchanged is not None and not seen.exchanged.telling:
+        yield _nothing(
+            "depends_on_item",
+            f"rewards are about the row alone: {seen.exchanged.samples:,} times a row was graded with "
+            "the answer of another row, and got the same reward as with its own",
+        )
+    else:
+        yield Reason(
+            "signal_unknown",
+            f"only one sample was graded of a prompt ({len(measured.single):,} times); record several "
+            "under samples, or name a model, to see whether rewards differ within a prompt",
+        )
+
+
+def _setting_reasons(resolved: Resolved, seen: Seen) -> Iterator[Reason]:
+    batch, rate, compute = (
+        seen.given.get(name)
+        for name in ("batch_size", "learning_rate_multiplier", "compute_multiplier")
+    )
+    if isinstance(batch, int) and batch > seen.rows[0]:
+        yield _nothing(
+            "no_whole_batch",
+            f"the batch_size of {batch:,} is more than the {seen.rows[0]:,} training rows: trainers "
+            "leave out a batch that is not whole, and take no step at all",
+        )
+    elif resolved.total_steps == 1:
+        yield Reason("one_step", "all training rows are one batch: the job takes a single step")
+    if isinstance(compute, int | float) and round(SAMPLES * compute) < 2:
+        yield _nothing(
+            "one_sample",
+            f"a compute_multiplier of {compute:g} leaves one sample of a prompt (of {SAMPLES} at 1): "
+            "there is nothing to compare it with",
+        )
+    if isinstance(rate, int | float) and rate < _LEAST_RATE:
+        yield _nothing(
+            "no_learning_rate",
+            f"a learning_rate_multiplier of {rate:g} leaves the weights as they are",
+        )
+
+
+def _nothing(code: str, message: str) -> Reason:
+    return Reason(code, message, "would_teach_nothing")
 
 
 def _failures(measured: MeasuredSteps) -> list[dict[str, Any]]:
@@ -277,11 +395,3 @@ def _whole(measured: MeasuredSteps, resolved: Resolved) -> dict[str, dict[str, i
             for kind, count in kinds.items():
                 found[model][kind] += count * more[split]
     return found
-
-
-def _notes(models: Mapping[str, str]) -> Iterator[str]:
-    yield "No weights were trained: rewards of later steps are those of the same model."
-    for use, model in models.items():
-        day = retirement(model)
-        if day is not None:
-            yield f"{model} ({use}) is switched off by the service on {day}."

@@ -74,8 +74,17 @@ def _defined(options: MetricOptions) -> Defined:
     return "rapidfuzz", Definition(options).fuzzy_match
 
 
+def _takes(_: MetricOptions, candidate: str, reference: str) -> float:
+    """Return about how many seconds rapidfuzz takes: 64 characters a step, fewer beyond Latin-1."""
+    if candidate == reference:
+        return 0.0
+    a_second = 4e10 if max(candidate) <= "\xff" and max(reference) <= "\xff" else 2.5e9
+    return len(candidate) * len(reference) / a_second
+
+
 FUZZY_MATCH = Metric(
     name="fuzzy_match",
+    takes=_takes,
     family=lambda _: Fuzzy(),
     parts=lambda _: [("scorer", "ratio/100"), library("rapidfuzz")],
     definition=_defined,

@@ -8,13 +8,19 @@ it needs, is loaded when one of its metrics is first asked for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
-from graders.errors import ExtensionError
+from graders.errors import ExtensionError, OptionError
 from graders.metrics.metric import Family, MetricFault, MetricOptions, Request, check_columns
 from graders.metrics.table import METRICS, metric_of
 
 __all__ = ["Scorer"]
+
+_SURE: Final = 3e5
+"""Characters that any metric compares in a second, both texts together."""
+_SURE_PAIRS: Final = 1e6
+"""Pairs of characters that any metric compares in a second."""
 
 _Maker = Callable[[MetricOptions], Family]
 _Columns = tuple[Sequence[str], Sequence[str]]
@@ -47,25 +53,28 @@ class Scorer:
             times: is given the seconds of each request; those computed together share theirs.
 
         Raises:
-            OptionError: a metric has no such name, or two columns differ in length.
+            OptionError: a metric has no such name, two columns differ in length, or comparing two texts
+                would take longer than it may.
             UnavailableError: a metric is `cosine`, or needs a package that is not installed.
             ExtensionError: an extension's metric gives no score for a row.
         """
         columns = self.attempt(requests, times)
         for request, column in zip(requests, columns, strict=True):
-            if request.metric in METRICS:
+            if request.metric in METRICS and self._options.pair_seconds is None:
                 continue
             for one in column:
                 if isinstance(one, MetricFault):
-                    raise ExtensionError(one.message)
+                    raise (OptionError if one.late else ExtensionError)(one.message)
         return columns  # type: ignore[return-value]  # no fault is left
 
     def attempt(
         self, requests: Sequence[Request], times: list[float] | None = None
     ) -> list[list[float | MetricFault]]:
-        """Return the same with the faults of rows that an extension's metric gives no score for."""
+        """Return the same with the faults of rows that take too long, or have no score of an extension's."""
         scores: list[list[float | MetricFault]] = [[] for _ in requests]
         took = [0.0] * len(requests)
+        faults = [_late(request, self._options) for request in requests]
+        requests = [_without(one, late) for one, late in zip(requests, faults, strict=True)]
         for maker, (candidates, references), members in _grouped(requests):
             wanted = [requests[index].metric for index in members]
             distinct = list(dict.fromkeys(wanted))
@@ -75,6 +84,9 @@ class Scorer:
             for index, metric in zip(members, wanted, strict=True):
                 scores[index] = found[metric]
                 took[index] = seconds / len(members)
+        for column, late in zip(scores, faults, strict=True):
+            for row, fault in late.items():
+                column[row] = fault
         if times is not None:
             times[:] = took
         return scores
@@ -84,6 +96,38 @@ class Scorer:
         if maker not in self._families:
             self._families[maker] = maker(self._options)
         return self._families[maker]
+
+
+def _late(request: Request, options: MetricOptions) -> dict[int, MetricFault]:
+    """Return the rows whose texts would take too long to compare, each with its sentence."""
+    limit, takes = options.pair_seconds, metric_of(request.metric).takes
+    check_columns(request.metric, request.candidates, request.references)
+    if limit is None:
+        return {}
+    one = max(map(len, request.candidates), default=0)
+    other = max(map(len, request.references), default=0)
+    # Nearly all columns end here: no pair of texts so short takes so long by any metric.
+    if one * other <= limit * _SURE_PAIRS and one + other <= limit * _SURE:
+        return {}
+    found = {}
+    pairs = zip(request.candidates, request.references, strict=True)
+    for row, (candidate, reference) in enumerate(pairs):
+        if candidate and reference and takes(options, candidate, reference) > limit:
+            lengths = f"{len(candidate):,} with {len(reference):,} characters"
+            says = f"{request.metric} of {lengths} may take longer than {limit:g} seconds"
+            found[row] = MetricFault(says, late=True)
+    return found
+
+
+def _without(request: Request, rows: Mapping[int, MetricFault]) -> Request:
+    """Return a request with nothing to compare in some rows."""
+    if not rows:
+        return request
+    candidates, references = (
+        ["" if row in rows else text for row, text in enumerate(column)]
+        for column in (request.candidates, request.references)
+    )
+    return Request(request.metric, candidates, references)
 
 
 def _grouped(requests: Sequence[Request]) -> list[tuple[_Maker, _Columns, list[int]]]:

@@ -15,6 +15,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -85,6 +86,12 @@ class _Server:
             return True
 
 
+async def _close_all(servers: OrderedDict[tuple[Any, ...], _Server]) -> None:
+    """Close the wires to all servers, and know none of them any more."""
+    while servers:
+        await servers.popitem()[1].wire.close()
+
+
 class EndpointClient:
     """Performs what endpoint graders ask.
 
@@ -131,7 +138,8 @@ class EndpointClient:
             return [EndpointReply(None, error) for _ in call.items]
         with self._starting:
             if self._loop is None:
-                self._loop = Loop("graders-endpoint")
+                self._loop = Loop("graders-endpoint", self)
+                self._loop.at_end(partial(_close_all, self._servers))
             loop = self._loop
         try:
             return loop.run(self._perform(call, headers), stop)
@@ -143,13 +151,7 @@ class EndpointClient:
         """Close connections. Whoever waits gets errors; whoever asks afterwards opens them again."""
         with self._starting:
             if self._loop is not None:
-                servers, self._servers = list(self._servers.values()), OrderedDict()
-
-                async def last() -> None:
-                    for server in servers:
-                        await server.wire.close()
-
-                self._loop.close(last)
+                self._loop.close()
                 self._loop = None
 
     def _headers(self, call: EndpointCall) -> _Headers:

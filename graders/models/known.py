@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["is_reasoning", "refuses_effort", "retirement"]
+__all__ = ["NO_NEW_JOBS", "base_of", "is_reasoning", "refuses_effort", "retirement"]
+
+NO_NEW_JOBS: Final = "2027-01-06"
+"""The day from which the hosted service takes no new fine-tuning jobs from anybody."""
 
 _RETIRED: Final = {
     "o4-mini": "2026-10-23",
@@ -34,6 +37,13 @@ _PLAIN: Final = re.compile(r"(?:.*/)?(?:gpt-4|gpt-3|chatgpt|gpt-audio|gpt-5-chat
 def retirement(model: str) -> str | None:
     """Return the day a model is switched off, as YYYY-MM-DD; None where none is known."""
     return _RETIRED.get(model) or _RETIRED.get(_DATE.sub("", model))
+
+
+def base_of(model: str) -> str:
+    """Return the base of a fine-tuned model's name (`ft:o4-mini-2025-04-16:org::id`); others as they are."""
+    if model.startswith("ft:") and model[3:]:
+        return model[3:].partition(":")[0]
+    return model.removeprefix("ft-")
 
 
 def is_reasoning(model: str) -> bool:

@@ -139,7 +139,7 @@ class Sampler:
         """Ask for samples, many at a time; `keep` gets each as it arrives, in another thread."""
         if asks:
             if self._loop is None:
-                self._loop = Loop("graders-rollouts")
+                self._loop = Loop("graders-rollouts", self)
             self._loop.run(self._perform(asks, keep))
 
     async def _perform(
@@ -156,6 +156,8 @@ class Sampler:
                 pay_once=False,
                 stats=self.stats,
             )
+            if self._loop is not None:
+                self._loop.at_end(self._wire.close)
         wire, waiting = self._wire, deque(asks)
 
         async def work() -> None:
@@ -194,7 +196,7 @@ class Sampler:
     def close(self) -> None:
         """Close the connections."""
         if self._loop is not None:
-            self._loop.close(None if self._wire is None else self._wire.close)
+            self._loop.close()
             self._loop, self._wire = None, None
 
 

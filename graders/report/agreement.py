@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from graders.batch.tally import no_figures
 from graders.inspection.agreement import Agreement, AgreementReport, Rate, Variance
-from graders.report.terminal import number
+from graders.report.terminal import MOST_GROUPS, more_of, number
 from graders.report.text import clean, columns, shortened
+from graders.statistic import Interval
 
 __all__ = ["agreement_view"]
 
 _WIDTH = 30
+_METHODS = "intervals: of kappa by the normal distribution, of TPR and TNR Wilson's"
 
 
 def agreement_view(report: AgreementReport) -> RenderableType:
@@ -22,7 +27,9 @@ def agreement_view(report: AgreementReport) -> RenderableType:
         reward = report.scores[0]
         parts += ["", _confusion(reward)]
         if any(one.table.rows for one in report.scores):
-            parts += ["", _scores(report), "", _cuts(report), "", _calibration(reward)]
+            parts += ["", *_scores(report), "", _cuts(report), "", _calibration(reward)]
+    if report.groups or report.crowded:
+        parts += ["", *_groups(report)]
     for key, one in report.variances.items():
         parts += ["", _variance(key, one)]
     return Group(*parts)
@@ -47,23 +54,32 @@ def _confusion(one: Agreement) -> Table:
     return table
 
 
-def _scores(report: AgreementReport) -> Table:
-    headings = ("passes at", "kappa", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE")
-    table = columns("score", figures=headings)
+def _scores(report: AgreementReport) -> list[RenderableType]:
+    verdicts = columns(
+        "score", figures=("passes at", "kappa (95%)", "TPR (95%)", "TNR (95%)"), whole=True
+    )
+    order = columns("score", figures=("ROC area", "rho", "tau-b", "ECE"), whole=True)
     for one in report.scores:
-        table.add_row(
-            shortened(one.key or "reward", 30), f"{one.threshold:g}", number(one.table.kappa),
-            _rate(one.table.tpr), _rate(one.table.tnr), number(one.area), number(one.kendall),
+        name = shortened(one.key or "reward", 30)
+        verdicts.add_row(
+            name, f"{one.threshold:g}", _ranged(one.table.kappa, one.table.kappa_interval),
+            _rate(one.table.tpr), _rate(one.table.tnr),
+        )  # fmt: skip
+        order.add_row(
+            name, number(one.area), number(one.spearman), number(one.kendall),
             number(one.calibration.error),
         )  # fmt: skip
-    return table
+    return [verdicts, Text(_METHODS, "dim"), "", order]
 
 
 def _rate(rate: Rate) -> str:
-    if rate.value is None or rate.interval is None:
+    return _ranged(rate.value, rate.interval)
+
+
+def _ranged(value: float | None, interval: Interval | None) -> str:
+    if value is None or interval is None:
         return "–"
-    low, high = rate.interval
-    return f"{rate.value:.2f} ({low:.2f} … {high:.2f})"
+    return f"{value:.2f} ({interval.low:.2f}…{interval.high:.2f})"
 
 
 def _cuts(report: AgreementReport) -> RenderableType:
@@ -89,6 +105,21 @@ def _calibration(one: Agreement) -> Table:
             _rate(part.passing), Text("█" * round((part.passing.value or 0) * _WIDTH), "cyan"),
         )  # fmt: skip
     return table
+
+
+def _groups(report: AgreementReport) -> list[RenderableType]:
+    """Show how the reward agrees with people in each category."""
+    if said := no_figures(report.by, report.groups, crowded=report.crowded):
+        return [Text(clean(said), "yellow")]
+    headings = ("rows", "failed", "kappa (95%)", "TPR (95%)", "TNR (95%)")
+    table = columns(clean(report.by or "category"), figures=headings, whole=True)
+    for name, one in islice(report.groups.items(), MOST_GROUPS):
+        table.add_row(
+            shortened(name, 40) if name else Text("(none)", "dim"), f"{one.rows:,}",
+            Text(f"{one.failed:,}", "red" if one.failed else ""),
+            _ranged(one.table.kappa, one.table.kappa_interval), _rate(one.table.tpr), _rate(one.table.tnr),
+        )  # fmt: skip
+    return [table, *more_of(report.groups)]
 
 
 def _variance(key: str, one: Variance) -> RenderableType:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from graders.batch.tally import no_figures
 from graders.inspection.diff import DiffReport, RowDelta, SideFigures
-from graders.report.terminal import number
+from graders.report.terminal import MOST_GROUPS, between, more_of, number
 from graders.report.text import clean, columns, shortened
 
 __all__ = ["diff_view"]
@@ -36,6 +38,8 @@ def diff_view(report: DiffReport) -> RenderableType:
         ]
     if report.moved or report.added or report.removed:
         parts += ["", _moved(report)]
+    if report.groups or report.crowded:
+        parts += ["", *_groups(report)]
     if report.appeared or report.gone:
         parts += ["", _failures(report)]
     if report.read_first:
@@ -73,20 +77,26 @@ def _figures(report: DiffReport) -> Table:
     table.add_column()
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim")
-    sure = (
-        ""
-        if report.interval is None
-        else f"95% interval {' … '.join(map(number, report.interval))}"
-    )
-    table.add_row("mean of B − A", number(report.mean_delta), sure)
+    chance = "" if report.chance is None else f"p {_p(report.chance[0])} ({report.chance[1]})"
+    table.add_row("mean of B − A", number(report.mean_delta), chance)
+    if report.interval is not None:
+        table.add_row("95% interval", between(report.interval), report.interval.method)
     table.add_row("largest", number(report.largest), "")
     changed = f"{report.raised:,} raised, {report.changed - report.raised:,} lowered"
+    if report.raised_p is not None:
+        changed += f"; p {_p(report.raised_p)} (sign test)"
     table.add_row("rewards that differ", f"{report.changed:,}", changed)
     table.add_row("Spearman's rho", number(report.spearman), "of the rows' order; 1 is the same")
     table.add_row("Kendall's tau-b", number(report.kendall), "")
     said = ", ".join(f"{count:,} {_SAID[kind]}" for kind, count in report.flips.items() if count)
+    if report.flip_p is not None:
+        said += f"; p {_p(report.flip_p)} (McNemar, exact)"
     table.add_row("verdicts that differ", f"{report.flipped:,}", said)
     return table
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else f"= {value:.4f}"
 
 
 def _moved(report: DiffReport) -> Table:
@@ -103,6 +113,23 @@ def _moved(report: DiffReport) -> Table:
     for key in report.added:
         table.add_row(shortened(key, 40), "", Text("in B only", "yellow"))
     return table
+
+
+def _groups(report: DiffReport) -> list[RenderableType]:
+    """Show what the sides differ in by category."""
+    if said := no_figures(report.by, report.groups, crowded=report.crowded):
+        return [Text(clean(said), "yellow")]
+    headings = ("rows", "A", "B", "B − A", "95% interval", "up", "down", "failed")
+    table = columns(clean(report.by or "category"), figures=headings, whole=True)
+    for name, one in islice(report.groups.items(), MOST_GROUPS):
+        table.add_row(
+            shortened(name, 30) if name else Text("(none)", "dim"), f"{one.rows:,}",
+            number(one.mean_a), number(one.mean_b), number(one.mean_delta),
+            "–" if one.interval is None else between(one.interval),
+            f"{one.flips.get('up', 0):,}", f"{one.flips.get('down', 0):,}",
+            f"{one.failed_a:,} → {one.failed_b:,}" if one.failed_a or one.failed_b else "0",
+        )  # fmt: skip
+    return [table, *more_of(report.groups)]
 
 
 def _failures(report: DiffReport) -> Table:

@@ -11,11 +11,13 @@ from typing import Any
 
 from graders import jsontext
 from graders.batch.cost import Cost, SlowRow
-from graders.batch.manifest import manifest_of, read_manifest
+from graders.batch.manifest import manifest_for, scored_by
 from graders.batch.result import Result, results_of, tally_results
 from graders.batch.tally import Tally
 from graders.errors import RowsError
+from graders.models import paid_text
 from graders.report.share import Moments, Shares
+from graders.rows import Categories
 
 __all__ = ["Notice", "read_finding", "read_json", "results_of"]
 
@@ -31,6 +33,7 @@ class Notice:
         manifest: what the run was made from; {} where it is not known.
         summary: the summary of the run; {} where none is given.
         judged_flips: whether the tally knows on which side of the pass mark a judge's reply stands.
+        by: where in a row the categories stand; "" where nobody knows.
         notes: what a reader must know about the file.
         indexes: each row's index.
         rewards: each row's reward, NaN for a failed row.
@@ -44,6 +47,7 @@ class Notice:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     judged_flips: bool = False
+    by: str = ""
     notes: list[str] = field(default_factory=list)
     indexes: array[int] = field(default_factory=lambda: array("q"))
     rewards: array[float] = field(default_factory=lambda: array("d"))
@@ -82,12 +86,24 @@ class Notice:
             [one for one in map(_slow_row, slowest) if one] if isinstance(slowest, list) else [],
         )
 
+    @property
+    def paid(self) -> str:
+        """What was paid for models, in words; "" where nobody knows."""
+        try:
+            return paid_text(self.manifest["cost"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON."""
         figures = self.tally.to_dict()
         if not self.judged_flips:
             for one in figures["repeats"].values():
                 one["flipped"] = one["flip_rate"] = None
+            for one in figures.get("panel", {}).values():
+                one["split"] = None
+        if self.paid:
+            figures["cost"] = self.manifest["cost"]
         shares = None if self.shares is None else self.shares.to_dict()
         return {
             "name": self.name, "type": self.type, **figures, "variance_shares": shares,
@@ -112,6 +128,8 @@ def read_finding(
     *,
     marks: Mapping[str, float | None] | None = None,
     summary: Mapping[str, Any] | None = None,
+    categories: Categories | None = None,
+    by: str | None = None,
 ) -> Notice:
     """Return what a file of results says.
 
@@ -119,30 +137,35 @@ def read_finding(
         path: the file, as `graders score` wrote it; an interrupted run's `.partial` will do.
         marks: the pass mark of each judge by its key, where the grader is known.
         summary: what `graders score --summary` wrote.
+        categories: those of the rows; None for what the results name.
+        by: where in a row these stand.
 
     Raises:
         RowsError: it cannot be read, or holds no results.
     """
     found = Notice(path, summary=summary or {}, judged_flips=marks is not None)
-    beside = path.resolve()
-    beside = beside.with_name(beside.name.removesuffix(".partial"))
-    found.manifest = read_manifest(manifest_of(beside)) or {}
+    found.manifest = manifest_for(path) or {}
+    found.by = by or scored_by(found.manifest) or ""
     moments: Moments | None = None
     read = 0
     for results in results_of(path):
         read += sum(len(one.line) for one in results)
+        groups = None
+        if categories is not None:
+            groups = [categories.of(one.index, one.body.get("id")) for one in results]
         try:
             if results and moments is None:
                 moments = Moments(list(results[0].body["sub_rewards"]))
             if moments is not None:
                 moments.add(_columns(results, moments.keys))
             _place(found, results)
-            found.tally.merge(tally_results(results, marks or {}))
+            found.tally.merge(tally_results(results, marks or {}, groups))
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             after = found.tally.rows
             raise RowsError(
                 f"{path}: after line {after:,} stands what `graders score` never writes: {error}"
             ) from None
+    found.tally.crowded = found.tally.crowded or (categories is not None and categories.crowded)
     _check(found, path, read)
     found.shares = None if moments is None else moments.shares()
     return found

@@ -11,17 +11,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from graders.jobs.outcome import SAID
 from graders.report.terminal import number
 from graders.report.text import clean, columns, hint, shortened
 
-__all__ = ["events_view", "job_view", "jobs_view"]
+__all__ = ["events_view", "job_view", "jobs_view", "verdict_view"]
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 _WIDTH: Final = 60
 _LISTED: Final = 12
 _STYLES: Final = {
     "succeeded": "green", "failed": "red", "cancelled": "yellow", "paused": "yellow",
-    "would_succeed": "green", "would_fail": "red", "refused": "red", "error": "red",
+    "would_run": "green", "would_teach_nothing": "red", "would_be_refused": "red",
+    "undecided": "yellow", "error": "red",
     "warning": "yellow", "warn": "yellow", "info": "dim",
 }  # fmt: skip
 
@@ -38,46 +40,58 @@ def job_view(job: Mapping[str, Any], results: Sequence[str] = ()) -> RenderableT
     run = job["dry_run"]
     verdict = run["verdict"]
     head = Text.assemble(
-        (job["id"], "bold"), "  ", (job["status"], _STYLES.get(job["status"], "")),
+        (job["id"], "bold"), "  ", "dry run ",
+        (job["status"], _STYLES.get(job["status"], "")),
         f"  {clean(job['model'])}",
     )  # fmt: skip
     if run["total_steps"] is not None:
         head.append(f"  step {run['step']:,} of {run['total_steps']:,}")
     parts: list[RenderableType] = [head]
+    if verdict is not None:
+        parts = [verdict_head(verdict), "", head]
     if job["estimated_finish"] is not None:
         left = max(0, job["estimated_finish"] - int(time.time()))
         parts.append(Text(f"about {_duration(left)} left", "dim"))
-    if job["error"] is not None:
-        error = job["error"]
+    error, reasons = job["error"], () if verdict is None else verdict["reasons"]
+    # Where it is among the reasons it is said.
+    if error is not None and error["message"] not in [one["message"] for one in reasons]:
         where = f" in {clean(error['param'])}" if error["param"] else ""
         says = f"{clean(error['code'])}{where}: {clean(error['message'])}"
         parts += ["", Text(says, "red")]
     if verdict is not None:
-        parts += ["", *_verdict(verdict)]
+        parts += _rest(verdict)
     if results:
         parts += ["", *(Text(f"results: {clean(one)}") for one in results)]
     parts += [Text(run["note"], "dim")]
     return Group(*parts)
 
 
-def _verdict(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
-    outcome = verdict["outcome"]
-    said = {
-        "would_succeed": "this job would succeed, as far as its files and its grader go",
-        "would_fail": "this job would fail",
-        "refused": "this job would be refused",
-    }[outcome]
-    yield Text(f"verdict: {said}", f"bold {_STYLES[outcome]}")
-    for one in verdict["reasons"][:_LISTED]:
-        yield _marked(one).append(f": {clean(one['message'])}")
-    yield from _more(verdict["reasons"])
-    if verdict["reasons"]:
-        yield hint(verdict["reasons"][0]["code"])
+def verdict_view(verdict: Mapping[str, Any]) -> RenderableType:
+    """Show a verdict: its end, what led there, and all else it tells."""
+    return Group(verdict_head(verdict), *_rest(verdict))
+
+
+def verdict_head(verdict: Mapping[str, Any]) -> RenderableType:
+    """Show the end a verdict comes to, and the reasons."""
+    outcome = str(verdict["outcome"])
+    said = SAID.get(outcome, f"this job {outcome.replace('_', ' ')}")  # Of an older store.
+    target = verdict.get("target", "local")
+    where = "" if target == "local" else f" (target {target})"
+    reasons = verdict["reasons"]
+    return Group(
+        Text(f"verdict: {said}{where}", f"bold {_STYLES.get(outcome, '')}".strip()),
+        *(_marked(one).append(f": {clean(one['message'])}") for one in reasons[:_LISTED]),
+        *_more(reasons),
+        *([hint(reasons[0]["code"])] if reasons else []),
+    )
+
+
+def _rest(verdict: Mapping[str, Any]) -> Iterator[RenderableType]:
     if "rollouts" in verdict:
         yield from _measured(verdict)
     if verdict["lint"]:
         yield ""
-        yield Text("lint (openai)", "bold")
+        yield Text(f"lint ({verdict.get('target', 'openai')})", "bold")
         for one in verdict["lint"][:_LISTED]:
             yield _marked(one).append(f" {clean(one['path'])}: {clean(one['message'])}")
         yield from _more(verdict["lint"])

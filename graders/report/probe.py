@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graders.inspection.probe import AttackResult, ProbeReport, Rewards
-from graders.report.terminal import number
+from graders.report.terminal import number, spanned
 from graders.report.text import clean, columns, hint, shortened
 
 __all__ = ["probe_view"]
@@ -63,12 +63,11 @@ def _honest(rewards: Rewards) -> Text:
     if not rewards.rows:
         return Text("the rows have no answers of their own to compare with", "yellow")
     text = f"honest answers: expected reward {number(rewards.expected)}"
-    if rewards.interval is not None:
-        text += f" (95% interval {' … '.join(map(number, rewards.interval))})"
     text += f", highest {number(rewards.highest)}"
+    sure = "" if rewards.interval is None else f"\n{spanned(rewards.interval)}"
     if not rewards.failed:
-        return Text(text)
-    text += f", {rewards.failed:,} of {rewards.rows:,} failed"
+        return Text(text + sure)
+    text += f", {rewards.failed:,} of {rewards.rows:,} failed{sure}"
     return Text.assemble(
         text, "\n", (shortened(f"first failure: {rewards.why}", 300).plain, "yellow")
     )

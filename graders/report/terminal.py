@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import IO
 
 from rich.console import Console, Group, RenderableType
@@ -13,20 +14,22 @@ from rich.text import Text
 from graders import jsontext
 from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
-from graders.batch.tally import QUANTILES, Category, Figures, Tally
+from graders.batch.tally import Figures, Tally, no_figures
 from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
 from graders.report.finding import Notice
 from graders.report.text import clean, columns, fitted, hint, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
+from graders.statistic import Interval
 
 __all__ = [
     "console", "finding_view", "grade_view", "machine_view", "number", "run_view", "variable_view", "write_view",
 ]  # fmt: skip
 
 BAR_WIDTH = 40
-_MOST_GROUPS = 50
+MOST_GROUPS = 50
+_NARROW = 12
 _STEPS = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -111,9 +114,13 @@ def _heard(explained: Explanation) -> list[RenderableType]:
     for key, text in explained.printed.items():
         parts += ["", Text(f"printed by {clean(key or explained.grade.name)}:", "dim")]
         parts += [Text(clean(text.rstrip()))]
+    judges = {key: [one["judge"] for one in said if "judge" in one]
+              for key, said in explained.judgements.items()}  # fmt: skip
     for key, replies in explained.said.items():
         for asked, text in enumerate(replies, 1):
             which = f", asking {asked} of {len(replies)}" if len(replies) > 1 else ""
+            if judges.get(key):
+                which = f", judge {clean(judges[key][asked - 1])}"
             parts += ["", Text(f"said by {clean(key or explained.grade.name)}{which}:", "dim")]
             parts += [_said(text)]
     return parts
@@ -175,6 +182,7 @@ def run_view(
     signatures: Mapping[str, str],
     seconds: float,
     notes: Sequence[str] = (),
+    by: str | None = None,
 ) -> RenderableType:
     """Show what a run gave: mean over both denominators, spread, histogram, parts, failures."""
     tally, scored_now = run.tally, run.tally.rows - run.resumed
@@ -185,7 +193,7 @@ def run_view(
     if run.resumed:
         now = f", {_rows(scored_now)} now" if scored_now else "; nothing was left to do"
         parts += [Text(f"{_rows(run.resumed)} finished by an earlier run{now}", "dim")]
-    parts += ["", *_tally(tally, run.cost)]
+    parts += ["", *_tally(tally, run.cost, by=by or "")]
     parts += ["", *_signatures(signatures)] if signatures else []
     parts += [Text(note, "dim") for note in notes]
     if run.peak is not None:
@@ -197,7 +205,7 @@ def run_view(
 
 
 def _tally(
-    tally: Tally, cost: Cost, variance: Mapping[str, float] | None = None
+    tally: Tally, cost: Cost, variance: Mapping[str, float] | None = None, by: str = ""
 ) -> list[RenderableType]:
     """Show what rows add up to: means, distribution, sub-graders, failures, slowest calls.
 
@@ -205,30 +213,33 @@ def _tally(
         tally: their figures.
         cost: what they took.
         variance: each sub-grader's share of the variance of the rewards, where that is known.
+        by: where in a row the categories stand.
     """
     parts: list[RenderableType] = [_means(tally)]
     if tally.rewards.count:
         parts += ["", _histogram(tally.rewards)]
     if tally.sub_rewards:
         parts += ["", _sub_rewards(tally, cost.shares, variance or {})]
-    if tally.groups:
-        parts += ["", _groups(tally.groups)]
+    if tally.groups or tally.crowded:
+        parts += ["", *_groups(tally, by)]
     parts += ["", _failures(tally)]
     if cost.slowest:
         parts += ["", _slowest(cost.slowest[:3])]
     return parts
 
 
-def finding_view(finding: Notice) -> RenderableType:
-    """Show what a file of results says."""
+def finding_view(finding: Notice, notes: Sequence[str] = ()) -> RenderableType:
+    """Show what a file of results says, and notes beneath it."""
     kind = f" ({clean(finding.type)})" if finding.type else ""
     rows, shares = _rows(finding.tally.rows), finding.shares
     parts: list[RenderableType] = [Text.assemble((clean(finding.name), "bold"), f"{kind}: {rows}")]
     parts += [Text(clean(note), "yellow") for note in finding.notes]
-    parts += ["", *_tally(finding.tally, finding.cost, None if shares is None else shares.parts)]
+    variance = None if shares is None else shares.parts
+    parts += ["", *_tally(finding.tally, finding.cost, variance, finding.by)]
     if shares is not None and shares.rest:
         parts += ["", Text(f"{shares.rest:.1%} of the variance is no weighted sum of the parts")]
     parts += ["", *_signatures(finding.signatures)] if finding.signatures else []
+    parts += ["", *(Text(clean(note), "dim") for note in notes)] if notes else []
     return Group(*parts)
 
 
@@ -250,11 +261,10 @@ def _means(tally: Tally) -> Table:
     table.add_column(justify="left")
     table.add_column(justify="right", style="bold")
     table.add_column(style="dim")
+    table.add_row("mean reward", number(figures.mean), f"over the {_rows(tally.scored)} scored")
     interval = figures.interval()
-    sure = "" if interval is None else f"; 95% interval {' … '.join(map(number, interval))}"
-    table.add_row(
-        "mean reward", number(figures.mean), f"over the {_rows(tally.scored)} scored{sure}"
-    )
+    if interval is not None:
+        table.add_row("95% interval", between(interval), interval.method)
     if tally.failed:
         table.add_row(
             "", number(tally.mean_of_all), f"over all {_rows(tally.rows)}, a failed one as 0"
@@ -264,8 +274,8 @@ def _means(tally: Tally) -> Table:
         low, high = number(figures.lowest), number(figures.highest)
         table.add_row("range", f"{low} … {high}", _saturation(figures))
     if figures.count > 1:
-        least, low, middle, high, most = (number(figures.quantile(share)) for share in QUANTILES)
-        around = f"half in {low} … {high}, nine tenths in {least} … {most}"
+        least, low, middle, high, most = map(number, figures.quantiles() or ())
+        around = f"half in {low} … {high}, nine tenths in {least} … {most}{_within(figures)}"
         table.add_row("median", middle, around)
     table.add_row("failed", f"{tally.failed:,}", f"of {_rows(tally.rows)}: no reward, null")
     if tally.replaced:
@@ -273,21 +283,38 @@ def _means(tally: Tally) -> Table:
     return table
 
 
+def between(interval: Interval) -> str:
+    """Return the ends of an interval."""
+    return f"{number(interval.low)} … {number(interval.high)}"
+
+
+def spanned(interval: Interval) -> str:
+    """Return an interval in words, with the method it comes from."""
+    return f"95% interval {between(interval)} ({interval.method})"
+
+
+def _within(figures: Figures) -> str:
+    """Say how exact quantiles are, where they are not exact."""
+    return f", each to within {figures.error:.1g}" if figures.error else ""
+
+
+def percent(share: float) -> str:
+    """Return a share as people read it; neither none nor all is said of what is only nearly so."""
+    if 0 < abs(share) < 0.001:
+        return "under 0.1%"
+    return f"{min(share, 0.999):.1%}" if share < 1 else f"{share:.0%}"
+
+
 def _saturation(figures: Figures) -> str:
     """Say how many rows stand at the ends: there, the reward no longer tells rows apart."""
     if figures.lowest == figures.highest:
         return "every row has this reward"
     low, high = figures.at_lowest / figures.count, figures.at_highest / figures.count
-    return f"lowest and highest reward, of {low:.1%} and {high:.1%} of the rows"
+    return f"lowest and highest reward, of {percent(low)} and {percent(high)} of the rows"
 
 
 def _histogram(figures: Figures) -> Table:
-    few = figures.values()
-    bars = (
-        [(f"{value:g}", count) for value, count in few]
-        if few is not None
-        else [(f"{low:.3g} – {high:.3g}", count) for low, high, count in figures.histogram()]
-    )
+    bars = figures.bars(10)
     most = max(count for _, count in bars)
     table = columns("reward", figures=("rows",))
     table.add_column("")
@@ -296,8 +323,8 @@ def _histogram(figures: Figures) -> Table:
     return table
 
 
-def _bar(share: float) -> str:
-    eighths = round(share * BAR_WIDTH * 8)
+def _bar(share: float, width: int = BAR_WIDTH) -> str:
+    eighths = round(share * width * 8)
     if share > 0:
         eighths = max(eighths, 1)
     whole, rest = divmod(eighths, 8)
@@ -322,26 +349,37 @@ def _sub_rewards(tally: Tally, shares: Mapping[str, float], variance: Mapping[st
     return table
 
 
-def _groups(groups: Mapping[str, Category]) -> Table:
+def _groups(tally: Tally, by: str) -> list[RenderableType]:
     """Show the mean reward of each category, the largest first, with a bar between the ends of all means."""
-    table = Table("category", box=None, padding=(0, 2, 0, 0))
-    for heading in ("rows", "failed", "mean", "spread"):
-        table.add_column(heading, justify="right")
+    groups = tally.categories
+    if said := no_figures(by, groups, crowded=tally.crowded):
+        return [Text(clean(said), "yellow")]
+    table = columns(
+        clean(by or "category"),
+        figures=("rows", "failed", "mean", "95% interval", "spread"),
+        whole=True,
+    )
     table.add_column("")
     means = [one.mean for one in groups.values() if one.mean is not None]
     low, high = min([0.0, *means]), max([1.0, *means])
-    for key, one in sorted(groups.items(), key=lambda each: (-each[1].rows, each[0]))[
-        :_MOST_GROUPS
-    ]:
-        failed = one.rows - one.scored
-        bar = "" if one.mean is None else _bar((one.mean - low) / (high - low))
+    methods: dict[str, None] = {}
+    for key, one in islice(groups.items(), MOST_GROUPS):
+        interval = one.interval()
+        methods |= {} if interval is None else {interval.method: None}
+        bar = "" if one.mean is None else _bar((one.mean - low) / (high - low), _NARROW)
         table.add_row(
             shortened(key, 40) if key else Text("(none)", "dim"), f"{one.rows:,}",
-            Text(f"{failed:,}", "red" if failed else ""), number(one.mean), number(one.spread), Text(bar, "cyan"),
+            Text(f"{one.failed:,}", "red" if one.failed else ""), number(one.mean),
+            "–" if interval is None else between(interval), number(one.spread), Text(bar, "cyan"),
         )  # fmt: skip
-    if len(groups) > _MOST_GROUPS:
-        table.add_row(Text(f"and {len(groups) - _MOST_GROUPS:,} more", "dim"))
-    return table
+    named = f"intervals: {', '.join(methods)}" if methods else ""
+    return [table, *more_of(groups), *([Text(named, "dim")] if named else [])]
+
+
+def more_of(groups: Mapping[str, object]) -> list[Text]:
+    """Say how many categories are not shown."""
+    more = len(groups) - MOST_GROUPS
+    return [Text(f"and {more:,} more", "dim")] if more > 0 else []
 
 
 def _failures(tally: Tally) -> RenderableType:

@@ -12,7 +12,8 @@ from graders.rows.block import (
     read_blocks,
     window,
 )
-from graders.rows.decode import Chunk, Layout, add_row, decode_block
+from graders.rows.category import MOST_CATEGORIES, Categories, read_categories
+from graders.rows.decode import Chunk, Layout, add_row, decode_block, written
 from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
 from graders.rows.reader import ENDINGS, Reader, load_reader, reader_of
@@ -21,7 +22,9 @@ from graders.rows.watch import ChangedError, Watch
 
 __all__ = [
     "ENDINGS",
+    "MOST_CATEGORIES",
     "Block",
+    "Categories",
     "ChangedError",
     "Chunk",
     "Layout",
@@ -41,6 +44,8 @@ __all__ = [
     "load_reader",
     "portions",
     "read_blocks",
+    "read_categories",
     "reader_of",
     "window",
+    "written",
 ]

@@ -17,10 +17,14 @@ from graders.grade import Failure
 from graders.rows.block import BOM, Block
 from graders.sample import Absent
 
-__all__ = ["Chunk", "Layout", "add_row", "decode_block"]
+__all__ = ["Chunk", "Layout", "add_row", "decode_block", "written"]
 
 MAX_ID_DEPTH: Final = 100
 """No id nests deeper: it could not be written into a result line."""
+
+_MOST_CHARACTERS: Final = 200
+"""Characters of a category that are kept."""
+_WHOLE: Final = 2.0**53
 
 _STEP: Final = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,9})\]")
 
@@ -124,7 +128,7 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
             continue
         row, problem = _row(text, offset, block, layout, exact=exact)
         if layout.by is not None:
-            chunk.groups.append(None if problem else _group(row, layout.by))
+            chunk.groups.append(None if problem else _group(row, layout, layout.by))
         if problem:
             _fail(chunk, f"{file}{problem}")
             continue
@@ -221,12 +225,27 @@ def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:
     chunk.ids.append(row.get("id"))
 
 
-def _group(row: Any, steps: tuple[str | int, ...]) -> str | None:
-    """Return a row's category as text; None where it has none."""
+def _group(row: Mapping[str, Any], layout: Layout, steps: tuple[str | int, ...]) -> str | None:
+    """Return a row's category as text; None where it has none.
+
+    `item.topic` is found wherever the item stands, as in templates.
+    """
     value = _walk(row, steps)
-    if value is _NOWHERE or value is None:
+    if value is _NOWHERE and steps[0] in {"item", "sample"}:
+        inner = _walk(row, layout.item if steps[0] == "item" else layout.sample)
+        value = _walk(inner, steps[1:]) if isinstance(inner, Mapping) else _NOWHERE
+    if value is _NOWHERE or value is None or value != value:  # noqa: PLR0124  (nan)
         return None
-    return value if isinstance(value, str) else jsontext.encode(value).decode()
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+        value = int(value)  # 1.0 and 1 are one number.
+    try:
+        text = value if isinstance(value, str) else jsontext.encode(value).decode()
+    except ValueError:
+        text = str(value)
+    if not text.strip():
+        return None
+    text = text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+    return text.encode("utf-8", "replace").decode()
 
 
 def _fail(chunk: Chunk, message: str) -> None:
@@ -250,7 +269,7 @@ def _walk(row: Mapping[str, Any], steps: tuple[str | int, ...]) -> Any:
             value = value[step]  # type: ignore[index]  # the two tests above
         else:
             # A column may be called as the whole path is written.
-            column = row.get(_written(steps)) if len(steps) > 1 else None
+            column = row.get(written(steps)) if len(steps) > 1 else None
             return _NOWHERE if column is None else column
     return value
 
@@ -260,7 +279,7 @@ def _find(row: Mapping[str, Any], layout: Layout, name: Literal["item", "sample"
     value = _walk(row, steps)
     if value is _NOWHERE:
         return _absent(row, steps, layout, name)
-    return Absent(f"the row has no {_written(steps)}; it is null") if value is None else value
+    return Absent(f"the row has no {written(steps)}; it is null") if value is None else value
 
 
 _SAMPLE_KEYS: Final = (
@@ -269,9 +288,10 @@ _SAMPLE_KEYS: Final = (
 )  # fmt: skip
 
 
-def _written(steps: tuple[str | int, ...]) -> str:
+def written(steps: Sequence[str | int]) -> str:
+    """Return a path as it is written, such as `choices[0].message`; . for the whole row."""
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return path.removeprefix(".")
+    return path.removeprefix(".") or "."
 
 
 def _absent(
@@ -290,7 +310,7 @@ def _absent(
         likely = next((key for key in _SAMPLE_KEYS if key in row), None)
         says = layout.says[1]
         hint = f"perhaps {says}{likely}" if likely else f"{says.rstrip(' =')} says where it is"
-    return Absent(f"the row has no {_written(steps)}; keys there: {there}; {hint}")
+    return Absent(f"the row has no {written(steps)}; keys there: {there}; {hint}")
 
 
 def _kind(value: Any) -> str:

@@ -22,6 +22,7 @@ __all__ = ["Scratch"]
 
 _PREFIX: Final = "gr-"
 _LOCK: Final = "lock"
+_UNHELD: Final = "lock.new"
 _PATIENCE: Final = 1.0
 """Seconds to remove what a grader left; only a flood of files on a slow disk takes longer."""
 
@@ -34,7 +35,10 @@ class Scratch:
         self.path.chmod(0o700)  # whatever the umask
         folder = inside.open_folder(str(self.path))
         try:
-            self._lock = _locked(folder, create=True)
+            # Under another name until it is held: a sweep just then would take the lock, and the folder.
+            self._lock = _locked(folder, _UNHELD, create=True)
+            if self._lock is not None:
+                os.rename(_UNHELD, _LOCK, src_dir_fd=folder, dst_dir_fd=folder)
         finally:
             os.close(folder)
         self._count = 0
@@ -81,13 +85,13 @@ def _remove_later(path: Path, lock: int) -> None:
         )  # fmt: skip
 
 
-def _locked(folder: int, *, create: bool) -> int | None:
+def _locked(folder: int, name: str, *, create: bool) -> int | None:
     """Return an open descriptor that holds the folder's lock, or None when somebody else does."""
     import fcntl  # noqa: PLC0415  (absent on Windows, where no level is available)
 
     how = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
     try:
-        opened = os.open(_LOCK, how, 0o600, dir_fd=folder)
+        opened = os.open(name, how, 0o600, dir_fd=folder)
     except OSError:
         return None
     try:
@@ -124,7 +128,7 @@ def _sweep(name: str, root: int) -> None:
         # Ours, and nobody else ever could write in it.
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
             return
-        lock = _locked(folder, create=False)
+        lock = _locked(folder, _LOCK, create=False)
         if lock is None:
             return
         try:

@@ -72,6 +72,13 @@ def _required(value: Mapping[str, Any], name: str, kind: type, what: str) -> Any
     raise ApiError(400, said, param=name)
 
 
+def _tokens(*grades: Grade) -> dict[str, list[int]]:
+    """Return what judges took for each row, under its name in trainers' logs; nothing where none was asked."""
+    return (
+        {"judge_tokens": [one.tokens for one in grades]} if any(one.usage for one in grades) else {}
+    )
+
+
 def _object(value: Mapping[str, Any], name: str, param: str | None = None) -> dict[str, Any]:
     """Return an object that may be null or missing; {} for none."""
     given = value.get(name)
@@ -241,13 +248,13 @@ def _tell_openrlhf(_: Any, grades: Sequence[Grade], failed: float | None) -> dic
     Its logs become tensors, which hold no null: a part without a score stands in no lone row's logs.
     """
     rewards = [failed if one.reward is None else one.reward for one in grades]
-    without = [float(one.reward is None) for one in grades]
     parts = dict.fromkeys(key for one in grades for key in one.sub_rewards)
+    logs: dict[str, list[Any]] = {"failed": [float(one.reward is None) for one in grades]}
+    logs |= _tokens(*grades)
+    logs |= {f"reward_{key}": [one.sub_rewards.get(key) for one in grades] for key in parts}
     if len(grades) != 1:
-        logs = {f"reward_{key}": [one.sub_rewards.get(key) for one in grades] for key in parts}
-        return {"rewards": rewards, "scores": rewards, "extra_logs": {"failed": without, **logs}}
-    scores = {f"reward_{key}": score for key, score in grades[0].sub_rewards.items()}
-    told = {"failed": without[0], **{key: one for key, one in scores.items() if one is not None}}
+        return {"rewards": rewards, "scores": rewards, "extra_logs": logs}
+    told = {key: one for key, (one,) in logs.items() if one is not None}
     answer = {"rewards": rewards[0], "scores": rewards[0], "extra_logs": told}
     return answer | ({"failures": _said(grades[0])} if grades[0].failures else {})
 
@@ -329,11 +336,12 @@ def _gemini_sample(response: Mapping[str, Any]) -> Any:
 def _tell_gemini(_: Any, grades: Sequence[Grade], failed: float | None) -> dict[str, Any]:
     grade = grades[0]
     told: dict[str, Any] = {"reward": _number(grade, failed)}
-    if grade.sub_rewards or grade.failures:
+    if grade.sub_rewards or grade.failures or grade.usage:
         known: dict[str, Any] = (
             {"sub_rewards": dict(grade.sub_rewards)} if grade.sub_rewards else {}
         )
         known |= {"failures": _said(grade)} if grade.failures else {}
+        known |= {key: one[0] for key, one in _tokens(grade).items()}
         told["user_requested_aux_info"] = jsontext.encode(known).decode()
     return told
 
@@ -380,7 +388,9 @@ def _tell_bedrock(
             for key, score in grade.sub_rewards.items()
             if score is not None
         ]
-        metrics.append({"name": "failed", "value": float(grade.reward is None), "type": "Metric"})
+        facts = {"failed": float(grade.reward is None)}
+        facts |= {key: float(one[0]) for key, one in _tokens(grade).items()}
+        metrics += [{"name": key, "value": one, "type": "Metric"} for key, one in facts.items()]
         score = _number(grade, failed, at)
         told.append({"id": row["id"], "aggregate_reward_score": score, "metrics_list": metrics})
     return told
@@ -410,6 +420,7 @@ def _tell_verify(value: Any, grades: Sequence[Grade], failed: float | None) -> d
     told = {key: one for key, one in value.items() if key not in ("mask_sample", "failure_reason")}
     told["reward"] = _number(grade, failed)
     told |= {f"reward_{key}": one for key, one in grade.sub_rewards.items() if one is not None}
+    told |= {key: one[0] for key, one in _tokens(grade).items()}
     if grade.failures:
         # Newer ones leave such a sample out of their figures.
         told |= {"mask_sample": True, "failure_reason": _said(grade)}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from graders.config import Loaded
 from graders.errors import OptionError
+from graders.inspection.lint import Target
 from graders.models import JudgeOptions, RolloutOptions
 from graders.option import check, option
 from graders.reading import Reading
@@ -103,6 +104,7 @@ class ServeOptions:
         limits: what requests may take.
         processes: processes for metrics and formulas; None for as many as there are cores.
         jobs: jobs that run at the same time; 0 for none.
+        target: the service whose rules the verdicts of jobs count; `local` for none's.
         graders: graders whose rewards can be asked for, by name.
         reading: how those are read.
         failed: what rows without a reward get, in forms that know none without; None for an error.
@@ -136,6 +138,9 @@ class ServeOptions:
         metavar="N",
         least=0,
         group="Server",
+    )
+    target: Target = option(
+        "local", "Service whose rules the verdicts of jobs count.", group="Checks"
     )
     graders: Mapping[str, Loaded] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)

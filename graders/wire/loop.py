@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 __all__ = ["LEFT", "LOOK_SECONDS", "GivenUpError", "Loop", "all_or_none", "in_thread"]
 
 Result = TypeVar("Result")
+_Last = Callable[[], Coroutine[Any, Any, None]]
 
 LOOK_SECONDS: Final = 0.2
 """How often a caller that may be given up looks whether it is."""
@@ -46,14 +49,45 @@ class Loop:
     """Runs coroutines for synchronous callers; whoever is interrupted takes his coroutine along.
 
     Several threads may use one loop.
+
+    Args:
+        name: what its thread is called.
+        owner: whose loop it is. Who forgets to close it leaves neither thread nor connections behind:
+            they end soon after the owner is gone.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, owner: object) -> None:
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._at_end: list[_Last] = []
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+        self._left = weakref.finalize(owner, self._leave, os.getpid())
+        self._left.atexit = False  # The thread and its connections end with the process.
+
+    def at_end(self, last: _Last) -> None:
+        """Add what gives a coroutine to run before the end; it must not hold the owner."""
+        self._at_end.append(last)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def _leave(self, process: int) -> None:
+        """End without waiting: the collector may call this in any thread, also in the loop's own."""
+        if process != os.getpid() or self._closed:
+            return  # In a fork the thread is the parent's.
+        self._closed = True
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._end_alone)
+
+    def _end_alone(self) -> None:
+        """Stop once the end is done, in the loop's own thread."""
+        self._loop.create_task(self._end()).add_done_callback(lambda _: self._loop.stop())
 
     def run(self, work: Coroutine[Any, Any, Result], stop: threading.Event | None = None) -> Result:
         """Return what a coroutine gives; on an interruption, cancel it and wait for its end.
@@ -105,31 +139,27 @@ class Loop:
             raise GivenUpError(_CLOSED)
         return task.result()
 
-    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """End whatever runs for other threads, which are told; then the loop and its thread.
-
-        Args:
-            last: gives a coroutine to run in between.
-        """
+    def close(self) -> None:
+        """End whatever runs for other threads, which are told; then the loop and its thread."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+        self._left.detach()
+        try:
+            self._result(self._begin(self._end()))
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10.0)
 
-        async def cancel_others() -> None:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
-        self._result(self._begin(cancel_others()))
-        if last is not None:
-            self._result(self._begin(last()))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10.0)
-        if not self._thread.is_alive():
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+    async def _end(self) -> None:
+        """End whatever runs, then what is to be ended last."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for last in self._at_end:
+            await last()
 
 
 async def in_thread(call: Callable[..., Result], *args: Any) -> Result:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
+import gc
 import inspect
 import json
 import math
 import pickle
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +19,13 @@ from typing import Any
 
 import pytest
 
+import graders
 from graders.adapters import gym, openrlhf, verifiers, verl
 from graders.errors import FailedError, OptionError
 from tests.adapters.callers import Trace, score
 from tests.adapters.conftest import BOTH, EXACT
+from tests.models.server import Asked, ScriptedServer, Told, completion
+from tests.waiting import until
 
 # --- verl -----------------------------------------------------------------------------------------
 
@@ -38,10 +44,11 @@ def test_verl_calls_by_keywords_one_row_at_a_time_in_threads(tmp_path: Path) -> 
         found = list(threads.map(call, ["a", "b", "a"] * 20, ["a", "a", None] * 20))
     right, wrong, failed = found[:3]
     parts = {"reward_exact": 1.0, "reward_near": 1.0}
+    assert right.pop("seconds") > 0.0
     assert right == {"score": 1.0, "failed": 0.0, "failure": "", **parts}
     assert (wrong["score"], wrong["failed"]) == (0.0, 0.0)
     # The same keys for each row: verl makes columns of them.
-    assert [set(one) for one in found] == [set(right)] * 60
+    assert [set(one) for one in found[1:]] == [{*right, "seconds"}] * 59
     assert (failed["score"], failed["failed"]) == (0.0, 1.0)
     assert math.isnan(failed["reward_exact"])
     assert "item has no answer" in failed["failure"]
@@ -75,11 +82,41 @@ def test_verl_needs_a_number_for_what_failed(failed: Any) -> None:
         verl.compute_score("d", "s", "t", {}, source=EXACT, failed="raise")
 
 
-def test_verl_makes_a_grader_once() -> None:
-    verl._reward.cache_clear()
-    for _ in range(3):
-        verl.compute_score("d", "a", None, {"answer": "a"}, source=EXACT, failed=0.0)
-    assert verl._reward.cache_info().misses == 1
+def test_verl_makes_a_grader_once_however_many_threads_bring_the_first_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verl, "_REWARDS", {})
+    together, real = threading.Barrier(4), graders.Reward
+
+    def made(*source: Any, **options: Any) -> graders.Reward:
+        together.wait(60)  # All of them have seen that there is none yet.
+        return real(*source, **options)
+
+    monkeypatch.setattr(verl, "Reward", made)
+    key = verl._key(EXACT, 0.0, ".", {})
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: verl._reward(key), range(4)))
+    assert len({id(one) for one in found}) == 1
+    assert verl._reward(key) is found[0]
+
+
+def test_rows_that_invalid_grade_stands_for_are_told_apart() -> None:
+    config = {**BOTH, "invalid_grade": -0.5}
+    right, invalid = (
+        verl.compute_score("d", "a", None, extra, source=config, failed=0.0)
+        for extra in ({"answer": "a"}, {})
+    )
+    assert list(right) == list(invalid)  # The same keys: verl makes columns of them.
+    assert (right["invalid"], right["failure"]) == (0.0, "")
+    assert (invalid["score"], invalid["failed"], invalid["invalid"]) == (-0.5, 0.0, 1.0)
+    assert "item has no answer" in invalid["failure"]
+    _, info = gym.scorer(config, failed=0.0)({}, "a")
+    assert not info["failed"]
+    assert info["invalid"] == 1.0
+    assert "item has no answer" in info["failure"]
+    counted = graders.Reward(config)
+    assert counted({}, "a") == -0.5
+    assert counted.counts.codes == {"invalid_variable_error": 1}
 
 
 # --- OpenRLHF -------------------------------------------------------------------------------------
@@ -95,6 +132,7 @@ def test_openrlhf_asks_for_a_lone_row_in_a_thread() -> None:
 
     good = asyncio.run(ask('{"answer": "a b"}', "a b"))
     assert (good["rewards"], good["scores"]) == (1.0, 1.0)
+    assert good["extra_logs"].pop("seconds") > 0.0
     assert good["extra_logs"] == {"failed": 0.0, "reward_exact": 1.0, "reward_near": 1.0}
     bad = asyncio.run(ask('{"number": 1}', "a"))
     assert (bad["rewards"], bad["extra_logs"]["failed"]) == (-1.0, 1.0)
@@ -139,7 +177,9 @@ def test_verifiers_finds_a_reward_among_a_task_s_methods() -> None:
     for task in (Task(answer="a"), copy.deepcopy(Task(answer="a"))):
         trace = Trace("a")
         assert score(task, trace) == {"correct": 2.0}
-        assert trace.metrics == {"correct_failed": 0.0, "correct_exact": 1.0, "correct_near": 1.0}
+        assert trace.metrics.pop("correct_seconds") > 0.0
+        parts = {"correct_reward_exact": 1.0, "correct_reward_near": 1.0}
+        assert trace.metrics == {"correct_failed": 0.0, **parts}
 
 
 def test_verifiers_may_plug_one_by_its_config() -> None:
@@ -167,10 +207,74 @@ def test_verifiers_is_told_of_a_failure_by_an_exception_and_a_metric() -> None:
     trace = Trace()
     with pytest.raises(FailedError, match="nobody answers"):
         score(Task(answer="a"), trace)
-    assert trace.metrics == {"correct_failed": 1.0}
+    assert trace.metrics["correct_failed"] == 1.0
+    assert "correct_reward_exact" not in trace.metrics  # It would stand in means, which NaN ends.
     plain = pickle.loads(pickle.dumps(verifiers.reward(EXACT, failed=0.0)))
     assert asyncio.run(plain(SimpleNamespace(data={"answer": "a"}), Trace())) == 0.0
     assert asyncio.run(plain({"answer": "a"}, Trace("a"))) == 1.0
+
+
+# --- judges ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    """A judge that scores what is good, and has no number for what is bad."""
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def script(asked: Asked, _: int) -> Told:
+        bad = "bad" in asked.body["messages"][0]["content"]
+        return completion("no number" if bad else '{"result": 0.25, "steps": []}')
+
+    server = ScriptedServer(script)
+    yield server
+    server.stop()
+
+
+def test_what_judges_took_is_logged_of_each_row_also_of_those_that_failed(
+    judge: ScriptedServer,
+) -> None:
+    options: Any = {"base_url": judge.url, "cache": "none", "attempts": 1}
+    rated = {
+        "type": "score_model", "name": "rated", "model": "m", "range": [0, 1],
+        "input": [{"role": "user", "content": "Rate {{sample.output_text}} {{item.answer}}"}],
+    }  # fmt: skip
+    told = [
+        verl.compute_score("d", said, None, {"answer": "a"}, source=rated, failed=0.0, **options)
+        for said in ("good", "bad")
+    ]
+    assert [(one["failed"], one["judge_tokens"]) for one in told] == [(0.0, 15.0), (1.0, 15.0)]
+    # A row that never came to be asked about has the same columns.
+    lacking = verl.compute_score("d", "good", None, {}, source=rated, failed=0.0, **options)
+    assert (lacking["failed"], lacking["judge_tokens"]) == (1.0, 0.0)
+    several = openrlhf.reward(rated, failed=0.0, **options)
+    logs = several(["good", "bad"], ["", ""], ['{"answer": "a"}'] * 2)["extra_logs"]
+    assert (logs["failed"], logs["judge_tokens"]) == ([0.0, 1.0], [15.0, 15.0])
+    trace = Trace("good")
+    assert asyncio.run(verifiers.reward(rated, **options)({"answer": "a"}, trace)) == 0.25
+    assert trace.metrics["rated_judge_tokens"] == 15.0
+    _, info = gym.scorer(rated, failed=0.0, **options)({"answer": "a"}, "bad")
+    assert (info["failed"], info["judge_tokens"]) == (True, 15.0)
+
+
+def test_who_forgets_to_close_leaves_neither_thread_nor_connection(judge: ScriptedServer) -> None:
+    rated = {
+        "type": "score_model", "name": "rated", "model": "m", "range": [0, 1],
+        "input": [{"role": "user", "content": "{{sample.output_text}}"}],
+    }  # fmt: skip
+    before = set(threading.enumerate())
+    reward = graders.Reward(rated, base_url=judge.url, cache="none")
+    assert asyncio.run(reward.areward(None, "good")) == 0.25
+    started = set(threading.enumerate()) - before
+    assert started
+    del reward
+
+    def over() -> bool:
+        gc.collect()
+        return not any(one.is_alive() for one in started)
+
+    until(over)
 
 
 # --- environments ---------------------------------------------------------------------------------
@@ -178,12 +282,12 @@ def test_verifiers_is_told_of_a_failure_by_an_exception_and_a_metric() -> None:
 
 def test_an_environment_gets_a_number_and_what_goes_beside_it() -> None:
     score = pickle.loads(pickle.dumps(gym.scorer(BOTH, failed=0.0)))
-    assert score({"answer": "a"}, "a") == (
-        1.0,
-        {"failed": False, "reward_exact": 1.0, "reward_near": 1.0},
-    )
+    reward, info = score({"answer": "a"}, "a")
+    assert info.pop("seconds") > 0.0
+    assert (reward, info) == (1.0, {"failed": False, "reward_exact": 1.0, "reward_near": 1.0})
     reward, info = asyncio.run(score.ascore({}, "a"))
     assert (reward, info["failed"]) == (0.0, True)
     assert "item has no answer" in info["failure"]
+    assert info["reward_exact"] is None  # NaN is no JSON.
     with pytest.raises(OptionError, match="knows no unscored row"):
         gym.scorer(BOTH, failed=None)

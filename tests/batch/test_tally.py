@@ -6,14 +6,19 @@ import json
 import math
 import random
 import statistics
+import subprocess
+import sys
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from graders.batch.tally import FIRST_ROWS, MAX_BINS, Figures, Tally, _quantile
+from graders.batch.figures import MOST_CELLS, MOST_VALUES, QUANTILES, Figures
+from graders.batch.tally import FIRST_ROWS, Tally
 from graders.grade import Failure
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -43,8 +48,8 @@ def test_figures_of_nothing_have_no_mean_and_no_bars() -> None:
     st.lists(st.integers(-4, 4).map(lambda n: n / 7) | st.floats(-1e9, 1e9), min_size=1),
     st.floats(0, 1),
 )
-def test_quantiles_of_what_is_drawn_are_numpys(values: list[float], share: float) -> None:
-    assert _quantile(np.sort(values), share) == np.quantile(values, share)
+def test_quantiles_are_numpys_to_the_last_bit(values: list[float], share: float) -> None:
+    assert figures(values).quantile(share) == np.quantile(values, share)
 
 
 def test_one_value_has_a_mean_and_no_spread() -> None:
@@ -59,6 +64,64 @@ def test_one_value_has_a_mean_and_no_spread() -> None:
 def test_mean_and_spread_are_those_of_the_statistics_module(values: list[float]) -> None:
     assert figures(values).mean == statistics.mean(values)
     assert figures(values).spread == pytest.approx(statistics.stdev(values), abs=1e-12)
+
+
+NUMBERS = {
+    "two": [0.0, 1.0],
+    "few": [0.1, 0.2, 0.35, 0.9],
+    "far from 0": [1e8 + 0.1, 1e8 + 0.2, 1e8 + 0.3],
+    "large": [1e150, -3e150, 5e149],
+    "ties": [0.5, 0.5, 0.5, 1.0, 1.0, 0.25],
+    "many": np.random.default_rng(1).random(5000).tolist(),
+}
+
+
+@pytest.mark.parametrize("values", NUMBERS.values(), ids=NUMBERS)
+def test_figures_are_those_of_numpy_and_scipy(values: list[float]) -> None:
+    found = figures(values)
+    assert found.mean == pytest.approx(np.mean(values), rel=1e-13)
+    assert found.spread == pytest.approx(np.std(values, ddof=1), rel=1e-12)
+    assert found.quantile(0.5) == np.median(values)
+    assert found.quantiles() == np.quantile(values, QUANTILES).tolist()
+    interval = found.interval(shares=False)
+    assert interval is not None
+    wanted = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+    assert (interval.low, interval.high) == pytest.approx(wanted, rel=1e-11)
+    assert interval.method == "Student's t"
+
+
+@pytest.mark.parametrize(
+    ("hits", "rows"), [(0, 1), (1, 1), (0, 2), (1, 2), (7, 9), (20, 20), (31, 500)]
+)
+def test_rewards_of_0_and_1_have_the_exact_interval_of_a_share(hits: int, rows: int) -> None:
+    interval = figures([1.0] * hits + [0.0] * (rows - hits)).interval()
+    assert interval is not None
+    wanted = stats.binomtest(hits, rows).proportion_ci(method="exact")
+    assert (interval.low, interval.high) == pytest.approx((wanted.low, wanted.high), rel=1e-9)
+    assert interval.method == "Clopper-Pearson"
+
+
+def test_what_no_float_of_numpy_holds_is_right_all_the_same() -> None:
+    # numpy says 0 of the first and inf of the second.
+    assert figures([1e-200, 3e-200, 2e-200]).spread == pytest.approx(1e-200)
+    largest = figures([1.7e308, -1.7e308])
+    assert largest.quantile(0.5) == 0.0
+    interval = largest.interval()
+    assert interval is not None
+    assert math.isfinite(interval.low)
+    assert figures([0.7] * 3).interval() is None  # As `t.interval`, which is nan then.
+    assert figures([0.0] * 3).interval(shares=False) is None
+
+
+def test_a_category_of_the_largest_floats_has_a_spread() -> None:
+    tally = Tally()
+    tally.add_groups(["x", "x", None], [1e200, -1e200, None])
+    assert tally.groups["x"].spread == pytest.approx(2**0.5 * 1e200)
+    assert (tally.groups[""].rows, tally.groups[""].failed, tally.groups[""].mean) == (1, 1, None)
+
+
+def test_minus_0_is_0_whichever_is_seen_first() -> None:
+    assert str(figures([-0.0]).lowest) == str(figures([0.0], [-0.0]).quantile(0.5)) == "0.0"
 
 
 def test_equal_values_have_no_spread_at_all() -> None:
@@ -113,14 +176,48 @@ def test_a_histogram_of_odd_reaches_holds_every_value_once(values: list[float]) 
 
 
 def test_few_distinct_values_are_counted_by_value() -> None:
-    assert figures([0.0, 1.0, 1.0, 1 / 3]).values() == [(0.0, 1), (0.33333, 1), (1.0, 2)]
+    few = figures([0.0, 1.0, 1.0, 1 / 3, 0.1 + 0.2, 0.3])
+    assert few.values() == [(0.0, 1), (0.3, 2), (0.333333333333, 1), (1.0, 2)]
+    assert few.bars() == [("0", 1), ("0.3", 2), ("0.33333", 1), ("1", 2)]
+    assert figures([1e-9, 2e-9]).bars() == [("1e-09", 1), ("2e-09", 1)]
+    assert figures([1e9, 1e9 + 1]).bars() == [("1000000000", 1), ("1000000001", 1)]
     assert figures([n / 20 for n in range(20)]).values() is None
 
 
 def test_memory_stays_flat_whatever_the_values() -> None:
-    spread_out = figures([random.Random(7).uniform(-1e9, 1e9) for _ in range(20_000)])
-    assert len(spread_out.bins) <= MAX_BINS
-    assert sum(spread_out.bins.values()) == 20_000
+    source = random.Random(7)
+    spread_out = figures([source.uniform(-1e9, 1e9) for _ in range(20_000)])
+    assert len(spread_out.cells) <= MOST_CELLS
+    assert not spread_out.known
+    assert sum(times for times, _, _ in spread_out.cells.values()) == 20_000
+
+
+def test_values_are_kept_while_few_of_them_differ() -> None:
+    source = random.Random(11)
+    values = [source.random() for _ in range(MOST_VALUES)] * 3
+    many = figures(values)
+    assert many.error == 0.0
+    assert many.quantiles() == np.quantile(values, QUANTILES).tolist()
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-9, 1.0, 1e300])
+@pytest.mark.parametrize("shape", ["even", "long", "steps"])
+def test_of_many_different_values_a_quantile_is_within_the_error_that_is_told(
+    scale: float, shape: str
+) -> None:
+    source = random.Random(f"{scale}{shape}")
+    draws: dict[str, Callable[[], float]] = {
+        "even": source.random,
+        "long": lambda: min(source.lognormvariate(0, 2), 1e6),
+        "steps": lambda: source.choice([0.0, 1.0, source.random()]),
+    }
+    values = [draws[shape]() * scale for _ in range(4 * MOST_VALUES)]
+    many = figures(*(values[at : at + 1000] for at in range(0, len(values), 1000)))
+    shares = (0.0, 0.001, *QUANTILES, 0.999, 1.0)
+    found = np.array(many.quantiles(shares))
+    assert many.error > 0
+    assert (np.abs(found - np.quantile(values, shares)) <= many.error).all()
+    assert many.error < 0.01 * scale * np.std(np.divide(values, scale))
 
 
 @given(st.lists(st.lists(finite, max_size=6), max_size=6), st.randoms(use_true_random=False))
@@ -139,7 +236,7 @@ def test_figures_merged_in_any_order_equal_figures_added_at_once(
 
 
 @given(st.integers(0, 2**32))
-def test_figures_of_many_distinct_values_merge_to_the_same_bins(seed: int) -> None:
+def test_figures_of_many_distinct_values_merge_to_the_same(seed: int) -> None:
     source = random.Random(seed)
     values = [source.uniform(-1, 1) * 10.0 ** source.randint(-3, 12) for _ in range(200)]
     cut = source.randint(0, 200)
@@ -148,9 +245,9 @@ def test_figures_of_many_distinct_values_merge_to_the_same_bins(seed: int) -> No
     assert merged == figures(values)
 
 
-def test_more_bins_than_fit_merge_to_the_same_bins() -> None:
+def test_more_values_than_are_kept_merge_to_the_same_cells() -> None:
     source = random.Random(3)
-    values = [source.random() for _ in range(3 * MAX_BINS)]
+    values = [source.random() for _ in range(3 * MOST_VALUES)]
     parts = [figures(values[n::3]) for n in range(3)]
     merged = Figures()
     for part in reversed(parts):
@@ -158,13 +255,22 @@ def test_more_bins_than_fit_merge_to_the_same_bins() -> None:
     assert merged == figures(values)
 
 
-def test_a_column_with_fine_bins_takes_one_with_wide_bins() -> None:
+def test_a_column_of_known_values_takes_one_of_cells() -> None:
     source = random.Random(7)
-    wide = [source.uniform(-1e9, 1e9) for _ in range(3 * MAX_BINS)]
+    wide = [source.uniform(-1e9, 1e9) for _ in range(3 * MOST_VALUES)]
     merged = figures([0.25, 0.5])
     assert merged.shift > figures(wide).shift
     merged.merge(figures(wide))
     assert merged == figures([0.25, 0.5], wide)
+    other = figures(wide)
+    other.merge(figures([0.25, 0.5]))
+    assert other == merged
+    fine = figures([source.random() for _ in range(2 * MOST_VALUES)])
+    both = figures(wide)
+    assert fine.shift > both.shift
+    both.merge(fine)
+    fine.merge(figures(wide))
+    assert both == fine
 
 
 def failure(code: str = "invalid_variable_error", where: str = "", message: str = "m") -> Failure:
@@ -233,6 +339,17 @@ def test_tallies_of_any_cut_merged_in_any_order_are_equal(
         merged.merge(part)
     if parts:
         assert merged.to_dict() == at_once.to_dict()
+
+
+def test_a_summary_waits_for_no_library() -> None:
+    code = (
+        "import sys; from graders.batch.tally import Tally; tally = Tally();"
+        "tally.add([0, 1, 2], [0.25, 0.5, 1.0], {'a': [0.0, 1.0, 1.0]}, {}, {});"
+        "tally.add_groups(['x', 'y', 'x'], [0.25, 0.5, 1.0]); tally.to_dict();"
+        "print(*{'numpy', 'scipy', 'nltk'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 def test_a_tally_is_json() -> None:

@@ -26,7 +26,7 @@ def test_text_says_what_score_said_and_the_shares(scored: Path, command: Command
     done = command("report", str(scored))
     assert done.code == 0
     assert "both (multi): 5 rows" in done.out
-    assert "mean reward            0.6000" in done.out
+    assert "mean reward             0.6000" in done.out
     assert "variance" in done.out
     assert "50.0%" in done.out
     assert "memory" not in done.out

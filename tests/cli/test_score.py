@@ -28,7 +28,7 @@ def test_results_go_to_a_file_and_the_summary_to_standard_output(
     assert (done.code, done.err) == (0, "")
     assert rewards(folder / "out.jsonl") == [1.0, 0.0, 1.0]
     assert "check (string_check): 3 rows" in done.out
-    assert "mean reward            0.6667   over the 3 rows scored" in done.out
+    assert "mean reward             0.6667   over the 3 rows scored" in done.out
     assert "results: out.jsonl" in done.out
     assert "\x1b" not in done.out
     assert not list(folder.glob("*.partial"))
@@ -296,7 +296,7 @@ def test_the_summary_can_be_written_to_a_file(command: Command, folder: Path) ->
     assert done.code == 0
     summary = json.loads((folder / "sum.json").read_text())
     assert summary["rows"] == 30
-    assert summary["reward"]["quantiles"]["0.5"] == 0.0
+    assert summary["reward"]["quantiles"]["0.5"] == 0.5
     assert summary["reward"]["at_max"] == 15
     low, high = summary["reward"]["mean_95"]
     assert 0.2 < low < 0.5 < high < 0.8

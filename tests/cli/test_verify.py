@@ -64,13 +64,13 @@ def test_what_is_found_is_said_in_a_line_each(odd: Path, command: Command) -> No
 def test_a_float_that_is_another_is_shown_and_exits_with_1(
     odd: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = Scorer.score
+    right = Scorer.attempt
 
     def wrong(self: Scorer, requests: Any, *times: Any) -> Any:
         columns = right(self, requests, *times)
-        return [[score + 2.0**-52 for score in column] for column in columns]
+        return [[float(score) + 2.0**-52 for score in column] for column in columns]  # type: ignore[arg-type]
 
-    monkeypatch.setattr("graders.inspection.verify.Scorer.score", wrong)
+    monkeypatch.setattr("graders.inspection.verify.Scorer.attempt", wrong)
     done = command("verify", "all.json", "odd.jsonl")
     assert done.code == 1
     assert "0 of 9 rows equal, 9 not; 1 without both texts" in done.out or " not; 1 w" in done.out

@@ -204,3 +204,81 @@ def test_odd_tests_end_in_a_grader_or_one_sentence(tests: Any, default: Any) -> 
         return
     graders.load(made.document)
     assert all(isinstance(one["item"], dict) for one in made.rows)
+
+
+SAME = {"type": "equals", "value": "{{answer}}"}
+TEST = {"vars": {"answer": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"defaultTest": {"assert": [SAME], "options": {"transform": "output.trim()"}}}, "$.defaultTest.options.transform"),
+        ({"defaultTest": {"assert": [SAME], "options": {"postprocess": "x"}}}, "$.defaultTest.options.postprocess"),
+        ({"tests": [TEST, {**TEST, "options": {"transform": "x"}}]}, "$.tests[1].options.transform"),
+        ({"tests": [{**TEST, "options": {"transformVars": "x"}}]}, "$.tests[0].options.transformVars"),
+        ({"tests": [{**TEST, "options": {"disableDefaultAsserts": True}}]}, "$.tests[0].options.disableDefaultAsserts"),
+        ({"providers": ["echo", {"id": "echo", "transform": "x"}]}, "$.providers[1].transform"),
+        ({"tests": [{**TEST, "threshold": 0}]}, "$.tests[0].threshold"),
+        ({"tests": [{**TEST, "assertScoringFunction": "file://x.js"}]}, "$.tests[0].assertScoringFunction"),
+        ({"scenarios": [{"config": [TEST], "tests": [{"assert": [SAME]}]}]}, "$.scenarios"),
+        ({"derivedMetrics": [{"name": "f1", "value": "a / b"}]}, "$.derivedMetrics"),
+        ({"extensions": ["file://hook.py:run"]}, "$.extensions"),
+        ({"nunjucksFilters": {"loud": "./loud.js"}}, "$.nunjucksFilters"),
+        ({"defaultTest": "file://default.yaml"}, "$.defaultTest"),
+        ({"tests": ["file://more.csv", TEST]}, "$.tests[0]"),
+        ({"tests": {"path": "file://made.py"}}, "$.tests"),
+        ({"tests": [{"vars": "file://vars.csv"}]}, "$.tests[0].vars"),
+        ({"tests": [{"vars": {"answer": "file://a.txt"}}]}, "$.tests[0].vars.answer"),
+        ({"tests": [{"vars": {"answer": "{{other}}"}}]}, "$.tests[0].vars.answer"),
+        ({"defaultTest": {"assert": SAME}}, "$.defaultTest.assert"),
+    ],
+)  # fmt: skip
+def test_what_else_decides_on_scores_is_named(more: Any, path: str) -> None:
+    made = read({"prompts": ["x"], "assert": [SAME], **more})
+    assert [one.path for one in made.losses] == [path]
+
+
+def test_the_same_setting_of_many_tests_is_said_once() -> None:
+    tests = [{**TEST, "threshold": 0.5}] * 3
+    (loss,) = read({"prompts": ["x"], "assert": [SAME], "tests": tests}).losses
+    assert loss.path == "$.tests[0].threshold"
+    assert "and at 2 more places" in loss.why
+
+
+def test_what_switches_nothing_is_not_named() -> None:
+    tests = [{**TEST, "options": {"disableDefaultAsserts": False}, "threshold": None}]
+    assert not read({"prompts": ["x"], "assert": [SAME], "tests": tests}).losses
+
+
+def test_rows_are_the_tests_that_promptfoo_runs() -> None:
+    default = {"assert": [SAME], "vars": {"answer": "a"}}
+    tests = [
+        {"description": "of the default alone"},
+        {"vars": {"answer": ["b", "c"], "n": [1, 2]}},
+        {"vars": {"answer": ["d", "e"]}, "options": {"disableVarExpansion": True}},
+        {"vars": {"q": "1"}, "providerOutput": "said"},
+    ]
+    assert read({"prompts": ["x"], "defaultTest": default, "tests": tests}).rows == [
+        {"item": {"answer": "a"}},
+        {"item": {"answer": "b", "n": [1, 2]}},
+        {"item": {"answer": "c", "n": [1, 2]}},
+        {"item": {"answer": ["d", "e"]}},
+        {"item": {"answer": "a", "q": "1"}, "sample": "said"},
+    ]
+
+
+def test_a_text_of_its_own_does_not_take_the_name_of_a_shared_one() -> None:
+    default = {"vars": {"expected": "all"}, "assert": [{"type": "contains", "value": "{{expected}}"}]}  # fmt: skip
+    tests = [{"assert": [{"type": "contains", "value": said}]} for said in "ab"]
+    made = read({"prompts": ["x"], "defaultTest": default, "tests": tests})
+    assert [one["item"] for one in made.rows] == [
+        {"expected": "all", "expected_2": "a"},
+        {"expected": "all", "expected_2": "b"},
+    ]
+
+
+@pytest.mark.parametrize("value", ["{{env.HOME}}", "{{ _conversation[0].output }}"])
+@pytest.mark.parametrize("kind", ["equals", "not-contains"])
+def test_names_of_promptfoos_own_are_no_variables(kind: str, value: str) -> None:
+    assert assertion({"type": kind, "value": value}) == "its value is no text of plain variables"

@@ -59,7 +59,7 @@ def _refusal(kind: int, files: Any) -> RefusedError | None:
         if kind == 1:
             _read_files(files)
         else:
-            check_examples(files, "supervised" if kind == 2 else "dpo")
+            check_examples(files, "supervised" if kind == 2 else "dpo", "gpt-4.1")
     except RefusedError as error:
         return error
     return None
@@ -92,7 +92,7 @@ def _file(name: str, data: bytes) -> JobFile:
 def _read_files(files: Any) -> None:
     with Grader(_LOADED) as grader:
         try:
-            checked = check_files(files, _LOADED, grader, RunOptions())
+            checked = check_files(files, _LOADED, grader, RunOptions(), "local")
         except RefusedError:
             raise
         except GradersError as error:

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from graders.errors import OptionError, RowsError
 from graders.grade import Failure, Grade
@@ -19,7 +23,6 @@ from graders.inspection.agreement import (
     confusion,
     read_labels,
     variance_of,
-    wilson,
 )
 from graders.inspection.diff import Side
 from graders.rows import Block
@@ -38,12 +41,43 @@ def test_kappa_is_the_textbooks() -> None:
     assert Confusion(0, 0, 0, 0).kappa is None
 
 
-def test_wilson_intervals_are_those_of_the_formula() -> None:
-    # R: prop.test(8, 10, correct = FALSE)$conf.int
-    assert wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-7)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775328), abs=1e-7)
-    assert wilson(10, 10) == pytest.approx((0.7224672, 1.0), abs=1e-7)
-    assert wilson(0, 0) is None
+@given(st.tuples(*[st.integers(0, 30)] * 4))
+def test_kappa_and_its_interval_are_those_of_statsmodels(counts: tuple[int, ...]) -> None:
+    table = Confusion(*counts)
+    if table.kappa is None:
+        assert table.kappa_interval is None
+        return
+    with np.errstate(all="ignore"):  # Of a z-value nobody asks for, 0 / 0.
+        wanted = cohens_kappa(np.array(counts).reshape(2, 2))
+    assert table.kappa == pytest.approx(wanted.kappa, abs=1e-12)
+    assert table.kappa_interval is not None
+    ends = (table.kappa_interval.low, table.kappa_interval.high)
+    # statsmodels gives nan where rounding leaves a variance below 0.
+    if wanted.var_kappa >= 0:
+        assert ends == pytest.approx((wanted.kappa_low, wanted.kappa_upp), abs=1e-6)
+    assert ends[0] <= table.kappa <= ends[1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 6).map(lambda n: n / 6), st.booleans()), min_size=1))
+def test_the_roc_area_is_scipys_mann_whitney_statistic(rows: list[tuple[float, bool]]) -> None:
+    scores = column(*(score for score, _ in rows))
+    passing = column(*(float(label) for _, label in rows))
+    pos, neg = scores[passing > 0], scores[passing == 0]
+    if not len(pos) or not len(neg):
+        assert area(scores, passing) is None
+        return
+    wanted = stats.mannwhitneyu(pos, neg).statistic / (len(pos) * len(neg))
+    assert area(scores, passing) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_variances_are_those_of_scipys_analysis_of_variance() -> None:
+    source = np.random.default_rng(4)
+    groups = [source.normal(mean, 1, 5).tolist() for mean in range(6)]
+    found = variance_of(groups)
+    assert found is not None
+    ratio = stats.f_oneway(*groups).statistic
+    assert found.within == pytest.approx(np.mean([np.var(one, ddof=1) for one in groups]))
+    assert found.between == pytest.approx((ratio - 1) * found.within / 5)
 
 
 def test_verdicts_and_their_rates() -> None:

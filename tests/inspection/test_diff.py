@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 import graders
 from graders.errors import RowsError
@@ -49,8 +51,41 @@ def test_deltas_are_second_less_first_over_rows_that_both_score() -> None:
     assert report.mean_delta is not None
     assert report.largest == -0.5
     assert report.interval is not None
-    assert report.interval[0] <= report.mean_delta <= report.interval[1]
+    assert report.interval.low <= report.mean_delta <= report.interval.high
     assert sum(count for _, _, count in report.histogram) == 3
+
+
+@pytest.mark.parametrize("count", [3, 12, 40])
+def test_the_mean_delta_and_its_chance_are_scipys(count: int) -> None:
+    source = np.random.default_rng(count)
+    one, other = source.random(count), source.random(count) + 0.1
+    report = difference(side(*one.tolist()), side(*other.tolist(), name="b"))
+    wanted = stats.ttest_rel(other, one)
+    ends = wanted.confidence_interval()
+    assert report.interval is not None
+    assert report.chance is not None
+    assert (report.interval.low, report.interval.high) == pytest.approx((ends.low, ends.high))
+    if count > 16:
+        assert report.chance[1] == "paired t"
+        assert report.chance[0] == pytest.approx(wanted.pvalue)
+    else:
+        exact = stats.permutation_test(
+            (other, one), lambda a, b, axis: np.mean(a - b, axis=axis),
+            permutation_type="samples", n_resamples=10**5,
+        )  # fmt: skip
+        assert report.chance[1] == "exact permutation"
+        assert report.chance[0] == pytest.approx(exact.pvalue)
+    ups, downs = int((other > one).sum()), int((other < one).sum())
+    assert report.raised_p == pytest.approx(stats.binomtest(ups, ups + downs).pvalue)
+    flips = report.flips
+    wanted_flip = stats.binomtest(flips["up"], flips["up"] + flips["down"]).pvalue
+    assert report.flip_p == pytest.approx(wanted_flip)
+
+
+def test_where_no_reward_differs_there_is_nothing_to_test() -> None:
+    report = difference(side(1.0, 0.0, 1.0), side(1.0, 0.0, 1.0, name="b"))
+    assert (report.chance, report.raised_p, report.flip_p) == (None, None, None)
+    assert report.interval is None
 
 
 def test_verdicts_differ_by_each_sides_own_threshold() -> None:

@@ -59,7 +59,7 @@ def test_every_code_and_name_has_a_meaning() -> None:
     assert known.keys() >= {*FLAGS, *found(r'"code": "([a-z_]+)"', "evals", "jobs")} - {"error"}
     assert known.keys() >= codes_of("result.md", "## Failure codes") - {"code"}
     assert known.keys() >= codes_of("job.md", "## States") - {"error", "code"}
-    reasons = found(r'_Reason\(\s*"(\w+)"', "jobs")
+    reasons = found(r'(?:Reason|_nothing)\(\s*"(\w+)"', "jobs")
     assert "constant_reward" in reasons
     assert known.keys() >= reasons
     refused = found(r'RefusedError\(\s*"(\w+)"', "jobs")
@@ -135,6 +135,9 @@ def test_the_example_of_a_failure_fails_so(one: Meaning, tmp_path: Path) -> None
         assert any(_ELSEWHERE[one.code] in text for text in SOURCE.values())
         return
     row = one.case.row.replace("a text of more than 1 MB", "x" * 1_100_000)
+    row = row.replace("another text of 2 MB", "y" * 2_000_000).replace(
+        "a text of 2 MB", "x" * 2_000_000
+    )
     hand: Any = ByHand(one)
     if one.code == "endpoint_grader_server_error":
         runner = Runner(build(load(one.case.grader)), {"endpoint": hand})
@@ -159,6 +162,17 @@ def test_the_example_of_a_fault_is_one(one: Meaning) -> None:
 Command = Callable[[str], int]
 
 
+def put_body(case: Any) -> None:
+    """Write the body of a job, and its validation file."""
+    body: dict[str, Any] = {"model": "o4-mini-2025-04-16", "training_file": "rows.jsonl"}
+    if case.validation:
+        Path("valid.jsonl").write_text("\n".join(map(json.dumps, case.validation)) + "\n")
+        body["validation_file"] = "valid.jsonl"
+    if case.grader is not None:
+        body["method"] = {"type": "reinforcement", "reinforcement": {"grader": case.grader}}
+    Path("body.json").write_text(json.dumps(deep(body, case.body)))
+
+
 @pytest.fixture
 def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Meaning], Command]:
     """Type the words of an example in a folder that holds it."""
@@ -172,6 +186,8 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Meaning]
         lines = case.row or "\n".join(map(json.dumps, case.rows or ()))
         Path("grader.json").write_text(json.dumps(case.grader))
         Path("rows.jsonl").write_text(lines + "\n")
+        if case.validation is not None:
+            put_body(case)
         return lambda more: cli._main([*shlex.split(case.words)[1:], *shlex.split(more)])
 
     return put
@@ -209,6 +225,9 @@ _JOB_ELSEWHERE = {
     "internal_error",
     "rollout_failed",
     "failed_rollouts",
+    "grader_unanswered",
+    "judge_off",
+    "no_new_jobs",
 }
 """What needs a server or a machine that fails: tests/jobs has each."""
 
@@ -223,14 +242,7 @@ def test_the_example_of_a_job_ends_so(
         assert one.code in text
         return
     typed(one)
-    body: dict[str, Any] = {"model": "o4-mini-2025-04-16", "training_file": "rows.jsonl"}
-    if one.case.validation:
-        Path("valid.jsonl").write_text("\n".join(map(json.dumps, one.case.validation)) + "\n")
-        body["validation_file"] = "valid.jsonl"
-    if one.case.grader is not None:
-        body["method"] = {"type": "reinforcement", "reinforcement": {"grader": one.case.grader}}
-    Path("body.json").write_text(json.dumps(deep(body, one.case.body)))
-    cli._main(["job", "run", "body.json", "--json"])
+    cli._main([*(shlex.split(one.case.words)[1:] or ["job", "run", "body.json"]), "--json"])
     job = json.loads(capfd.readouterr().out)
     verdict = job["dry_run"]["verdict"] or {"reasons": []}
     said = {reason["code"] for reason in verdict["reasons"]} | {(job["error"] or {}).get("code")}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from graders.inspection.rank import kendall, ranks, spearman
 
@@ -44,6 +45,16 @@ def test_there_is_none_of_too_few_values(values: list[float]) -> None:
 
 
 pairs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=150)
+
+
+@given(pairs)
+def test_rho_and_tau_are_scipys(rows: list[tuple[int, int]]) -> None:
+    one, other = (column(*values) for values in zip(*rows, strict=True))
+    if one.min() == one.max() or other.min() == other.max():
+        assert spearman(one, other) is kendall(one, other) is None
+        return
+    assert spearman(one, other) == pytest.approx(stats.spearmanr(one, other).statistic, abs=1e-12)
+    assert kendall(one, other) == pytest.approx(stats.kendalltau(one, other).statistic, abs=1e-12)
 
 
 @given(pairs)

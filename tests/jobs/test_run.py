@@ -87,7 +87,7 @@ def test_a_job_goes_through_its_states_and_says_so(store: Store, body: Any) -> N
         "Checkpoint created at step 1 (no weights were trained)",
         "Step 2/2 , train mean reward=0.67, full validation mean reward=0.62, full validation mean parse error=0.00",
         "Checkpoint created at step 2 (no weights were trained)",
-        "The job has successfully completed; as far as its files and its grader go, the real one would succeed",
+        "Verdict: this job would run, as far as its files and its grader go. The job has successfully completed",
     ]  # fmt: skip
     assert said(store, job["id"])[-1]["data"]["verdict"] == verdict(job)
     names = [one["fine_tuned_model_checkpoint"] for one in store.jobs.checkpoints(job["id"])[0]]
@@ -193,7 +193,7 @@ def test_a_failed_judge_is_counted_under_its_hosted_name(
     (failure,) = verdict(job)["failures"]
     assert (failure["code"], failure["count"]) == ("model_grader_server_error", 16)
     assert failure["first"]["line"] == 1
-    assert verdict(job)["outcome"] == "would_succeed"
+    assert verdict(job)["outcome"] == "would_teach_nothing"  # What was scored is all 0.5.
     assert "failed_grades" in reasons(job)
 
 
@@ -232,11 +232,6 @@ PROBLEMS: list[tuple[Any, str, str]] = [
     (lines([row(samples="x")]), "training_file", "line 1: samples: is a list"),
     (lines([row(samples=["x"], sample="x")]), "training_file", "stands beside sample"),
     (lines([row(samples=["x"] * 1025)]), "training_file", "at most 1,024"),
-    (
-        lines([{"messages": [{"role": "user", "content": "?"}], "sample": "x"}]),
-        "training_file",
-        "line 1: item.answer: item has no answer",
-    ),
     (lines([row(sample="x", tools={})]), "training_file", "line 1: tools: is a list"),
     (b"[" * 100_000 + b"\n", "training_file", "nests too deeply"),
     (b'{"a": "' + b"x" * LONGEST_LINE + b'"}\n', "training_file", "line 1: the line is longer"),
@@ -250,10 +245,11 @@ def test_a_bad_file_fails_the_job_with_line_and_field(
     job = run(store, body(content))
     assert job["status"] == "failed"
     assert job["error"]["param"] == param
-    assert job["error"]["code"] == f"invalid_{param}"
+    ours = "sample" in says or "at most" in says  # No service reads what rows record.
+    assert job["error"]["code"] == ("invalid_rollouts" if ours else f"invalid_{param}")
     assert says in job["error"]["message"]
     assert job["training_file"] in job["error"]["message"]
-    assert verdict(job)["outcome"] == "refused"
+    assert verdict(job)["outcome"] == ("undecided" if ours else "would_be_refused")
     last = said(store, job["id"])[-1]
     assert last["level"] == "error"
     assert last["data"]["verdict"] == verdict(job)
@@ -283,7 +279,7 @@ def test_every_problem_is_an_event(store: Store, body: Any) -> None:
     job = run(store, body(training, [row(sample="x"), 7]))
     problems = [one for one in said(store, job["id"]) if "line" in one["data"]]
     assert [one["data"]["line"] for one in problems] == [1, 2, 2, 3, 2]
-    assert {one["level"] for one in problems} == {"error"}
+    assert [one["level"] for one in problems] == ["error", "error", "warn", "error", "error"]
     assert "more kinds of problem" in job["error"]["message"]
 
 
@@ -300,7 +296,7 @@ def test_a_job_without_a_validation_file_is_refused(store: Store, body: Any) -> 
     job = run(store, body(validation_file=None))
     assert job["error"]["code"] == "missing_validation_file"
     assert job["error"]["param"] == "validation_file"
-    assert verdict(job)["outcome"] == "refused"
+    assert verdict(job)["outcome"] == "would_be_refused"
 
 
 def test_rows_without_rollouts_need_a_model(store: Store, body: Any) -> None:
@@ -312,8 +308,11 @@ def test_rows_without_rollouts_need_a_model(store: Store, body: Any) -> None:
 def test_what_records_rollouts_is_no_part_of_the_item(store: Store, body: Any) -> None:
     spied = {**CHECK, "reference": "{{ item.sample }}"}
     job = run(store, body([row(sample="x")], [row(sample="y")], grader=spied))
-    assert job["error"]["code"] == "invalid_training_file"
-    assert "item has no sample" in job["error"]["message"]
+    assert job["status"] == "succeeded"
+    assert "nothing_scored" in reasons(job)
+    (failure,) = verdict(job)["failures"]
+    assert failure["code"] == "invalid_variable_error"
+    assert "item has no sample" in failure["first"]["message"]
 
 
 @pytest.mark.parametrize("what", ["delete", "change", "grow"])
@@ -570,17 +569,19 @@ def test_rewards_that_teach_nothing_are_said(
     store: Store, body: Any, training: Any, code: str | None
 ) -> None:
     job = run(store, body(training))
-    assert verdict(job)["outcome"] == "would_succeed"
-    assert reasons(job) == ({code} if code else set())
+    nothing = code in ("constant_reward", "no_signal")
+    assert verdict(job)["outcome"] == ("would_teach_nothing" if nothing else "would_run")
+    assert reasons(job) - {"base_model_off"} == ({code} if code else set())
 
 
 def test_too_many_python_errors_would_fail_the_job_and_the_run_goes_on(
     store: Store, body: Any
 ) -> None:
     training = [row(sample="x", n=n) for n in range(10)]
-    job = run(store, body(training, [row("v", sample="x", n=1)], grader=PYTHON))
+    made = body(training, [row("v", sample="x", n=1)], grader=PYTHON)
+    job = run_job(store, store.jobs.create(made, target="azure")["id"])
     assert job["status"] == "succeeded"
-    assert verdict(job)["outcome"] == "would_fail"
+    assert verdict(job)["outcome"] == "would_be_refused"
     assert "too_many_python_errors" in reasons(job)
     (failure,) = verdict(job)["failures"]
     assert (failure["code"], failure["count"]) == ("python_grader_runtime_error", 2)
@@ -607,18 +608,20 @@ def test_findings_of_the_linter_are_in_the_verdict_and_its_events(store: Store, 
         ),
     )  # fmt: skip
     assert "G710" in [one["code"] for one in verdict(job)["lint"]]
-    assert verdict(job)["outcome"] == "would_fail"
+    assert verdict(job)["outcome"] == "would_teach_nothing"
     assert any("G710" in one["message"] for one in said(store, job["id"]))
 
 
-def test_a_retired_model_is_a_note(store: Store, body: Any) -> None:
-    assert any("2026-10-23" in one for one in verdict(run(store, body()))["notes"])
+def test_a_retired_model_is_a_warning(store: Store, body: Any) -> None:
+    (reason,) = verdict(run(store, body()))["reasons"]
+    assert (reason["code"], reason["severity"]) == ("base_model_off", "warning")
+    assert "2026-10-23" in reason["message"]
 
 
 def test_nothing_scored_would_fail(store: Store, body: Any) -> None:
     grader = {**CHECK, "input": "{{ sample.output_json.x }}"}
     job = run(store, body(grader=grader))
-    assert verdict(job)["outcome"] == "would_fail"
+    assert verdict(job)["outcome"] == "would_teach_nothing"
     assert "nothing_scored" in reasons(job)
     step = steps(store, job["id"])[0]
     assert step["full_valid_mean_parse_error"] > 0
@@ -658,5 +661,5 @@ def test_a_refused_job_has_the_lint_findings_too(store: Store, body: Any) -> Non
     constant = {**CHECK, "input": "a", "reference": "b"}
     job = store.jobs.create(body([*rows(3), {"messages": 5}], grader=constant))
     verdict = run_job(store, job["id"])["dry_run"]["verdict"]
-    assert verdict["outcome"] == "refused"
+    assert verdict["outcome"] == "would_be_refused"
     assert "G111" in [one["code"] for one in verdict["lint"]]

@@ -6,6 +6,7 @@ import json
 import random
 import string
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,17 @@ import pytest
 
 from graders import metrics
 from graders.errors import OptionError, UnavailableError
-from graders.metrics import METRICS, MetricOptions, Request, Scorer, alphabet, coder, signature
+from graders.metrics import (
+    METRICS,
+    MetricFault,
+    MetricOptions,
+    Request,
+    Scorer,
+    alphabet,
+    coder,
+    signature,
+)
+from graders.metrics.metric import linear
 
 # Scores printed by the hosted text_similarity grader; fuzzy_match was matched to its row by us.
 GOLDEN = json.loads(
@@ -240,3 +251,72 @@ def test_a_signature_names_what_a_score_depends_on() -> None:
     assert len({signature(metric) for metric in METRICS}) == len(METRICS)
     with pytest.raises(OptionError):
         signature("rouge")
+
+
+# --- Time. ------------------------------------------------------------------------------------------
+
+LONG = ("ab " * 400, "ba " * 400)
+
+
+@pytest.mark.parametrize("metric", list(METRICS))
+@pytest.mark.parametrize("backend", ["rouge_score", "rouge"])
+def test_a_pair_that_takes_too_long_is_never_begun_and_its_neighbours_are(
+    metric: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend == "rouge":
+        pytest.importorskip("rouge")
+    options = MetricOptions(rouge_backend=backend, pair_seconds=1e-6)  # type: ignore[arg-type]
+    scorer, whole = Scorer(options), Scorer(replace(options, pair_seconds=None))
+    seen: list[str] = []
+    made = scorer._family
+
+    def watched(maker: Any) -> Any:
+        family = made(maker)
+
+        class Watched:
+            def score(self, metrics: Any, candidates: Any, references: Any) -> Any:
+                seen.extend(candidates)
+                return family.score(metrics, candidates, references)
+
+        return Watched()
+
+    monkeypatch.setattr(scorer, "_family", watched)
+    if metric == "fuzzy_match":
+        rows = [("a", "ab"), ("ab" * 400, "ba" * 400), ("", ""), ("", "x" * 10_000)]
+    else:
+        rows = [("", "a"), LONG, ("", ""), ("", "x " * 10_000)]
+    candidates, references = [one for one, _ in rows], [other for _, other in rows]
+    found = scorer.attempt([Request(metric, candidates, references)])[0]
+    fault = found.pop(1)
+    assert isinstance(fault, MetricFault)
+    assert fault.late
+    assert "may take longer than 1e-06 seconds" in fault.message
+    assert rows[1][0] not in seen
+    rest = [rows[0], *rows[2:]]
+    expected = whole.score([Request(metric, *([pair[at] for pair in rest] for at in (0, 1)))])[0]
+    assert found == expected
+
+
+def test_metrics_of_one_family_fail_each_by_its_own_time() -> None:
+    """rouge_l grows with the product of the lengths, rouge_1 with their sum."""
+    one, other = "a b " * 50_000, "b c " * 50_000
+    candidates, references = [one, "a"], [other, "a"]
+    limit = 0.5 * (
+        linear(MetricOptions(), one, other) + METRICS["rouge_l"].takes(MetricOptions(), one, other)
+    )
+    scorer = Scorer(MetricOptions(pair_seconds=limit))
+    short, long = scorer.attempt(
+        [Request(name, candidates, references) for name in ("rouge_1", "rouge_l")]
+    )
+    assert short == Scorer().score([Request("rouge_1", candidates, references)])[0]
+    assert isinstance(long[0], MetricFault)
+    assert long[1] == 1.0
+    with pytest.raises(OptionError, match="rouge_l of 200,000 with 200,000 characters may take"):
+        scorer.score([Request("rouge_l", candidates, references)])
+
+
+def test_equal_texts_of_any_length_are_fuzzy_matched_at_once() -> None:
+    text = "ab" * 2_000_000
+    assert Scorer(MetricOptions(pair_seconds=1e-9)).score(
+        [Request("fuzzy_match", [text], [text])]
+    ) == [[1.0]]

@@ -6,6 +6,7 @@ a copy of the worker's modules that is told otherwise, or that the kernel's Land
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shutil
@@ -286,6 +287,25 @@ def test_a_link_swapped_in_while_sweeping_is_not_followed(
     outside.sweep()
     assert sorted(path.name for path in victim.iterdir()) == ["lock", "precious"]
     ours.unlink() if target == "folder" else shutil.rmtree(ours)
+
+
+def test_a_sweep_while_a_folder_is_made_leaves_it(tmp_path: Path, monkeypatch: Any) -> None:
+    real = fcntl.flock
+
+    def swept_first(*arguments: Any) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        outside.sweep()  # As another process does that starts at the same moment.
+        real(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", swept_first)
+    made = outside.Scratch()
+    try:
+        assert Path(made.folder()).is_dir()
+        outside.sweep()
+        assert made.path.is_dir()
+    finally:
+        made.close()
+    assert not list(tmp_path.glob("gr-*"))
 
 
 def test_a_folder_others_may_write_in_is_not_swept(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_job_of_the_command_is_not_the_servers(
              "--rollout-url", model.url, "--json"]
         )  # fmt: skip
         done = capsys.readouterr()
-        assert code == 0, done.err
+        assert code == 3, done.err  # It always answers the same.
         job = json.loads(done.out)
         assert job["status"] == "succeeded"
         assert working.ask("GET", f"/v1/fine_tuning/jobs/{job['id']}").json == job
@@ -174,3 +174,21 @@ def test_job_outlives_its_server_and_changes_hands(
     finally:
         resumed = True
         model.says = model.silent
+
+
+def test_a_served_job_tells_the_verdict_for_the_servers_target(tmp_path: Path) -> None:
+    serving = Serving(tmp_path, ("--processes", "1", "--target", "openai"))
+    try:
+        job = _create(serving, lines(rows(3)), lines(rows(1, 50)))
+        done = _wait(serving, job["id"], lambda one: one["finished_at"] is not None)
+        events = serving.ask("GET", f"/v1/fine_tuning/jobs/{job['id']}/events").json["data"]
+    finally:
+        serving.close()
+    found = done["dry_run"]["verdict"]
+    assert (found["target"], found["outcome"]) == ("openai", "would_be_refused")
+    assert found["reasons"][0]["code"] == "base_model_off"
+    # The newest event comes first.
+    assert events[0]["message"].startswith(
+        "Verdict: this job would be refused: OpenAI has switched"
+    )
+    assert (events[0]["level"], events[0]["data"]["verdict"]) == ("error", found)

@@ -360,7 +360,7 @@ def test_a_job_that_runs_is_followed_to_its_verdict(
     page.page.locator(f'#jobs-list button[data-id="{name}"]').wait_for()
     page.page.locator("#job-state", has_text="succeeded (a dry run").wait_for()
     page.page.locator("#job-curve svg.curve[role=img]").wait_for()
-    page.page.locator("#job-verdict", has_text="Verdict: would").wait_for()
+    page.page.locator("#job-verdict", has_text="Verdict: this job would").wait_for()
     job = serving.ask("GET", f"/v1/fine_tuning/jobs/{name}").json
     curve = job["dry_run"]["verdict"]["reward_curve"]
     page.page.click("#job-steps summary")

@@ -162,6 +162,12 @@ def test_rows_without_sample_or_item_fail_each_by_itself(rewarding: Serving) -> 
     assert answer["results"][2]["failures"][0]["code"] == "sample_parse_error"
 
 
+def test_a_null_that_a_template_names_is_no_answer(rewarding: Serving) -> None:
+    rows = [{"item": {"answer": None}, "sample": "null"}, {"item": {"answer": "null"}, "sample": "null"}]  # fmt: skip
+    told = asked(rewarding, "batch", {"rows": rows}).json
+    assert told["rewards"] == [None, 1.0]
+
+
 def test_python_graders_are_asked_for_batches(rewarding: Serving) -> None:
     given = [{"item": {"most": n} if n % 3 else {}, "sample": "abcd"} for n in range(9)]
     answer = asked(rewarding, "batch", {"rows": given}, "short").json
@@ -603,6 +609,16 @@ def test_a_judge_that_fails_or_hangs_for_a_third_fails_these_rows_alone(
         assert answer["rewards"] == [None, 0.25, 0.25] * 2
         codes = [one["failures"][0]["code"] for one in answer["results"] if one["failures"]]
         assert codes == ["model_grader_parse_error", "model_grader_server_error"]
+        paid: Any = {"query": ["bad", "good"], "prompts": [""] * 2, "labels": ["{}"] * 2}
+        logs = asked(server, "openrlhf", paid, "judge").json["extra_logs"]
+        assert logs == {"failed": [1.0, 0.0], "judge_tokens": [15, 15]}
+        spoken = [{"role": "assistant", "content": "good"}]
+        (told_of,) = asked(server, "bedrock", [{"id": "1", "messages": spoken}], "judge").json
+        assert {"name": "judge_tokens", "value": 15.0, "type": "Metric"} in told_of["metrics_list"]
+        aux = asked(
+            server, "gemini", {"example": {}, "response": {"parts": [{"text": "good"}]}}, "judge"
+        )
+        assert json.loads(aux.json["user_requested_aux_info"]) == {"judge_tokens": 15}
         lone = {"query": ["hang"], "prompts": [""], "labels": ["{}"]}
         told = asked(server, "openrlhf", lone, "judge")
         assert (told.status, told.json["rewards"]) == (200, None)

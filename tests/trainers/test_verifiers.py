@@ -61,7 +61,9 @@ def score(kind: type[vf.Task], data: Data, *said: AssistantMessage, **config: An
 def test_a_method_of_a_task() -> None:
     found = score(Capitals, Data(answer="a"), AssistantMessage(content="a"))
     assert found.reward == 2.0
-    assert found.metrics == {"correct_failed": 0.0, "correct_exact": 1.0, "correct_near": 1.0}
+    assert found.metrics.pop("correct_seconds") > 0.0
+    parts = {"correct_reward_exact": 1.0, "correct_reward_near": 1.0}
+    assert found.metrics == {"correct_failed": 0.0, **parts}
 
 
 def test_a_row_that_fails_has_no_reward() -> None:

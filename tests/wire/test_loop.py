@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,10 +15,15 @@ from graders.wire.loop import GivenUpError, Loop
 from tests.waiting import PATIENCE
 
 
+class Owner:
+    """Whoever has a loop."""
+
+
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
     monkeypatch.setattr("graders.wire.loop.LOOK_SECONDS", 0.001)
-    made = Loop("tests")
+    owner = Owner()
+    made = Loop("tests", owner)
     yield made
     made.close()
 
@@ -91,7 +97,42 @@ def test_whoever_comes_when_a_loop_is_closed_is_told_at_once(loop: Loop) -> None
             told.append(pool.submit(loop.run, late()).exception(PATIENCE))
 
     told: list[BaseException | None] = []
-    loop.close(last)
+    loop.at_end(last)
+    loop.close()
     assert [str(one) for one in told] == ["what asks for it was closed before it came"]
     with pytest.raises(GivenUpError, match="was closed"):
         loop.run(late())
+
+
+def test_whose_owner_is_gone_ends_without_being_closed() -> None:
+    """Also what still ran, and what is to be ended last; the collector may be called anywhere."""
+    owner = Owner()
+    loop = Loop("tests-left", owner)
+    told: list[str] = []
+
+    async def hangs() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append("cancelled")
+
+    async def begin() -> asyncio.Task[None]:
+        task = asyncio.create_task(hangs())
+        await asyncio.sleep(0)
+        return task
+
+    async def last() -> None:
+        told.append("last")
+
+    loop.at_end(last)
+    kept = loop.run(begin())  # A loop knows its tasks weakly.
+    assert loop._thread.is_alive()
+    del owner
+    gc.collect()
+    loop._thread.join(PATIENCE)
+    assert not loop._thread.is_alive()
+    assert told == ["cancelled", "last"]
+    assert kept.cancelled()
+    with pytest.raises(GivenUpError, match="was closed"):
+        loop.run(last())
+    loop.close()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from graders.inspection.column import Column
+from graders.statistic import Interval, Z, wilson
 
-__all__ = ["Confusion", "Rate", "confusion", "wilson"]
-
-_Z: Final = 1.959963984540054
-"""The standard normal's 97.5% quantile."""
+__all__ = ["Confusion", "Rate", "confusion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Rate:
         return self.hits / self.rows if self.rows else None
 
     @property
-    def interval(self) -> tuple[float, float] | None:
+    def interval(self) -> Interval | None:
         """The interval."""
         return wilson(self.hits, self.rows)
 
@@ -36,25 +34,8 @@ class Rate:
         interval = self.interval
         return {
             "value": self.value, "hits": self.hits, "rows": self.rows,
-            "wilson_95": None if interval is None else list(interval),
+            "wilson_95": None if interval is None else [interval.low, interval.high],
         }  # fmt: skip
-
-
-def wilson(hits: int, rows: int) -> tuple[float, float] | None:
-    """Return the 95% Wilson score interval of a share, within [0, 1]; None of no rows.
-
-    Source: Wilson 1927, Probable inference, the law of succession, and statistical inference.
-    """
-    if not rows:
-        return None
-    share, square = hits / rows, _Z * _Z
-    middle = (share + square / (2 * rows)) / (1 + square / rows)
-    half = _Z / (1 + square / rows)
-    half *= math.sqrt(share * (1 - share) / rows + square / (4 * rows * rows))
-    # Exact at the ends, where rounding would leave a last bit.
-    low = 0.0 if hits == 0 else max(0.0, middle - half)
-    high = 1.0 if hits == rows else min(1.0, middle + half)
-    return low, high
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +89,37 @@ class Confusion:
             return None
         return (rows * (self.both + self.neither) - chance) / (rows * rows - chance)
 
+    @property
+    def kappa_interval(self) -> Interval | None:
+        """The 95% interval of kappa, by the normal distribution: of few rows it is only a hint.
+
+        Source: Fleiss, Cohen and Everitt 1969, Large sample standard errors of kappa; equals
+        `cohens_kappa` of statsmodels.
+        """
+        kappa, rows = self.kappa, self.rows
+        if kappa is None:
+            return None
+        table = ((self.both, self.grader_only), (self.people_only, self.neither))
+        graded = [sum(line) / rows for line in table]
+        labelled = [sum(column) / rows for column in zip(*table, strict=True)]
+        chance = sum(one * other for one, other in zip(graded, labelled, strict=True))
+        same = sum(
+            table[at][at] / rows * (1 - (graded[at] + labelled[at]) * (1 - kappa)) ** 2
+            for at in (0, 1)
+        )
+        apart = sum(
+            table[at][1 - at] / rows * (labelled[at] + graded[1 - at]) ** 2 for at in (0, 1)
+        )
+        whole = same + (1 - kappa) ** 2 * apart - (kappa - chance * (1 - kappa)) ** 2
+        half = Z * math.sqrt(max(whole, 0.0) / rows) / (1 - chance)
+        return Interval(kappa - half, kappa + half, "normal approximation")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the table and its figures as JSON."""
         return {
             "both_pass": self.both, "grader_only_passes": self.grader_only,
             "people_only_pass": self.people_only, "both_fail": self.neither,
-            "kappa": self.kappa, "agreement": self.agreement.to_dict(),
+            "kappa": self.kappa, **Interval.json("kappa", self.kappa_interval), "agreement": self.agreement.to_dict(),
             "tpr": self.tpr.to_dict(), "tnr": self.tnr.to_dict(),
         }  # fmt: skip
 

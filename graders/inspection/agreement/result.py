@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graders.batch.tally import by_category
 from graders.errors import RowsError, quoted
 from graders.inspection.agreement.calibration import Calibration, calibrate
 from graders.inspection.agreement.confusion import Confusion, confusion
@@ -16,9 +17,11 @@ from graders.inspection.agreement.repeat import Variance, variance_of
 from graders.inspection.agreement.threshold import BestCut, area, best_cuts
 from graders.inspection.column import Column
 from graders.inspection.diff import Side
+from graders.inspection.group import split
 from graders.inspection.rank import kendall, spearman
+from graders.statistic import Interval
 
-__all__ = ["Agreement", "AgreementReport", "agree"]
+__all__ = ["Agreement", "AgreementReport", "GroupAgreement", "agree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,32 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupAgreement:
+    """How the reward agrees with people's labels in one category.
+
+    Attributes:
+        rows: labelled rows.
+        failed: those of them without a reward.
+        table: the verdicts of the others.
+    """
+
+    rows: int
+    failed: int
+    table: Confusion
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        rates = {"agreement": self.table.agreement, "tpr": self.table.tpr, "tnr": self.table.tnr}
+        told: dict[str, Any] = {
+            "rows": self.rows, "failed": self.failed, "passing": self.table.tpr.rows,
+            "kappa": self.table.kappa, **Interval.json("kappa", self.table.kappa_interval),
+        }  # fmt: skip
+        for name, rate in rates.items():
+            told |= {name: rate.value, **Interval.json(name, rate.interval)}
+        return told
+
+
+@dataclass(frozen=True, slots=True)
 class AgreementReport:
     """How well a grader agrees with people, and with itself.
 
@@ -70,6 +99,9 @@ class AgreementReport:
         passing: labelled rows that people pass.
         scores: how each score agrees: the reward first, then each sub-grader; none without labels.
         variances: the variance shares of each judge that was asked several times.
+        by: where in a row categories stand; "" where nobody knows.
+        groups: the reward's agreement by category; {} where nobody asks for it.
+        crowded: whether there are more categories than anybody could read figures of.
     """
 
     name: str
@@ -79,6 +111,9 @@ class AgreementReport:
     passing: int = 0
     scores: tuple[Agreement, ...] = ()
     variances: Mapping[str, Variance] = field(default_factory=dict)
+    by: str = ""
+    groups: Mapping[str, GroupAgreement] = field(default_factory=dict)
+    crowded: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON."""
@@ -86,12 +121,13 @@ class AgreementReport:
             "name": self.name, "rows": self.rows, "labelled": self.labelled,
             "labels": dict(self.labels), "passing": self.passing,
             "scores": [one.to_dict() for one in self.scores],
+            **by_category(self.groups, crowded=self.crowded),
             "repeats": {key: one.to_dict() for key, one in self.variances.items()},
         }  # fmt: skip
 
 
 def agree(
-    side: Side, labels: Labels | None, marks: Mapping[str, float] | None = None
+    side: Side, labels: Labels | None, marks: Mapping[str, float] | None = None, by: str = ""
 ) -> AgreementReport:
     """Return how well results agree with labels, and each judge with itself.
 
@@ -99,6 +135,7 @@ def agree(
         side: the results.
         labels: the labels; None where there are none.
         marks: the score from which each sub-grader passes; 0.5 where not told.
+        by: where in a row the categories stand.
 
     Raises:
         RowsError: no labelled row is among the results, or a row has another id there.
@@ -125,6 +162,9 @@ def agree(
             )
     passing, numbers = labels.passing[which], labels.numbers[which]
     marks = {"": side.threshold, **dict.fromkeys(side.subs, 0.5), **(marks or {})}
+    groups = (
+        None if side.crowded else split([side.groups[at] for at in places] if side.groups else [])
+    )
     columns = {"": side.column, **{key: side.sub_column(key) for key in side.subs}}
     return AgreementReport(
         side.name, len(side.rewards), len(places), labels.counts, int(passing.sum()),
@@ -132,8 +172,19 @@ def agree(
             _agreement(key, column[places], passing, numbers, marks[key])
             for key, column in columns.items()
         ),
-        variances,
+        variances, by,
+        {
+            name: _group(columns[""][places[where]], passing[where], side.threshold)
+            for name, where in (groups or {}).items()
+        },
+        groups is None,
     )  # fmt: skip
+
+
+def _group(scores: Column, passing: Column, threshold: float) -> GroupAgreement:
+    known = ~np.isnan(scores)
+    table = confusion(scores[known], passing[known], threshold)
+    return GroupAgreement(len(scores), len(scores) - table.rows, table)
 
 
 def _agreement(

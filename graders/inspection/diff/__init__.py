@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from graders.inspection.diff.compare import Matched, compare, match
 from graders.inspection.diff.grading import KeptRows, formulas_of, grade_both, pass_mark
-from graders.inspection.diff.result import DiffReport, Flip, Moved, RowDelta, SideFigures
+from graders.inspection.diff.result import (
+    DiffReport,
+    Flip,
+    GroupDelta,
+    Moved,
+    RowDelta,
+    SideFigures,
+)
 from graders.inspection.diff.side import Side, is_results, read_side
 
 __all__ = [
-    "DiffReport", "Flip", "KeptRows", "Matched", "Moved", "RowDelta", "Side", "SideFigures",
+    "DiffReport", "Flip", "GroupDelta", "KeptRows", "Matched", "Moved", "RowDelta", "Side", "SideFigures",
     "compare", "formulas_of", "grade_both", "is_results", "match", "pass_mark", "read_side",
 ]  # fmt: skip

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graders.batch.tally import Figures
+from graders.batch.tally import Figures, Moments
 from graders.errors import RowsError, quoted
 from graders.inspection.column import Column
-from graders.inspection.diff.result import DiffReport, Flip, Moved, RowDelta, SideFigures
+from graders.inspection.diff.result import (
+    DiffReport,
+    Flip,
+    GroupDelta,
+    Moved,
+    RowDelta,
+    SideFigures,
+)
 from graders.inspection.diff.side import Side
+from graders.inspection.group import split
 from graders.inspection.rank import kendall, spearman
+from graders.statistic import MOST_FLIPS, permutation_p, root, sign_p, student_p
 
 __all__ = ["Matched", "compare", "match"]
 
@@ -129,6 +138,7 @@ def compare(
     *,
     formulas: tuple[str, str] | None = None,
     look: Callable[[RowDelta], RowDelta] | None = None,
+    by: str = "",
 ) -> DiffReport:
     """Return what two sides differ in.
 
@@ -136,12 +146,17 @@ def compare(
         matched: the sides.
         formulas: both formulas, where there are.
         look: adds to a row that is to be read first what it looks like.
+        by: where in a row the categories stand.
     """
     a, b, deltas = matched.a, matched.b, matched.deltas
     both = ~np.isnan(deltas)
     known = deltas[both]
     figures = Figures()
     figures.add(known.tolist())
+    changed, raised = int((known != 0).sum()), int((known > 0).sum())
+    flipped = matched.flips()
+    flips = {kind: int(which.sum()) for kind, which in flipped.items()}
+    groups = _groups(matched, flipped)
     appeared, gone = _failures(matched)
     moved = [_moved(matched, key) for key in a.subs if key in b.subs]
     return DiffReport(
@@ -151,14 +166,17 @@ def compare(
         only_a=matched.only_a,
         only_b=matched.only_b,
         unreadable=matched.unreadable,
-        changed=int((known != 0).sum()),
-        raised=int((known > 0).sum()),
+        changed=changed,
+        raised=raised,
         mean_delta=figures.mean,
-        interval=figures.interval(),
+        interval=figures.interval(shares=False),
+        chance=_chance(known, changed, figures),
+        raised_p=sign_p(raised, changed - raised),
+        flip_p=sign_p(flips["up"], flips["down"]),
         largest=_largest(known),
         spearman=spearman(a.column[both], b.column[both]),
         kendall=kendall(a.column[both], b.column[both]),
-        flips={kind: int(which.sum()) for kind, which in matched.flips().items()},
+        flips=flips,
         moved=tuple(sorted(moved, key=lambda one: -(one.mean_distance or 0.0))),
         added=tuple(key for key in b.subs if key not in a.subs),
         removed=tuple(key for key in a.subs if key not in b.subs),
@@ -167,7 +185,50 @@ def compare(
         gone=gone,
         histogram=tuple(_histogram(known)),
         read_first=tuple(one if look is None else look(one) for one in matched.first()),
+        by=by,
+        groups=groups or {},
+        crowded=groups is None,
     )
+
+
+def _groups(
+    matched: Matched, flips: Mapping[Flip, NDArray[np.bool_]]
+) -> dict[str, GroupDelta] | None:
+    """Return what the sides differ in by category, the largest first; None of too many."""
+    a, b = matched.a, matched.b
+    parts = None if a.crowded or b.crowded else split(a.groups or b.groups)
+    if parts is None:
+        return None
+    one, other, deltas = a.column, b.column, matched.deltas
+    return {
+        name: _group(
+            one[where], other[where], deltas[where],
+            {kind: int(which[where].sum()) for kind, which in flips.items()},
+        )
+        for name, where in parts.items()
+    }  # fmt: skip
+
+
+def _group(a: Column, b: Column, deltas: Column, flips: Mapping[Flip, int]) -> GroupDelta:
+    one, other, delta = Moments(), Moments(), Moments()
+    for moments, column in ((one, a), (other, b), (delta, deltas)):
+        moments.add(column[~np.isnan(column)].tolist())
+    return GroupDelta(
+        len(a), len(a) - one.count, len(b) - other.count, one.mean, other.mean, delta.mean,
+        delta.interval(shares=False), flips,
+    )  # fmt: skip
+
+
+def _chance(deltas: Column, changed: int, figures: Figures) -> tuple[float, str] | None:
+    """Return the p-value of the mean delta, and its test: exact where few deltas are not 0."""
+    if changed <= MOST_FLIPS:
+        found = permutation_p(deltas[deltas != 0].tolist()) if changed else None
+        return None if found is None else (found, "exact permutation")
+    variance = figures.variance
+    if not variance or figures.mean is None:
+        return None
+    found = student_p(figures.mean, root(variance / figures.count), figures.count - 1)
+    return None if found is None else (found, "paired t")
 
 
 def _figures(side: Side) -> SideFigures:

@@ -97,6 +97,8 @@ def grade_both(
             index = chunk.indexes[at]
             one.add(index, chunk.ids[at], before)
             other.add(index, chunk.ids[at], after)
+            if chunk.groups:
+                one.add_group(len(one.rewards) - 1, chunk.groups[at])
             change = _change(before, after, marks)
             if change[0] or change[1]:
                 kept.offer(index, chunk.items[at], chunk.samples[at], change)

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from graders.batch.tally import by_category
 from graders.inspection.column import LARGEST
+from graders.statistic import Interval
 
-__all__ = ["DiffReport", "Flip", "Moved", "RowDelta", "SideFigures"]
+__all__ = ["DiffReport", "Flip", "GroupDelta", "Moved", "RowDelta", "SideFigures"]
 
 Flip = Literal["up", "down", "lost", "gained"]
 """A verdict that changed: `up` now passes, `down` no longer; `lost` its reward, `gained` one."""
@@ -77,6 +79,39 @@ class Moved:
             "mean_a": self.mean_a, "mean_b": self.mean_b, "mean_delta": self.mean_delta,
             "mean_distance": self.mean_distance, "largest": self.largest,
             "failed_a": self.failed_a, "failed_b": self.failed_b,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDelta:
+    """One category's rows on both sides.
+
+    Attributes:
+        rows: how many there are.
+        failed_a: those without a reward on the first side.
+        failed_b: the same on the second.
+        mean_a: the mean reward on the first side, of those that have one there.
+        mean_b: the same on the second.
+        mean_delta: the mean of second less first, over the rows that both score.
+        interval: its 95% interval.
+        flips: rows by how their verdict changed.
+    """
+
+    rows: int
+    failed_a: int
+    failed_b: int
+    mean_a: float | None
+    mean_b: float | None
+    mean_delta: float | None
+    interval: Interval | None
+    flips: Mapping[Flip, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "rows": self.rows, "failed_a": self.failed_a, "failed_b": self.failed_b,
+            "mean_a": self.mean_a, "mean_b": self.mean_b, "mean_delta": self.mean_delta,
+            **Interval.json("mean_delta", self.interval), **{str(kind): count for kind, count in self.flips.items()},
         }  # fmt: skip
 
 
@@ -160,7 +195,11 @@ class DiffReport:
         changed: compared rows whose reward differs.
         raised: those of them that the second side gives more.
         mean_delta: the mean of second less first.
-        interval: its 95% bootstrap interval.
+        interval: its 95% interval.
+        chance: how likely such a mean is where both sides give alike on average, and how that is
+            tested; None where the deltas do not vary.
+        raised_p: the sign test's p-value of rewards raised and lowered.
+        flip_p: McNemar's exact p-value of verdicts that now pass and no longer pass.
         largest: the largest delta by size, with its sign.
         spearman: Spearman's rho of the two rewards; None where one side has a single value.
         kendall: Kendall's tau-b of them.
@@ -173,6 +212,9 @@ class DiffReport:
         gone: rows by failure code that they have on the first side only.
         histogram: (from, to, count) of the deltas.
         read_first: the rows to read first: changed verdicts, then the largest deltas.
+        by: where in a row categories stand; "" where nobody knows.
+        groups: what the sides differ in by category; {} where nobody asks for them.
+        crowded: whether there are more categories than anybody could read figures of.
     """
 
     a: SideFigures
@@ -184,7 +226,10 @@ class DiffReport:
     changed: int
     raised: int
     mean_delta: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
+    chance: tuple[float, str] | None
+    raised_p: float | None
+    flip_p: float | None
     largest: float | None
     spearman: float | None
     kendall: float | None
@@ -197,6 +242,9 @@ class DiffReport:
     gone: Mapping[str, int]
     histogram: tuple[tuple[float, float, int], ...]
     read_first: tuple[RowDelta, ...]
+    by: str = ""
+    groups: Mapping[str, GroupDelta] = field(default_factory=dict)
+    crowded: bool = False
 
     @property
     def flipped(self) -> int:
@@ -226,7 +274,11 @@ class DiffReport:
             "raised": self.raised,
             "lowered": self.changed - self.raised,
             "mean_delta": self.mean_delta,
-            "mean_delta_95": None if self.interval is None else list(self.interval),
+            **Interval.json("mean_delta", self.interval),
+            "mean_delta_p": None if self.chance is None else self.chance[0],
+            "mean_delta_p_method": None if self.chance is None else self.chance[1],
+            "sign_test_p": self.raised_p,
+            "mcnemar_exact_p": self.flip_p,
             "largest_delta": self.largest,
             "drop": self.drop,
             "spearman": self.spearman,
@@ -240,5 +292,6 @@ class DiffReport:
             "histogram": [
                 {"from": low, "to": high, "count": count} for low, high, count in self.histogram
             ],
+            **by_category(self.groups, crowded=self.crowded),
             "read_first": [one.to_dict() for one in self.read_first],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from graders.batch.result import Result, results_of
 from graders.errors import RowsError
 from graders.grade import Grade
 from graders.inspection.column import Column, bounded
+from graders.rows import Categories
 
 __all__ = ["Side", "is_results", "read_side"]
 
@@ -34,6 +36,8 @@ class Side:
         subs: a column for each sub-grader.
         codes: failure codes of the rows that failed, by place.
         repeats: each judge's repeats by key, by place, where it was asked several times.
+        groups: the rows' categories, None for a row that has none; [] where nobody asks.
+        crowded: whether the rows have more categories than anybody could read figures of.
     """
 
     name: str
@@ -44,6 +48,9 @@ class Side:
     subs: dict[str, array[float]] = field(default_factory=dict)
     codes: dict[int, tuple[str, ...]] = field(default_factory=dict)
     repeats: dict[str, dict[int, list[float | None]]] = field(default_factory=dict)
+    groups: list[str | None] = field(default_factory=list)
+    crowded: bool = False
+    _names: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def column(self) -> Column:
@@ -73,8 +80,27 @@ class Side:
         """Add a result line."""
         place = len(self.rewards)
         self.add(result.index, result.body.get("id"), result.grade("", ""))
+        if "by" in result.body or self.groups:
+            self.add_group(place, result.body.get("by"))
         for key, scores in result.body.get("repeats", {}).items():
             self.repeats.setdefault(key, {})[place] = scores
+
+    def add_group(self, place: int, name: str | None) -> None:
+        """Add the category of the row at a place; each text is kept once."""
+        self.groups += [None] * (place - len(self.groups))
+        self.groups.append(None if not name else self._names.setdefault(name, name))
+
+    def group_by(self, categories: Categories, *, all_there: bool = True) -> None:
+        """Take the rows' categories from the rows themselves.
+
+        Args:
+            categories: those of the rows.
+            all_there: whether each row has to be among them; else those behind the last have none.
+        """
+        self.crowded = categories.crowded
+        last = math.inf if all_there else len(categories)
+        rows = zip(self.indexes, self.ids, strict=True)
+        self.groups = [categories.of(*row) if row[0] < last else None for row in rows]
 
     def taken(self, places: Sequence[int]) -> Side:
         """Return the rows at these places only."""
@@ -94,6 +120,8 @@ class Side:
                 key: {new[place]: one for place, one in rows.items() if place in new}
                 for key, rows in self.repeats.items()
             },
+            [self.groups[place] for place in places] if self.groups else [],
+            self.crowded,
         )
 
 

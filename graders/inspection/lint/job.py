@@ -13,7 +13,7 @@ from graders.inspection.lint.example import check, job
 from graders.inspection.lint.finding import Example, Hit, Place
 from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.subject import Subject
-from graders.models import retirement
+from graders.models import NO_NEW_JOBS, base_of, retirement
 
 __all__ = ["FIELDS", "LIMITS", "RULES", "said", "schema_of", "within"]
 
@@ -275,8 +275,7 @@ def _base_model(subject: Subject) -> Iterator[Hit]:
     model = _body(subject).get("model")
     if not isinstance(model, str) or not model:
         return
-    base = model.split(":")[1] if model.startswith("ft:") and ":" in model[3:] else model
-    if not base.startswith(_BASES[subject.target]):
+    if not base_of(model).startswith(_BASES[subject.target]):
         yield Hit(
             place=("model",),
             message=f"{model[:80]} is not known to take reinforcement fine-tuning; "
@@ -286,10 +285,10 @@ def _base_model(subject: Subject) -> Iterator[Hit]:
 
 def _base_retired(subject: Subject) -> Iterator[Hit]:
     model = _body(subject).get("model")
-    if isinstance(model, str) and (day := retirement(model)) is not None:
+    if isinstance(model, str) and (day := retirement(base_of(model))) is not None:
         yield Hit(
             place=("model",),
-            message=f"the service switches {model[:80]} off on {day}, and takes no new jobs from 2027-01-06",
+            message=f"the service switches {model[:80]} off on {day}, and takes no new jobs from {NO_NEW_JOBS}",
         )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "Look",
     "Problem",
     "TrainingFile",
+    "is_completion",
     "last_role",
     "message_problems",
     "prompt_problems",
@@ -168,12 +169,24 @@ def _find_fields(
 
 def prompt_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield (kind, field, problem) for what is wrong with a row that holds a prompt."""
+    if is_completion(row):
+        says = (
+            "the row is of the completion format; reinforcement takes the prompt as messages "
+            '[{"role": "user", "content": …}], with what is to be compared in a field of its own'
+        )
+        yield "messages", "", says
+        return
     for field_, problem in message_problems(row.get("messages")):
         yield "messages", field_, problem
     if (role := last_role(row.get("messages"))) not in ("user", None):
         yield "last", "", f"the last message is the {role}'s, not the user's"
     if (wrong := _tools_problem(row.get("tools"))) is not None:
         yield "tools", "tools", wrong
+
+
+def is_completion(row: Mapping[str, Any]) -> bool:
+    """Whether a row is of the completion format: `prompt` and `completion` in place of `messages`."""
+    return "messages" not in row and "prompt" in row
 
 
 def message_problems(messages: Any, name: str = "messages") -> Iterator[tuple[str, str]]:

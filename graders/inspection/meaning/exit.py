@@ -15,6 +15,15 @@ _CHECK: Final = {
 _ROW: Final = '{"item": {"answer": "Paris"}, "sample": "Paris"}'
 
 
+def _asked(*samples: str) -> dict[str, Any]:
+    prompt = [{"role": "user", "content": "The capital of France?"}]
+    return {
+        "messages": prompt,
+        "answer": "Paris",
+        **({"samples": list(samples)} if samples else {}),
+    }
+
+
 def _exit(  # noqa: PLR0917
     code: str, what: str, cure: str, grader: Any, row: str, words: str, why: str = ""
 ) -> Meaning:
@@ -41,6 +50,23 @@ EXITS: Final = (
         "Nothing ran: the command line, a file or the grader has a fault.",
         "Mend what the sentence on standard error names; graders COMMAND --help has the options.",
         {**_CHECK, "operation": "equals"}, _ROW, _SCORE,
+    ),
+    Meaning(
+        code="3", sort="exit code", what="A job would run but teach nothing: no trainer could learn from its rewards.",
+        cure="Read the reasons, which come first; graders explain has each.",
+        case=Case(
+            grader=_CHECK, rows=[_asked("Paris", "Paris")], validation=[_asked("Rome")],
+            words="graders job run body.json",
+        ),
+        page="docs/reference/job.md",
+    ),
+    Meaning(
+        code="4", sort="exit code", what="Of a job it is not known: this machine lacks something that the dry run needs.",
+        cure="Give what the first reason names: answers, a model, a key, a package.",
+        case=Case(
+            grader=_CHECK, rows=[_asked()], validation=[_asked("Rome")], words="graders job run body.json"
+        ),
+        page="docs/reference/job.md",
     ),
     Meaning(
         code="130", sort="exit code", what="It was interrupted, or a job was paused.",

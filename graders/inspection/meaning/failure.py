@@ -64,6 +64,18 @@ FAILURES: Final = (
         ),
     ),
     _meaning(
+        "metric_time_error",
+        "Comparing two texts would take a text metric longer than --pair-seconds.",
+        "It is judged by the texts and not by a clock, and not begun: one such row would hold up all others.",
+        "Compare a shorter part, take a metric whose time grows with the sum of the lengths (bleu, rouge_1), "
+        "or raise --pair-seconds.",
+        Case(
+            grader={"type": "text_similarity", "name": "near", "evaluation_metric": "fuzzy_match",
+                    "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}"},
+            row='{"item": {"answer": "a text of 2 MB"}, "sample": "another text of 2 MB"}',
+        ),
+    ),
+    _meaning(
         "python_grader_runtime_error",
         "A python grader raised, returned no finite number, or broke a limit.",
         "Time, memory and disk are the hosted service's limits; the message has the line.",

@@ -17,6 +17,7 @@ from graders.inspection.meaning.exit import EXITS
 from graders.inspection.meaning.failure import FAILURES
 from graders.inspection.meaning.job import JOBS
 from graders.inspection.meaning.server import REFUSALS
+from graders.inspection.meaning.verdict import VERDICTS
 
 __all__ = ["beginning_with", "every", "meaning_of"]
 
@@ -32,7 +33,9 @@ def beginning_with(code: str) -> list[Meaning]:
 def every() -> Mapping[str, Meaning]:
     """Return all meanings by code, sort by sort."""
     rules = tuple(map(_of_rule, RULES))
-    return {one.code: one for one in (*EXITS, *FAILURES, *rules, *JOBS, *ATTACKED, *REFUSALS)}
+    return {
+        one.code: one for one in (*EXITS, *FAILURES, *rules, *JOBS, *VERDICTS, *ATTACKED, *REFUSALS)
+    }
 
 
 def meaning_of(code: str) -> Meaning:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from graders.inspection.probe.attack import Given
 from graders.inspection.probe.payment import Payment
+from graders.statistic import Interval
 
 __all__ = ["AttackResult", "Paid", "ProbeReport", "Rewards", "Variant"]
 
@@ -28,7 +29,7 @@ class Rewards:
         mean_of_scored: the mean over those with a reward.
         lowest: the lowest reward.
         highest: the highest reward.
-        interval: the 95% bootstrap interval of `expected`.
+        interval: the 95% interval of `expected`.
         codes: failed rows by the code of their first failure.
         why: the first of these failures.
     """
@@ -39,7 +40,7 @@ class Rewards:
     mean_of_scored: float | None
     lowest: float | None
     highest: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
     codes: Mapping[str, int] = field(default_factory=dict)
     why: str = ""
 
@@ -49,7 +50,7 @@ class Rewards:
             "rows": self.rows, "failed": self.failed, "expected": self.expected,
             "mean_of_scored": self.mean_of_scored, "lowest": self.lowest,
             "highest": self.highest,
-            "expected_95": None if self.interval is None else list(self.interval),
+            **Interval.json("expected", self.interval),
             "failures": dict(self.codes), "first_failure": self.why,
         }  # fmt: skip
 

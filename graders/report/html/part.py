@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
 
 from graders import jsontext
-from graders.batch.tally import QUANTILES, Figures, Tally
+from graders.batch.tally import Figures, Tally, no_figures
 from graders.htmltext import Html, element, shortened
 from graders.report.finding import Notice
 from graders.report.html.chart import histogram, meter, spark
 from graders.report.html.row import MOST_PARTS
 from graders.report.html.table import Column, facts, row_link, section, table
-from graders.report.terminal import number
+from graders.report.terminal import between, number, percent, spanned
 
 __all__ = [
     "MOST_CODES",
@@ -72,9 +73,7 @@ def _with_zeros(tally: Tally) -> Figures:
 
 def _over(figures: Figures, rows: str) -> str:
     interval = figures.interval()
-    if interval is None:
-        return f"over {rows}"
-    return f"over {rows}; 95% interval {number(interval[0])} … {number(interval[1])}"
+    return f"over {rows}" if interval is None else f"over {rows}; {spanned(interval)}"
 
 
 def _of_rows(tally: Tally) -> str:
@@ -82,15 +81,8 @@ def _of_rows(tally: Tally) -> str:
         return "of no rows"
     if not tally.failed and not tally.replaced:
         return f"each of the {tally.rows:,} rows has a reward"
-    text = f"{_percent(tally.failed / tally.rows)} of {tally.rows:,} rows have no reward"
+    text = f"{percent(tally.failed / tally.rows)} of {tally.rows:,} rows have no reward"
     return text + (f"; invalid_grade stands for {tally.replaced:,}" if tally.replaced else "")
-
-
-def _percent(share: float) -> str:
-    """Return a share as people read it; neither none nor all is said of what is only nearly so."""
-    if 0 < abs(share) < 0.001:
-        return "under 0.1%"
-    return f"{min(share, 0.999):.1%}" if share < 1 else f"{share:.0%}"
 
 
 def _ends(figures: Figures) -> str:
@@ -98,7 +90,7 @@ def _ends(figures: Figures) -> str:
         return "–"
     if figures.lowest == figures.highest:
         return "100%"
-    return _percent((figures.at_lowest + figures.at_highest) / figures.count)
+    return percent((figures.at_lowest + figures.at_highest) / figures.count)
 
 
 def _saturation(figures: Figures) -> str:
@@ -108,8 +100,8 @@ def _saturation(figures: Figures) -> str:
     if low == high and figures.lowest == figures.highest:
         return f"every row has {low}: the reward tells no rows apart"
     return (
-        f"{_percent(figures.at_lowest / figures.count)} have the lowest, {low}; "
-        f"{_percent(figures.at_highest / figures.count)} the highest, {high}"
+        f"{percent(figures.at_lowest / figures.count)} have the lowest, {low}; "
+        f"{percent(figures.at_highest / figures.count)} the highest, {high}"
     )
 
 
@@ -118,13 +110,14 @@ def distribution(finding: Notice) -> Html:
     figures = finding.tally.rewards
     if not figures.count:
         return section("rewards", "Rewards", element("p", "No row has a reward."))
-    low, quarter, median, three, high = (number(figures.quantile(share)) for share in QUANTILES)
+    low, quarter, median, three, high = map(number, figures.quantiles() or ())
     told = facts(
         [
             ("Median", median),
             ("Half of the rows", f"{quarter} … {three}"),
             ("Nine tenths", f"{low} … {high}"),
             ("Standard deviation", number(figures.spread)),
+            *([("Quantiles are within", f"{figures.error:.1g}")] if figures.error else []),
         ]
     )
     return section("rewards", "Rewards", histogram(figures), told)
@@ -194,34 +187,37 @@ def _shares_said(finding: Notice) -> str:
 
 def categories(finding: Notice) -> Html | None:
     """Return the mean reward of each category, the largest first; None where nobody asked for them."""
-    groups = finding.tally.groups
+    groups, title = finding.tally.categories, "Categories"
+    if said := no_figures(finding.by, groups, crowded=finding.tally.crowded):
+        return section("categories", title, element("p", said, class_="notice"))
     if not groups:
         return None
     named = [
-        Column("Category"), Column("Rows", is_number=True), Column("Failed", is_number=True),
-        Column("Mean", is_number=True), Column("Spread", is_number=True), Column(""),
+        Column(finding.by or "Category"), Column("Rows", is_number=True), Column("Failed", is_number=True),
+        Column("Mean", is_number=True), Column("95% interval", is_number=True), Column("Spread", is_number=True), Column(""),
     ]  # fmt: skip
     means = [one.mean for one in groups.values() if one.mean is not None]
     low, high = min([0.0, *means]), max([1.0, *means])
-    ordered = sorted(groups.items(), key=lambda each: (-each[1].rows, each[0]))
-    rows = []
-    for key, one in ordered[:MOST_PARTS]:
-        failed = one.rows - one.scored
+    rows, methods = [], dict[str, None]()
+    for key, one in islice(groups.items(), MOST_PARTS):
+        interval = one.interval()
+        methods |= {} if interval is None else {interval.method: None}
         rows.append(
             [
                 shortened(key, _NAME) if key else element("span", "(none)"), f"{one.rows:,}",
-                element("span", f"{failed:,}", class_="bad" if failed else None),
-                number(one.mean), number(one.spread),
+                element("span", f"{one.failed:,}", class_="bad" if one.failed else None),
+                number(one.mean), "–" if interval is None else between(interval), number(one.spread),
                 "–" if one.mean is None else meter((one.mean - low) / (high - low)),
             ]
         )  # fmt: skip
     more = len(groups) - MOST_PARTS
+    how = f" Intervals: {', '.join(methods)}." if methods else ""
     return section(
         "categories",
-        "Categories",
+        title,
         table("Categories: rows, failures and mean reward", named, rows),
         element("p", f"{more:,} more categories are not shown.") if more > 0 else None,
-        lead="The rewards by what --by named in the rows.",
+        lead=f"The rewards by what stands in the rows at {finding.by or 'the path of --by'}.{how}",
     )
 
 
@@ -245,7 +241,7 @@ def failures(finding: Notice, shown: frozenset[int]) -> Html:
             (
                 element("code", shortened(code, _NAME)),
                 f"{count:,}",
-                _percent(count / tally.rows),
+                percent(count / tally.rows),
                 element("ul", *first, class_="plain"),
             )
         )
@@ -287,7 +283,7 @@ def _duration(seconds: float) -> str:
 def judges(finding: Notice) -> Html | None:
     """Return what judges used and how steady they are; None where there are none."""
     tally = finding.tally
-    if not tally.usage and not tally.repeats:
+    if not (tally.usage or tally.repeats or tally.panels or finding.paid):
         return None
     tokens = [
         (
@@ -320,7 +316,34 @@ def judges(finding: Notice) -> Html | None:
         "Judges",
         table("Tokens by model", named, tokens) if tokens else None,
         table("How steady judges are", of_judge, steady) if steady else None,
+        *_panels(finding),
+        element("p", f"Cost: {finding.paid}") if finding.paid else None,
     )
+
+
+def _panels(finding: Notice) -> list[Html]:
+    """Return for each panel how much its judges agree, and what each of them gave."""
+    found = []
+    for key, panel in finding.tally.panels.items():
+        rows = [
+            (shortened(name, _NAME), f"{seat.scored:,}", f"{seat.failed:,}", number(seat.mean))
+            for name, seat in panel.seats.items()
+        ]
+        named = [
+            Column("Judge"),
+            *(Column(n, is_number=True) for n in ("Verdicts", "Failed", "Mean")),
+        ]
+        split = f"{panel.split:,}" if finding.judged_flips else "–"
+        found += [
+            table(f"Panel of {shortened(key, _NAME) or 'the grader'}", named, rows),
+            element(
+                "p",
+                f"Two judges are {number(panel.disagreement)} apart on average; unanimous in "
+                f"{panel.unanimous:,} of {panel.compared:,} rows, on both sides of the pass mark in "
+                f"{split}.",
+            ),
+        ]
+    return found
 
 
 def made(finding: Notice) -> Html:

@@ -109,32 +109,39 @@ const reasonWord = (one) => {
   return [make("span", level, { class: `level ${level}` }), " ", make("code", textOf(own(one, "code"), 60)), " ", textOf(own(one, "message"), 600)];
 };
 
+// What becomes of a job, as the command says it, and how bad that is.
+const ENDS = new Map([
+  ["would_be_refused", ["this job would be refused", "bad"]],
+  ["would_teach_nothing", ["this job would run but teach nothing", "bad"]],
+  ["undecided", ["not known: we need something to tell, and it is not here", "unsure"]],
+  ["would_run", ["this job would run, as far as its files and its grader go", "good"]],
+]);
+
+const errorView = (error) => (own(error, "message") ? [make("div", [
+  make("h3", ["Failed: ", make("code", textOf(own(error, "code"), 80) || "error")]),
+  make("p", shortened(error.message, 2000)),
+  ...(own(error, "param") ? [make("p", ["at ", make("code", shortened(error.param, 200))])] : []),
+], { class: "verdict bad" })] : []);
+
 const verdictView = (job) => {
-  const parts = [];
-  const error = own(job, "error");
-  if (own(error, "message")) {
-    parts.push(make("div", [
-      make("h3", ["Failed: ", make("code", textOf(own(error, "code"), 80) || "error")]),
-      make("p", shortened(error.message, 2000)),
-      ...(own(error, "param") ? [make("p", ["at ", make("code", shortened(error.param, 200))])] : []),
-    ], { class: "verdict bad" }));
-  }
+  const failed = errorView(own(job, "error"));
   const verdict = own(own(job, "dry_run"), "verdict");
-  if (!isObject(verdict)) return parts;
+  if (!isObject(verdict)) return failed;
   const outcome = textOf(own(verdict, "outcome"), 80);
+  const [word, kind] = ENDS.get(outcome) || [outcome.replace(/_/g, " ") || "none", "bad"];
+  const target = textOf(own(verdict, "target"), 20);
   const section = (key, word, wordsOf) => {
     const found = list(own(verdict, key)).slice(0, MOST_SHOWN).map((one) => make("li", wordsOf(one)));
     return found.length ? [...(word ? [make("h4", word)] : []), make("ul", found)] : [];
   };
-  parts.push(make("div", [
-    make("h3", `Verdict: ${outcome.replace(/_/g, " ") || "none"}`),
+  return [make("div", [
+    make("h3", `Verdict: ${word}${target && target !== "local" ? ` (target ${target})` : ""}`),
     ...section("reasons", "", reasonWord),
     make("dl", factsOf(verdict).map(([name, value]) => make("div", [make("dt", name), make("dd", value)])), { class: "facts" }),
     ...section("failures", "Failures", failureWord),
     ...section("lint", "Lint findings", reasonWord),
     ...section("notes", "Notes", (one) => shortened(one, 600)),
-  ], { class: `verdict ${outcome === "would_succeed" ? "good" : "bad"}` }));
-  return parts;
+  ], { class: `verdict ${kind}` }), ...failed];
 };
 
 const pointsOf = () => {

@@ -26,7 +26,8 @@ _METADATA: Final = re.compile(r"metadata\[(.{1,64})\]")
 async def create(request: Request) -> Response:
     """Create a job; it begins when its turn comes."""
     state = state_of(request)
-    job = await stored(state.store.jobs.create, await json_body(request))
+    body, target = await json_body(request), state.options.target
+    job = await stored(state.store.jobs.create, body, target=target)
     state.wake()
     return json_response(job)
 
