@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import graders
 from graders.inspection.lint import TARGETS
 from graders.jobs import RunOptions, Store, run_job
 from graders.jobs.journal import TRAIN, SampleKey, StoredGrade
@@ -402,6 +404,8 @@ def test_every_end_has_its_own_sentence_and_exit_code() -> None:
     assert set(SAID) == set(EXIT_CODES)
     assert len(set(EXIT_CODES.values()) - {2, 130}) == len(SAID) == 4
     assert set(TARGETS) == {"local", "openai", "azure"}
+    page = (Path(graders.__file__).parent / "server" / "page" / "job.js").read_text()
+    assert [said for said in SAID.values() if f'"{said}"' not in page] == []
 
 
 @pytest.mark.parametrize(
@@ -436,8 +440,6 @@ def test_one_answer_with_several_rewards_teaches_nothing() -> None:
 
 
 def test_grading_again_asks_for_few_answers() -> None:
-    import graders
-
     with graders.load(CHECK) as grader:
         groups = [[({"answer": "2"}, "2"), ({"answer": "2"}, "3")]] * 100
         told = by_chance(grader, groups)
