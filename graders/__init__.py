@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graders.api import Grader, load, score_file
+    from graders.batch.agreement import PanelFigures, PanelSeat, Repeats
     from graders.batch.cost import Cost, SlowRow
     from graders.batch.option import ScoreOptions
     from graders.batch.run import MaxFailures, Progress, Run
-    from graders.batch.tally import Category, Figures, Repeats, Tally
+    from graders.batch.tally import Category, Figures, Tally
     from graders.calls import (
         ChatCall,
         ChatError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     )
     from graders.config import Loaded, dump, schema
     from graders.errors import (
+        BudgetError,
         ConfigError,
         ExtensionError,
         FailedError,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         GraderConfig,
         LabelModel,
         Multi,
+        Panelled,
         Python,
         ScoreModel,
         StringCheck,
@@ -72,7 +75,7 @@ if TYPE_CHECKING:
         OutputText,
         SamplingParams,
     )
-    from graders.models import JudgeOptions, JudgeStats
+    from graders.models import JudgeOptions, JudgeStats, Panel, PanelJudge
     from graders.reading import Reading
     from graders.reward import Counts, Reward
     from graders.rows import Layout, RowRange
@@ -92,6 +95,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioData",
+    "BudgetError",
     "Category",
     "ChatCall",
     "ChatError",
@@ -133,6 +137,11 @@ __all__ = [
     "NotAllowedError",
     "OptionError",
     "OutputText",
+    "Panel",
+    "PanelFigures",
+    "PanelJudge",
+    "PanelSeat",
+    "Panelled",
     "Progress",
     "Python",
     "PythonCall",
@@ -191,7 +200,7 @@ _HOME = {
         "PythonPerformer",
         "PythonReply",
     ),
-    "graders.models": ("JudgeOptions", "JudgeStats"),
+    "graders.models": ("JudgeOptions", "JudgeStats", "Panel", "PanelJudge"),
     "graders.reading": ("Reading",),
     "graders.reward": ("Counts", "Reward"),
     "graders.shaping": ("Shaping",),
@@ -200,7 +209,8 @@ _HOME = {
     "graders.batch.cost": ("Cost", "SlowRow"),
     "graders.batch.option": ("ScoreOptions",),
     "graders.batch.run": ("MaxFailures", "Progress", "Run"),
-    "graders.batch.tally": ("Category", "Figures", "Repeats", "Tally"),
+    "graders.batch.agreement": ("PanelFigures", "PanelSeat", "Repeats"),
+    "graders.batch.tally": ("Category", "Figures", "Tally"),
     "graders.errors": (
         "ConfigError",
         "ExtensionError",
@@ -212,6 +222,7 @@ _HOME = {
         "OptionError",
         "RowsError",
         "StoppedError",
+        "BudgetError",
         "TemplateError",
         "UnavailableError",
     ),
@@ -223,6 +234,7 @@ _HOME = {
         "GraderConfig",
         "LabelModel",
         "Multi",
+        "Panelled",
         "Python",
         "ScoreModel",
         "StringCheck",

@@ -18,7 +18,7 @@ from graders.batch.executor import Job
 from graders.batch.file import score_source
 from graders.batch.flow import in_order
 from graders.batch.option import ScoreOptions
-from graders.batch.output import check_apart, kept_note, partial_of
+from graders.batch.output import check_apart, is_direct, kept_note, partial_of
 from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
@@ -43,7 +43,7 @@ from graders.shape import name_of_shape
 __all__ = [
     "Explanation", "Grader", "JudgeOptions", "MaxFailures", "Progress", "PythonOptions", "Reading",
     "RetiredModel", "RowRange", "Run", "ScoreOptions", "SharedPerformers", "check_apart",
-    "kept_note", "load", "partial_of", "score_file",
+    "is_direct", "kept_note", "load", "partial_of", "score_file",
 ]  # fmt: skip
 
 
@@ -161,12 +161,8 @@ class Grader:
 
     @property
     def signatures(self) -> dict[str, str]:
-        """How each text metric is made, by sub-grader: library versions, tokenizer, stemmer."""
-        found = self.plan.signatures
-        if self.plan.needs("embed"):
-            embedder = self._live.performers.shared.performer("embed")
-            asking = (leaf.key for leaf in self.plan.leaves if leaf.performer == "embed")
-            found |= dict.fromkeys(asking, f"cosine|{embedder.signature}")
+        """How each score is made, by sub-grader: library versions, tokenizer, a panel's judges."""
+        found = self._live.performers.signatures
         return {
             leaf.key or self.name: found[leaf.key] for leaf in self.plan.leaves if leaf.key in found
         }
@@ -181,8 +177,8 @@ class Grader:
         options = self._judge if isinstance(self._judge, JudgeOptions) else JudgeOptions()
         found = []
         for leaf in self.plan.leaves:
-            if leaf.model is not None:
-                model = options.model_map.get(leaf.model, leaf.model)
+            for name in options.asked(leaf.model):
+                model = options.model_map.get(name, name)
                 if (day := retirement(model)) is not None:
                     found.append(RetiredModel(leaf.key, model, day))
         return found
@@ -355,6 +351,7 @@ class Grader:
             graded.said(0),
             graded.seconds,
             name_of_shape(sample),
+            graded.judgements(0),
         )
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:
@@ -482,8 +479,8 @@ def score_file(
         RowsError: the rows cannot be read or the results cannot be written; another run is
             writing them; what was finished cannot be gone on with.
         OptionError: an option has a value it cannot have, or an interrupted run stands in the way.
-        StoppedError: more rows failed than is allowed; what was finished stands in
-            `<output>.partial`, and `resume` goes on with it.
+        StoppedError: more rows failed than is allowed, or (BudgetError) the budget is used up;
+            what was finished stands in `<output>.partial`, and `resume` goes on with it.
     """
     left: dict[str, Any] = {**keywords}
     options = take(options, ScoreOptions, left)

@@ -27,12 +27,16 @@ __all__ = [
     "EndpointCall",
     "EndpointReply",
     "ManyChatPerformer",
+    "PanelRule",
     "PythonCall",
     "PythonError",
     "PythonPerformer",
     "PythonReply",
     "Stop",
 ]
+
+PanelRule = Literal["auto", "mean", "median", "majority"]
+"""How verdicts of several judges become one; `auto`: the mean of scores, the majority of labels."""
 
 Stop = Event
 """Set from another thread once nobody waits for what was asked."""
@@ -123,6 +127,8 @@ class ChatCall:
         repeats: which asking of its row each entry is, from 0; empty where all are the first.
         grader: who asks: a text that no other grader has. What a server teaches about requests is
             kept for this grader's own.
+        judge: which judge of a panel is asked, "" where there is only one.
+        rows: the row of the input that each entry is of; empty where nobody knows.
     """
 
     model: str
@@ -132,6 +138,8 @@ class ChatCall:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     repeats: Sequence[int] = ()
     grader: str = ""
+    judge: str = ""
+    rows: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ GradersError
 │   └── NotAllowedError      whoever runs it has not allowed it
 ├── OptionError(ValueError)      an option has a value it cannot have
 └── StoppedError(RuntimeError)   a run stopped before its end; what was finished is kept
+    └── BudgetError              what it may pay for models is used up
 
 A failing row is never an exception: it is a `Failure` in the row's `Grade`.
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 __all__ = [
+    "BudgetError",
     "ConfigError",
     "ExtensionError",
     "FailedError",
@@ -85,7 +87,7 @@ class OptionError(GradersError, ValueError):
 
 
 class StoppedError(GradersError, RuntimeError):
-    """A run stopped before its end, for too many rows failed; what was finished is kept.
+    """A run stopped before its end, as where too many rows failed; what was finished is kept.
 
     Attributes:
         run: what the run gave up to there.
@@ -94,6 +96,17 @@ class StoppedError(GradersError, RuntimeError):
     def __init__(self, message: str, *, run: Any) -> None:
         self.run = run
         super().__init__(message)
+
+
+class BudgetError(StoppedError):
+    """A run stopped before it paid more for models than it may; what was paid for is kept.
+
+    Attributes:
+        run: what the run gave up to there; None where there is none.
+    """
+
+    def __init__(self, message: str, *, run: Any = None) -> None:
+        super().__init__(message, run=run)
 
 
 class _SpanError(GradersError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from graders.grade import Grade
 
@@ -19,6 +20,8 @@ class Explanation:
         rendered: the rendered text fields by sub-grader key, "" for the grader itself.
         printed: what python graders printed, by key.
         said: what judges answered, by key: one text for each time they were asked.
+        judgements: every verdict of a judge with its reasons, by key: `score`, `result`, `steps`,
+            `reply`, `usage`, `failure` each, and `judge` for one of a panel.
         seconds: how long each sub-grader took, by key.
         shape: what the sample was read as, such as `chat completion`; `none` without one.
     """
@@ -29,6 +32,7 @@ class Explanation:
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     shape: str = "none"
+    judgements: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

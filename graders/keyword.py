@@ -13,8 +13,10 @@ from typing import Any, Literal, TypedDict
 from graders.batch.parallelism import Engine
 from graders.batch.run import MaxFailures
 from graders.batch.score import OnError
+from graders.calls import PanelRule
 from graders.errors import OptionError, nearest
 from graders.models.option import CacheMode, ReplyForm
+from graders.models.panel import Panel
 from graders.option import options_of
 from graders.rows import RowRange
 from graders.sandbox import Isolation, Level
@@ -55,6 +57,10 @@ class LoadKeywords(TypedDict, total=False):
     max_reply: int
     reply_form: ReplyForm
     repeats: int
+    panel: Panel | None
+    panel_rule: PanelRule
+    panel_quorum: int | None
+    ask_together: bool
     cache: CacheMode
     cache_file: _Path | None
     embedding_model: str | None
@@ -78,6 +84,10 @@ class ScoreKeywords(TypedDict, total=False):
     allow_empty: bool
     limit: int | None
     only_failed: _Path | None
+    keep_judgements: bool
+    prices: _Path | None
+    budget: float | None
+    budget_tokens: int | None
     max_failures: MaxFailures | None
     on_error: OnError
 

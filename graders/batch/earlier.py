@@ -70,7 +70,10 @@ class Earlier:
         then = read_manifest(manifest_of(self.path.resolve()))
         if then is None:
             return
-        apart = {"options": {**then["options"], "rows": manifest["options"]["rows"]}}
+        now = manifest["options"]
+        kept = {name: now[name] for name in ("rows", "keep_judgements") if name in now}
+        options = {name: one for name, one in then["options"].items() if name != "keep_judgements"}
+        apart = {"options": options | kept}
         then.pop("only_failed", None)
         if changed := differences({**then, **apart}, manifest):
             raise RowsError(f"{self.path} is of another run: {'; '.join(changed)}")

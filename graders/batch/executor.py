@@ -42,11 +42,13 @@ class Job:
         setup: what other processes make their performers from; None where none is to.
         layout: where item and sample stand.
         on_error: what stands for a failed row's reward.
+        keep: whether what judges said is kept.
     """
 
     setup: Setup | None
     layout: Layout
     on_error: OnError = "null"
+    keep: bool = False
 
 
 class Executor(Protocol):
@@ -59,16 +61,14 @@ class Executor(Protocol):
         """End it; a block that is being scored is dropped."""
 
 
-def score_surely(
-    score: Callable[[Block], Scored], plan: Plan, block: Block, on_error: OnError
-) -> Scored:
+def score_surely(score: Callable[[Block], Scored], plan: Plan, block: Block, job: Job) -> Scored:
     """Return a block's results though scoring it may end the process that does so.
 
     Args:
         score: scores a block, or raises LostError and can be called again.
         plan: what is graded by.
         block: the block.
-        on_error: what stands for a failed row's reward.
+        job: what is to be done.
     """
     try:
         return score(block)
@@ -78,23 +78,24 @@ def score_surely(
         return score(block)
     except LostError as lost:
         reason = str(lost)
-    return _narrowed(score, plan, block, on_error, reason)
+    return _narrowed(score, plan, block, job, reason)
 
 
 def _narrowed(
-    score: Callable[[Block], Scored], plan: Plan, block: Block, on_error: OnError, reason: str
+    score: Callable[[Block], Scored], plan: Plan, block: Block, job: Job, reason: str
 ) -> Scored:
     """Return the results of a block that could not be scored as a whole, by halves."""
     rows = count_rows(block)
     if rows <= 1:
-        return fail_block(plan, block, f"scoring this row {reason}", on_error)
+        why = f"scoring this row {reason}"
+        return fail_block(plan, block, why, job.on_error, keep=job.keep)
     parts = []
     for start, stop in ((0, rows // 2), (rows // 2, rows)):
         half = cut(block, start, stop)
         try:
             parts.append(score(half))
         except LostError as lost:
-            parts.append(_narrowed(score, plan, half, on_error, str(lost)))
+            parts.append(_narrowed(score, plan, half, job, str(lost)))
     return join(*parts)
 
 
@@ -117,7 +118,7 @@ class LocalExecutor:
         """Return a block's results."""
         self._busy = True
         try:
-            return score_surely(self._try, self._performers.plan, block, self._job.on_error)
+            return score_surely(self._try, self._performers.plan, block, self._job)
         finally:
             self._busy = False
 
@@ -143,7 +144,7 @@ def try_block(runner: Any, block: Block, job: Job) -> Scored:
         LostError: something went wrong that should not.
     """
     try:
-        return score_block(runner, block, job.layout, job.on_error)
+        return score_block(runner, block, job.layout, job.on_error, keep=job.keep)
     except GradersError:
         raise
     except Exception as error:  # It becomes the failure of the row that brought it about.
@@ -176,7 +177,7 @@ class ProcessExecutor:
         Raises:
             GradersError: the grader cannot be run there.
         """
-        return score_surely(self._try, self._plan, block, self._job.on_error)
+        return score_surely(self._try, self._plan, block, self._job)
 
     def begin(self) -> None:
         """Start the process without waiting for it, so that it gets ready meanwhile."""

@@ -16,6 +16,7 @@ from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direc
 from graders.batch.parallelism import Parallelism
 from graders.batch.run import Limit, MaxFailures, Progress, Run, run
 from graders.batch.score import OnError
+from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
 from graders.rows import Source, Watch
@@ -50,7 +51,7 @@ def score_source(
     source = replace(source, watch=Watch())
     check_apart(source.paths, target)
     written: OnError = "zero" if options.on_error == "zero" else "null"
-    job = Job(setup, options.layout, written)
+    job = Job(setup, options.layout, written, options.keep_judgements)
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
     with ExitStack() as stack:
         parallelism = Parallelism(
@@ -59,16 +60,10 @@ def score_source(
         begun = parallelism.begun()
         for executor in begun:
             stack.callback(executor.close)
-        earlier = None
-        if options.only_failed is not None:
-            earlier = Earlier(options.only_failed, marks)
-            if not earlier.stands_at(target):  # In place is what many want.
-                check_apart([earlier.path], target)
+        earlier = _earlier(options, target, marks)
         inputs: list[dict[str, Any]] = []
         if is_direct(target):
-            if options.resume:
-                raise OptionError(f"{target} is a stream; only results in a file can be resumed")
-            place: FileOutput | StreamOutput = StreamOutput(target)
+            place: FileOutput | StreamOutput = _stream(options, target)
             source.note()
         else:
             inputs = source.identity()
@@ -76,13 +71,33 @@ def score_source(
             place = FileOutput(
                 target, manifest, resume=options.resume, restart=options.restart, marks=marks,
                 first=options.rows.start if earlier is None else None,
+                judgements=options.keep_judgements, earlier=options.only_failed,
             )  # fmt: skip
-        with place:
+        with place, books(performers, setup, options, place) as ledger:
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
                 earlier=earlier, limit=_limit(options, inputs), on_progress=on_progress,
-                check=lambda: source.check_unchanged(inputs),
+                check=lambda: source.check_unchanged(inputs), ledger=ledger,
             )  # fmt: skip
+
+
+def _earlier(
+    options: ScoreOptions, target: Path, marks: Mapping[str, float | None]
+) -> Earlier | None:
+    if options.only_failed is None:
+        return None
+    earlier = Earlier(options.only_failed, marks)
+    if not earlier.stands_at(target):  # In place is what many want.
+        check_apart([earlier.path], target)
+    return earlier
+
+
+def _stream(options: ScoreOptions, target: Path) -> StreamOutput:
+    if options.resume:
+        raise OptionError(f"{target} is a stream; only results in a file can be resumed")
+    if options.keep_judgements:
+        raise OptionError(f"{target} is a stream; judgements are kept beside results in a file")
+    return StreamOutput(target)
 
 
 def _limit(options: ScoreOptions, inputs: Sequence[Mapping[str, Any]]) -> Limit:
@@ -98,7 +113,7 @@ def _manifest(  # noqa: PLR0917
 ) -> dict[str, Any]:  # fmt: skip
     manifest = describe(
         performers.plan, setup=job.setup, signatures=signatures, layout=job.layout,
-        rows=options.rows, on_error=job.on_error, inputs=inputs,
+        rows=options.rows, on_error=job.on_error, inputs=inputs, judgements=job.keep,
     )  # fmt: skip
     if earlier is not None:
         earlier.check(manifest)

@@ -19,6 +19,7 @@ from graders import jsontext
 from graders.errors import quoted
 from graders.extension import Extension, packages
 from graders.grading.performers import Setup
+from graders.models import JudgeOptions
 from graders.option import options_of
 from graders.plan import Plan
 from graders.rows import Layout, RowRange, reader_of, written
@@ -72,6 +73,7 @@ def describe(
     rows: RowRange,
     on_error: str,
     inputs: Sequence[Mapping[str, Any]],
+    judgements: bool = False,
 ) -> dict[str, Any]:
     """Return a run's manifest: JSON, the same for the same run.
 
@@ -83,6 +85,7 @@ def describe(
         rows: which rows are scored.
         on_error: what stands for a failed row's reward.
         inputs: what tells the input from others.
+        judgements: whether judgements are kept beside the results.
     """
     options: dict[str, Any] = {
         **_kept(plan.reading),
@@ -92,6 +95,7 @@ def describe(
         **({} if layout.by is None else {"by": list(layout.by)}),
         "on_error": on_error,
         "rows": [rows.start, rows.stop],
+        **({"keep_judgements": True} if judgements else {}),
     }
     sandbox = None
     used: list[Extension | None] = [*plan.extensions]
@@ -99,7 +103,7 @@ def describe(
         options |= _kept(setup.python)
         sandbox = require(setup.python.sandbox)
     if setup is not None and plan.asks_servers:
-        options |= _kept(setup.judge)
+        options |= _kept(setup.judge) | _panel(setup.judge)
         for name in ("base_url", "embedding_url"):
             options[name] = _without_secrets(options[name])
         urls = (base_url(setup.judge.base_url), setup.judge.embedding_url or "")
@@ -126,6 +130,16 @@ def _kept(options: Any) -> dict[str, Any]:
     """Return the options that can change a result; not how fast or how often it is asked for."""
     known = (one for one in options_of(options.__class__) if one.kept)
     return {one.name: _plain(getattr(options, one.field)) for one in known}
+
+
+def _panel(judge: JudgeOptions) -> dict[str, Any]:
+    """Return what can change a verdict of a panel, or of several criteria at once; {} without."""
+    found: dict[str, Any] = {"ask_together": True} if judge.ask_together else {}
+    if judge.panel is not None:
+        judges = [one.to_dict() for one in judge.panel.judges]
+        found["panel"] = [{**one, "base_url": _without_secrets(one["base_url"])} for one in judges]
+        found |= {"panel_rule": judge.panel_rule, "panel_quorum": judge.panel_quorum}
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -221,6 +235,8 @@ _SHAPE: Final = {
     "only_failed?": _FILE,
     "stream?": {"rows": int, "bytes": int, "sha256": str},
     "complete?": {"rows": int, "bytes": int, "sha256": str},
+    "judgements?": {"file": str, "bytes": int, "sha256": str},
+    "cost?": {},
 }
 """What a manifest is made of: a type, several, a list of such, an object with such (`?`: perhaps)."""
 

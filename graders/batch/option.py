@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from graders.batch.parallelism import Engine
 from graders.batch.run import MaxFailures
 from graders.batch.score import OnError
+from graders.errors import OptionError
 from graders.option import check, option
 from graders.rows import Layout, RowRange
 
@@ -37,6 +39,13 @@ class ScoreOptions:
         allow_empty: let an input without rows be a success, and not an error.
         limit: score at most so many rows.
         only_failed: results of an earlier run: its failed rows are scored again, the others kept.
+        keep_judgements: write what judges said, with steps and raw replies, to a file of its own beside
+            the results, `<output>.judgements.jsonl`, for its owner alone.
+        prices: a JSON file of what tokens cost, by model: `{"gpt-4o": {"prompt": 2.5, "cached": 1.25,
+            "completion": 10}}`, dollars for a million. The cost stands in summary and manifest.
+        budget: dollars that the run and those it goes on with may pay; None for any number. It stops
+            before it pays more, as well as that can be known, and can be gone on with.
+        budget_tokens: the same in tokens.
         on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
             failures are named either way); `raise` stops the run at the first one.
         max_failures: stop when more rows than this have failed.
@@ -95,6 +104,21 @@ class ScoreOptions:
         exists=True,
         group="Rows and samples",
     )
+    keep_judgements: bool = option(
+        False, "Write judges' steps and replies to OUT.judgements.jsonl, too.", group="Results"
+    )
+    prices: Path | None = option(
+        None, "What tokens cost: JSON, by model dollars for a million.", metavar="FILE",
+        exists=True, group="Models",
+    )  # fmt: skip
+    budget: float | None = option(
+        None, "Stop, and exit with 5, before more than this is paid for models.",
+        metavar="DOLLARS", above=0, group="Models",
+    )  # fmt: skip
+    budget_tokens: int | None = option(
+        None, "Stop, and exit with 5, before models use more tokens than this.",
+        metavar="N", least=1, group="Models",
+    )  # fmt: skip
     max_failures: MaxFailures | None = option(
         None, "Stop, and exit with 1, when more rows than this fail.", group="Checks"
     )
@@ -106,6 +130,13 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.budget is not None and math.isinf(self.budget):
+            raise OptionError("budget is a number of dollars, got inf; leave it out for no limit")
+        if self.budget is not None and self.prices is None:
+            raise OptionError(
+                "budget is in dollars and needs prices, the file of what tokens cost; "
+                "budget_tokens needs none"
+            )
 
     @property
     def layout(self) -> Layout:

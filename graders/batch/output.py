@@ -20,6 +20,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
+from graders.batch.beside import Beside, judgements_of
 from graders.batch.manifest import (
     differences,
     manifest_of,
@@ -32,8 +33,8 @@ from graders.batch.tally import Tally
 from graders.errors import OptionError, RowsError, shown
 
 __all__ = [
-    "FileOutput", "Finished", "StreamOutput", "check_apart", "is_direct", "kept_note", "lock_of",
-    "partial_of",
+    "FileOutput", "Finished", "StreamOutput", "check_apart", "is_direct", "kept_note", "ledger_of",
+    "lock_of", "partial_of",
 ]  # fmt: skip
 
 _SYNC_SECONDS: Final = 5.0
@@ -87,6 +88,12 @@ def partial_of(path: Path) -> Path:
     return target.with_name(target.name + ".partial")
 
 
+def ledger_of(path: Path) -> Path:
+    """Return where what was paid stands while the results for `path` are not complete."""
+    place = partial_of(path)
+    return place.with_name(place.name + ".paid.sqlite")
+
+
 def kept_note(output: Path | str) -> str:
     """Return where the finished rows are that a run left behind, as the end of a sentence."""
     return f"; the finished rows are in {output}.partial, and --resume goes on with them"
@@ -115,7 +122,9 @@ def check_apart(read: Iterable[Path], path: Path, summary: Path | None = None) -
     beside: list[Path] = []
     if not is_direct(path):
         manifests = [manifest_of(_target(path)), manifest_of(partial_of(path))]
+        judgements = [judgements_of(_target(path)), judgements_of(partial_of(path))]
         beside = [partial_of(path), *manifests, *map(new_manifest_of, manifests), lock_of(path)]
+        beside += [*judgements, ledger_of(path)]
         if summary is not None and _same(summary, [_target(path), *beside]):
             raise RowsError(f"{summary} holds the results; the summary would replace them")
     for one in read:
@@ -171,8 +180,8 @@ class StreamOutput:
             with _named_faults(self.path):
                 self._stream.close()
 
-    def write(self, lines: bytes) -> None:
-        """Write result lines."""
+    def write(self, lines: bytes, judgements: bytes = b"") -> None:  # noqa: ARG002
+        """Write result lines; judgements have no place beside a stream."""
         with _named_faults(self.path):
             self._stream.write(lines)
             self._stream.flush()
@@ -180,7 +189,7 @@ class StreamOutput:
     def sync(self, **notes: Any) -> None:
         """Do nothing: nobody can go on with a stream."""
 
-    def finish(self, rows: int) -> None:
+    def finish(self, rows: int, **notes: Any) -> None:
         """Do nothing: everything is out."""
 
 
@@ -200,6 +209,8 @@ class FileOutput:
         restart: drop what an earlier run finished.
         first: the index of the first row, where each result's index is one more than the last's.
         marks: the pass mark of each judge by its key, for the tally.
+        judgements: whether judgements are kept beside the results.
+        earlier: results whose rows are kept, with their judgements.
 
     Attributes:
         finished: what an earlier run finished; nothing unless resumed.
@@ -220,12 +231,15 @@ class FileOutput:
         restart: bool = False,
         first: int | None = None,
         marks: Mapping[str, float | None] | None = None,
+        judgements: bool = False,
+        earlier: Path | None = None,
     ) -> None:
         self.path = path
         self.finished = Finished()
         self.manifest = dict(manifest)
         self._target = _target(path)
         self._place = partial_of(path)
+        self._beside = Beside(self._target, self._place, earlier) if judgements else None
         self._first = first
         self._marks = marks or {}
         self._digest = hashlib.sha256()
@@ -255,6 +269,8 @@ class FileOutput:
         self._stream = FileIO(self._place, "r+" if self._place.exists() else "x+")
         self._stream.seek(end)
         self._stream.truncate()
+        if self._beside is not None:
+            self._beside.begin(self.finished.rows, self.finished.next_index)
         write_manifest(manifest_of(self._place), self.manifest)
 
     def _close_last_step(self) -> None:
@@ -265,6 +281,8 @@ class FileOutput:
             with self._target.open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
             if found == ended["sha256"]:
+                if self._beside is not None and self._beside.place.exists():
+                    self._beside.put()
                 manifest_of(self._place).replace(manifest_of(self._target))
 
     def _take_up(self, size: int) -> int:
@@ -289,11 +307,17 @@ class FileOutput:
         if size:
             # Of a stream, only what was compared with what comes again can be gone on with.
             unsure = noted is None and any("sha256" not in one for one in then["inputs"])
-            return 0 if unsure else self._read(place, None if noted is None else noted["rows"])
+            before = None if noted is None else noted["rows"]
+            if self._beside is not None:
+                covered = self._beside.covered
+                before = covered if before is None else min(before, covered)
+            return 0 if unsure else self._read(place, before)
         ended = then.get("complete")
         if ended:
             self._read(place, None)
-            self.finished.complete = self._digest.hexdigest() == ended["sha256"]
+            whole = self._beside is None or self._beside.is_whole(then.get("judgements"))
+            self.finished.complete = whole and self._digest.hexdigest() == ended["sha256"]
+            self.manifest |= {name: then[name] for name in ("cost", "judgements") if name in then}
         if not self.finished.complete:  # Somebody changed the results: they are made anew.
             self.finished, self._digest = Finished(), hashlib.sha256()
         return 0
@@ -346,7 +370,10 @@ class FileOutput:
         self._stream = None
         if self._begun:
             with contextlib.suppress(OSError):
-                if not self._place.stat().st_size:
+                empty = not self._place.stat().st_size
+                if self._beside is not None:
+                    self._beside.leave(empty=empty)
+                if empty:
                     # Nothing was finished: nothing is to be left about.
                     self._place.unlink()
                     manifest_of(self._place).unlink(missing_ok=True)
@@ -361,9 +388,11 @@ class FileOutput:
                 return kept_note(self.path)
         return ""
 
-    def write(self, lines: bytes) -> None:
-        """Append result lines. After some seconds they are on the disk for good."""
+    def write(self, lines: bytes, judgements: bytes = b"") -> None:
+        """Append result lines and the judgements of their rows; both are soon on the disk for good."""
         with _named_faults(self.path):
+            if self._beside is not None:
+                self._beside.write(lines, judgements)
             rest = memoryview(lines)
             while rest:
                 rest = rest[self._opened().write(rest) :]
@@ -374,19 +403,28 @@ class FileOutput:
     def sync(self, **notes: Any) -> None:
         """Make sure that everything so far is on the disk, with notes in the manifest."""
         with _named_faults(self.path):
+            if self._beside is not None:
+                self._beside.sync()
             os.fsync(self._opened().fileno())
             self._synced = time.monotonic()
             if notes:
                 self.manifest.update(notes)
                 write_manifest(manifest_of(self._place), self.manifest)
 
-    def finish(self, rows: int) -> None:
-        """Put the results in their place: these were all."""
+    def finish(self, rows: int, **notes: Any) -> None:
+        """Put the results in their place, with notes in the manifest: these were all."""
+        notes = {name: note for name, note in notes.items() if note is not None}
+        if self._beside is not None:
+            notes["judgements"] = self._beside.identity
         with _named_faults(self.path):
             size = os.fstat(self._opened().fileno()).st_size
-        self.sync(complete={"rows": rows, "bytes": size, "sha256": self._digest.hexdigest()})
+        complete = {"rows": rows, "bytes": size, "sha256": self._digest.hexdigest()}
+        self.sync(complete=complete, **notes)
         with _named_faults(self.path):
             self._place.replace(self._target)
+            if self._beside is not None:
+                self._beside.leave(empty=False)
+                self._beside.put()
             self._begun = False
             manifest_of(self._place).replace(manifest_of(self._target))
 

@@ -108,7 +108,7 @@ class RayExecutor:
         Raises:
             GradersError: the grader cannot be run there.
         """
-        return score_surely(self._try, self._plan, block, self._job.on_error)
+        return score_surely(self._try, self._plan, block, self._job)
 
     def _try(self, block: Block) -> Scored:
         if self._actor is None:

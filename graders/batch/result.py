@@ -12,6 +12,7 @@ from graders import jsontext
 from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.grade import Failure, Grade, Usage
+from graders.kinds import Panelled
 from graders.rows import Readable, read_blocks
 
 __all__ = ["Result", "read_results", "results_of", "tally_results"]
@@ -139,6 +140,7 @@ def _is_result(body: dict[str, Any]) -> bool:
 
 def _are_extras(body: dict[str, Any]) -> bool:
     usage, repeats = body.get("usage", {}), body.get("repeats", {})
+    panels = body.get("panel", {})
     return (
         isinstance(body.get("by"), str | None)
         and _are_failures(body.get("replaced", []))
@@ -146,6 +148,8 @@ def _are_extras(body: dict[str, Any]) -> bool:
         and all(map(_is_usage, usage.values()))
         and isinstance(repeats, dict)
         and all(isinstance(one, list) and _are_scores(one) for one in repeats.values())
+        and isinstance(panels, dict)
+        and all(map(_is_panel, panels.values()))
     )
 
 
@@ -173,6 +177,14 @@ def _are_failures(value: Any) -> bool:
         and {"code", "message", "where"} <= set(one) <= {"code", "message", "where", "details"}
         and all(isinstance(text, str) for text in one.values())
         for one in value
+    )
+
+
+def _is_panel(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("scores"), dict)
+        and _are_scores([*value["scores"].values(), value.get("disagreement")])
     )
 
 
@@ -217,4 +229,7 @@ def tally_results(
             tally.add_usage(one.usage)
         for key, scores in one.body.get("repeats", {}).items():
             tally.add_repeats(key, [scores], marks.get(key))
+        for key, panel in one.body.get("panel", {}).items():
+            found = Panelled(panel["scores"], panel.get("disagreement"))
+            tally.add_panel(key, [found], marks.get(key))
     return tally

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from graders.batch.cost import Cost, peak_memory
 from graders.batch.earlier import Earlier
@@ -19,10 +19,13 @@ from graders.batch.output import FileOutput, StreamOutput
 from graders.batch.parallelism import Parallelism
 from graders.batch.score import Scored
 from graders.batch.tally import CROWDED, Tally
-from graders.errors import RowsError, StoppedError
+from graders.errors import BudgetError, RowsError, StoppedError
 from graders.htmltext import card, shortened
 from graders.rows import Block, ChangedError, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
+
+if TYPE_CHECKING:
+    from graders.models.ledger import Ledger
 
 __all__ = ["Limit", "MaxFailures", "Progress", "Run", "run"]
 
@@ -116,12 +119,14 @@ class Progress:
         scored_now: rows scored by this run.
         done: bytes of the input done.
         size: bytes of the input; None where nobody knows.
+        paid: what was paid for models so far, as in `Run`.
     """
 
     tally: Tally
     scored_now: int
     done: int
     size: int | None
+    paid: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -133,6 +138,8 @@ class Run:
         cost: what this run took.
         resumed: rows that an earlier run had finished.
         complete: whether every row is done.
+        paid: what was paid for models, by this run and those it went on with, as `Paid.to_dict`
+            gives it; None where nobody asks.
         peaks: bytes of memory at the most, by worker process.
         sandboxes: what the workers' sandboxes did, by worker process.
     """
@@ -141,6 +148,7 @@ class Run:
     cost: Cost = field(default_factory=Cost)
     resumed: int = 0
     complete: bool = False
+    paid: Mapping[str, Any] | None = None
     peaks: dict[int, int] = field(default_factory=dict)
     sandboxes: dict[int, Stats] = field(default_factory=dict)
 
@@ -161,6 +169,7 @@ class Run:
             **self.tally.to_dict(),
             "resumed_rows": self.resumed,
             "complete": self.complete,
+            **({} if self.paid is None else {"cost": self.paid}),
             "time_shares": self.cost.shares,
             "slowest": [
                 {"index": one.index, "sub_grader": one.where, "seconds": one.seconds}
@@ -222,6 +231,7 @@ def run(
     limit: Limit | None = None,
     check: Callable[[], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    ledger: Ledger | None = None,
 ) -> Run:
     """Score rows to an output and put it in its place.
 
@@ -235,40 +245,45 @@ def run(
         limit: says when too many rows have failed; None for never.
         check: sees at the end whether what was read is what the run began with.
         on_progress: told how far the run is, after each block.
+        ledger: where what is paid for models is written down; None where nobody asks.
 
     Raises:
         StoppedError: too many rows have failed; carries the Run.
+        BudgetError: the ledger's budget is used up; carries the Run.
         RowsError: the rows cannot be read, changed meanwhile, or the results cannot be written.
     """
     done = output.finished
-    result = Run(tally=done.tally, resumed=done.rows, complete=done.complete)
     notes = _StreamNotes(output) if isinstance(output, FileOutput) and source.is_stream else None
     if done.complete:
         if notes is not None:  # Of a stream; a file was compared.
-            blocks = source.blocks(parallelism.block_bytes)
-            notes.check_whole(blocks, bounded=rows.stop is not None)
-        return result
+            whole = source.blocks(parallelism.block_bytes)
+            notes.check_whole(whole, bounded=rows.stop is not None)
+        return _whole(output)
+    result = Run(tally=done.tally, resumed=done.rows)
     start = rows.start if done.next_index is None else done.next_index
-    if earlier is not None:
-        earlier.skip(done.rows)
-    feed = _feed(source, parallelism, RowRange(start, rows.stop), earlier, notes)
+    feed = _feed(source, parallelism, RowRange(start, rows.stop), earlier, notes, done.rows)
     limit = limit or Limit()
     limit.check(result)
     now, size = 0, source.size
-    with _noted(output, notes), closing(_lazily(feed, executors)) as flow:
+    noted = _noted(output, notes, result, ledger)
+    with noted, closing(_lazily(feed, executors)) as flow:
         for block, scored in flow:
-            _write(output, result, _with_kept(scored, earlier))
+            _write(output, result, _with_kept(scored, earlier), scored.judgements)
             now += scored.tally.rows
             _add(result, scored)
             if notes is not None:
                 notes.note(block)
             if on_progress is not None:
-                on_progress(Progress(result.tally, now, block.end, size))
+                on_progress(Progress(result.tally, now, block.end, size, _so_far(ledger)))
             limit.check(result)
         _write(output, result, () if earlier is None else earlier.rest())
         limit.check_whole(result)
         _check_input(output, check)
-    output.finish(result.tally.rows)
+    return _finished(output, result)
+
+
+def _finished(output: FileOutput | StreamOutput, result: Run) -> Run:
+    output.finish(result.tally.rows, cost=result.paid)
     result.complete = True
     return result
 
@@ -278,11 +293,27 @@ def _with_kept(scored: Scored, earlier: Earlier | None) -> Iterable[tuple[bytes,
     return [(scored.lines, Tally())] if earlier is None else earlier.merged(scored.lines)
 
 
+def _whole(output: FileOutput | StreamOutput) -> Run:
+    """Return what a run gave that an earlier one had finished."""
+    done = output.finished
+    paid = output.manifest.get("cost") if isinstance(output, FileOutput) else None
+    return Run(tally=done.tally, resumed=done.rows, complete=True, paid=paid)
+
+
+def _so_far(ledger: Ledger | None) -> dict[str, Any] | None:
+    """Return what was paid so far; None where nobody asks."""
+    return None if ledger is None or not ledger.is_asked else ledger.paid.to_dict()
+
+
 def _write(
-    output: FileOutput | StreamOutput, result: Run, parts: Iterable[tuple[bytes, Tally]]
+    output: FileOutput | StreamOutput,
+    result: Run,
+    parts: Iterable[tuple[bytes, Tally]],
+    judgements: bytes = b"",
 ) -> None:
     for lines, kept in parts:
-        output.write(lines)
+        output.write(lines, judgements)
+        judgements = b""
         result.tally.merge(kept)
 
 
@@ -308,24 +339,34 @@ def _add(result: Run, scored: Scored) -> None:
 
 
 @contextmanager
-def _noted(output: FileOutput | StreamOutput, notes: _StreamNotes | None) -> Iterator[None]:
-    """Write down how far a stream was read, however it ends; say what is kept of the results."""
+def _noted(
+    output: FileOutput | StreamOutput,
+    notes: _StreamNotes | None,
+    result: Run,
+    ledger: Ledger | None,
+) -> Iterator[None]:
+    """Write down, however it ends, how far a stream was read and what was paid; say what is kept."""
     try:
         yield
     except RowsError as error:
         raise RowsError(f"{error}{output.kept}") from None
+    except BudgetError as error:
+        output.sync(cost=_so_far(ledger))
+        raise BudgetError(str(error), run=result) from None
     finally:
+        result.paid = _so_far(ledger)
         if notes is not None:
             with suppress(RowsError):
                 notes.write()
 
 
-def _feed(
+def _feed(  # noqa: PLR0917
     source: Source,
     parallelism: Parallelism,
     rows: RowRange,
     earlier: Earlier | None,
     notes: _StreamNotes | None,
+    done: int,
 ) -> Iterable[Block | None]:
     """Return the blocks to be scored; None now and then while a stream gives nothing."""
     blocks: Iterable[Block] = source.blocks(parallelism.block_bytes)
@@ -333,6 +374,7 @@ def _feed(
         blocks = notes.watch(blocks)
     blocks = window(blocks, rows.start, rows.stop)
     if earlier is not None:
+        earlier.skip(done)
         blocks = earlier.only_failed(blocks)
     if parallelism.block_rows is not None:
         blocks = cut_small(blocks, parallelism.block_rows)

@@ -28,6 +28,7 @@ class Scored:
     Attributes:
         lines: the result lines.
         tally: what they add up to.
+        judgements: a line for each row with what judges said, where they are kept.
         cost: what they took.
         python: what the sandbox that scored it did so far, and which process that was.
     """
@@ -37,10 +38,21 @@ class Scored:
     cost: Cost = field(default_factory=Cost)
     python: tuple[int, Stats] | None = None
     peak: tuple[int, int] | None = None
+    judgements: bytes = b""
 
 
-def score_block(runner: Runner, block: Block, layout: Layout, on_error: OnError = "null") -> Scored:
-    """Return the result lines of a block of input lines, and what they add up to."""
+def score_block(
+    runner: Runner, block: Block, layout: Layout, on_error: OnError = "null", *, keep: bool = False
+) -> Scored:
+    """Return the result lines of a block of input lines, and what they add up to.
+
+    Args:
+        runner: grades.
+        block: the lines.
+        layout: where item and sample stand.
+        on_error: what stands for a failed row's reward.
+        keep: whether what judges said is kept.
+    """
     chunk = decode_block(block, layout)
     graded = runner.grade(chunk)
     tally = Tally()
@@ -52,14 +64,23 @@ def score_block(runner: Runner, block: Block, layout: Layout, on_error: OnError 
         ]
         tally.add_groups(chunk.groups, rewards)
     for leaf in runner.plan.leaves:
-        if leaf.key in graded.judged and runner.repeats > 1:
-            tally.add_repeats(leaf.key, graded.judged[leaf.key].repeats, leaf.passes_at)
+        judged = graded.judged.get(leaf.key)
+        if judged is not None and judged.panels:
+            tally.add_panel(leaf.key, judged.panels, leaf.passes_at)
+        elif judged is not None and runner.judging.repeats > 1:
+            repeats = [judged.repeats(row) for row in range(len(judged.said))]
+            tally.add_repeats(leaf.key, repeats, leaf.passes_at)
     for row in range(len(graded.rewards) if graded.judged else 0):
         tally.add_usage(graded.usage(row))
-    return Scored(_result_lines(chunk, graded, on_error), tally, _cost(chunk, graded))
+    judgements = _judgement_lines(chunk, graded) if keep else b""
+    return Scored(
+        _result_lines(chunk, graded, on_error), tally, _cost(chunk, graded), judgements=judgements
+    )
 
 
-def fail_block(plan: Plan, block: Block, reason: str, on_error: OnError = "null") -> Scored:
+def fail_block(
+    plan: Plan, block: Block, reason: str, on_error: OnError = "null", *, keep: bool = False
+) -> Scored:
     """Return the results of a block whose rows could not be scored for a reason of the machine's.
 
     Nothing of the rows is looked at: whatever befell the process that did so is not to befall
@@ -75,7 +96,8 @@ def fail_block(plan: Plan, block: Block, reason: str, on_error: OnError = "null"
     chunk = Chunk(ids=[None] * count, indexes=indexes)
     tally = Tally()
     tally.add(indexes, graded.rewards, graded.sub_rewards, graded.failures, {})
-    return Scored(_result_lines(chunk, graded, on_error), tally)
+    judgements = _judgement_lines(chunk, graded) if keep else b""
+    return Scored(_result_lines(chunk, graded, on_error), tally, judgements=judgements)
 
 
 def join(first: Scored, second: Scored) -> Scored:
@@ -83,7 +105,8 @@ def join(first: Scored, second: Scored) -> Scored:
     first.tally.merge(second.tally)
     first.cost.merge(second.cost)
     python, peak = second.python or first.python, second.peak or first.peak
-    return Scored(first.lines + second.lines, first.tally, first.cost, python, peak)
+    judgements = first.judgements + second.judgements
+    return Scored(first.lines + second.lines, first.tally, first.cost, python, peak, judgements)
 
 
 def _cost(chunk: Chunk, graded: Graded) -> Cost:
@@ -102,6 +125,17 @@ def _cost(chunk: Chunk, graded: Graded) -> Cost:
             if seconds
         )
     return cost
+
+
+def _judgement_lines(chunk: Chunk, graded: Graded) -> bytes:
+    lines = []
+    for row, identity in enumerate(chunk.ids):
+        line: dict[str, Any] = {"index": chunk.indexes[row]}
+        if identity is not None:
+            line["id"] = identity
+        line["judgements"] = [one for said in graded.judgements(row).values() for one in said]
+        lines.append(jsontext.encode(line) + b"\n")
+    return b"".join(lines)
 
 
 def _result_lines(chunk: Chunk, graded: Graded, on_error: OnError) -> bytes:
@@ -128,5 +162,7 @@ def _result_lines(chunk: Chunk, graded: Graded, on_error: OnError) -> bytes:
                 line["usage"] = {model: one.to_dict() for model, one in usage.items()}
             if repeats := graded.repeats(row):
                 line["repeats"] = repeats
+            if panels := graded.panels(row):
+                line["panel"] = {key: one.to_dict() for key, one in panels.items()}
         lines.append(jsontext.encode(line))
     return b"\n".join(lines) + b"\n" if lines else b""

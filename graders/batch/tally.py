@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, Final, Protocol, Self
 
+from graders.batch.agreement import PanelFigures, Repeats
 from graders.batch.figures import QUANTILES, Figures, Moments
 from graders.grade import Failure, Usage
+from graders.kinds import Panelled
 from graders.rows import MOST_CATEGORIES
-from graders.statistic import Interval, root
+from graders.statistic import Interval
 
 __all__ = [
     "CROWDED",
@@ -95,67 +96,6 @@ class Category(Moments):
 
 
 @dataclass(slots=True)
-class Repeats:
-    """How much a judge asked several times for a row agrees with itself.
-
-    Attributes:
-        asked: times it was asked.
-        failed: times it gave no verdict.
-        rows: rows with at least two verdicts; the figures are of these.
-        flipped: rows whose verdicts stand on both sides of the pass mark.
-        variances: sum of the variances within rows.
-    """
-
-    asked: int = 0
-    failed: int = 0
-    rows: int = 0
-    flipped: int = 0
-    variances: Fraction = Fraction(0)
-
-    def add(self, scores: Sequence[float | None], passes_at: float | None) -> None:
-        """Add one row's repeats."""
-        found = [Fraction(score) for score in scores if score is not None]
-        self.asked += len(scores)
-        self.failed += len(scores) - len(found)
-        if len(found) < 2:
-            return
-        self.rows += 1
-        mean = sum(found, Fraction(0)) / len(found)
-        self.variances += sum(((one - mean) ** 2 for one in found), Fraction(0)) / (len(found) - 1)
-        if passes_at is not None and len({one >= passes_at for one in found}) == 2:
-            self.flipped += 1
-
-    def merge(self, other: Repeats) -> None:
-        """Add what another count counted."""
-        self.asked += other.asked
-        self.failed += other.failed
-        self.rows += other.rows
-        self.flipped += other.flipped
-        self.variances += other.variances
-
-    @property
-    def spread(self) -> float | None:
-        """The standard deviation within a row, pooled over the rows."""
-        return root(self.variances / self.rows) if self.rows else None
-
-    @property
-    def flip_rate(self) -> float | None:
-        """The share of rows whose verdict depends on when the judge is asked."""
-        return self.flipped / self.rows if self.rows else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON."""
-        return {
-            "asked": self.asked,
-            "failed": self.failed,
-            "rows": self.rows,
-            "within_row_spread": self.spread,
-            "flipped": self.flipped,
-            "flip_rate": self.flip_rate,
-        }
-
-
-@dataclass(slots=True)
 class Tally:
     """What a run has counted.
 
@@ -170,6 +110,7 @@ class Tally:
         first: for each code, the first few failures as (row index, message).
         usage: tokens of the judges' replies by model, those from a cache included.
         repeats: how much each judge agrees with itself, where it is asked several times.
+        panels: how much the judges of a panel agree with each other, by sub-grader.
         groups: rows by category, "" for those that have none; {} where nobody asks, and where they
             are crowded.
         crowded: whether there are more categories than anybody could read figures of.
@@ -185,6 +126,7 @@ class Tally:
     first: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
     repeats: dict[str, Repeats] = field(default_factory=dict)
+    panels: dict[str, PanelFigures] = field(default_factory=dict)
     groups: dict[str, Category] = field(default_factory=dict)
     crowded: bool = False
 
@@ -259,8 +201,17 @@ class Tally:
         for scores in rows:
             figures.add(scores, passes_at)
 
+    def add_panel(self, key: str, rows: Sequence[Panelled | None], passes_at: float | None) -> None:
+        """Add what a panel gave for each row; None for one that it was not asked for."""
+        figures = self.panels.setdefault(key, PanelFigures())
+        for one in rows:
+            if one is not None:
+                figures.add(one.scores, one.disagreement, passes_at)
+
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
+        for key, panel in other.panels.items():
+            self.panels.setdefault(key, PanelFigures()).merge(panel)
         self.add_usage(other.usage)
         for key, repeats in other.repeats.items():
             self.repeats.setdefault(key, Repeats()).merge(repeats)
@@ -316,5 +267,10 @@ class Tally:
             },
             "usage": {model: one.to_dict() for model, one in sorted(self.usage.items())},
             "repeats": {key: one.to_dict() for key, one in self.repeats.items()},
+            **(
+                {"panel": {key: one.to_dict() for key, one in self.panels.items()}}
+                if self.panels
+                else {}
+            ),
             **by_category(self.categories, crowded=self.crowded),
         }

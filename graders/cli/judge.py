@@ -10,12 +10,13 @@ import click
 
 from graders.batch.tally import Tally
 from graders.cli.help import Flag
-from graders.cli.option import flags
+from graders.cli.option import Read, flags
 from graders.cli.output import say
 from graders.grade import Usage
-from graders.models import WARNING, CacheMode, JudgeOptions, JudgeStats
+from graders.models import WARNING, CacheMode, JudgeOptions, JudgeStats, Panel
 from graders.option import options_of
 from graders.plan import Plan
+from graders.report.panel import panel_notes
 from graders.report.terminal import number
 from graders.wire.endpoint import LOCAL, base_url
 
@@ -59,6 +60,7 @@ _FLAGS = flags(
     JudgeOptions,
     but={
         "model_map": {"multiple": True, "callback": _pairs},
+        "panel": {"type": Read("A,B,...|FILE.json", Panel.read)},
         "allow_endpoint": {"multiple": True, "callback": _endpoints},
     },
 )
@@ -124,7 +126,7 @@ def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:
             f"{repeats.flipped:,} of {repeats.rows:,} rows ({rate}), "
             f"{repeats.failed:,} of {repeats.asked:,} askings failed"
         )
-    return notes
+    return [*notes, *panel_notes(tally)]
 
 
 def learned_notes(stats: Sequence[JudgeStats]) -> list[str]:

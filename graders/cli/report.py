@@ -19,6 +19,7 @@ from graders.errors import OptionError
 from graders.reading import Reading
 from graders.report.finding import read_finding, read_json
 from graders.report.html import build
+from graders.report.panel import finding_notes
 from graders.report.terminal import finding_view, write_view
 from graders.rows import Categories, Layout, Source, find_source, read_categories, written
 
@@ -114,7 +115,7 @@ def report(
         if as_json:
             write_json(finding.to_dict())
         else:
-            write_view(finding_view(finding), sys.stdout)
+            write_view(finding_view(finding, finding_notes(finding)), sys.stdout)
         return 0
     inputs = [results, summary, diff, probe, agree, *(source.paths if source else ())]
     _check_apart(output, [path for path in inputs if path is not None])

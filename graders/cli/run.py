@@ -113,6 +113,7 @@ def run(
                 "rendered": explained.rendered,
                 "printed": explained.printed,
                 "said": explained.said,
+                "judgements": explained.judgements,
                 "signatures": ready.signatures,
                 "notes": notes,
             }

@@ -8,9 +8,11 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from graders import api
 from graders.api import (
@@ -21,25 +23,27 @@ from graders.api import (
     Run,
     ScoreOptions,
     check_apart,
+    is_direct,
     kept_note,
     partial_of,
 )
+from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
     Read,
+    file_name,
     flags_of,
     grader_argument,
-    json_option,
     python_options,
     reading_options,
 )
-from graders.cli.output import progress_bar, say, say_notes, write_json, write_lines
+from graders.cli.output import progress_bar, say, say_notes, write_json
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
-from graders.errors import OptionError, RowsError, StoppedError
-from graders.models import JudgeOptions
-from graders.report.terminal import number, run_view, write_view
+from graders.errors import BudgetError, OptionError, RowsError, StoppedError, shown
+from graders.models import JudgeOptions, paid_text
+from graders.report.terminal import number, run_view
 from graders.rows import RowRange
 from graders.sandbox import Stats
 
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from graders.inspection.verify import Verified
 
 __all__ = ["score"]
+
+_USED_UP = 5
 
 _EPILOG = """\b
 Examples:
@@ -87,7 +93,7 @@ def _range(text: str) -> RowRange:
     epilog=_EPILOG, short_help="Score files of rows, with a summary.",
 )  # fmt: skip
 @grader_argument
-@click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
+@click.argument("rows", metavar="ROWS...", type=file_name, nargs=-1, required=True)
 @click.option(
     "-o",
     "--output",
@@ -123,7 +129,7 @@ def _range(text: str) -> RowRange:
     cls=Flag,
     group="Results",
 )
-@json_option
+@face_options
 @reading_options
 @python_options
 @judge_options
@@ -135,7 +141,7 @@ def score(
     options: ScoreOptions,
     summary_file: Path | None,
     verify_metrics: int | None,
-    as_json: bool,
+    face: Face,
     reading: Reading,
     python: PythonOptions,
     judge: JudgeOptions,
@@ -144,7 +150,8 @@ def score(
 
     The summary goes to standard output, or to standard error when the results go there. Exits with
     1 when more rows failed than --max-failures allows, or every row failed; or where
-    --verify-metrics finds a metric that is not what its library gives.
+    --verify-metrics finds a metric that is not what its library gives. Exits with 5
+    where a budget is used up.
     """
     _check(rows, options, grader=grader, output=output, key_file=judge.api_key_file,
            summary_file=summary_file, again=verify_metrics is not None)  # fmt: skip
@@ -153,7 +160,7 @@ def score(
     summary = sys.stderr if output == "-" else sys.stdout
     with api.Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
-        stopped, notes = "", ready.notes()
+        stopped, used_up, notes = "", False, ready.notes()
         _warn(ready, judge, options, verify_metrics)
         say_notes(notes)
         try:
@@ -161,7 +168,8 @@ def score(
             with progress_bar("scoring", told) as on_progress:
                 run = api.score_file(ready, rows, output, options, on_progress=on_progress)
         except StoppedError as error:
-            run, stopped = error.run, f"{error}{_kept(output)}"
+            run, stopped = error.run, f"{error}{_how_on(error, output)}"
+            used_up = isinstance(error, BudgetError)
         except KeyboardInterrupt:
             say(f"interrupted{_kept(output)}")
             return 130
@@ -172,13 +180,14 @@ def score(
         body = {**_body(ready, run, seconds, found), "notes": notes}
         if summary_file is not None:
             _write_summary(summary_file, body)
-        if as_json:
-            write_json(body, summary)
-        else:
-            _show(ready, run, output, seconds, summary, found or (), notes, options.by)
+        view = _view(ready, run, output, seconds, found or (), notes, options.by)
+        face.write(view, body, f"graders score: {shown(ready.name)}", summary)
     if any(one.differing for one in found or ()):
         say("a metric is not what its library gives")
         return 1
+    if used_up:
+        say(stopped)
+        return _USED_UP
     return _code(run, stopped, options.max_failures)
 
 
@@ -210,21 +219,21 @@ def _warn(
         raise OptionError("--verify-metrics: no sub-grader has a text metric of a library")
 
 
-def _show(  # noqa: PLR0917
-    grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
-    found: Sequence[Verified], warned: Sequence[str], by: str | None,
-) -> None:  # fmt: skip
+def _view(  # noqa: PLR0917
+    grader: api.Grader, run: Run, output: str, seconds: float, found: Sequence[Verified],
+    warned: Sequence[str], by: str | None,
+) -> RenderableType:  # fmt: skip
     stats = _stats(grader, run)
     ran = [] if stats is None else [
         f"python: {stats.calls:,} calls in sandbox level {stats.level}"
     ]  # fmt: skip
-    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *warned]
+    paid = [] if run.paid is None else [f"cost: {paid_text(run.paid)}"]
+    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *paid, *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=output,
         signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
-    write_view(view, stream)
-    write_lines(verify_lines(found), stream)
+    return Group(view, *map(Text, verify_lines(found)))
 
 
 def _body(
@@ -288,6 +297,15 @@ def _kept(output: str) -> str:
     return kept_note(output)
 
 
+def _how_on(error: StoppedError, output: str) -> str:
+    """Say how to go on after a run has stopped."""
+    if not isinstance(error, BudgetError):
+        return _kept(output)
+    if is_direct(Path(output)):
+        return "; results in a file (-o) could be gone on with"
+    return "; --resume with a higher budget goes on, and pays for no reply twice"
+
+
 def _told(now: Progress, begun: float) -> dict[str, Any]:
     """Return what the bar shows of a run that began at this time."""
     tally, pace = now.tally, now.scored_now / max(time.perf_counter() - begun, 1e-9)
@@ -295,4 +313,5 @@ def _told(now: Progress, begun: float) -> dict[str, Any]:
         f"{tally.rows:,} rows · {pace:,.0f} rows/s · {tally.failed:,} failed · "
         f"mean {number(tally.rewards.mean)}"
     )
+    text += "" if now.paid is None else f" · {paid_text(now.paid)}"
     return {"total": now.size, "completed": now.done, "description": text}

@@ -5,15 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self, assert_never
+from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from graders.calls import ChatPerformer, EmbedPerformer, PythonError, PythonPerformer, Stop
+from graders.grading.judging import Judging
 from graders.grading.runner import Runner
 from graders.kinds import Performer
 from graders.models import JudgeOptions, JudgeStats
 from graders.plan import Plan, build
 from graders.reading import Reading
 from graders.sandbox import PythonOptions, Stats
+from graders.version import __version__
+
+if TYPE_CHECKING:
+    from graders.models.ledger import Ledger
 
 __all__ = ["Performers", "Setup", "SharedPerformers"]
 
@@ -70,6 +75,7 @@ class SharedPerformers:
         self._keep = keep
         self._started: dict[Performer, Any] = {}
         self._lock = threading.Lock()
+        self._ledger: Ledger | None = None
 
     def performer(self, name: Performer) -> Any:
         """Return what performs, started with its first use."""
@@ -95,12 +101,18 @@ class SharedPerformers:
                 return self._python.start(self._tags, keep=self._keep)
             case "chat":
                 from graders.models.client import ChatClient  # noqa: PLC0415
+                from graders.models.panel_client import PanelClient  # noqa: PLC0415
 
-                return ChatClient(self._judge)
+                found = ChatClient if self._judge.panel is None else PanelClient
+                client = found(self._judge)
+                client.ledger = self._ledger
+                return client
             case "embed":
                 from graders.models.embedding import EmbedClient  # noqa: PLC0415
 
-                return EmbedClient(self._judge)
+                embedder = EmbedClient(self._judge)
+                embedder.ledger = self._ledger
+                return embedder
             case "endpoint":
                 from graders.models.endpoint_client import EndpointClient  # noqa: PLC0415
 
@@ -116,9 +128,18 @@ class SharedPerformers:
         return frozenset(self._given)
 
     @property
-    def repeats(self) -> int:
-        """How often a judge is asked for each row."""
-        return 1 if "chat" in self._given else self._judge.repeats
+    def _judging(self) -> Judging:
+        if "chat" in self._given:
+            return Judging()
+        one = self._judge
+        return Judging(one.repeats, one.panel, one.panel_rule, one.panel_quorum, one.ask_together)
+
+    def _keep_books(self, ledger: Ledger | None) -> None:
+        with self._lock:
+            self._ledger = ledger
+            for name in ("chat", "embed"):
+                if name in self._started:
+                    self._started[name].ledger = ledger
 
     @property
     def python_stats(self) -> Stats | None:
@@ -130,7 +151,8 @@ class SharedPerformers:
     def judge_stats(self) -> list[JudgeStats]:
         """What the clients of servers did so far: judges, embeddings, endpoints; [] unused."""
         names: tuple[Performer, ...] = ("chat", "embed", "endpoint")
-        return [self._started[name].stats for name in names if name in self._started]
+        started = [self._started[name] for name in names if name in self._started]
+        return [one.stats for each in started for one in getattr(each, "clients", (each,))]
 
     def close(self) -> None:
         """Stop what was started."""
@@ -157,6 +179,31 @@ class Performers:
         plan = build(setup.config, setup.reading)
         return cls(plan, SharedPerformers(setup.python, setup.judge, tags=plan.image_tags))
 
+    @property
+    def judging(self) -> Judging:
+        """How judges are asked; whoever is given is asked once."""
+        return self.shared._judging  # noqa: SLF001  (the same module)
+
+    def keep_books(self, ledger: Ledger | None) -> None:
+        """Have all that is paid for models written down there from now on; None for nowhere."""
+        self.shared._keep_books(ledger)  # noqa: SLF001
+
+    @property
+    def signatures(self) -> dict[str, str]:
+        """How each score is made whose making has a name, by leaf key."""
+        found = self.plan.signatures
+        if self.plan.needs("embed"):
+            embedder = self.shared.performer("embed")
+            asking = (leaf.key for leaf in self.plan.leaves if leaf.performer == "embed")
+            found |= dict.fromkeys(asking, f"cosine|{embedder.signature}")
+        if how := self.judging.signature:
+            found |= {
+                leaf.key: f"{leaf.config.type}|{how}|graders:{__version__}"
+                for leaf in self.plan.leaves
+                if leaf.performer == "chat"
+            }
+        return found
+
     def runner(self) -> Runner:
         """Return a new runner of the plan.
 
@@ -167,6 +214,6 @@ class Performers:
         return Runner(
             self.plan,
             {name: shared.performer(name) for name in performers},
-            repeats=shared.repeats,
+            judging=self.judging,
             stoppable=performers - shared.given,
         )

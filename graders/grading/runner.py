@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, assert_never
 
 from graders.calls import (
@@ -26,7 +27,8 @@ from graders.calls import (
 )
 from graders.errors import UnavailableError
 from graders.grade import Failure, Grade, Usage
-from graders.kinds import Asked, Judged, Performer, Rows, Settled
+from graders.grading.judging import Judging, ask_judges, settled_by
+from graders.kinds import Asked, Judged, Panelled, Performer, Rows, Settled
 from graders.metrics import Request, Scorer
 from graders.plan import Leaf, Plan
 from graders.rows import Chunk
@@ -73,19 +75,38 @@ class Graded:
         """Return the tokens that judges used for one row, by model."""
         total: dict[str, Usage] = {}
         for one in self.judged.values():
-            for model, usage in one.usage[row].items():
+            for model, usage in one.usage(row).items():
                 total[model] = total.get(model, Usage()) + usage
         return total
 
     def repeats(self, row: int) -> dict[str, list[float | None]]:
         """Return the score of each repeat, by key of the judges asked more than once."""
         return {
-            key: one.repeats[row] for key, one in self.judged.items() if len(one.repeats[row]) > 1
+            key: scores for key, one in self.judged.items() if len(scores := one.repeats(row)) > 1
         }
 
     def said(self, row: int) -> dict[str, list[str]]:
         """Return what judges answered for one row, by key."""
-        return {key: one.texts[row] for key, one in self.judged.items() if one.texts[row]}
+        return {
+            key: [each.text for each in one.said[row]]
+            for key, one in self.judged.items()
+            if one.said[row]
+        }
+
+    def judgements(self, row: int) -> dict[str, list[dict[str, Any]]]:
+        """Return every judgement of one row as it stands in a file, by its sub-grader's key."""
+        return {
+            key: [{"grader": key, **each.to_dict()} for each in one.said[row]]
+            for key, one in self.judged.items()
+        }
+
+    def panels(self, row: int) -> dict[str, Panelled]:
+        """Return what panels gave for one row, by key."""
+        return {
+            key: found
+            for key, one in self.judged.items()
+            if one.panels and (found := one.panels[row]) is not None
+        }
 
     def grade(self, row: int, execution_time: float = 0.0) -> Grade:
         """Return one row's grade."""
@@ -142,7 +163,7 @@ class Runner:
     Args:
         plan: what to grade by.
         performers: who acts on what the plan's leaves ask.
-        repeats: how often a judge is asked for each row.
+        judging: how judges are asked; for a panel and several criteria at once, too.
         stoppable: those performers that can be told to stop.
 
     Raises:
@@ -155,13 +176,13 @@ class Runner:
         plan: Plan,
         performers: Mapping[Performer, Any] | None = None,
         *,
-        repeats: int = 1,
+        judging: Judging | None = None,
         stoppable: Collection[Performer] = (),
     ) -> None:
         self.plan = plan
         self._stoppable = stoppable
         self._performers = performers or {}
-        self.repeats = repeats
+        self.judging = judging or Judging()
         self._scorer = Scorer(plan.reading.metric_options)
         # No rows: only to learn before the first row whether every metric can be computed.
         self._scorer.score(
@@ -175,7 +196,7 @@ class Runner:
             if isinstance(performer, ChoosyPerformer):
                 empty = Rows(dict.fromkeys(leaf.fields, ()), (), ())
                 try:
-                    performer.agree(leaf.kind.ask(leaf.config, empty, repeats))
+                    performer.agree(leaf.kind.ask(leaf.config, empty, self.judging.repeats))
                 except UnavailableError as error:
                     raise type(error)(f"{where}{error}") from None
 
@@ -196,30 +217,36 @@ class Runner:
             except ValueError as error:
                 samples.append(Absent(str(error)))
                 failures.setdefault(row, (Failure("sample_parse_error", str(error)),))
+        indexes: Sequence[int] = chunk.indexes or range(len(samples))
         if not failures:
-            return self._grade_rows(chunk.items, samples, stop)
+            return self._grade_rows(chunk.items, samples, indexes, stop)
         rows = [row for row in range(len(samples)) if row not in failures]
         items = [chunk.items[row] for row in rows]
-        part = self._grade_rows(items, [samples[row] for row in rows], stop)
+        indexes = [indexes[row] for row in rows]
+        part = self._grade_rows(items, [samples[row] for row in rows], indexes, stop)
         return _spread(part, rows, len(samples), failures)
 
     def _grade_rows(
-        self, items: Sequence[Any], samples: Sequence[Any], stop: Stop | None
+        self,
+        items: Sequence[Any],
+        samples: Sequence[Any],
+        indexes: Sequence[int],
+        stop: Stop | None,
     ) -> Graded:
-        plan = self.plan
+        plan, repeats = self.plan, self.judging.repeats
         rendered = [plan.render(index, items, samples) for index in range(len(plan.templates))]
         watch = _Watch()
         asking = []
         for leaf in plan.leaves:
             watch.turn_to(leaf.key)
-            asking.append(_ask(leaf, rendered, items, samples, self.repeats))
+            asking.append(_ask(leaf, rendered, items, samples, repeats))
         watch.turn_to(None)
-        replies = self._perform(asking, watch, stop)
+        replies = self._perform(asking, indexes, watch, stop)
         columns: dict[str, Settled] = {}
         for one in asking:
             watch.turn_to(one.leaf.key)
             columns[one.leaf.key] = _settle(
-                one, replies.get(one.leaf.key, ()), self.repeats, len(items)
+                one, replies.get(one.leaf.key, ()), self.judging, len(items)
             )
         watch.turn_to(None)
         graded = _combine(plan, columns, len(items))
@@ -233,12 +260,12 @@ class Runner:
         return graded
 
     def _perform(
-        self, asking: Sequence[_Asking], watch: _Watch, stop: Stop | None
-    ) -> dict[str, Sequence[Any]]:
+        self, asking: Sequence[_Asking], indexes: Sequence[int], watch: _Watch, stop: Stop | None
+    ) -> dict[str, Any]:
         """Return what performers reply to all that is asked for a chunk, by leaf key."""
-        replies: dict[str, Sequence[Any]] = {}
+        replies: dict[str, Any] = {}
         measured: list[tuple[str, Request]] = []
-        judges: list[tuple[str, ChatCall]] = []
+        judges: dict[str, ChatCall] = {}
         for one in asking:
             key = one.leaf.key
             match one.asked:
@@ -247,7 +274,8 @@ class Runner:
                 case Request():
                     measured.append((key, one.asked))
                 case ChatCall():
-                    judges.append((key, one.asked))
+                    rows = [indexes[row] for row in one.rows for _ in range(self.judging.repeats)]
+                    judges[key] = replace(one.asked, rows=rows)
                 case PythonCall() | EmbedCall() | EndpointCall():
                     watch.turn_to(key)
                     name = one.leaf.performer
@@ -264,17 +292,12 @@ class Runner:
             replies[key] = scores
             watch.seconds[key] += took
         # All judges of a chunk at once: none waits for another's slowest row.
-        watch.turn_to(*[key for key, _ in judges])
-        for (key, _), answers in zip(
-            judges, self._chat_all([one for _, one in judges], stop), strict=True
-        ):
-            replies[key] = answers
+        watch.turn_to(*judges)
+        replies |= ask_judges(judges, self.judging, partial(self._chat_all, stop=stop))
         watch.turn_to(None)
         return replies
 
     def _chat_all(self, calls: Sequence[ChatCall], stop: Stop | None) -> list[list[ChatReply]]:
-        if not calls:
-            return []
         chat, until = self._performers["chat"], self._until("chat", stop)
         if isinstance(chat, ManyChatPerformer):
             return chat.perform_many(calls, **until)
@@ -306,12 +329,14 @@ def _ask(
     return _Asking(leaf, rows, failures, leaf.kind.ask(leaf.config, part, repeats))
 
 
-def _settle(one: _Asking, replies: Sequence[Any], repeats: int, count: int) -> Settled:
+def _settle(one: _Asking, replies: Any, judging: Judging, count: int) -> Settled:
     """Return a leaf's column of a chunk of `count` rows."""
     leaf = one.leaf
     settled = one.asked
-    if not isinstance(settled, Settled):
-        settled = leaf.kind.settle(leaf.config, replies, repeats)
+    if isinstance(settled, ChatCall):
+        settled = settled_by(leaf.kind, leaf.config, replies, judging)
+    elif not isinstance(settled, Settled):
+        settled = leaf.kind.settle(leaf.config, replies, judging.repeats)
     column = settled.among(one.rows, count, one.failures)
     if leaf.key and column.failures:
         column.failures = {

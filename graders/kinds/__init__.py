@@ -4,7 +4,7 @@ from graders.kinds.endpoint import Endpoint
 from graders.kinds.extended import RESERVED, load_kind
 from graders.kinds.fault import faults_of, faults_of_made
 from graders.kinds.field import GraderConfig, Model, Number, Str, Text
-from graders.kinds.judge import Judged, messages, texts
+from graders.kinds.judge import Judged, Judgement, Panelled, messages, texts
 from graders.kinds.kind import Asked, Code, Kind, Performer, Rows, Scores, Settled, TextField
 from graders.kinds.label_model import LabelModel
 from graders.kinds.message import Messages
@@ -26,12 +26,14 @@ __all__ = [
     "EvalCriteria",
     "GraderConfig",
     "Judged",
+    "Judgement",
     "Kind",
     "LabelModel",
     "Messages",
     "Model",
     "Multi",
     "Number",
+    "Panelled",
     "Performer",
     "Python",
     "Rows",

@@ -51,6 +51,7 @@ class Guarded(Kind[Any]):
         for name in _FACTS:
             setattr(self, name, getattr(kind, name))
         self.extension: Extension = extension
+        self.gives_labels = bool(kind.gives_labels)  # type: ignore[misc]
         self.services = frozenset()  # type: ignore[misc]  # No hosted service has it.
 
     def performer(self, config: Any) -> Performer:

@@ -33,8 +33,12 @@ __all__ = [
     "JudgeConfig",
     "JudgeKind",
     "Judged",
+    "Judgement",
+    "Panelled",
     "call",
+    "mean",
     "messages",
+    "object_in",
     "read_object",
     "reply_schema",
     "settle",
@@ -79,32 +83,102 @@ _KEPT: Final = 4000
 _LONGEST_NUMBER: Final = 400  # A longer one is no float.
 
 
-@dataclass(slots=True)
-class Judged(Settled):
-    """What a judge gave for a column of rows; a score is the mean of its answered repeats.
+@dataclass(frozen=True, slots=True)
+class Panelled:
+    """What the judges of a panel gave for one row.
 
     Attributes:
-        usage: tokens by model, a row.
-        repeats: the score of each repeat, a row; None where a repeat failed.
-        texts: the replies' texts, a row.
-        seconds: how long the slowest reply took, a row.
+        scores: each judge's score, None where it gave none.
+        disagreement: how far two of its judges are apart on average: of scores their distance, of
+            labels 0 or 1; None where fewer than two gave one.
     """
 
-    usage: list[dict[str, Usage]] = field(default_factory=list)
-    repeats: list[list[float | None]] = field(default_factory=list)
-    texts: list[list[str]] = field(default_factory=list)
+    scores: Mapping[str, float | None]
+    disagreement: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it stands in a result line."""
+        return {"scores": dict(self.scores), "disagreement": self.disagreement}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One verdict of a judge on one row, with its reasons.
+
+    Attributes:
+        score: the score it comes to, as clipped; None where it failed.
+        result: what the judge said itself, a number or a label; None where that was not read.
+        steps: its reasons: `description` and `conclusion` each.
+        text: the whole reply.
+        failure: why there is no score.
+        usage: the tokens it used; None where the server did not say.
+        model: the model that answered, as its server names it; else the one that was asked.
+        judge: which judge of a panel it is, "" for the only one.
+        repeat: which asking of its row it is, from 0.
+    """
+
+    score: float | None
+    result: Any = None
+    steps: Sequence[Mapping[str, str]] = ()
+    text: str = ""
+    failure: Failure | None = None
+    usage: Usage | None = None
+    model: str = ""
+    judge: str = ""
+    repeat: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the judgement as it stands in a file: the same for the same replies."""
+        return {
+            **({"judge": self.judge} if self.judge else {}),
+            "model": self.model,
+            "repeat": self.repeat,
+            "score": self.score,
+            "result": self.result,
+            "steps": [dict(one) for one in self.steps],
+            "reply": self.text,
+            "usage": None if self.usage is None else self.usage.to_dict(),
+            "failure": None if self.failure is None else self.failure.to_dict(),
+        }
+
+
+@dataclass(slots=True)
+class Judged(Settled):
+    """What judges gave for a column of rows; a score is the mean of one's answered repeats.
+
+    Attributes:
+        said: every judgement, a row.
+        seconds: how long the slowest reply took, a row.
+        panels: what the judges of a panel gave, a row; [] without a panel.
+    """
+
+    said: list[list[Judgement]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    panels: list[Panelled | None] = field(default_factory=list)
+
+    def usage(self, row: int) -> dict[str, Usage]:
+        """Return the tokens that one row used, by model."""
+        found: dict[str, Usage] = {}
+        for one in self.said[row]:
+            if one.usage is not None:
+                found[one.model] = found.get(one.model, Usage()) + one.usage
+        return found
+
+    def repeats(self, row: int) -> list[float | None]:
+        """Return the score of each repeat of one row, None where it failed; [] of a panel."""
+        return [] if self.panels else [one.score for one in self.said[row]]
 
     def among(self, rows: Sequence[int], count: int, others: Mapping[int, Failure]) -> Judged:
         """Return the same in a column of `count` rows: these are `rows`, the others failed."""
         if len(rows) == count and not others:
             return self
-        full = Judged([None] * count, dict(others), [{} for _ in range(count)],
-                      [[] for _ in range(count)], [[] for _ in range(count)], [0.0] * count)  # fmt: skip
+        full = Judged([None] * count, dict(others), [[] for _ in range(count)], [0.0] * count,
+                      [None] * count if self.panels else [])  # fmt: skip
         for at, row in enumerate(rows):
             full.scores[row] = self.scores[at]
-            full.usage[row], full.repeats[row] = self.usage[at], self.repeats[at]
-            full.texts[row], full.seconds[row] = self.texts[at], self.seconds[at]
+            full.said[row], full.seconds[row] = self.said[at], self.seconds[at]
+            if self.panels:
+                full.panels[row] = self.panels[at]
             if at in self.failures:
                 full.failures[row] = self.failures[at]
         return full
@@ -252,55 +326,59 @@ def _part_maker(
 
 
 def settle(
-    replies: Sequence[ChatReply], repeats: int, read: Callable[[ChatReply], float], model: str
+    replies: Sequence[ChatReply], repeats: int, score_of: Callable[[Any], float], model: str
 ) -> Judged:
     """Return what a column of replies comes to.
 
     Args:
         replies: `repeats` for each row, row after row.
         repeats: how often each row was asked.
-        read: gives one reply's score; raises ValueError where it is not what was asked for.
+        score_of: gives the score of a reply's `result`; raises ValueError where it is not what
+            was asked for.
         model: the name tokens are counted under where a server does not say its own.
     """
     judged = Judged()
     for row in range(len(replies) // repeats):
         asked = replies[row * repeats : (row + 1) * repeats]
-        scores: list[float | None] = []
-        failed: list[Failure] = []
-        usage: dict[str, Usage] = {}
-        for reply in asked:
-            if reply.usage is not None:
-                name = reply.model or model
-                usage[name] = usage.get(name, Usage()) + reply.usage
-            outcome = _outcome(reply, read)
-            if isinstance(outcome, Failure):
-                failed.append(outcome)
-            scores.append(None if isinstance(outcome, Failure) else outcome)
-        answered = [score for score in scores if score is not None]
-        if answered:
-            # Equal verdicts have themselves as their mean, whatever a division would round to.
-            same = min(answered) == max(answered)
-            judged.scores.append(answered[0] if same else sum(answered) / len(answered))
-        else:
-            judged.scores.append(None)
-            judged.failures[row] = failed[0]
-        judged.usage.append(usage)
-        judged.repeats.append(scores)
-        judged.texts.append([reply.text for reply in asked])
+        said = [_judgement(reply, at, score_of, model) for at, reply in enumerate(asked)]
+        answered = [one.score for one in said if one.score is not None]
+        judged.scores.append(mean(answered) if answered else None)
+        if not answered and said[0].failure is not None:
+            judged.failures[row] = said[0].failure
+        judged.said.append(said)
         judged.seconds.append(max(reply.seconds for reply in asked))
     return judged
 
 
-def _outcome(reply: ChatReply, read: Callable[[ChatReply], float]) -> float | Failure:
+def mean(scores: Sequence[float]) -> float:
+    """Return the mean; equal verdicts have themselves as theirs, whatever a division would round."""
+    return scores[0] if min(scores) == max(scores) else sum(scores) / len(scores)
+
+
+def _judgement(
+    reply: ChatReply, repeat: int, score_of: Callable[[Any], float], model: str
+) -> Judgement:
+    known: dict[str, Any] = {
+        "text": reply.text, "usage": reply.usage, "model": reply.model or model, "repeat": repeat,
+    }  # fmt: skip
     if reply.error is not None:
         error = reply.error
         details = _bounded(error.details or reply.text)
-        return Failure(CODE_OF_KIND[error.kind], error.message, details=details)
+        failure = Failure(CODE_OF_KIND[error.kind], error.message, details=details)
+        return Judgement(None, failure=failure, **known)
     try:
-        return read(reply)
+        steps, result = read_object(reply)
     except ValueError as fault:
-        raw = _bounded(reply.text)
-        return Failure("model_grader_parse_error", f"the judge's reply {fault}", details=raw)
+        return Judgement(None, failure=_unread(reply, fault), **known)
+    try:
+        return Judgement(score_of(result), result, steps, **known)
+    except ValueError as fault:
+        return Judgement(None, result, steps, failure=_unread(reply, fault), **known)
+
+
+def _unread(reply: ChatReply, fault: ValueError) -> Failure:
+    raw = _bounded(reply.text)
+    return Failure("model_grader_parse_error", f"the judge's reply {fault}", details=raw)
 
 
 def _bounded(text: str) -> str:
@@ -308,8 +386,24 @@ def _bounded(text: str) -> str:
     return text if more <= 0 else f"{text[:_KEPT]}… ({more:,} more characters)"
 
 
-def read_object(reply: ChatReply) -> Any:
-    """Return the `result` of a reply that is the documented object and nothing else.
+def read_object(reply: ChatReply) -> tuple[list[Mapping[str, str]], Any]:
+    """Return `steps` and `result` of a reply that is the documented object and nothing else.
+
+    Raises:
+        ValueError: it is not; says why, to follow "the judge's reply".
+    """
+    value = object_in(reply.text)
+    if set(value) != {"steps", "result"}:
+        named = ", ".join(shown(name, 60) for name in sorted(value)[:6]) or "none"
+        raise ValueError(f"does not have exactly the fields steps and result; it has {named}"[:300])
+    steps = value["steps"]
+    if not isinstance(steps, list) or not all(map(_is_step, steps)):
+        raise ValueError("has steps that are not a list of description and conclusion")
+    return steps, value["result"]
+
+
+def object_in(reply: str) -> dict[str, Any]:
+    """Return the one JSON object that a reply is.
 
     A leading block of thoughts and one code fence around all the rest are set aside, for that is
     how models write where a server leaves them alone.
@@ -317,7 +411,7 @@ def read_object(reply: ChatReply) -> Any:
     Raises:
         ValueError: it is not; says why, to follow "the judge's reply".
     """
-    text = jsontext.bare(reply.text)
+    text = jsontext.bare(reply)
     if not text:
         raise ValueError("is empty")
     try:
@@ -328,12 +422,7 @@ def read_object(reply: ChatReply) -> Any:
         raise ValueError("nests too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")
-    if set(value) != {"steps", "result"}:
-        named = ", ".join(shown(name, 60) for name in sorted(value)[:6]) or "none"
-        raise ValueError(f"does not have exactly the fields steps and result; it has {named}"[:300])
-    if not isinstance(value["steps"], list) or not all(map(_is_step, value["steps"])):
-        raise ValueError("has steps that are not a list of description and conclusion")
-    return value["result"]
+    return value
 
 
 def _is_step(step: Any) -> bool:

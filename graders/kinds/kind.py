@@ -136,6 +136,7 @@ class Kind(ABC, Generic[Config]):
         alone: whether it may be the whole grader of a job or of a `graders.run` body.
         services: the hosted services that have it.
         needed_in_evals: optional fields that `testing_criteria` wants.
+        gives_labels: whether its judge's verdicts are labels, of which two are the same or not.
         extension: the package that it comes from; None for ours.
     """
 
@@ -145,6 +146,7 @@ class Kind(ABC, Generic[Config]):
     alone: ClassVar[bool] = True
     services: ClassVar[frozenset[str]] = frozenset({"openai", "azure"})
     needed_in_evals: ClassVar[Sequence[str]] = ()
+    gives_labels: ClassVar[bool] = False
     extension: Extension | None = None
 
     @abstractmethod

@@ -48,6 +48,7 @@ class LabelModelKind(judge.JudgeKind[LabelModel]):
     name = "label_model"
     config = LabelModel
     alone = False
+    gives_labels = True
     not_here: ClassVar = {
         "pass_threshold": (
             "a label_model has no pass_threshold: its passing_labels say what passes; leave it out"
@@ -71,13 +72,12 @@ class LabelModelKind(judge.JudgeKind[LabelModel]):
         """Return 1.0 where the label passes and 0.0 where it does not, and the failures."""
         labels, passing = set(config.labels), set(config.passing_labels)
 
-        def read(reply: ChatReply) -> float:
-            label = judge.read_object(reply)
+        def score_of(label: Any) -> float:
             if not isinstance(label, str) or label not in labels:
                 raise ValueError(f"has a result that is not one of the labels: {quoted(label)}")
             return 1.0 if label in passing else 0.0
 
-        return judge.settle(replies, repeats, read, config.model)
+        return judge.settle(replies, repeats, score_of, config.model)
 
     def scores(self, config: LabelModel) -> Scores:
         return YES_OR_NO

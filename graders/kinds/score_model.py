@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -70,8 +70,7 @@ class ScoreModelKind(judge.JudgeKind[ScoreModel]):
         """Return the scores, clipped to the config's range, and the failures of a column."""
         low, high = config.range
 
-        def read(reply: ChatReply) -> float:
-            result = judge.read_object(reply)
+        def score_of(result: Any) -> float:
             if isinstance(result, bool) or not isinstance(result, int | float):
                 raise ValueError("has a result that is not a number")
             try:
@@ -82,7 +81,7 @@ class ScoreModelKind(judge.JudgeKind[ScoreModel]):
                 raise ValueError("has a result that is not a finite number")
             return min(max(score, low), high)
 
-        return judge.settle(replies, repeats, read, config.model)
+        return judge.settle(replies, repeats, score_of, config.model)
 
     def scores(self, config: ScoreModel) -> Scores:
         return Scores(*config.range)

@@ -7,6 +7,8 @@ and how. The client is not imported here: a run without judges should not pay fo
 from graders.models.known import NO_NEW_JOBS, base_of, retirement
 from graders.models.local import WARNING, missing_models
 from graders.models.option import CacheMode, JudgeOptions, RolloutOptions, default_cache_file
+from graders.models.panel import Panel, PanelJudge
+from graders.models.price import paid_text
 from graders.wire.stats import JudgeStats
 
 __all__ = [
@@ -15,9 +17,12 @@ __all__ = [
     "CacheMode",
     "JudgeOptions",
     "JudgeStats",
+    "Panel",
+    "PanelJudge",
     "RolloutOptions",
     "base_of",
     "default_cache_file",
     "missing_models",
+    "paid_text",
     "retirement",
 ]

@@ -7,16 +7,17 @@ import contextlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from graders import jsontext
 from graders.calls import ChatCall, ChatError, ChatReply
-from graders.errors import quoted
-from graders.grade import Usage
+from graders.errors import BudgetError, quoted
 from graders.models import request
+from graders.models.asking import Asking, Billing, Learned, Sent
 from graders.models.cache import ReplyCache, open_cache
 from graders.models.completion import read_completion
+from graders.models.kept import from_bytes, is_answer, to_bytes
+from graders.models.ledger import Ledger
 from graders.models.local import LocalServer
 from graders.models.option import JudgeOptions
 from graders.wire.endpoint import ServerAddress, resolve
@@ -34,59 +35,6 @@ _MOST_LEARNED: Final = 1024
 _MOST_FORMS: Final = 4  # As many as `request.forms` ever gives.
 
 
-@dataclass(slots=True)
-class _Learned:
-    """What a server taught about the requests of one grader; grows as it answers.
-
-    Attributes:
-        form: the index of the form in use.
-        confirmed: whether a reply came in that form.
-        dropped: parameters that it refused, and then answered without.
-        first: set when the first request has its answer; None before there is one.
-    """
-
-    form: int = 0
-    confirmed: bool = False
-    dropped: frozenset[str] = frozenset()
-    first: asyncio.Event | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """What a request has besides its messages: parameters under the API's names, index of the form."""
-
-    params: dict[str, Any]
-    form: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """A call, ready to be asked.
-
-    Attributes:
-        call: the call.
-        model: the model asked.
-        params: the parameters that are wanted, under the API's names.
-        learned: what is known of its requests.
-    """
-
-    call: ChatCall
-    model: str
-    params: Mapping[str, Any]
-    learned: _Learned = field(default_factory=_Learned)
-
-    @property
-    def wanted(self) -> _Sent:
-        """What would be sent to a server that refuses nothing."""
-        return _Sent(dict(self.params), 0)
-
-    @property
-    def sent(self) -> _Sent:
-        """What would be sent now."""
-        learned = self.learned
-        return _Sent(request.accepted(self.params, learned.dropped), learned.form)
-
-
 class ChatClient:
     """Asks judges on one OpenAI-compatible server. Starts nothing before its first call.
 
@@ -94,26 +42,35 @@ class ChatClient:
 
     Args:
         options: which server, and how.
+        key_variable: the variable of the environment with the server's key; None for the usual
+            ones, "" for those only where the server is OpenAI's or Azure's.
+
+    Attributes:
+        ledger: where what is paid is written down; None for nowhere.
 
     Raises:
         OptionError: an option has a value it cannot have.
         UnavailableError: the server needs a key and there is none, or the cache cannot be opened.
     """
 
-    def __init__(self, options: JudgeOptions | None = None) -> None:
+    def __init__(
+        self, options: JudgeOptions | None = None, *, key_variable: str | None = None
+    ) -> None:
         self.options = options or JudgeOptions()
+        self.ledger: Ledger | None = None
         mode = self.options.cache
         self._endpoint = resolve(
             self.options.base_url,
             self.options.api_key_file,
             self.options.auth,
             offline=mode == "offline",
+            variable=key_variable,
         )
         self.stats = JudgeStats(server=self._endpoint.url)
         self._cache: ReplyCache | None = None
         if mode == "offline":
             self._cache = open_cache(self.options.cache_file, read_only=True)
-        self._learned: OrderedDict[bytes, _Learned] = OrderedDict()
+        self._learned: OrderedDict[bytes, Learned] = OrderedDict()
         self._refreshed: set[bytes] = set()
         self._flying: dict[bytes, asyncio.Future[tuple[ChatReply, bool]]] = {}
         self._starting = threading.Lock()
@@ -147,7 +104,7 @@ class ChatClient:
                     self._cache = open_cache(self.options.cache_file, read_only=True)
                 return [
                     [self._recorded(asking, index) for index in range(len(asking.call.messages))]
-                    for asking in (self._prepared(call, _Learned()) for call in calls)
+                    for asking in (self._prepared(call, Learned()) for call in calls)
                 ]
         with self._starting:
             if self._loop is None:
@@ -155,6 +112,10 @@ class ChatClient:
             loop = self._loop
         try:
             return loop.run(self._perform(calls), stop)
+        except BudgetError:
+            if self.ledger is not None:  # What others have sent is paid for, and is to be kept.
+                self.ledger.drain(self.options.deadline)
+            raise
         except GivenUpError as reason:
             error = ChatError("deadline", f"there is no reply: {reason}")
             return [[ChatReply("", error) for _ in call.messages] for call in calls]
@@ -183,23 +144,23 @@ class ChatClient:
 
     # What a request is called, and what is known of it.
 
-    def _prepared(self, call: ChatCall, learned: _Learned) -> _Asking:
+    def _prepared(self, call: ChatCall, learned: Learned) -> Asking:
         model = self.options.model_map.get(call.model, call.model)
         params, notes = request.sampling(self._endpoint, model, call.sampling)
         for note in notes:
             self.stats.note(note)
-        return _Asking(call, model, params, learned)
+        return Asking(call, model, params, learned)
 
-    def _learned_of(self, call: ChatCall) -> _Learned:
+    def _learned_of(self, call: ChatCall) -> Learned:
         """Return what is known of a call's requests; what was not used for longest is forgotten."""
         shape = request.shape(self.options.model_map.get(call.model, call.model), call)
-        learned = self._learned.setdefault(shape, _Learned())
+        learned = self._learned.setdefault(shape, Learned())
         self._learned.move_to_end(shape)
         if len(self._learned) > _MOST_LEARNED:
             self._learned.popitem(last=False)
         return learned
 
-    def _key(self, asking: _Asking, index: int, sent: _Sent) -> bytes:
+    def _key(self, asking: Asking, index: int, sent: Sent) -> bytes:
         call, form = asking.call, self.options.reply_form
         canonical = {
             "model": asking.model,
@@ -211,8 +172,8 @@ class ChatClient:
         repeat = call.repeats[index] if call.repeats else 0
         return request.key(self._endpoint.url, _PATH, canonical, repeat)
 
-    def _recorded(self, asking: _Asking, index: int) -> ChatReply:
-        found = self._found(asking, index)
+    def _recorded(self, asking: Asking, index: int) -> ChatReply:
+        found = self._paid_for(asking, index) or self._found(asking, index)
         if found is not None:
             return found
         where = f"{self._cache.path}" if self._cache is not None else "the cache"
@@ -220,18 +181,18 @@ class ChatClient:
             "", ChatError("offline", f"the reply is not in {where}, and --offline asks nobody")
         )
 
-    def _found(self, asking: _Asking, index: int) -> ChatReply | None:
+    def _found(self, asking: Asking, index: int) -> ChatReply | None:
         """Return the kept reply to what would be sent now, or was sent when that was refused."""
         if self._cache is None:
             return None
         sent = asking.sent
-        reply = _from_bytes(self._cache.get(self._key(asking, index, sent)))
+        reply = from_bytes(self._cache.get(self._key(asking, index, sent)))
         if reply is None:
             refused = set(self._cache.refused(self._key(asking, index, asking.wanted)))
             form = max((at for at in range(_MOST_FORMS) if _form(at) in refused), default=0)
             if refused and asking.learned.dropped <= refused and asking.learned.form <= form:
-                sent = _Sent(request.accepted(asking.params, refused), form)
-                reply = _from_bytes(self._cache.get(self._key(asking, index, sent)))
+                sent = Sent(request.accepted(asking.params, refused), form)
+                reply = from_bytes(self._cache.get(self._key(asking, index, sent)))
         if reply is None:
             self.stats.misses += 1
             return None
@@ -239,11 +200,11 @@ class ChatClient:
         self._count_saved(asking, reply)
         return reply
 
-    def _count_saved(self, asking: _Asking, reply: ChatReply) -> None:
+    def _count_saved(self, asking: Asking, reply: ChatReply) -> None:
         self.stats.hits += 1
         self.stats.count(reply.model or asking.model, reply.usage, saved=True)
 
-    def _take_note(self, asking: _Asking, sent: Mapping[str, Any]) -> None:
+    def _take_note(self, asking: Asking, sent: Mapping[str, Any]) -> None:
         """Say what a request went without that has its reply."""
         left_out = request.left_out(asking.params, sent)
         for name in left_out:
@@ -284,14 +245,22 @@ class ChatClient:
             (at, index) for at, call in enumerate(calls) for index in range(len(call.messages))
         )
 
+        used_up: list[BudgetError] = []
+
         async def work() -> None:
             while waiting:
                 at, index = waiting.popleft()
-                replies[at][index] = await self._one(askings[at], index)
+                try:
+                    replies[at][index] = await self._one(askings[at], index)
+                except BudgetError as error:
+                    used_up.append(error)
+                    waiting.clear()  # What is on its way is paid for: it comes to its end.
 
         # As many workers as places: each request is made with what the ones before it taught.
         width = min(len(waiting), self.options.concurrency)
         await all_or_none([asyncio.create_task(work()) for _ in range(width)])
+        if used_up:
+            raise used_up[0]
         return [[found[index] for index in range(len(found))] for found in replies]
 
     def _keeps(self, params: Mapping[str, Any], model: str) -> bool:
@@ -300,7 +269,18 @@ class ChatClient:
             return request.cacheable(params, model) or self._endpoint.kind == "local"
         return mode in ("all", "refresh")
 
-    async def _one(self, asking: _Asking, index: int) -> ChatReply:
+    async def _one(self, asking: Asking, index: int) -> ChatReply:
+        paid = self._paid_for(asking, index)
+        return paid or await self._unpaid(asking, index)
+
+    def _paid_for(self, asking: Asking, index: int) -> ChatReply | None:
+        """Return the reply to a row that a run paid for which this one goes on with."""
+        found = None if self.ledger is None else self.ledger.found(self._name(asking, index))
+        if found is not None:
+            self._count_saved(asking, found)
+        return found
+
+    async def _unpaid(self, asking: Asking, index: int) -> ChatReply:
         while True:
             sent = asking.sent
             if self._cache is None or not self._keeps(sent.params, asking.model):
@@ -336,7 +316,7 @@ class ChatClient:
                 future.cancel()
             del self._flying[key]
 
-    async def _ask(self, asking: _Asking, index: int) -> tuple[ChatReply, _Sent]:
+    async def _ask(self, asking: Asking, index: int) -> tuple[ChatReply, Sent]:
         """Ask; alone where it is the first of its grader, so that the others learn from it."""
         learned = asking.learned
         if learned.first is not None or self._endpoint.first_party:
@@ -350,8 +330,39 @@ class ChatClient:
         finally:
             learned.first.set()
 
-    async def _ask_now(self, asking: _Asking, index: int) -> tuple[ChatReply, _Sent]:
-        """Return a reply and what its request had."""
+    def _name(self, asking: Asking, index: int) -> bytes:
+        """Return what a ledger calls a reply: that of this row, whatever was sent for it."""
+        rows = asking.call.rows
+        row = rows[index] if rows else 0
+        return self._key(asking, index, asking.wanted) + row.to_bytes(8, "big")
+
+    async def _ask_now(self, asking: Asking, index: int) -> tuple[ChatReply, Sent]:
+        """Return a reply and what its request had; paid from the budget where there is one."""
+        ledger = self.ledger
+        if ledger is None or self._endpoint.kind == "local":
+            return await self._exchanged(asking, index, Billing())
+        call, billing = asking.call, Billing()
+        size = len(jsontext.encode([call.messages[index], call.schema]))
+        cap = asking.params.get("max_completion_tokens")
+        model = asking.call.model if ledger.knows(asking.call.model) else asking.model
+        row = call.rows[index] if call.rows else 0
+        hold = await ledger.hold(model, size, cap, row)
+        reply: ChatReply | None = None
+        try:
+            reply, sent = await self._exchanged(asking, index, billing)
+        except asyncio.CancelledError:
+            billing.lose()
+            raise
+        else:
+            return reply, sent
+        finally:
+            ledger.settle(
+                hold, self._name(asking, index), reply, billed=billing.billed, lost=billing.lost
+            )
+
+    async def _exchanged(
+        self, asking: Asking, index: int, billing: Billing
+    ) -> tuple[ChatReply, Sent]:
         endpoint, wire, call, learned = self._endpoint, self._wire, asking.call, asking.learned
         if wire is None:
             raise TypeError("the wire is made before the first request")
@@ -360,7 +371,7 @@ class ChatClient:
         dropped = unknown = learned.dropped
         first_error: ChatError | None = None
         while True:
-            form, sent = forms[at], _Sent(request.accepted(asking.params, dropped), at)
+            form, sent = forms[at], Sent(request.accepted(asking.params, dropped), at)
             body = request.body(
                 endpoint,
                 asking.model,
@@ -371,10 +382,12 @@ class ChatClient:
                 form,
             )
             try:
-                answer = await wire.post(_PATH, jsontext.encode(body))
+                answer = await wire.post(_PATH, jsontext.encode(body), billing.lose)
             except WireError as failure:
+                billing.billed = failure.billed
                 return ChatReply("", failure.error), sent
             if answer.status < 300:
+                billing.billed = True
                 break
             error = error_of_status(answer, endpoint.key)
             if refuses_form(answer) and error.kind != "refused":
@@ -408,24 +421,24 @@ class ChatClient:
 
     def _keep(
         self,
-        asking: _Asking,
+        asking: Asking,
         index: int,
-        sent: _Sent,
+        sent: Sent,
         dropped: frozenset[str],
         reply: ChatReply,
     ) -> None:
         """Write a reply down at once: whoever is killed later need not pay for it again."""
-        if self._cache is None or not _is_answer(reply):
+        if self._cache is None or not is_answer(reply):
             return
         if not self._keeps(sent.params, asking.model):
             return
         wanted = self._key(asking, index, asking.wanted)
         without = {*dropped, _form(sent.form)} if sent.form else dropped
         self._cache.put(
-            self._key(asking, index, sent), _to_bytes(reply), wanted=wanted, without=without
+            self._key(asking, index, sent), to_bytes(reply), wanted=wanted, without=without
         )
 
-    def _learn(self, learned: _Learned, at: int, count: int, reply: ChatReply) -> None:
+    def _learn(self, learned: Learned, at: int, count: int, reply: ChatReply) -> None:
         """Remember the form that worked; leave one that the server takes and then ignores."""
         if reply.error is not None or learned.confirmed:
             return
@@ -439,41 +452,3 @@ class ChatClient:
 def _form(at: int) -> str:
     """Return how the cache notes that a request had another form than the first."""
     return f"form:{at}"
-
-
-def _is_answer(reply: ChatReply) -> bool:
-    """Whether a model answered, for better or worse: asking again would be paid again."""
-    return reply.error is None or reply.error.kind in ("refused", "length", "empty")
-
-
-def _to_bytes(reply: ChatReply) -> bytes:
-    return jsontext.encode(
-        {
-            "text": reply.text,
-            "error": None
-            if reply.error is None
-            else [reply.error.kind, reply.error.message, reply.error.details],
-            "usage": None if reply.usage is None else reply.usage.to_dict(),
-            "model": reply.model,
-            "enforced": reply.enforced,
-        }
-    )
-
-
-def _from_bytes(raw: bytes | None) -> ChatReply | None:
-    """Return a kept reply; None where there is none, or what is there is none."""
-    if raw is None:
-        return None
-    try:
-        value = jsontext.decode(raw)
-        error, usage = value["error"], value["usage"]
-        return ChatReply(
-            value["text"],
-            None if error is None else ChatError(*error),
-            None if usage is None else Usage(**usage),
-            value["model"],
-            cached=True,
-            enforced=value["enforced"],
-        )
-    except (ValueError, TypeError, KeyError):
-        return None

@@ -19,6 +19,7 @@ from graders.errors import OptionError, shown
 from graders.models import minilm, request
 from graders.models.cache import ReplyCache, open_cache
 from graders.models.completion import bad_field
+from graders.models.ledger import Ledger
 from graders.models.option import DEFAULT_EMBEDDING, JudgeOptions
 from graders.wire.answer import HttpAnswer
 from graders.wire.endpoint import ApiKey, resolve
@@ -42,6 +43,9 @@ class EmbedClient:
 
     Args:
         options: which server and model, and how.
+
+    Attributes:
+        ledger: where what is paid is written down; None for nowhere.
 
     Raises:
         OptionError: an option has a value it cannot have.
@@ -72,6 +76,7 @@ class EmbedClient:
             )
         self.model = named or minilm.MODEL
         self.stats = JudgeStats(server=self._endpoint.url)
+        self.ledger: Ledger | None = None
         self._cache: ReplyCache | None = None
         if offline:
             self._cache = open_cache(self.options.cache_file, read_only=True)
@@ -126,6 +131,8 @@ class EmbedClient:
         elif missing and self._is_local:
             self._embed(missing, found)
         elif missing:
+            if self.ledger is not None:
+                self.ledger.check()
             with self._starting:
                 if self._loop is None:
                     self._loop = Loop("graders-embed", self)
@@ -222,7 +229,11 @@ class EmbedClient:
             return
         try:
             value = answer.read(reals=False)
-            self.stats.count(self.model, usage_of(value), saved=False)
+            self.stats.count(self.model, used := usage_of(value), saved=False)
+            if self.ledger is not None:
+                asked = self.options.embedding_model or DEFAULT_EMBEDDING
+                model = asked if self.ledger.knows(asked) else self.model
+                self.ledger.add(model, sum(map(len, texts)), used)
             vectors = _vectors(value, len(texts))
         except FieldError as fault:
             error = bad_field(fault, self._endpoint.key, _details(answer, self._endpoint.key))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from graders.calls import PanelRule
 from graders.errors import OptionError
+from graders.models.panel import Panel
 from graders.option import check, option
 from graders.wire.endpoint import LOCAL
 
@@ -57,6 +59,13 @@ class JudgeOptions:
             none; `refresh` keeps all and reads none; `offline` asks nothing but the cache.
         cache_file: where replies are kept; None for the user's cache folder.
         repeats: how often a judge is asked for each row.
+        panel: judges that are asked in place of the models that graders name; None for those.
+        panel_rule: how their verdicts become one: `mean`, `median` or `majority`; `auto` is the mean
+            of scores and the majority of labels.
+        panel_quorum: how many of them need a verdict for a row to have one; None for all. With
+            fewer judges the row fails; those without a verdict are left out, and named in its line.
+        ask_together: whether sub-graders of a multi with the same model and input are asked in one
+            request; numbers may differ from those of one request each.
         embedding_model: the model that cosine embeds with; None for `text-embedding-3-large`, or
             the one that `local` has.
         embedding_url: the server of the embeddings where it is not the judges'; `local` for the
@@ -116,6 +125,19 @@ class JudgeOptions:
         kept=True,
         group="Models",
     )
+    panel: Panel | None = option(
+        None, "Several judges in place of the grader's: MODEL, MODEL@URL or local, or a file of them.",
+        metavar="A,B,...|FILE.json", group="Models",
+    )  # fmt: skip
+    panel_rule: PanelRule = option("auto", "How the panel's verdicts become one.", group="Models")
+    panel_quorum: int | None = option(
+        None, "Judges of the panel that need a verdict.  [default: all]",
+        metavar="N", least=1, group="Models",
+    )  # fmt: skip
+    ask_together: bool = option(
+        False, "Ask sub-graders of one model and input in one request; numbers may differ.",
+        group="Models",
+    )  # fmt: skip
     # Three flags of a command are one mode.
     cache: CacheMode = option(
         "auto", "Which replies are kept, and which are asked for.", flag=False
@@ -139,6 +161,19 @@ class JudgeOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        judges = 0 if self.panel is None else len(self.panel.judges)
+        if not judges and (self.panel_rule != "auto" or self.panel_quorum is not None):
+            raise OptionError("panel_rule and panel_quorum say how a panel decides; there is none")
+        if self.panel_quorum is not None and self.panel_quorum > judges:
+            raise OptionError(
+                f"panel_quorum is at most the {judges} judges there are, got {self.panel_quorum}"
+            )
+
+    def asked(self, model: str | None) -> list[str]:
+        """Return the models asked where a grader names one: it, or the panel's; before the map."""
+        if model is None or self.panel is None:
+            return [] if model is None else [model]
+        return [one.model for one in self.panel.judges]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

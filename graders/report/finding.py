@@ -15,6 +15,7 @@ from graders.batch.manifest import manifest_for, scored_by
 from graders.batch.result import Result, results_of, tally_results
 from graders.batch.tally import Tally
 from graders.errors import RowsError
+from graders.models import paid_text
 from graders.report.share import Moments, Shares
 from graders.rows import Categories
 
@@ -85,12 +86,24 @@ class Notice:
             [one for one in map(_slow_row, slowest) if one] if isinstance(slowest, list) else [],
         )
 
+    @property
+    def paid(self) -> str:
+        """What was paid for models, in words; "" where nobody knows."""
+        try:
+            return paid_text(self.manifest["cost"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON."""
         figures = self.tally.to_dict()
         if not self.judged_flips:
             for one in figures["repeats"].values():
                 one["flipped"] = one["flip_rate"] = None
+            for one in figures.get("panel", {}).values():
+                one["split"] = None
+        if self.paid:
+            figures["cost"] = self.manifest["cost"]
         shares = None if self.shares is None else self.shares.to_dict()
         return {
             "name": self.name, "type": self.type, **figures, "variance_shares": shares,

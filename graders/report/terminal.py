@@ -114,9 +114,13 @@ def _heard(explained: Explanation) -> list[RenderableType]:
     for key, text in explained.printed.items():
         parts += ["", Text(f"printed by {clean(key or explained.grade.name)}:", "dim")]
         parts += [Text(clean(text.rstrip()))]
+    judges = {key: [one["judge"] for one in said if "judge" in one]
+              for key, said in explained.judgements.items()}  # fmt: skip
     for key, replies in explained.said.items():
         for asked, text in enumerate(replies, 1):
             which = f", asking {asked} of {len(replies)}" if len(replies) > 1 else ""
+            if judges.get(key):
+                which = f", judge {clean(judges[key][asked - 1])}"
             parts += ["", Text(f"said by {clean(key or explained.grade.name)}{which}:", "dim")]
             parts += [_said(text)]
     return parts
@@ -224,8 +228,8 @@ def _tally(
     return parts
 
 
-def finding_view(finding: Notice) -> RenderableType:
-    """Show what a file of results says."""
+def finding_view(finding: Notice, notes: Sequence[str] = ()) -> RenderableType:
+    """Show what a file of results says, and notes beneath it."""
     kind = f" ({clean(finding.type)})" if finding.type else ""
     rows, shares = _rows(finding.tally.rows), finding.shares
     parts: list[RenderableType] = [Text.assemble((clean(finding.name), "bold"), f"{kind}: {rows}")]
@@ -235,6 +239,7 @@ def finding_view(finding: Notice) -> RenderableType:
     if shares is not None and shares.rest:
         parts += ["", Text(f"{shares.rest:.1%} of the variance is no weighted sum of the parts")]
     parts += ["", *_signatures(finding.signatures)] if finding.signatures else []
+    parts += ["", *(Text(clean(note), "dim") for note in notes)] if notes else []
     return Group(*parts)
 
 

@@ -97,6 +97,7 @@ def resolve(
     auth: Literal["auto", "bearer", "api-key"] = "auto",
     *,
     offline: bool = False,
+    variable: str | None = None,
 ) -> ServerAddress:
     """Return the endpoint for an address.
 
@@ -105,6 +106,8 @@ def resolve(
         key_file: a file that holds the key.
         auth: the header the key goes into.
         offline: whether no request will be sent, so that no key is needed.
+        variable: the variable of the environment with the key; None for the usual ones, "" for
+            those only where the server is OpenAI's or Azure's.
 
     Raises:
         OptionError: the address cannot be one.
@@ -131,7 +134,8 @@ def resolve(
     kind: Literal["openai", "azure", "other"] = (
         "azure" if azure else "openai" if openai else "other"
     )
-    key = ApiKey("") if offline else _key(key_file, azure=azure)
+    keyless = offline or (variable == "" and kind == "other")
+    key = ApiKey("") if keyless else _key(key_file, azure=azure, variable=variable)
     if not key and kind != "other" and not offline:
         name = "AZURE_OPENAI_API_KEY" if azure else "OPENAI_API_KEY"
         raise UnavailableError(
@@ -195,9 +199,13 @@ def secret_of(path: Path, called: str) -> str:
     return text
 
 
-def _key(key_file: Path | None, *, azure: bool) -> ApiKey:
-    named = key_file or os.environ.get("OPENAI_API_KEY_FILE")
-    if named:
+def _key(key_file: Path | None, *, azure: bool, variable: str | None = None) -> ApiKey:
+    named = key_file or (None if variable else os.environ.get("OPENAI_API_KEY_FILE"))
+    if variable:
+        text = os.environ.get(variable, "").strip()
+        if not text:
+            raise UnavailableError(f"the variable {variable}, which is to hold a key, is not set")
+    elif named:
         text = secret_of(Path(named), "key file")
     else:
         text = (os.environ.get("AZURE_OPENAI_API_KEY", "") if azure else "") or os.environ.get(

@@ -49,11 +49,12 @@ _LONGEST_WAIT: Final = 4.0
 
 
 class WireError(Exception):
-    """A request came to nothing; `error` says why."""
+    """A request came to nothing; `error` says why, `billed` whether an answer had begun."""
 
-    def __init__(self, error: ChatError) -> None:
+    def __init__(self, error: ChatError, *, billed: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
+        self.billed = billed
 
 
 class _TooLongError(Exception):
@@ -120,8 +121,15 @@ class Wire:
         for pool in self._pools:
             await pool.aclose()
 
-    async def post(self, path: str, content: bytes) -> HttpAnswer:
+    async def post(
+        self, path: str, content: bytes, on_lost: Callable[[], None] = lambda: None
+    ) -> HttpAnswer:
         """Return the answer to a request: of a success or of a 4xx, whole.
+
+        Args:
+            path: what follows the server's address.
+            content: the body.
+            on_lost: called for each try that was sent and never answered, which a server may bill.
 
         Raises:
             WireError: there is none: lost connections, 5xx to the last try, the deadline, a body
@@ -133,7 +141,7 @@ class Wire:
         last: ChatError | None = None
         while True:
             try:
-                outcome = await self._permitted(path, content, deadline, failed)
+                outcome = await self._permitted(path, content, deadline, failed, on_lost)
             except WireError as late:
                 # What the tries before met says more than that the time is over.
                 if last is not None and late.error.kind == "deadline":
@@ -164,7 +172,7 @@ class Wire:
                 raise WireError(error) from None
 
     async def _permitted(
-        self, path: str, content: bytes, deadline: float, failed: int
+        self, path: str, content: bytes, deadline: float, failed: int, on_lost: Callable[[], None]
     ) -> HttpAnswer | _Again:
         """Try, unless the server has been silent for so long that there is no point."""
         if failed and self._health.silent:
@@ -175,15 +183,17 @@ class Wire:
             message = f"not asked, for the calls before came to nothing: {error.message}"
             raise WireError(ChatError(error.kind, message, error.details))
         if permit:
-            return await self._try(path, content, deadline)
+            return await self._try(path, content, deadline, on_lost)
         try:
             # Others wait for this one: it gets its share of the deadline, not all of it.
             share = time.monotonic() + self._deadline * _PROBE_SHARE
-            return await self._try(path, content, min(deadline, share))
+            return await self._try(path, content, min(deadline, share), on_lost)
         finally:
             self._health.leave()
 
-    async def _try(self, path: str, content: bytes, deadline: float) -> HttpAnswer | _Again:
+    async def _try(
+        self, path: str, content: bytes, deadline: float, on_lost: Callable[[], None]
+    ) -> HttpAnswer | _Again:
         """Return an answer, or after what to try again."""
         import httpx2  # noqa: PLC0415  (a third of a second that other graders need not pay)
 
@@ -214,16 +224,23 @@ class Wire:
         except TimeoutError:
             tries = "" if left > 0.9 * self._deadline else f", of which this try had {left:.2g} s"
             error = ChatError("deadline", f"no answer within {self._deadline:g} s{tries}")
+            if not heard:
+                on_lost()
             if not heard and left >= 0.9 * self._deadline * _PROBE_SHARE:
                 self._health.lost(error, silent=True)
-            raise WireError(error) from None
+            raise WireError(error, billed=billed) from None
+        except WireError as refused:
+            refused.billed = billed
+            raise
         except TransportError as fault:
             raise WireError(ChatError("request", str(fault))) from None
         except (httpx2.RequestError, OSError, ValueError) as fault:
-            return self._broken(fault, heard=heard, billed=billed)
+            return self._broken(fault, heard=heard, billed=billed, on_lost=on_lost)
         return self._judged(answer, headers)
 
-    def _broken(self, fault: Exception, *, heard: bool, billed: bool) -> _Again:
+    def _broken(
+        self, fault: Exception, *, heard: bool, billed: bool, on_lost: Callable[[], None]
+    ) -> _Again:
         """Return how to go on after a connection fault, if at all."""
         import httpx2  # noqa: PLC0415
 
@@ -231,11 +248,12 @@ class Wire:
         reason = f"{type(fault).__name__}: {said}" if said else type(fault).__name__
         if billed:
             message = f"the connection broke in the middle of the answer ({reason})"
-            raise WireError(ChatError("server", message)) from None
+            raise WireError(ChatError("server", message), billed=True) from None
         if isinstance(fault, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
             raise WireError(ChatError("request", f"the request cannot be sent ({reason})"))
         if not heard and isinstance(fault, httpx2.ReadError | httpx2.RemoteProtocolError):
             self._stats.lost += 1
+            on_lost()
             if self._pay_once:
                 message = (
                     f"the connection broke after the request was sent ({reason}); the server may "

@@ -25,6 +25,7 @@ from tests.batch.conftest import GRADER, Score, lines
 from tests.waiting import children_of, command_of, is_gone, until
 
 PLAN = plan.build(config.load(GRADER))
+JOB = Job(None, Layout())
 
 
 class Fragile:
@@ -48,7 +49,7 @@ class Fragile:
 @pytest.mark.parametrize("guilty", [{0}, {63}, {17}, {17, 18}, {3, 30, 60}, set(range(64))])
 def test_only_the_guilty_rows_fail_and_by_name(guilty: set[int]) -> None:
     block = Block(b'{"item": {"a": "x"}, "sample": "x"}\n\n' * 64)
-    scored = score_surely(Fragile(guilty), PLAN, block, "null")
+    scored = score_surely(Fragile(guilty), PLAN, block, JOB)
     found = [json.loads(line) for line in scored.lines.splitlines()]
     assert [line["index"] for line in found] == list(range(64))
     assert {line["index"] for line in found if line["failures"]} == guilty
@@ -59,21 +60,21 @@ def test_only_the_guilty_rows_fail_and_by_name(guilty: set[int]) -> None:
 
 def test_a_block_that_is_lost_once_is_just_scored_again() -> None:
     fragile = Fragile({5}, tries=1)
-    scored = score_surely(fragile, PLAN, Block(lines(20)), "null")
+    scored = score_surely(fragile, PLAN, Block(lines(20)), JOB)
     assert fragile.asked == [21, 21]
     assert "other_error" not in scored.tally.codes
 
 
 def test_finding_one_row_among_a_thousand_takes_few_tries() -> None:
     fragile = Fragile({700})
-    score_surely(fragile, PLAN, Block(b"{}\n" * 1024), "null")
+    score_surely(fragile, PLAN, Block(b"{}\n" * 1024), JOB)
     assert len(fragile.asked) <= 2 + 2 * 10
 
 
 def test_a_row_that_breaks_our_own_code_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     from graders.batch import executor
 
-    def breaks(runner: object, block: Block, *rest: object) -> Scored:
+    def breaks(runner: object, block: Block, *_: object, **__: object) -> Scored:
         if b"bad" in block.data:
             raise RecursionError("too deep\nand more")
         return score_block(runner, block, Layout())  # type: ignore[arg-type]
@@ -145,10 +146,10 @@ import os, signal, sys
 if "graders.batch.worker" in " ".join(sys.orig_argv):
     import graders.batch.executor as executor
     real = executor.score_block
-    def score_block(runner, block, *rest):
+    def score_block(runner, block, *rest, **more):
         if b"KILLER" in block.data:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(runner, block, *rest)
+        return real(runner, block, *rest, **more)
     executor.score_block = score_block
 """
 

@@ -44,6 +44,7 @@ def test_json_holds_the_grade_and_how_it_came_about(command: Command) -> None:
         },
         "printed": {},
         "said": {},
+        "judgements": {},
         "signatures": done.json["signatures"],
         "notes": [],
     }

@@ -21,8 +21,9 @@ from graders.calls import ChatCall, ChatReply
 from graders.evals.answer import read_answer, shown_sample
 from graders.kinds import LabelModel, Rows, ScoreModel, judge, kind_of
 from graders.models import JudgeOptions, RolloutOptions
-from graders.models.client import ChatClient, _from_bytes, _to_bytes
+from graders.models.client import ChatClient
 from graders.models.embedding import EmbedClient
+from graders.models.kept import from_bytes, to_bytes
 from graders.models.rollout import RESPONSES, Ask, Sampler
 from graders.wire.endpoint import ApiKey, ServerAddress
 from graders.wire.exchange import Wire
@@ -157,7 +158,7 @@ def _judged(bench: Bench, *, label: bool) -> None:
 
 def _check_reply(reply: ChatReply) -> None:
     assert KEY not in repr(reply)
-    again = _from_bytes(_to_bytes(reply))
+    again = from_bytes(to_bytes(reply))
     assert again is not None
     assert (again.text, again.error, again.usage, again.model) == (
         reply.text, reply.error, reply.usage, reply.model

@@ -165,9 +165,10 @@ def test_repeats_give_their_mean_and_their_spread():
     judged = kind.settle(config_, [ChatReply(verdict(one)) for one in said], 3)
     assert judged.scores == [0.5, 1.0, None]
     assert list(judged.failures) == [2]
-    assert judged.repeats == [[0, 1, None], [1, 1, 1], [None, None, None]]
+    repeats = [judged.repeats(row) for row in range(3)]
+    assert repeats == [[0, 1, None], [1, 1, 1], [None, None, None]]
     figures = Repeats()
-    for row in judged.repeats:
+    for row in repeats:
         figures.add(row, 0.5)
     assert (figures.asked, figures.failed, figures.rows, figures.flipped) == (9, 4, 2, 1)
     assert figures.flip_rate == 0.5

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from graders.calls import ChatCall, ChatError, ChatReply, EmbedCall
 from graders.models import JudgeOptions
+from graders.models.asking import Learned, Sent
 from graders.models.cache import ReplyCache, open_cache
-from graders.models.client import ChatClient, _Learned, _Sent
+from graders.models.client import ChatClient
 from graders.models.embedding import EmbedClient
 from tests.models.server import Asked, Told, completion, error
 from tests.waiting import PATIENCE, until
@@ -316,9 +317,9 @@ def test_a_reply_in_another_form_is_kept_under_that_form(serve, tmp_path):
         "json_schema", "json_schema", "json_object", None,
     ]  # fmt: skip
     with open_cache(file, read_only=True) as cache:
-        prepared = client._prepared(asked, _Learned())
+        prepared = client._prepared(asked, Learned())
         assert cache.get(client._key(prepared, 0, prepared.wanted)) is None
-        assert cache.get(client._key(prepared, 0, _Sent(prepared.wanted.params, 3))) is not None
+        assert cache.get(client._key(prepared, 0, Sent(prepared.wanted.params, 3))) is not None
     for mode in ("all", "offline"):
         with ChatClient(options(server, cache=mode, cache_file=file)) as client:
             assert seen(client.perform(asked)) == seen([first])

@@ -283,7 +283,7 @@ def _duration(seconds: float) -> str:
 def judges(finding: Notice) -> Html | None:
     """Return what judges used and how steady they are; None where there are none."""
     tally = finding.tally
-    if not tally.usage and not tally.repeats:
+    if not (tally.usage or tally.repeats or tally.panels or finding.paid):
         return None
     tokens = [
         (
@@ -316,7 +316,34 @@ def judges(finding: Notice) -> Html | None:
         "Judges",
         table("Tokens by model", named, tokens) if tokens else None,
         table("How steady judges are", of_judge, steady) if steady else None,
+        *_panels(finding),
+        element("p", f"Cost: {finding.paid}") if finding.paid else None,
     )
+
+
+def _panels(finding: Notice) -> list[Html]:
+    """Return for each panel how much its judges agree, and what each of them gave."""
+    found = []
+    for key, panel in finding.tally.panels.items():
+        rows = [
+            (shortened(name, _NAME), f"{seat.scored:,}", f"{seat.failed:,}", number(seat.mean))
+            for name, seat in panel.seats.items()
+        ]
+        named = [
+            Column("Judge"),
+            *(Column(n, is_number=True) for n in ("Verdicts", "Failed", "Mean")),
+        ]
+        split = f"{panel.split:,}" if finding.judged_flips else "–"
+        found += [
+            table(f"Panel of {shortened(key, _NAME) or 'the grader'}", named, rows),
+            element(
+                "p",
+                f"Two judges are {number(panel.disagreement)} apart on average; unanimous in "
+                f"{panel.unanimous:,} of {panel.compared:,} rows, on both sides of the pass mark in "
+                f"{split}.",
+            ),
+        ]
+    return found
 
 
 def made(finding: Notice) -> Html:

@@ -1,0 +1,168 @@
+"""How much judges agree: one with itself, asked several times, and those of a panel with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from graders.statistic import root
+
+__all__ = ["PanelFigures", "PanelSeat", "Repeats"]
+
+
+@dataclass(slots=True)
+class Repeats:
+    """How much a judge asked several times for a row agrees with itself.
+
+    Attributes:
+        asked: times it was asked.
+        failed: times it gave no verdict.
+        rows: rows with at least two verdicts; the figures are of these.
+        flipped: rows whose verdicts stand on both sides of the pass mark.
+        variances: sum of the variances within rows.
+    """
+
+    asked: int = 0
+    failed: int = 0
+    rows: int = 0
+    flipped: int = 0
+    variances: Fraction = Fraction(0)
+
+    def add(self, scores: Sequence[float | None], passes_at: float | None) -> None:
+        """Add one row's repeats."""
+        found = [Fraction(score) for score in scores if score is not None]
+        self.asked += len(scores)
+        self.failed += len(scores) - len(found)
+        if len(found) < 2:
+            return
+        self.rows += 1
+        mean = sum(found, Fraction(0)) / len(found)
+        self.variances += sum(((one - mean) ** 2 for one in found), Fraction(0)) / (len(found) - 1)
+        if passes_at is not None and len({one >= passes_at for one in found}) == 2:
+            self.flipped += 1
+
+    def merge(self, other: Repeats) -> None:
+        """Add what another count counted."""
+        self.asked += other.asked
+        self.failed += other.failed
+        self.rows += other.rows
+        self.flipped += other.flipped
+        self.variances += other.variances
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation within a row, pooled over the rows."""
+        return root(self.variances / self.rows) if self.rows else None
+
+    @property
+    def flip_rate(self) -> float | None:
+        """The share of rows whose verdict depends on when the judge is asked."""
+        return self.flipped / self.rows if self.rows else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "asked": self.asked,
+            "failed": self.failed,
+            "rows": self.rows,
+            "within_row_spread": self.spread,
+            "flipped": self.flipped,
+            "flip_rate": self.flip_rate,
+        }
+
+
+@dataclass(slots=True)
+class PanelSeat:
+    """What one judge of a panel gave.
+
+    Attributes:
+        scored: rows it gave a verdict for.
+        failed: rows it gave none for.
+        total: sum of its scores.
+    """
+
+    scored: int = 0
+    failed: int = 0
+    total: Fraction = Fraction(0)
+
+    def merge(self, other: PanelSeat) -> None:
+        """Add what another count counted."""
+        self.scored += other.scored
+        self.failed += other.failed
+        self.total += other.total
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of its scores, None of none."""
+        return float(self.total / self.scored) if self.scored else None
+
+
+@dataclass(slots=True)
+class PanelFigures:
+    """How much the judges of a panel agree with each other.
+
+    Attributes:
+        rows: rows that the panel was asked for.
+        compared: those with at least two judges' verdicts; the figures are of these.
+        unanimous: those of them on which all judges say the same.
+        split: those whose judges stand on both sides of the pass mark.
+        total: sum of the rows' disagreements.
+        seats: what each judge gave.
+    """
+
+    rows: int = 0
+    compared: int = 0
+    unanimous: int = 0
+    split: int = 0
+    total: Fraction = Fraction(0)
+    seats: dict[str, PanelSeat] = field(default_factory=dict)
+
+    def add(
+        self,
+        scores: Mapping[str, float | None],
+        disagreement: float | None,
+        passes_at: float | None,
+    ) -> None:
+        """Add one row."""
+        self.rows += 1
+        given = [score for score in scores.values() if score is not None]
+        for name, score in scores.items():
+            seat = self.seats.setdefault(name, PanelSeat())
+            seat.failed += score is None
+            seat.scored += score is not None
+            seat.total += Fraction(score or 0.0)
+        if disagreement is None:
+            return
+        self.compared += 1
+        self.unanimous += not disagreement
+        self.total += Fraction(disagreement)
+        if passes_at is not None and len({one >= passes_at for one in given}) == 2:
+            self.split += 1
+
+    def merge(self, other: PanelFigures) -> None:
+        """Add what another count counted."""
+        self.rows += other.rows
+        self.compared += other.compared
+        self.unanimous += other.unanimous
+        self.split += other.split
+        self.total += other.total
+        for name, seat in other.seats.items():
+            self.seats.setdefault(name, PanelSeat()).merge(seat)
+
+    @property
+    def disagreement(self) -> float | None:
+        """How far two judges are apart on average, over the rows; None of none."""
+        return float(self.total / self.compared) if self.compared else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON."""
+        return {
+            "rows": self.rows, "compared": self.compared, "disagreement": self.disagreement,
+            "unanimous": self.unanimous, "split": self.split,
+            "judges": {
+                name: {"scored": one.scored, "failed": one.failed, "mean": one.mean}
+                for name, one in self.seats.items()
+            },
+        }  # fmt: skip

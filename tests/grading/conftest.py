@@ -1,0 +1,1 @@
+from tests.models.conftest import serve as serve  # noqa: PLC0414
