@@ -168,7 +168,7 @@ def columns(
         if counts and count:
             said = element(
                 "text", _short(count), x=_percent((place + 0.5) * step), y=_percent(100 - top), dy="-4",
-                text_anchor="middle", class_="count", font_size=11, aria_hidden="true",
+                text_anchor="middle", class_="count", font_size=9, aria_hidden="true",
             )  # fmt: skip
         shapes.append(element("g", element("title", f"{name}: {count:,} rows"), bar, said))
     shapes += [

@@ -267,7 +267,9 @@ def _means(tally: Tally) -> Table:
         table.add_row("95% interval", between(interval), interval.method)
     if tally.failed:
         table.add_row(
-            "", number(tally.mean_of_all), f"over all {_rows(tally.rows)}, a failed one as 0"
+            "failed as 0",
+            number(tally.mean_of_all),
+            f"the mean over all {_rows(tally.rows)}, a failed one as 0",
         )
     table.add_row("spread", number(figures.spread), "standard deviation")
     if figures.count:

@@ -147,12 +147,12 @@ def test_a_summary_shows_the_mean_over_both_denominators() -> None:
     text = summary(tally([1.0, 0.5, None]))
     assert "g (multi): 3 rows in 2.00 s, 2 rows/s" in text
     assert "mean reward              0.7500   over the 2 rows scored" in text
-    assert "0.5000   over all 3 rows, a failed one as 0" in text
+    assert "0.5000   the mean over all 3 rows, a failed one as 0" in text
 
 
 def test_a_summary_without_failures_has_one_mean() -> None:
     text = summary(tally([1.0, 0.5]))
-    assert "over all" not in text
+    assert "failed as 0" not in text
     assert "no failures" in text
 
 
