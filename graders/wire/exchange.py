@@ -423,7 +423,8 @@ def _cause(fault: BaseException) -> str:
 
 def _backoff(tries: int) -> float:
     longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**tries)
-    return random.uniform(longest / 2, longest)  # noqa: S311  (jitter, not a secret)
+    # Not the common one: a trainer may have seeded it, and asks for its own numbers.
+    return random.SystemRandom().uniform(longest / 2, longest)
 
 
 def _retry_after(headers: Any) -> float | None:
