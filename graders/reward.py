@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
@@ -200,7 +200,7 @@ class Reward:
         self,
         rows: Sequence[Mapping[str, Any]],
         *,
-        groups: Sequence[Hashable] | None = None,
+        groups: Sequence[Any] | None = None,
         tokens: Sequence[int] | None = None,
     ) -> list[float | None]:
         """Return the reward of each row, in order; where item and sample stand was said when it was made.
@@ -220,7 +220,7 @@ class Reward:
         self,
         rows: Sequence[Mapping[str, Any]],
         *,
-        groups: Sequence[Hashable] | None = None,
+        groups: Sequence[Any] | None = None,
         tokens: Sequence[int] | None = None,
     ) -> list[float | None]:
         """Return the reward of each row, in order, without holding up the event loop; as `batch`."""
@@ -230,7 +230,7 @@ class Reward:
         self,
         grades: Sequence[Grade],
         rows: Sequence[Mapping[str, Any]],
-        groups: Sequence[Hashable] | None = None,
+        groups: Sequence[Any] | None = None,
         tokens: Sequence[int] | None = None,
     ) -> list[float | None]:
         """Return what rows get for their grades: shaped where they are scored, else what `failed` says.
