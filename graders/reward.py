@@ -12,18 +12,18 @@ import math
 import os
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import Future
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, Self, Unpack
+from typing import Any, Final, Literal, Self, Unpack
 from uuid import uuid4
 
 from graders.api import Grader, load
 from graders.config import Source
 from graders.errors import FailedError, OptionError, quoted
+from graders.gather import Gatherer, Row
 from graders.grade import Failure, Grade
 from graders.keyword import LoadKeywords
 from graders.rows import Layout
@@ -36,9 +36,6 @@ Failed = float | Literal["raise"] | None
 """What a row without a reward gets: a number, an exception, or None."""
 
 _WINDOW: Final = 0.002
-_MOST: Final = 512
-_AT_ONCE: Final = 64
-_IDLE: Final = 1.0
 _ASKED_AT_ONCE: Final = 256
 _HELD: Final = 64
 _HERE: Final[dict[str, Reward]] = {}
@@ -122,7 +119,7 @@ class Reward:
         ]
         self._failed: Failed = failed
         self._within = within
-        self._gatherers: dict[int, _Gatherer] = {}
+        self._gatherers: dict[int, Gatherer] = {}
         self._lock = threading.Lock()
         self._counts = Counts()
         self.__name__ = _identifier(self.grader.name)
@@ -187,20 +184,23 @@ class Reward:
         """Return the grade of one row."""
         if not self.grader.plan.asks:  # It takes less than handing it on would.
             return self._graded_alone(item, sample)
+        future = self._gatherer().submit(Row(item, sample))
         try:
-            return self._gatherer().submit(_Row(item, sample)).result(self._within)
+            return future.result(self._within)
         except LateError:
             return self._late()
+        finally:
+            future.cancel()  # Where there is no grade yet, nobody waits for it now.
 
     async def agrade(self, item: Any = None, sample: Any = None) -> Grade:
         """Return the grade of one row without holding up the event loop."""
-        return (await self._awaited([_Row(item, sample)]))[0]
+        return (await self._awaited([Row(item, sample)]))[0]
 
     def batch(
         self,
         rows: Sequence[Mapping[str, Any]],
         *,
-        groups: Sequence[Hashable] | None = None,
+        groups: Sequence[Any] | None = None,
         tokens: Sequence[int] | None = None,
     ) -> list[float | None]:
         """Return the reward of each row, in order; where item and sample stand was said when it was made.
@@ -220,7 +220,7 @@ class Reward:
         self,
         rows: Sequence[Mapping[str, Any]],
         *,
-        groups: Sequence[Hashable] | None = None,
+        groups: Sequence[Any] | None = None,
         tokens: Sequence[int] | None = None,
     ) -> list[float | None]:
         """Return the reward of each row, in order, without holding up the event loop; as `batch`."""
@@ -230,7 +230,7 @@ class Reward:
         self,
         grades: Sequence[Grade],
         rows: Sequence[Mapping[str, Any]],
-        groups: Sequence[Hashable] | None = None,
+        groups: Sequence[Any] | None = None,
         tokens: Sequence[int] | None = None,
     ) -> list[float | None]:
         """Return what rows get for their grades: shaped where they are scored, else what `failed` says.
@@ -254,11 +254,14 @@ class Reward:
         """Return the grade of each row, in order."""
         if self._within is None:
             return self._graded(rows, self._layout)
-        future = self._gatherer().run(lambda: self._graded(rows, self._layout))
+        stop = threading.Event()
+        future = self._gatherer().run(lambda: self._graded(rows, self._layout, stop))
         try:
             return future.result(self._within)
         except LateError:
             return [self._late() for _ in rows]
+        finally:
+            stop.set()  # Nobody waits now: what is asked is broken off, and its place free.
 
     def pairs(self, rows: Sequence[Mapping[str, Any]]) -> list[Grade]:
         """Return the grade of each `{"item": ..., "sample": ...}`, in order."""
@@ -268,11 +271,14 @@ class Reward:
 
     async def agrades(self, rows: Sequence[Mapping[str, Any]]) -> list[Grade]:
         """Return the grade of each row, in order, without holding up the event loop."""
-        future = self._gatherer().run(lambda: self._graded(rows, self._layout))
+        stop = threading.Event()
+        future = self._gatherer().run(lambda: self._graded(rows, self._layout, stop))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self._within)
         except TimeoutError:
             return [self._late() for _ in rows]
+        finally:
+            stop.set()
 
     def settled(self, grade: Grade) -> float | None:
         """Return a grade's reward, or what stands for one that failed.
@@ -326,11 +332,15 @@ class Reward:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    async def _awaited(self, rows: Sequence[_Row]) -> list[Grade]:
+    async def _awaited(self, rows: Sequence[Row]) -> list[Grade]:
         gatherer = self._gatherer()
         futures = [asyncio.wrap_future(gatherer.submit(row)) for row in rows]
-        done, _ = await asyncio.wait(futures, timeout=self._within)
-        return [one.result() if one in done else self._late() for one in futures]
+        try:
+            done, _ = await asyncio.wait(futures, timeout=self._within)
+            return [one.result() if one in done else self._late() for one in futures]
+        finally:
+            for one in futures:
+                one.cancel()
 
     def _graded_alone(self, item: Any, sample: Any) -> Grade:
         grade = self.grader.grade(without_nulls(item, self._named), sample)
@@ -344,13 +354,21 @@ class Reward:
         self._count([late], 0.0)
         return late
 
-    def _graded(self, rows: Sequence[Mapping[str, Any]], layout: Layout | None) -> list[Grade]:
+    def _graded(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        layout: Layout | None,
+        stop: threading.Event | None = None,
+    ) -> list[Grade]:
         began = time.perf_counter()
         place = ("item",) if layout is None else layout.item
         named = [(*place, *steps) for steps in self._named]
         rows = [without_nulls(row, named) for row in rows] if named else rows
-        grades = list(self.grader.grade_many(rows, chunk=max(len(rows), 1), layout=layout))
-        self._count(grades, time.perf_counter() - began)
+        grades = list(
+            self.grader.grade_many(rows, chunk=max(len(rows), 1), layout=layout, stop=stop)
+        )
+        if stop is None or not stop.is_set():  # Else whoever waited has counted them as late.
+            self._count(grades, time.perf_counter() - began)
         return grades
 
     def _count(self, grades: Sequence[Grade], seconds: float) -> None:
@@ -366,12 +384,12 @@ class Reward:
                 now.seconds + seconds,
             )
 
-    def _gatherer(self) -> _Gatherer:
+    def _gatherer(self) -> Gatherer:
         """Return what gathers rows in this process: after a fork the child has its own."""
         found = self._gatherers.get(os.getpid())
         if found is None:
-            made = _Gatherer(
-                lambda rows: self._graded([one._asdict() for one in rows], None),
+            made = Gatherer(
+                lambda rows, stop: self._graded([one._asdict() for one in rows], None, stop),
                 beside=self.grader.plan.asks,
                 window=_WINDOW if self.grader.plan.asks_servers else 0.0,
             )
@@ -399,99 +417,3 @@ def _identifier(name: str) -> str:
     """Return a grader's name as one of Python's, which trainers log rewards by."""
     plain = "".join(one if one.isascii() and one.isalnum() else "_" for one in name)
     return plain if plain[:1].isalpha() else f"reward_{plain}"
-
-
-class _Row(NamedTuple):
-    item: Any
-    sample: Any
-
-
-class _Gatherer:
-    """Puts rows that come one at a time together, and has them graded.
-
-    While one chunk is graded the next gathers, so a lone caller waits for nobody, and many at once make
-    up each other's chunks. Threads are daemons: a judge that hangs keeps no process from its end.
-
-    Args:
-        grade: grades rows.
-        beside: whether chunks are graded side by side, for what they ask takes its time.
-        window: seconds that a row waits for others to come along with it.
-    """
-
-    def __init__(
-        self, grade: Callable[[Sequence[_Row]], list[Grade]], *, beside: bool, window: float
-    ) -> None:
-        self._grade = grade
-        self._window = window
-        self._beside = beside
-        self._waiting: deque[tuple[_Row, Future[Grade]]] = deque()
-        self._lock = threading.Lock()
-        self._come = threading.Condition(self._lock)
-        self._places = threading.Semaphore(_AT_ONCE)
-        self._thread: threading.Thread | None = None
-
-    def submit(self, row: _Row) -> Future[Grade]:
-        """Return the future grade of a row."""
-        future: Future[Grade] = Future()
-        with self._lock:
-            self._waiting.append((row, future))
-            if self._thread is None:
-                self._thread = self._started(self._collect)
-            self._come.notify()
-        return future
-
-    def run(self, work: Callable[[], list[Grade]]) -> Future[list[Grade]]:
-        """Return what a piece of work gives, done in a thread of its own."""
-        future: Future[list[Grade]] = Future()
-
-        def do() -> None:
-            _settle(future, work)
-
-        self._started(do)
-        return future
-
-    def _started(self, work: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=work, name="graders-reward", daemon=True)
-        thread.start()
-        return thread
-
-    def _collect(self) -> None:
-        while True:
-            with self._lock:
-                if not self._come.wait_for(lambda: bool(self._waiting), _IDLE):
-                    self._thread = None  # The next row starts another.
-                    return
-                if self._window:
-                    self._come.wait_for(lambda: len(self._waiting) >= _MOST, self._window)
-                count = min(len(self._waiting), _MOST)
-                chunk = [self._waiting.popleft() for _ in range(count)]
-            if self._beside:
-                self._places.acquire()
-                self._started(lambda chunk=chunk: self._finish(chunk, self._places))  # type: ignore[misc]
-            else:
-                self._finish(chunk)
-
-    def _finish(
-        self, chunk: Sequence[tuple[_Row, Future[Grade]]], place: threading.Semaphore | None = None
-    ) -> None:
-        try:
-            grades = self._grade([row for row, _ in chunk])
-            for (_, future), grade in zip(chunk, grades, strict=True):
-                if future.set_running_or_notify_cancel():
-                    future.set_result(grade)
-        except BaseException as error:  # noqa: BLE001  (whoever waits for it is told)
-            for _, future in chunk:
-                if not future.done() and future.set_running_or_notify_cancel():
-                    future.set_exception(error)
-        finally:
-            if place is not None:
-                place.release()
-
-
-def _settle(future: Future[list[Grade]], work: Callable[[], list[Grade]]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(work())
-    except BaseException as error:  # noqa: BLE001  (whoever waits for it is told)
-        future.set_exception(error)

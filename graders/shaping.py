@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from graders.errors import OptionError, quoted, suggestion
+from graders.plain import plain
 from graders.shape import read_shape
 
 __all__ = [
@@ -208,7 +209,7 @@ class Shaping:
     def __call__(
         self,
         rewards: Rewards,
-        groups: Groups | None = None,
+        groups: Sequence[Any] | None = None,
         texts: Sequence[str] | None = None,
         tokens: Sequence[int] | None = None,
     ) -> list[float | None]:
@@ -216,7 +217,7 @@ class Shaping:
 
         Args:
             rewards: in order; None for a row without one.
-            groups: the group of each; rows of one group need not stand together.
+            groups: the group of each, such as its prompt; rows of one group need not stand together.
             texts: the answer of each.
             tokens: the length of each answer in tokens.
 
@@ -228,6 +229,7 @@ class Shaping:
             if column is not None and len(column) != len(rewards):
                 raise OptionError(f"{name} has {len(column)} values for {len(rewards)} rewards")
         shaped = list(rewards)
+        groups = None if groups is None else [_hashable(one) for one in groups]
         for step in self.steps:
             options = {key: value for key, value in step.items() if key not in ("type", "unit")}
             kind, needs = str(step["type"]), _parameters(str(step["type"]))
@@ -338,6 +340,15 @@ def _parameters(kind: str) -> Mapping[str, inspect.Parameter]:
 def _options(kind: str) -> dict[str, inspect.Parameter]:
     found = _parameters(kind).items()
     return {name: one for name, one in found if one.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _hashable(group: Any) -> Hashable:
+    """Return a group as a key: a prompt may be a list of messages."""
+    try:
+        hash(group)
+    except TypeError:
+        return repr(plain(group))
+    return group  # type: ignore[no-any-return]
 
 
 def _there(column: Sequence[Any] | None, kind: str, name: str) -> Sequence[Any]:

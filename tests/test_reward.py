@@ -217,6 +217,32 @@ def test_a_judge_that_hangs_holds_nobody_up(judged: Callable[..., ScriptedServer
     assert reward.counts.codes["other_error"] >= 4
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_what_nobody_waits_for_any_more_leaves_its_place_to_others(
+    judged: Callable[..., ScriptedServer], *, many: bool
+) -> None:
+    hung = threading.Event()
+
+    def script(asked: Asked, _: int) -> Told:
+        if b"hang" not in asked.raw:
+            return completion(SAID)
+        hung.set()
+        return Told(held=lambda: True)
+
+    server = judged(script)
+
+    async def ask(reward: Reward) -> float | None:
+        waiting = asyncio.create_task(
+            reward.abatch([{"sample": "hang"}] * 2) if many else reward.areward({}, "hang")
+        )
+        await asyncio.to_thread(hung.wait)
+        waiting.cancel()
+        return await reward.areward({}, "x")
+
+    with Reward(JUDGE, base_url=server.url, cache="none", concurrency=1) as reward:
+        assert asyncio.run(ask(reward)) == 0.5
+
+
 def test_a_process_ends_while_a_judge_hangs(judged: Callable[..., ScriptedServer]) -> None:
     server = judged(lambda *_: Told(held=lambda: True))
     script = (
@@ -245,7 +271,7 @@ def test_a_failure_of_the_machine_reaches_whoever_waits(monkeypatch: pytest.Monk
 
 
 def test_the_thread_that_gathers_goes_when_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graders.reward._IDLE", 0.01)
+    monkeypatch.setattr("graders.gather._IDLE", 0.01)
     with Reward(PYTHON) as reward:
         assert reward({"number": 1}, "x") == 1.0
         gatherer = reward._gatherer()

@@ -247,3 +247,8 @@ def test_texts_are_read_in_every_shape() -> None:
     chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
     shapes: list[Any] = ["a", None, {"output_text": "a"}, chat, 7, {"odd": 1}]
     assert [text_of(one) for one in shapes] == ["a", "", "a", "a", "", ""]
+
+
+def test_a_group_may_be_a_prompt_of_messages() -> None:
+    one, other = ([{"role": "user", "content": text}] for text in "ab")
+    assert Shaping([{"type": "rank"}])([0.5, 0.0, 1.0], [one, other, [*one]]) == [0.0, 0.5, 1.0]

@@ -9,6 +9,7 @@ Gym 0.4.0, `BaseVerifyRequest` and `BaseVerifyResponse`. `batch` is our own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +20,7 @@ from graders.errors import OptionError, quoted, suggestion
 from graders.grade import Failure, Grade
 from graders.wire.error import ApiError
 
-__all__ = ["FORMS", "Form", "Row", "form_at", "path_of"]
+__all__ = ["FORMS", "Form", "Known", "Row", "form_at", "path_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,21 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is the same for all rows of a grader.
+
+    Attributes:
+        failed: what a row without a reward gets; None where nobody said.
+        judged: whether it asks judges.
+        invalid: whether an `invalid_grade` stands for rows that cannot be scored.
+    """
+
+    failed: float | None
+    judged: bool
+    invalid: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """One trainer's way to ask.
 
@@ -45,18 +61,20 @@ class Form:
         name: what it is called, in paths and elsewhere.
         summary: what is asked for, in a line.
         read: returns the rows of a body; raises ApiError where it is none of this form.
-        tell: returns the answer, from the body, the grades and what failed rows get; raises ApiError where
-            a row has no reward, and this form knows none without.
+        tell: returns the answer, from the body, the grades and what is known of the grader; raises ApiError
+            where a row has no reward, and this form knows none without.
         body: the JSON Schema of bodies.
         answer: the JSON Schema of answers.
+        nan: whether answers may have NaN, as Python's JSON has it; else it is null.
     """
 
     name: str
     summary: str
     read: Callable[[Any], list[Row]]
-    tell: Callable[[Any, Sequence[Grade], float | None], Any]
+    tell: Callable[[Any, Sequence[Grade], Known], Any]
     body: Mapping[str, Any]
     answer: Mapping[str, Any]
+    nan: bool = False
 
 
 # --- What forms share. ------------------------------------------------------------------------------
@@ -183,7 +201,7 @@ def _batch_row(item: Any, sample: Any, item_at: str, sample_at: str) -> Row:
     return Row(item, sample)
 
 
-def _tell_batch(_: Any, grades: Sequence[Grade], __: float | None) -> dict[str, Any]:
+def _tell_batch(_: Any, grades: Sequence[Grade], _known: Known) -> dict[str, Any]:
     rewards = [one.reward for one in grades]
     without = rewards.count(None)
     return {
@@ -242,19 +260,23 @@ def _openrlhf_row(query: str, prompt: str, label: Any) -> Row:
     return Row(item, answer_of(query, prompt, END_TOKENS))
 
 
-def _tell_openrlhf(_: Any, grades: Sequence[Grade], failed: float | None) -> dict[str, Any]:
+def _tell_openrlhf(_: Any, grades: Sequence[Grade], known: Known) -> dict[str, Any]:
     """Return rewards and logs: lists, of a lone row numbers, as OpenRLHF asks for one at a time.
 
-    Its logs become tensors, which hold no null: a part without a score stands in no lone row's logs.
+    Its logs become tensors, which hold no null, and go into batches by the names that the first row has:
+    each row of a grader has the same, and a part without a score is NaN.
     """
-    rewards = [failed if one.reward is None else one.reward for one in grades]
+    rewards = [known.failed if one.reward is None else one.reward for one in grades]
     parts = dict.fromkeys(key for one in grades for key in one.sub_rewards)
     logs: dict[str, list[Any]] = {"failed": [float(one.reward is None) for one in grades]}
-    logs |= _tokens(*grades)
-    logs |= {f"reward_{key}": [one.sub_rewards.get(key) for one in grades] for key in parts}
+    logs |= {"invalid": [float(bool(one.replaced)) for one in grades]} if known.invalid else {}
+    logs |= {"judge_tokens": [one.tokens for one in grades]} if known.judged else {}
+    for key in parts:
+        scores = [one.sub_rewards.get(key) for one in grades]
+        logs[f"reward_{key}"] = [math.nan if one is None else one for one in scores]
     if len(grades) != 1:
         return {"rewards": rewards, "scores": rewards, "extra_logs": logs}
-    told = {key: one for key, (one,) in logs.items() if one is not None}
+    told = {key: one for key, (one,) in logs.items()}
     answer = {"rewards": rewards[0], "scores": rewards[0], "extra_logs": told}
     return answer | ({"failures": _said(grades[0])} if grades[0].failures else {})
 
@@ -284,8 +306,8 @@ def _read_azure(value: Any) -> list[Row]:
     return [Row(_object(value, "item"), value["sample"])]
 
 
-def _tell_azure(_: Any, grades: Sequence[Grade], failed: float | None) -> dict[str, Any]:
-    return {"score": _number(grades[0], failed)}
+def _tell_azure(_: Any, grades: Sequence[Grade], known: Known) -> dict[str, Any]:
+    return {"score": _number(grades[0], known.failed)}
 
 
 _AZURE: Final = _made({"sample": _SAMPLE, "item": _MAYBE_OBJECT, "trace_id": {"type": ["string", "null"]}},
@@ -333,16 +355,15 @@ def _gemini_sample(response: Mapping[str, Any]) -> Any:
     return {**said, "output_tools": calls}
 
 
-def _tell_gemini(_: Any, grades: Sequence[Grade], failed: float | None) -> dict[str, Any]:
+def _tell_gemini(_: Any, grades: Sequence[Grade], known: Known) -> dict[str, Any]:
     grade = grades[0]
-    told: dict[str, Any] = {"reward": _number(grade, failed)}
+    told: dict[str, Any] = {"reward": _number(grade, known.failed)}
     if grade.sub_rewards or grade.failures or grade.usage:
-        known: dict[str, Any] = (
-            {"sub_rewards": dict(grade.sub_rewards)} if grade.sub_rewards else {}
-        )
-        known |= {"failures": _said(grade)} if grade.failures else {}
-        known |= {key: one[0] for key, one in _tokens(grade).items()}
-        told["user_requested_aux_info"] = jsontext.encode(known).decode()
+        more: dict[str, Any] = {"sub_rewards": dict(grade.sub_rewards)} if grade.sub_rewards else {}
+        more |= {"failures": _said(grade)} if grade.failures else {}
+        more |= {"invalid": "; ".join(map(str, grade.replaced))} if grade.replaced else {}
+        more |= {key: one[0] for key, one in _tokens(grade).items()}
+        told["user_requested_aux_info"] = jsontext.encode(more).decode()
     return told
 
 
@@ -378,9 +399,7 @@ def _read_bedrock(value: Any) -> list[Row]:
     return found
 
 
-def _tell_bedrock(
-    value: Any, grades: Sequence[Grade], failed: float | None
-) -> list[dict[str, Any]]:
+def _tell_bedrock(value: Any, grades: Sequence[Grade], known: Known) -> list[dict[str, Any]]:
     told = []
     for at, (row, grade) in enumerate(zip(value, grades, strict=True)):
         metrics = [
@@ -389,9 +408,10 @@ def _tell_bedrock(
             if score is not None
         ]
         facts = {"failed": float(grade.reward is None)}
+        facts |= {"invalid": float(bool(grade.replaced))} if known.invalid else {}
         facts |= {key: float(one[0]) for key, one in _tokens(grade).items()}
         metrics += [{"name": key, "value": one, "type": "Metric"} for key, one in facts.items()]
-        score = _number(grade, failed, at)
+        score = _number(grade, known.failed, at)
         told.append({"id": row["id"], "aggregate_reward_score": score, "metrics_list": metrics})
     return told
 
@@ -414,11 +434,11 @@ def _read_verify(value: Any) -> list[Row]:
     return [Row({key: one for key, one in value.items() if key != "response"}, response)]
 
 
-def _tell_verify(value: Any, grades: Sequence[Grade], failed: float | None) -> dict[str, Any]:
+def _tell_verify(value: Any, grades: Sequence[Grade], known: Known) -> dict[str, Any]:
     grade = grades[0]
     # What an earlier answer said of a sample that is graded again holds no more.
     told = {key: one for key, one in value.items() if key not in ("mask_sample", "failure_reason")}
-    told["reward"] = _number(grade, failed)
+    told["reward"] = _number(grade, known.failed)
     told |= {f"reward_{key}": one for key, one in grade.sub_rewards.items() if one is not None}
     told |= {key: one[0] for key, one in _tokens(grade).items()}
     if grade.failures:
@@ -437,7 +457,7 @@ _VERIFY_ANSWER: Final = _made({**_VERIFY["properties"], "reward": _NUMBER, "mask
 FORMS: Final[tuple[Form, ...]] = (
     Form("batch", "The rewards of many rows", _read_batch, _tell_batch, _BATCH, _BATCH_ANSWER),
     Form("openrlhf", "Rewards as OpenRLHF asks for them", _read_openrlhf, _tell_openrlhf, _OPENRLHF,
-         _OPENRLHF_ANSWER),
+         _OPENRLHF_ANSWER, nan=True),
     Form("azure", "A reward as Azure's endpoint grader asks for it", _read_azure, _tell_azure, _AZURE,
          _AZURE_ANSWER),
     Form("gemini", "A reward as Gemini's Cloud Run reward asks for it", _read_gemini, _tell_gemini, _GEMINI,

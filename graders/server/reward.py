@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from graders.errors import OptionError, quoted
 from graders.grade import Failure, Grade, Usage
 from graders.plan import build
 from graders.reading import Reading
-from graders.server.form import FORMS, Form, Row
+from graders.server.form import FORMS, Form, Known, Row
 from graders.server.frame import Answer, pack, unbundle
 from graders.server.json_object import parse_body
 from graders.server.option import ServeOptions
@@ -93,9 +94,11 @@ class Rewards:
         read = [self._read(FORMS[form], sent) for form, sent in requests]
         rows = [row for _, _, rows in read for row in rows]
         grades = _graded(grader, rows, stop)
+        plan = grader.plan
+        known = Known(self._options.failed, plan.asks_servers, plan.invalid_grade is not None)
         answers, at = [], 0
         for number, (form, value, own) in enumerate(read):
-            told = self._told(form, value, grades[at : at + len(own)])
+            told = self._told(form, value, grades[at : at + len(own)], known)
             answers.append(pack(number, told))
             at += len(own)
         return Answer(200, b"".join(answers))
@@ -114,13 +117,17 @@ class Rewards:
         except ApiError as error:
             return form, error, []
 
-    def _told(self, form: Form, value: Any, grades: Sequence[Grade]) -> Answer:
+    def _told(self, form: Form, value: Any, grades: Sequence[Grade], known: Known) -> Answer:
         facts = facts_of(grades) if grades else {}
         if not isinstance(value, ApiError):
             try:
-                return Answer(
-                    200, jsontext.encode(form.tell(value, grades, self._options.failed)), facts
+                told = form.tell(value, grades, known)
+                text = (
+                    json.dumps(told, separators=(",", ":")).encode()
+                    if form.nan
+                    else jsontext.encode(told)
                 )
+                return Answer(200, text, facts)
             except ApiError as error:
                 value = error
         return Answer(value.status, jsontext.encode(value.body()), facts)
@@ -148,9 +155,16 @@ def _graded(grader: Grader, rows: Sequence[Row], stop: Event) -> list[Grade]:
         for at, row in enumerate(rows)
         if at not in known
     ]
+    parts = {leaf.key: None for leaf in grader.plan.leaves if leaf.key}
     graded = grader.grade_many(pairs, chunk=max(len(pairs), 1), stop=stop)
     return [
-        Grade(reward=None, failures=(known[at],), name=grader.name, type=grader.type)
+        Grade(
+            reward=None,
+            sub_rewards=parts,
+            failures=(known[at],),
+            name=grader.name,
+            type=grader.type,
+        )
         if at in known
         else next(graded)
         for at in range(len(rows))

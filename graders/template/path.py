@@ -184,6 +184,8 @@ def without_nulls(value: Any, paths: Iterable[Sequence[str | int]]) -> Any:
     not changed; it is copied along a path where something is left out.
     """
     for steps in paths:
+        if len(steps) == 1 and type(value) is dict and value.get(steps[0], "") is not None:
+            continue  # As nearly all are.
         value = _without_null(value, steps, 0)
     return value
 

@@ -9,6 +9,7 @@ import http.client
 import importlib
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -221,7 +222,9 @@ def test_openrlhf_gets_numbers_of_a_lone_row_and_lists_of_many(rewarding: Servin
     told = asked(rewarding, "openrlhf", many)
     assert told.json["rewards"] == [1.0, None, 0.0]
     assert told.json["extra_logs"]["failed"] == [0.0, 1.0, 0.0]
-    assert told.json["extra_logs"]["reward_right"] == [1.0, None, 0.0]
+    assert told.json["extra_logs"]["reward_right"] == pytest.approx(
+        [1.0, math.nan, 0.0], nan_ok=True
+    )
 
 
 def test_openrlhf_is_never_answered_with_an_error_for_a_row_that_fails(rewarding: Serving) -> None:
@@ -230,8 +233,27 @@ def test_openrlhf_is_never_answered_with_an_error_for_a_row_that_fails(rewarding
         told = asked(rewarding, "openrlhf", {"query": ["a"], "prompts": [""], "labels": [label]})
         assert told.status == 200
         assert (told.json["rewards"], told.json["scores"]) == (None, None)
-        assert told.json["extra_logs"] == {"failed": 1.0}
+        # The names of every other row: OpenRLHF takes a batch's from its first, and needs each in all.
+        logs = {"failed": 1.0, "reward_right": math.nan, "reward_near": math.nan}
+        assert told.json["extra_logs"] == pytest.approx(logs, nan_ok=True)
         assert "_error" in told.json["failures"]
+
+
+def test_rows_that_invalid_grade_stands_for_are_counted_apart(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
+    options = written(tmp_path / "graders", both={**BOTH, "invalid_grade": -0.5})
+    server = start(*options)
+    body = {"query": ["Paris"] * 2, "prompts": [""] * 2, "labels": ['{"answer": "Paris"}', "{}"]}
+    told = asked(server, "openrlhf", body).json
+    assert told["rewards"] == [1.0, -0.5]
+    assert told["extra_logs"]["failed"] == [0.0, 0.0]
+    assert told["extra_logs"]["invalid"] == [0.0, 1.0]
+    (one,) = asked(server, "bedrock", [{"id": "1", "messages": MESSAGES}]).json
+    assert {"name": "invalid", "value": 1.0, "type": "Metric"} in one["metrics_list"]
+    empty = {"example": {}, "response": {"parts": [{"text": "Paris"}]}}
+    aux = json.loads(asked(server, "gemini", empty).json["user_requested_aux_info"])
+    assert "item has no answer" in aux["invalid"]
 
 
 def test_azure_gets_a_score(rewarding: Serving) -> None:
@@ -673,7 +695,8 @@ def test_openrlhf_s_own_caller_gets_rewards(agent: Any, settled: Serving) -> Non
     found = asyncio.run(fetch())
     assert [one["rewards"] for one in found[:2]] == [WORTH, -1.0]
     assert [one["rewards"] for one in found] == [one["rewards"] for one in found[:3]] * 22
-    assert found[1]["extra_logs"] == {"failed": 1.0}
+    logs = {"failed": 1.0, "reward_right": math.nan, "reward_near": math.nan}
+    assert found[1]["extra_logs"] == pytest.approx(logs, nan_ok=True)
 
 
 def test_nemo_gym_s_own_client_gets_rewards(settled: Serving) -> None:
