@@ -123,6 +123,15 @@ def _heard(explained: Explanation) -> list[RenderableType]:
                 which = f", judge {clean(judges[key][asked - 1])}"
             parts += ["", Text(f"said by {clean(key or explained.grade.name)}{which}:", "dim")]
             parts += [_said(text)]
+    parts += [""] if explained.panels else []
+    for key, panel in explained.panels.items():
+        given = ", ".join(f"{clean(one)} {number(value)}" for one, value in panel["scores"].items())
+        where = f" of {clean(key)}" if key else ""
+        apart = number(panel["disagreement"])
+        parts += [
+            "",
+            Text(f"panel{where}: {given}; two judges are {apart} apart on average", "dim"),
+        ]
     return parts
 
 
