@@ -143,6 +143,14 @@ $(VENV)/installed-browser: tools/lock/browser.txt | $(VENV)/installed-dev
 test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
 	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
 
+.PHONY: test-hooks
+$(VENV)/installed-hooks: tools/lock/hooks.txt | $(VENV)/installed-dev
+	@$(ENVIRONMENT) hooks --folder $(VENV)
+	@touch $@
+
+test-hooks: $(VENV)/installed-hooks ## Run our hooks by pre-commit, and the steps of our action, from a clone (PyPI)
+	@$(BIN)/python -m pytest -q -m hooks tests/hooks
+
 .PHONY: test-clients test-load test-load-full bench-http bench-rewards bench-proxy
 $(VENV)-clients/installed: tests/clients/environment.py $(wildcard tools/lock/clients-*.txt tools/lock/npm-*/*.json) | $(VENV)/installed-dev
 	@command -v npm >/dev/null || apt-get install -y -qq npm

@@ -24,9 +24,10 @@ _MARK: Final = (
     "\u0f71-\u0f84\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 )
 _PILE: Final = re.compile(f"({_MARK}{{4}})({_MARK}{{2,}})")  # No language piles up so many.
-_WIDE: Final = 1000
-_HIGH: Final = 200
-_WIDEST: Final = 220
+_WIDEST: Final = 22.0
+_BELOW_COUNTS: Final = 88.0
+"""How wide a bar is at the most, and how high one with its count above, in percent of their box."""
+_FEW: Final = 10
 _VOID: Final = frozenset({"input", "meta", "link"})
 _IN_SCRIPT: Final = {
     character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029\u007f"
@@ -119,11 +120,11 @@ def card(title: str, facts: Iterable[tuple[str, str, str]], bars: Sequence[Bar] 
     picture = None
     if bars:
         spelled = "; ".join(f"{name}: {count:,}" for name, count in bars if count)
-        look = "width:30em;height:6em;max-width:100%;fill:#4c78a8;display:block;margin:.5em 0"
+        look = "width:30em;height:8em;max-width:100%;fill:#4c78a8;display:block;margin:.5em 0"
         ends = f"{bars[0][0]} … {bars[-1][0]}" if len(bars) > 1 else bars[0][0]
         picture = element(
             "figure",
-            columns(bars, label=f"Rows by reward. {spelled}.", style=look),
+            columns(bars, label=f"Rows by reward. {spelled}.", style=look, counts=True),
             element("figcaption", f"rows by reward, {ends}", style="font-size:smaller"),
             style="margin:0",
         )
@@ -135,7 +136,12 @@ Bar = tuple[str, int]
 
 
 def columns(
-    bars: Sequence[Bar], *, label: str | None, marks: Sequence[float] = (), style: str | None = None
+    bars: Sequence[Bar],
+    *,
+    label: str | None,
+    marks: Sequence[float] = (),
+    style: str | None = None,
+    counts: bool = False,
 ) -> Html:
     """Return upright bars that fill whatever box the style gives them.
 
@@ -145,38 +151,50 @@ def columns(
             says the same.
         marks: places of upright lines, as shares of the width.
         style: of the picture, where no page has one.
+        counts: whether each bar has its count above it.
     """
     most = max((count for _, count in bars), default=0) or 1
-    step = _WIDE / max(len(bars), 1)
-    wide = min(step * 0.84, _WIDEST)
+    step = 100 / max(len(bars), 1)
+    wide, high = min(step * 0.84, _WIDEST), _BELOW_COUNTS if counts else 100
+    # All in percent of the box: whatever its form, the counts are not stretched with the bars.
     shapes = []
     for place, (name, count) in enumerate(bars):
-        high = max(count / most * _HIGH, 2 if count else 0)
-        shapes.append(
-            element(
-                "g",
-                element("title", f"{name}: {count:,} rows"),
-                element(
-                    "rect", class_="bar", x=_place((place + 0.5) * step - wide / 2),
-                    y=_place(_HIGH - high), width=_place(wide), height=_place(high),
-                ),
-            )
+        top = max(count / most * high, 1 if count else 0)
+        bar = element(
+            "rect", class_="bar", x=_percent((place + 0.5) * step - wide / 2),
+            y=_percent(100 - top), width=_percent(wide), height=_percent(top),
         )  # fmt: skip
+        said = None
+        if counts and count:
+            said = element(
+                "text", _short(count), x=_percent((place + 0.5) * step), y=_percent(100 - top), dy="-4",
+                text_anchor="middle", class_="count", font_size=11, aria_hidden="true",
+            )  # fmt: skip
+        shapes.append(element("g", element("title", f"{name}: {count:,} rows"), bar, said))
     shapes += [
-        element("line", class_="mark", x1=_place(at * _WIDE), x2=_place(at * _WIDE), y1=0, y2=_HIGH)
+        element(
+            "line", class_="mark", x1=_percent(at * 100), x2=_percent(at * 100), y1=0, y2="100%"
+        )
         for at in marks
     ]
     return element(
         "svg",
         *shapes,
-        viewBox=f"0 0 {_WIDE} {_HIGH}",
-        preserveAspectRatio="none",
         role="img" if label else None,
         aria_label=label,
         aria_hidden=None if label else "true",
         style=style,
+        class_="many" if len(bars) > _FEW else None,
     )
 
 
-def _place(value: float) -> str:
-    return f"{value:.6g}"
+def _percent(value: float) -> str:
+    return f"{value:.5g}%"
+
+
+def _short(count: int) -> str:
+    """Return a count as it fits above a narrow bar: 12,345 is 12k."""
+    for power, letter in ((9, "G"), (6, "M"), (3, "k")):
+        if count >= 10 ** (power + 1):
+            return f"{count / 10**power:.0f}{letter}"
+    return f"{count:,}"

@@ -18,7 +18,8 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal, Self, Unpack
+from typing import Any, Final, Literal, NamedTuple, Self, Unpack
+from uuid import uuid4
 
 from graders.api import Grader, load
 from graders.config import Source
@@ -27,8 +28,9 @@ from graders.grade import Failure, Grade
 from graders.keyword import LoadKeywords
 from graders.rows import Layout
 from graders.shaping import Shaping, text_of
+from graders.template import without_nulls
 
-__all__ = ["Counts", "Failed", "Reward"]
+__all__ = ["Counts", "Failed", "Reward", "said_of"]
 
 Failed = float | Literal["raise"] | None
 """What a row without a reward gets: a number, an exception, or None."""
@@ -38,6 +40,9 @@ _MOST: Final = 512
 _AT_ONCE: Final = 64
 _IDLE: Final = 1.0
 _ASKED_AT_ONCE: Final = 256
+_HELD: Final = 64
+_HERE: Final[dict[str, Reward]] = {}
+"""The rewards that came to this process, by what marks each; the last that came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Counts:
     Attributes:
         rows: rows that were graded.
         failed: those of them without a reward.
-        codes: failed rows by failure code; a row counts once for each of its codes.
+        codes: rows by failure code, also those that `invalid_grade` stands for; a row counts once for each.
         seconds: time that grading took, of all chunks together.
     """
 
@@ -59,6 +64,9 @@ class Counts:
 
 class Reward:
     """A grader to train with: `reward(item, sample)`, `reward.batch(rows)`, and the same awaited.
+
+    A null that a template names is a value that the row lacks: tables fill what a row has not with null, and
+    the row fails, where the text `null` would get a reward that nobody meant.
 
     It can be pickled (also by cloudpickle), copied, sent to spawned processes and Ray actors, and taken
     along into a fork; each process has sandboxes and clients of its own, started with their first
@@ -109,21 +117,37 @@ class Reward:
             self.grader = load(source, **options)
         self._layout = Layout.parse(item, sample, says=("item=", "sample="))
         self._paths = (item, sample)
+        self._named = [
+            one.steps for one in self.grader.plan.paths if one.namespace == "item" and one.steps
+        ]
         self._failed: Failed = failed
         self._within = within
         self._gatherers: dict[int, _Gatherer] = {}
         self._lock = threading.Lock()
         self._counts = Counts()
         self.__name__ = _identifier(self.grader.name)
+        self._mark = uuid4().hex
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As it was made: another process starts what it needs with its first use.
+        # As it was made: another process starts what it needs with its first use, and only then.
         item, sample = self._paths
         again = partial(
             Reward, self.grader, item=item, sample=sample, failed=self._failed, within=self._within,
             shaping=self._shaping.steps,
         )  # fmt: skip
-        return again, ()
+        return Reward._arrived, (self._mark, again)
+
+    @staticmethod
+    def _arrived(mark: str, made: Callable[[], Reward]) -> Reward:
+        """Return the reward of a pickle: one a process, for pools and actors send it with each task."""
+        found = _HERE.get(mark)
+        if found is None:
+            reward = made()
+            reward._mark = mark  # noqa: SLF001  (its own)
+            found = _HERE.setdefault(mark, reward)
+            for oldest in list(_HERE)[:-_HELD]:
+                _HERE.pop(oldest, None)
+        return found
 
     def __repr__(self) -> str:
         return f"<Reward {self.grader.name!r} ({self.grader.type})>"
@@ -262,10 +286,12 @@ class Reward:
         return self._settled(grade)
 
     def _settled(self, grade: Grade) -> float | None:
-        if grade.reward is not None:
-            return grade.reward
+        return self.instead(grade) if grade.reward is None else grade.reward
+
+    def instead(self, grade: Grade) -> float | None:
+        """Return what stands for a grade that failed; FailedError where `failed` is `raise`."""
         if self._failed == "raise":
-            raise FailedError("; ".join(map(str, grade.failures)), grade=grade)
+            raise FailedError(said_of(grade), grade=grade)
         return None if self._failed is None else float(self._failed)
 
     def beside(self, grade: Grade, seconds: float) -> dict[str, float]:
@@ -277,9 +303,12 @@ class Reward:
 
         Returns:
             `failed` (1.0 for a row without a reward of its own), `seconds`, `judge_tokens` where the grader
-            asks judges, and `reward_<sub-grader>` for each, NaN where it was not scored.
+            asks judges, `invalid` (1.0 where `invalid_grade` stands for a failure) where the grader has
+            one, and `reward_<sub-grader>` for each, NaN where it was not scored.
         """
         told = {"failed": float(grade.reward is None), "seconds": seconds}
+        if self.grader.plan.invalid_grade is not None:
+            told["invalid"] = float(bool(grade.replaced))
         if self.grader.plan.asks_servers:
             told["judge_tokens"] = float(grade.tokens)
         for part in self.parts:
@@ -304,21 +333,22 @@ class Reward:
         return [one.result() if one in done else self._late() for one in futures]
 
     def _graded_alone(self, item: Any, sample: Any) -> Grade:
-        grade = self.grader.grade(item, sample)
+        grade = self.grader.grade(without_nulls(item, self._named), sample)
         self._count([grade], grade.execution_time)
         return grade
 
     def _late(self) -> Grade:
         says = f"there was no grade within {self._within:g} seconds"
-        late = Grade(
-            reward=None, failures=(Failure("other_error", says),), name=self.grader.name,
-            type=self.grader.type,
-        )  # fmt: skip
+        failures, of = (Failure("other_error", says),), self.grader
+        late = Grade(reward=None, failures=failures, name=of.name, type=of.type)
         self._count([late], 0.0)
         return late
 
     def _graded(self, rows: Sequence[Mapping[str, Any]], layout: Layout | None) -> list[Grade]:
         began = time.perf_counter()
+        place = ("item",) if layout is None else layout.item
+        named = [(*place, *steps) for steps in self._named]
+        rows = [without_nulls(row, named) for row in rows] if named else rows
         grades = list(self.grader.grade_many(rows, chunk=max(len(rows), 1), layout=layout))
         self._count(grades, time.perf_counter() - began)
         return grades
@@ -326,7 +356,7 @@ class Reward:
     def _count(self, grades: Sequence[Grade], seconds: float) -> None:
         codes: Counter[str] = Counter()
         for one in grades:
-            codes.update({each.code for each in one.failures})
+            codes.update({each.code for each in one.failures + one.replaced})
         with self._lock:
             now = self._counts
             self._counts = Counts(
@@ -341,7 +371,7 @@ class Reward:
         found = self._gatherers.get(os.getpid())
         if found is None:
             made = _Gatherer(
-                lambda rows: self._graded([one.to_dict() for one in rows], None),
+                lambda rows: self._graded([one._asdict() for one in rows], None),
                 beside=self.grader.plan.asks,
                 window=_WINDOW if self.grader.plan.asks_servers else 0.0,
             )
@@ -360,19 +390,20 @@ def _at(value: Any, path: Sequence[str | int]) -> Any:
     return value
 
 
+def said_of(grade: Grade) -> str:
+    """Return why a row failed, or what `invalid_grade` stands for in it; "" for neither."""
+    return "; ".join(map(str, grade.failures + grade.replaced))
+
+
 def _identifier(name: str) -> str:
     """Return a grader's name as one of Python's, which trainers log rewards by."""
     plain = "".join(one if one.isascii() and one.isalnum() else "_" for one in name)
     return plain if plain[:1].isalpha() else f"reward_{plain}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     item: Any
     sample: Any
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"item": self.item, "sample": self.sample}
 
 
 class _Gatherer:

@@ -30,8 +30,10 @@ class Tags(HTMLParser):
 
 
 TABLE = {"div", "table", "caption", "tbody", "tr", "th", "td"}
-DRAWN = {"role", "viewbox", "preserveaspectratio", "aria-label", "x", "y", "width", "height"}
-PICTURE = {"figure", "svg", "g", "title", "rect", "figcaption"}
+DRAWN = {
+    "role", "aria-label", "aria-hidden", "x", "y", "dy", "width", "height", "text-anchor", "font-size",
+}  # fmt: skip
+PICTURE = {"figure", "svg", "g", "title", "rect", "text", "figcaption"}
 
 
 def test_a_grade_shows_its_reward_and_its_parts() -> None:

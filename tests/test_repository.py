@@ -35,7 +35,7 @@ def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_action_is_pinned_by_its_commit_and_says_its_version() -> None:
     used = [
         line.split("uses:")[1].strip()
-        for path in WORKFLOWS
+        for path in [*WORKFLOWS, *ROOT.glob(".github/actions/*/action.yml")]
         for line in path.read_text().splitlines()
         if "uses:" in line
     ]

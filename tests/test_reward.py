@@ -20,7 +20,7 @@ from graders import FailedError, Reward, load
 from graders.errors import OptionError
 from tests.adapters.conftest import BOTH, EXACT, PYTHON
 from tests.models.server import Asked, ScriptedServer, Told, completion
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, children_of, until
 
 JUDGE = {
     "type": "score_model", "name": "judge", "model": "m",
@@ -131,6 +131,26 @@ def test_a_fork_and_the_end_of_a_process_leave_nothing(tmp_path: Path) -> None:
         timeout=PATIENCE, cwd=tmp_path,
     )  # fmt: skip
     assert (done.stdout, done.stderr, done.returncode) == ("good\n", "", 0)
+
+
+def test_a_reward_that_comes_again_and_again_is_made_once_a_process() -> None:
+    first, other = Reward(PYTHON), Reward(PYTHON)
+    sent = [pickle.dumps(one) for one in (first, other)]
+    arrived = [pickle.loads(one) for one in sent * 2]
+    assert arrived[0] is arrived[2] is pickle.loads(pickle.dumps(arrived[0]))
+    assert arrived[1] is arrived[3] is not arrived[0]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sandboxes are Linux's")
+def test_tasks_of_a_pool_share_their_processes_sandbox() -> None:
+    reward = Reward(PYTHON)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        rows = [({"number": at}, "x") for at in range(4)]
+        found = pool.starmap(reward, rows, chunksize=1)
+        (process,) = multiprocessing.active_children()
+        assert process.pid is not None
+        assert len(children_of(process.pid)) == 1
+    assert found == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_a_spawned_process_takes_one_along() -> None:
@@ -257,3 +277,33 @@ def test_a_batch_is_shaped_by_its_groups_and_one_row_alone_is_not() -> None:
         Reward(EXACT, shaping=steps, failed="raise").batch(rows, groups=groups)
     with pytest.raises(OptionError, match="did you mean rank"):
         Reward(EXACT, shaping=[{"type": "ranks"}])
+
+
+@pytest.mark.parametrize(
+    ("reference", "item"),
+    [
+        ("{{ item.answer }}", {"answer": None, "other": 1}),
+        ("{{ item.a.b[0].c }}, {{ item.a.b[0].c }}", {"a": {"b": [{"c": None, "d": 1}, 2]}}),
+        ("{{ item.a[1] }}", {"a": ["x", None, "y"]}),
+        ("{{ item.a.b }}", {"a": None}),
+    ],
+)
+def test_a_null_that_a_template_names_is_a_value_that_the_row_lacks(
+    reference: str, item: Any
+) -> None:
+    config = {**EXACT, "reference": reference}
+    before = copy.deepcopy(item)
+    with Reward(config) as whole, Reward(config, item="in") as inner:
+        assert whole(item, "null") is None
+        assert whole.batch([{**item, "sample": "null"}]) == [None]
+        assert inner.batch([{"in": item, "sample": "null"}] * 2) == [None, None]
+        assert asyncio.run(whole.agrade(item, "null")).failures[0].code == "invalid_variable_error"
+    assert item == before
+
+
+def test_python_graders_see_nulls_that_no_template_names() -> None:
+    source = "def grade(sample, item):\n    return float(item['hint'] is None)"
+    parts = {"right": EXACT, "python": {"type": "python", "name": "python", "source": source}}
+    config = {"type": "multi", "name": "m", "graders": parts, "calculate_output": "right * python"}
+    with Reward(config) as reward:
+        assert reward({"answer": "a", "hint": None}, "a") == 1.0

@@ -34,6 +34,7 @@ PROJECT: Final[dict[str, list[str]]] = {
     "dev": ["build", "dev"],
     "scale": ["build", "dev", "scale"],
     "browser": ["build", "dev", "browser"],
+    "hooks": ["build", "dev", "hooks"],
 }
 """Each lock of the project's own environment, and the dependency groups it holds beside it.
 

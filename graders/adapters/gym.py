@@ -18,7 +18,7 @@ from graders.config import Source
 from graders.errors import OptionError
 from graders.grade import Grade
 from graders.keyword import LoadKeywords
-from graders.reward import Failed, Reward
+from graders.reward import Failed, Reward, said_of
 
 __all__ = ["Scorer", "scorer"]
 
@@ -80,5 +80,5 @@ class Scorer:
         beside = self.reward.beside(grade, time.perf_counter() - began)
         # These go into JSON, which has no NaN; and what failed is told by a word.
         info = {key: None if math.isnan(one) else one for key, one in beside.items()}
-        failure = {"failure": "; ".join(map(str, grade.failures))} if grade.failures else {}
+        failure = {"failure": said} if (said := said_of(grade)) else {}
         return settled, {**info, "failed": grade.reward is None, **failure}

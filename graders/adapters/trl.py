@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Unpack
@@ -18,7 +19,7 @@ from graders.config import Source
 from graders.errors import OptionError, nearest
 from graders.grade import Grade
 from graders.keyword import LoadKeywords
-from graders.reward import Failed, Reward
+from graders.reward import Failed, Reward, said_of
 from graders.shaping import groups_of
 
 __all__ = ["AsyncTrlReward", "PartReward", "TrlReward", "areward", "parts", "reward"]
@@ -251,14 +252,18 @@ class PartReward:
         log_metric: LogMetric | None = None,
         **columns: Any,
     ) -> list[float | None]:
-        """Return the sub-grader's reward for each completion, None where it failed."""
+        """Return the sub-grader's reward for each completion, None where any of the grader's parts failed."""
         rows = partial(rows_of, prompts, completions, columns)
         grades = self._shared.grades(self.key, completions, rows, (log_extra, log_metric))
         return [self._settled(one) for one in grades]
 
     def _settled(self, grade: Grade) -> float | None:
         score = grade.sub_rewards.get(self.key)
-        return self._shared.reward.settled(grade) if score is None and grade.failures else score
+        if all(grade.sub_rewards.get(key) is not None for key in self._shared.keys):
+            return score
+        # TRL adds up what there is: a part without a reward would be a 0 of that sum, in silence.
+        instead = self._shared.reward.instead(grade)
+        return instead if score is None or instead is None else score
 
 
 class _Shared:
@@ -266,6 +271,7 @@ class _Shared:
 
     def __init__(self, reward: Reward) -> None:
         self.reward = reward
+        self.keys = reward.parts
         self._log = _Log(reward)
         self._completions: Sequence[Any] | None = None
         self._grades: list[Grade] = []
@@ -340,8 +346,10 @@ class _Log:
         if log_metric is not None and grades:
             found = metrics_of(grades, parts)
             # TRL means what was logged: a code that comes and goes has its zeros too.
-            self._codes |= {key for key in found if key.startswith("failed/")}
+            self._codes |= {key for key in found if key.startswith(("failed/", "invalid/"))}
             found |= dict.fromkeys(self._codes - found.keys(), 0.0)
+            if self._reward.grader.plan.invalid_grade is not None:
+                found.setdefault("invalid", 0.0)
             if self._reward.grader.plan.asks_servers:
                 found.setdefault("judge_tokens", 0.0)
             for key, value in found.items():
@@ -351,8 +359,7 @@ class _Log:
             for part in parts:
                 log_extra(f"{name}_{part}", [one.sub_rewards.get(part) for one in grades])
             # For each batch: TRL's table shows the last that was logged of a column, whose ever it was.
-            said = ["; ".join(map(str, one.failures)) or None for one in grades]
-            log_extra(f"{name}_failure", said)
+            log_extra(f"{name}_failure", [said_of(one) or None for one in grades])
 
     def write_shaped(
         self,
@@ -380,9 +387,15 @@ def metrics_of(grades: Sequence[Grade], keys: Sequence[str]) -> dict[str, float]
     """
     count = len(grades)
     found = {"failed": sum(one.reward is None for one in grades) / count}
-    for code in sorted({each.code for one in grades for each in one.failures}):
-        failed = sum(any(each.code == code for each in one.failures) for one in grades)
-        found[f"failed/{code}"] = failed / count
+    if invalid := sum(bool(one.replaced) for one in grades):
+        found["invalid"] = invalid / count
+    codes = Counter(
+        f"{word}/{code}"
+        for one in grades
+        for word, failures in (("failed", one.failures), ("invalid", one.replaced))
+        for code in {each.code for each in failures}
+    )
+    found |= {key: codes[key] / count for key in sorted(codes)}
     for key in keys:
         scores = [score for one in grades if (score := one.sub_rewards.get(key)) is not None]
         if scores:

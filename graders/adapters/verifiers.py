@@ -20,7 +20,7 @@ from graders.config import Source
 from graders.errors import FailedError
 from graders.keyword import LoadKeywords
 from graders.plain import plain
-from graders.reward import Failed, Reward
+from graders.reward import Failed, Reward, said_of
 
 __all__ = ["VerifiersReward", "reward"]
 
@@ -95,7 +95,7 @@ class VerifiersReward:
                     record(f"{self.__name__}_{name}", value)
         settled = self.reward_of.settled(grade)
         if settled is None:
-            raise FailedError("; ".join(map(str, grade.failures)), grade=grade)
+            raise FailedError(said_of(grade), grade=grade)
         return settled
 
 

@@ -22,7 +22,7 @@ from graders import jsontext
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
 from graders.plain import plain
-from graders.reward import Reward
+from graders.reward import Reward, said_of
 
 __all__ = ["acompute_score", "compute_score"]
 
@@ -139,4 +139,4 @@ def _told(reward: Reward, grade: Grade, began: float) -> dict[str, Any]:
     if score is None:
         raise TypeError("a reward for verl has a number for what failed")
     beside = reward.beside(grade, time.perf_counter() - began)
-    return {"score": score, **beside, "failure": "; ".join(map(str, grade.failures))}
+    return {"score": score, **beside, "failure": said_of(grade)}

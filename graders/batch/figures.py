@@ -28,7 +28,9 @@ _FINEST: Final = 1100
 _PLAIN: Final = (1e-290, 1e290)
 _BINARY: Final = frozenset({0.0, 1.0})
 
-Cell = tuple[int, float, float]
+_PLAIN_SHIFT: Final = 500
+
+Cell = list[Any]
 """How many values are in a cell, the lowest and the highest of them."""
 
 
@@ -87,19 +89,17 @@ class Moments:
         return None if variance is None else root(variance)
 
     def interval(self, *, shares: bool = True) -> Interval | None:
-        """Return the 95% interval of the mean; None of fewer than two numbers.
+        """Return the 95% interval of the mean; None of nothing.
 
         It is Clopper and Pearson's exact one of a share where every number is 0 or 1, else Student's:
-        None where they are all equal, which say nothing of how far others would be from them.
+        None of a single number and where all are equal, which say nothing of how far others would be.
 
         Args:
             shares: whether numbers that are all 0 or 1 are hits and misses, as rewards are; differences are not.
         """
-        variance = self.variance
-        if variance is None:
-            return None
         if shares and self.is_binary:
             return clopper_pearson(int(self.total), self.count)
+        variance = self.variance
         return student(self.total / self.count, variance, self.count) if variance else None
 
 
@@ -156,16 +156,16 @@ class Figures(Moments):
     def _take(self, counted: Counter[float]) -> None:
         """Add values, each so many times."""
         if not self.cells:
-            known = self.known
-            for value, times in counted.items():
-                known[value] = known.get(value, 0) + times
+            if known := self.known:
+                for value, times in counted.items():
+                    known[value] = known.get(value, 0) + times
+            else:
+                self.known = known = Counter(counted)
             if len(known) <= MOST_VALUES:
                 return
             counted, self.known = known, Counter()
             self.shift = _finest(counted)
-        self._put(
-            (_place(value, self.shift), (times, value, value)) for value, times in counted.items()
-        )
+        self._put_values(counted)
         self._widen()
 
     def _take_cells(self, cells: dict[int, Cell], shift: int) -> None:
@@ -174,22 +174,40 @@ class Figures(Moments):
             return
         if not self.cells:
             known, self.known, self.shift = self.known, Counter(), shift
-            self._put(
-                (_place(value, shift), (times, value, value)) for value, times in known.items()
-            )
+            self._put_values(known)
         while self.shift > shift:
             self._halve()
         by = shift - self.shift
         self._put((index >> by, cell) for index, cell in cells.items())
         self._widen()
 
+    def _put_values(self, counted: Counter[float]) -> None:
+        cells, shift = self.cells, self.shift
+        # A float times a power of two is exact unless it is too large or too small for a float.
+        scale = 2.0**shift if 0 <= shift < _PLAIN_SHIFT else 0.0
+        is_plain = scale and max(-self.lowest, self.highest) < 2.0**_PLAIN_SHIFT
+        for value, times in counted.items():
+            index = math.floor(value * scale) if is_plain else _place(value, shift)
+            cell = cells.get(index)
+            if cell is None:
+                cells[index] = [times, value, value]
+                continue
+            cell[0] += times
+            if value < cell[1]:
+                cell[1] = value
+            elif value > cell[2]:
+                cell[2] = value
+
     def _put(self, found: Iterable[tuple[int, Cell]]) -> None:
         cells = self.cells
-        for index, cell in found:
-            there = cells.get(index)
-            if there is not None:
-                cell = (there[0] + cell[0], min(there[1], cell[1]), max(there[2], cell[2]))  # noqa: PLW2901
-            cells[index] = cell
+        for index, (times, low, high) in found:
+            cell = cells.get(index)
+            if cell is None:
+                cells[index] = [times, low, high]
+                continue
+            cell[0] += times
+            cell[1] = min(cell[1], low)
+            cell[2] = max(cell[2], high)
 
     def _widen(self) -> None:
         while len(self.cells) > MOST_CELLS:
@@ -204,7 +222,7 @@ class Figures(Moments):
         """Return how many numbers stand where, the lowest first."""
         if self.cells:
             return [self.cells[index] for index in sorted(self.cells)]
-        return [(self.known[value], value, value) for value in sorted(self.known)]
+        return [[self.known[value], value, value] for value in sorted(self.known)]
 
     @property
     def error(self) -> float:
@@ -226,6 +244,9 @@ class Figures(Moments):
 
         def ranked(rank: int) -> float:
             step = bisect_right(ends, rank)
+            times: int
+            low: float
+            high: float
             times, low, high = ladder[step]
             if low == high:
                 return low

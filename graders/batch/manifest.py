@@ -54,7 +54,8 @@ def manifest_for(results: Path) -> dict[str, Any] | None:
 
 def scored_by(manifest: Mapping[str, Any] | None) -> str | None:
     """Return where in a row the categories of a run's results stand, as it is written; None for none."""
-    steps = (manifest or {}).get("options", {}).get("by")
+    options = (manifest or {}).get("options")
+    steps = options.get("by") if isinstance(options, Mapping) else None
     return written(steps) if isinstance(steps, list) else None
 
 

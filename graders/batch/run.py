@@ -18,7 +18,7 @@ from graders.batch.flow import in_order, read_ahead
 from graders.batch.output import FileOutput, StreamOutput
 from graders.batch.parallelism import Parallelism
 from graders.batch.score import Scored
-from graders.batch.tally import Tally
+from graders.batch.tally import CROWDED, Tally
 from graders.errors import BudgetError, RowsError, StoppedError
 from graders.htmltext import card, shortened
 from graders.rows import Block, ChangedError, RowRange, Source, count_rows, cut_small, window
@@ -204,6 +204,7 @@ class Run:
             )
             for key, one in islice(tally.categories.items(), _SHOWN_GROUPS)
         ]
+        facts += [("categories", "–", CROWDED)] if tally.crowded else []
         whole = "" if self.complete else ", not complete"
         bars = figures.bars() if figures.count else ()
         return card(f"{tally.rows:,} rows{whole}", facts, bars=bars)

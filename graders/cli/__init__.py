@@ -20,13 +20,18 @@ from graders.extension import SWITCH
 __all__ = ["cli", "commands", "main"]
 
 
-_MODULES = {
-    "new": "new", "run": "run", "validate": "validate", "score": "score", "test": "test", "probe": "probe",
-    "diff": "diff", "agree": "agree", "verify": "verify", "report": "report", "convert": "convert", "job": "job",
-    "evals": "evals", "serve": "serve", "explain": "explain",
-    "schema": "data", "data": "data", "doctor": "doctor", "image": "image",
+_SUBJECTS = {
+    "Begin": {"init": "new", "new": "new"},
+    "Grade": {"run": "run", "validate": "validate", "score": "score", "test": "test", "report": "report"},
+    "Find out whether the grader is right": {"probe": "probe", "diff": "diff", "agree": "agree", "verify": "verify"},
+    "Jobs, evals, other places": {"job": "job", "evals": "evals", "serve": "serve", "convert": "convert"},
+    "Look up and set up": {
+        "explain": "explain", "schema": "data", "data": "data", "doctor": "doctor", "image": "image",
+        "completion": "completion",
+    },
 }  # fmt: skip
-"""The module of each command, in the order of a user's day. Only the one that is run is loaded."""
+"""The module of each command, by subject, in the order of a user's day. Only the one that is run is loaded."""
+_MODULES = {name: module for known in _SUBJECTS.values() for name, module in known.items()}
 
 
 class _Group(click.Group):
@@ -42,13 +47,24 @@ class _Group(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return worded(command)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each under its subject."""
+        room = formatter.width - 6 - max(map(len, _MODULES))
+        for title, names in _SUBJECTS.items():
+            with formatter.section(title):
+                commands = ((name, self.get_command(ctx, name)) for name in names)
+                formatter.write_dl(
+                    [(name, one.get_short_help_str(room)) for name, one in commands if one]
+                )
+
 
 _EPILOG = """\b
 Examples:
+  graders init
   graders run grader.json --item '{"answer": "Paris"}' --sample "It is Paris."
   graders validate grader.json --rows rows.jsonl
   graders score grader.json rows.jsonl -o results.jsonl
-  graders schema > grader.schema.json
+  graders explain invalid_variable_error
 
 GRADER is JSON or YAML: a grader, a fine_tuning.jobs.create body, a graders.run
 body, an Evals testing_criteria list, or - for standard input.

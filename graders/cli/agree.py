@@ -16,7 +16,13 @@ from graders.batch.manifest import manifest_for, scored_by
 from graders.cli.diff import group_side
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import grouped_layout_options, json_option, python_options, reading_options
+from graders.cli.option import (
+    file_name,
+    grouped_layout_options,
+    json_option,
+    python_options,
+    reading_options,
+)
 from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
@@ -43,8 +49,8 @@ Examples:
     first=("label", "label_threshold", "passing", "threshold", "min_kappa", "item_path", "sample_path", "base_url", "model_map", "as_json"),
     epilog=_EPILOG, short_help="Compare a grader with people's labels.",
 )  # fmt: skip
-@click.argument("grader", metavar="GRADER|RESULTS")
-@click.argument("rows", metavar="[ROWS...]", nargs=-1)
+@click.argument("grader", metavar="GRADER|RESULTS", type=file_name)
+@click.argument("rows", metavar="[ROWS...]", type=file_name, nargs=-1)
 @click.option(
     "--label",
     metavar="PATH",
@@ -119,6 +125,8 @@ def agree(
         raise click.UsageError("Rows are read twice here; save standard input to a file first.")
     if label is None and (label_threshold is not None or passing or min_kappa is not None):
         raise click.UsageError("--label says where in a row the label stands.")
+    if label is None and options["reads"].by is not None:
+        raise click.UsageError("--by splits the agreement with labels: give --label too.")
     if not rows and (label is not None or not results):
         raise click.UsageError("ROWS are needed: they are graded, and hold the labels.")
     labels = None

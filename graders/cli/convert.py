@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from graders import jsontext
-from graders.cli.option import json_option
+from graders.cli.option import file_name, json_option
 from graders.cli.output import say, say_notes, write_json
 from graders.config import read_document
 from graders.convert import READS, WRITES, Converted, format_of
@@ -43,7 +43,7 @@ def _failed(_: click.Context, __: click.Parameter, value: str) -> float | str:
 
 
 @click.command(epilog=_EPILOG, short_help="Move a grader between vendors and frameworks.")
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="IN", type=file_name)
 @click.option(
     "--from",
     "read_as",

@@ -13,15 +13,16 @@ import click
 from graders import api, jsontext
 from graders.api import PythonOptions, ScoreOptions
 from graders.batch.manifest import manifest_for, scored_by
+from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
-from graders.cli.option import grouped_layout_options, json_option, python_options, reading_options
-from graders.cli.output import say, write_json
+from graders.cli.option import file_name, grouped_layout_options, python_options, reading_options
+from graders.cli.output import say
 from graders.config import load_source
-from graders.errors import RowsError
+from graders.errors import RowsError, shown
 from graders.models import JudgeOptions
 from graders.reading import Reading
-from graders.report.terminal import number, write_view
+from graders.report.terminal import number
 from graders.rows import Chunk, Layout, decode_block, find_source, read_categories, written
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
     first=("output", "threshold", "fail_on_flip", "max_mean_drop", "max_delta", "item_path", "sample_path", "base_url", "model_map", "as_json"),
     epilog=_EPILOG, short_help="Compare two graders, or two files of results.",
 )  # fmt: skip
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
-@click.argument("rows", metavar="[ROWS...]", nargs=-1)
+@click.argument("a", metavar="A", type=file_name)
+@click.argument("b", metavar="B", type=file_name)
+@click.argument("rows", metavar="[ROWS...]", type=file_name, nargs=-1)
 @click.option(
     "--threshold",
     type=float,
@@ -87,7 +88,7 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
     group="Results",
 )
 @grouped_layout_options
-@json_option
+@face_options
 @reading_options
 @python_options
 @judge_options
@@ -102,7 +103,7 @@ def diff(
     max_delta: float | None,
     output: str | None,
     reads: ScoreOptions,
-    as_json: bool,
+    face: Face,
     python: PythonOptions,
     judge: JudgeOptions,
     reading: Reading,
@@ -137,10 +138,8 @@ def diff(
         _write(output, matched)
     broken = list(_shut(report, flip=fail_on_flip, drop=max_mean_drop, delta=max_delta))
     summary = sys.stderr if output == "-" else sys.stdout
-    if as_json:
-        write_json({**report.to_dict(), "gates": broken}, summary)
-    else:
-        write_view(diff_view(report), summary)
+    body = {**report.to_dict(), "gates": broken}
+    face.write(diff_view(report), body, f"graders diff: {shown(a)} → {shown(b)}", summary, broken)
     for reason in broken:
         say(reason)
     return 1 if broken else 0

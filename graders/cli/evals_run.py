@@ -11,7 +11,7 @@ import click
 
 from graders.cli.evals_store import found, nearest_id, opened, run_options, show, told
 from graders.cli.help import Command, Flag
-from graders.cli.option import data_dir_option, json_option
+from graders.cli.option import data_dir_option, file_name, json_option
 from graders.cli.output import progress_bar, say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest_path
@@ -35,7 +35,7 @@ _OUTPUT = click.option(
     short_help="Run an eval here, without a server.",
 )  # fmt: skip
 @click.argument("of", metavar="EVAL")
-@click.argument("body", metavar="[RUN]", required=False)
+@click.argument("body", metavar="[RUN]", type=file_name, required=False)
 @click.option(
     "--data", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help='JSON Lines of {"item": …} to run over, in place of the rows of RUN.', cls=Flag, group="Rows and samples",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from graders.cli.option import json_option
+from graders.cli.option import completed, json_option
 from graders.cli.output import write_json
 
 __all__ = ["explain"]
@@ -22,8 +22,14 @@ Examples:
 A code is that of a failure, a lint rule, a job, the server, an exit code, or the name of an attack of graders probe."""
 
 
+def _codes() -> list[str]:
+    from graders.inspection.meaning import every  # noqa: PLC0415  (numpy)
+
+    return list(every())
+
+
 @click.command(epilog=_EPILOG, short_help="Say what a code means, why, and what to do.")
-@click.argument("code", nargs=-1)
+@click.argument("code", nargs=-1, shell_complete=completed(_codes))
 @json_option
 def explain(code: Sequence[str], *, as_json: bool) -> int:
     """Say what CODE means, with an example and the cure; list all of them without CODE.

@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
-from graders.cli.option import data_dir_option, json_option, python_options, rollout_options
+from graders.cli.option import (
+    data_dir_option,
+    file_name,
+    json_option,
+    python_options,
+    rollout_options,
+)
 from graders.cli.output import progress_bar, say, write_json
 from graders.config import read_document
 from graders.errors import OptionError, nearest
@@ -114,7 +121,7 @@ def _named(store: Store, name: str) -> Iterator[None]:
     first=("training", "validation", "rollout_url", "rollout_model", "rollout_samples", "data_dir", "base_url", "model_map", "sandbox", "as_json"),
     short_help="Create a job and run it here.",
 )  # fmt: skip
-@click.argument("body", metavar="BODY")
+@click.argument("body", metavar="BODY", type=file_name)
 @click.option(
     "--training", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The training file, in place of the body's.", cls=Flag, group="Rows and samples",
@@ -129,7 +136,7 @@ def _named(store: Store, name: str) -> Iterator[None]:
     cls=Flag, group="Checks",
 )  # fmt: skip
 @data_dir_option
-@json_option
+@face_options
 @_run_options
 def run(
     body: str,
@@ -138,7 +145,7 @@ def run(
     validation: Path | None,
     target: Target,
     data_dir: Path,
-    as_json: bool,
+    face: Face,
     options: RunOptions,
 ) -> int:
     """Create a job from BODY, run it to its end, and show its verdict.
@@ -163,29 +170,26 @@ def run(
         except ApiError as error:
             if not error.faults:
                 raise
-            return _refused(request, error.faults, target, as_json=as_json)
+            return _refused(request, error.faults, target, face)
         for line in (f"job {name}", *put):
             say(line)
-        return _run_here(store, name, options, as_json=as_json, follow=True)
+        return _run_here(store, name, options, face=face, follow=True)
 
 
-def _refused(
-    request: dict[str, Any], faults: Sequence[Fault], target: Target, *, as_json: bool
-) -> int:
+def _refused(request: dict[str, Any], faults: Sequence[Fault], target: Target, face: Face) -> int:
     """Tell that a body is none that a service takes; there is no job then."""
     from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
     from graders.jobs.verdict import body_refusal  # noqa: PLC0415
     from graders.report.job import verdict_view  # noqa: PLC0415
 
     judged = body_refusal(faults, target)
-    if as_json:
-        run_: dict[str, Any] = {"verdict": judged, "target": target, "weights_trained": False}
-        write_json({
-            "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
-            "model": request.get("model"),
-        })  # fmt: skip
-    else:
-        write_view(verdict_view(judged), sys.stdout)
+    first, run_ = faults[0], {"verdict": judged, "target": target, "weights_trained": False}
+    told = {
+        "id": None, "object": "fine_tuning.job", "dry_run": run_, "status": "failed",
+        "model": request.get("model"),
+        "error": {"code": first.code, "message": first.message, "param": first.path},
+    }  # fmt: skip
+    face.write(verdict_view(judged), told, "graders job", sys.stdout)
     return EXIT_CODES["would_be_refused"]
 
 
@@ -220,7 +224,7 @@ def _put(store: Store, path: Path) -> str:
     return str(made["id"])
 
 
-def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, follow: bool) -> int:
+def _run_here(store: Store, name: str, options: RunOptions, *, face: Face, follow: bool) -> int:
     """Run a job in this process; where another one has it, follow it or say so."""
     from graders.jobs import ApiError, run_job  # noqa: PLC0415
     from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
@@ -240,7 +244,7 @@ def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, fo
     except KeyboardInterrupt:
         say(f"interrupted; graders job resume {name} goes on")
         return 130
-    _show(store, done, as_json=as_json)
+    _show(store, done, face)
     if done["status"] == "paused":
         say(f"paused; graders job resume {name} goes on")
         return 130
@@ -264,14 +268,11 @@ def _followed(
         time.sleep(_POLL_SECONDS)
 
 
-def _show(store: Store, found: dict[str, Any], *, as_json: bool) -> None:
+def _show(store: Store, found: dict[str, Any], face: Face) -> None:
     from graders.report.job import job_view  # noqa: PLC0415
 
-    if as_json:
-        write_json(found)
-        return
     results = [str(store.files.blob(one)) for one in found["result_files"]]
-    write_view(job_view(found, results), sys.stdout)
+    face.write(job_view(found, results), found, f"graders job: {found['id']}", sys.stdout)
 
 
 def _told(now: JobProgress) -> dict[str, Any]:
@@ -322,11 +323,11 @@ def list_jobs(
 @job.command(name="show", short_help="Show a job and its verdict.")
 @_id_argument
 @data_dir_option
-@json_option
-def show(name: str, *, data_dir: Path, as_json: bool) -> int:
+@face_options
+def show(name: str, *, data_dir: Path, face: Face) -> int:
     """Show where the job ID stands and, once it is finished, its verdict."""
     with _opened(data_dir) as store, _named(store, name):
-        _show(store, store.jobs.get(name), as_json=as_json)
+        _show(store, store.jobs.get(name), face)
     return 0
 
 
@@ -353,11 +354,11 @@ def events(name: str, *, limit: int, after: str | None, data_dir: Path, as_json:
 @job.command(name="pause", short_help="Pause a job before its next step.")
 @_id_argument
 @data_dir_option
-@json_option
-def pause(name: str, *, data_dir: Path, as_json: bool) -> int:
+@face_options
+def pause(name: str, *, data_dir: Path, face: Face) -> int:
     """Pause the job ID: whoever runs it stops before its next step."""
     with _opened(data_dir) as store, _named(store, name):
-        _show(store, store.jobs.pause(name), as_json=as_json)
+        _show(store, store.jobs.pause(name), face)
     return 0
 
 
@@ -369,24 +370,24 @@ def pause(name: str, *, data_dir: Path, as_json: bool) -> int:
 )  # fmt: skip
 @_id_argument
 @data_dir_option
-@json_option
+@face_options
 @_run_options
-def resume(name: str, *, data_dir: Path, as_json: bool, options: RunOptions) -> int:
+def resume(name: str, *, data_dir: Path, face: Face, options: RunOptions) -> int:
     """Go on with the job ID where it was: here, unless another process runs it."""
     with _opened(data_dir) as store:
         with _named(store, name):
             found = store.jobs.get(name)
         if found["status"] == "paused" or found["finished_at"] is not None:
             store.jobs.resume(name, served=False)  # Of a finished job it says why not.
-        return _run_here(store, name, options, as_json=as_json, follow=False)
+        return _run_here(store, name, options, face=face, follow=False)
 
 
 @job.command(name="cancel", short_help="Cancel a job.")
 @_id_argument
 @data_dir_option
-@json_option
-def cancel(name: str, *, data_dir: Path, as_json: bool) -> int:
+@face_options
+def cancel(name: str, *, data_dir: Path, face: Face) -> int:
     """Cancel the job ID; whoever runs it stops before its next step."""
     with _opened(data_dir) as store, _named(store, name):
-        _show(store, store.jobs.cancel(name), as_json=as_json)
+        _show(store, store.jobs.cancel(name), face)
     return 0

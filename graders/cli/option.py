@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from graders import jsontext
 from graders.api import PythonOptions, Reading, ScoreOptions
@@ -22,7 +23,9 @@ from graders.option import Option, options_of
 __all__ = [
     "Read",
     "byte_size",
+    "completed",
     "data_dir_option",
+    "file_name",
     "flags",
     "flags_of",
     "grader_argument",
@@ -39,7 +42,25 @@ __all__ = [
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-grader_argument = click.argument("grader", metavar="GRADER")
+class _FileName(click.types.StringParamType):
+    """A file's name, or what stands for one; shells complete it as such."""
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        return [CompletionItem(incomplete, type="file")]
+
+
+file_name = _FileName()
+"""The type of arguments such as GRADER and ROWS."""
+
+
+def completed(words: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    """Return what lets a shell complete one of these words; they are asked for when it does."""
+    return lambda _, __, incomplete: [
+        CompletionItem(one) for one in words() if one.startswith(incomplete)
+    ]
+
+
+grader_argument = click.argument("grader", metavar="GRADER", type=file_name)
 """Adds the GRADER argument."""
 
 json_option = click.option(

@@ -19,6 +19,8 @@ from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
     Read,
+    completed,
+    file_name,
     grader_argument,
     json_option,
     layout_options,
@@ -54,6 +56,12 @@ Attacks: empty, whitespace, prompt, item-text, whole-item, all-references,
 What one is: graders explain NAME."""
 
 
+def _attacks() -> list[str]:
+    from graders.inspection.probe import ATTACKS  # noqa: PLC0415  (numpy)
+
+    return [one.name for one in ATTACKS]
+
+
 def _bar(text: str) -> float | str:
     if text == "honest":
         return text
@@ -72,11 +80,12 @@ def _bar(text: str) -> float | str:
     epilog=_EPILOG, short_help="Try answers that ought not to be paid.",
 )  # fmt: skip
 @grader_argument
-@click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
+@click.argument("rows", metavar="ROWS...", type=file_name, nargs=-1, required=True)
 @click.option(
     "--attack",
     "names",
     multiple=True,
+    shell_complete=completed(_attacks),
     metavar="NAME",
     help="Only this attack; may be given several times.  [default: all]",
     cls=Flag,

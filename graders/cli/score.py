@@ -8,9 +8,11 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from graders import api
 from graders.api import (
@@ -25,22 +27,23 @@ from graders.api import (
     kept_note,
     partial_of,
 )
+from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_notes, judge_options, warn_of_local
 from graders.cli.option import (
     Read,
+    file_name,
     flags_of,
     grader_argument,
-    json_option,
     python_options,
     reading_options,
 )
-from graders.cli.output import progress_bar, say, say_notes, write_json, write_lines
+from graders.cli.output import progress_bar, say, say_notes, write_json
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
-from graders.errors import BudgetError, OptionError, RowsError, StoppedError
+from graders.errors import BudgetError, OptionError, RowsError, StoppedError, shown
 from graders.models import JudgeOptions, paid_text
-from graders.report.terminal import number, run_view, write_view
+from graders.report.terminal import number, run_view
 from graders.rows import RowRange
 from graders.sandbox import Stats
 
@@ -90,7 +93,7 @@ def _range(text: str) -> RowRange:
     epilog=_EPILOG, short_help="Score files of rows, with a summary.",
 )  # fmt: skip
 @grader_argument
-@click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
+@click.argument("rows", metavar="ROWS...", type=file_name, nargs=-1, required=True)
 @click.option(
     "-o",
     "--output",
@@ -126,7 +129,7 @@ def _range(text: str) -> RowRange:
     cls=Flag,
     group="Results",
 )
-@json_option
+@face_options
 @reading_options
 @python_options
 @judge_options
@@ -138,7 +141,7 @@ def score(
     options: ScoreOptions,
     summary_file: Path | None,
     verify_metrics: int | None,
-    as_json: bool,
+    face: Face,
     reading: Reading,
     python: PythonOptions,
     judge: JudgeOptions,
@@ -177,10 +180,8 @@ def score(
         body = {**_body(ready, run, seconds, found), "notes": notes}
         if summary_file is not None:
             _write_summary(summary_file, body)
-        if as_json:
-            write_json(body, summary)
-        else:
-            _show(ready, run, output, seconds, summary, found or (), notes, options.by)
+        view = _view(ready, run, output, seconds, found or (), notes, options.by)
+        face.write(view, body, f"graders score: {shown(ready.name)}", summary)
     if any(one.differing for one in found or ()):
         say("a metric is not what its library gives")
         return 1
@@ -218,10 +219,10 @@ def _warn(
         raise OptionError("--verify-metrics: no sub-grader has a text metric of a library")
 
 
-def _show(  # noqa: PLR0917
-    grader: api.Grader, run: Run, output: str, seconds: float, stream: IO[str],
-    found: Sequence[Verified], warned: Sequence[str], by: str | None,
-) -> None:  # fmt: skip
+def _view(  # noqa: PLR0917
+    grader: api.Grader, run: Run, output: str, seconds: float, found: Sequence[Verified],
+    warned: Sequence[str], by: str | None,
+) -> RenderableType:  # fmt: skip
     stats = _stats(grader, run)
     ran = [] if stats is None else [
         f"python: {stats.calls:,} calls in sandbox level {stats.level}"
@@ -232,8 +233,7 @@ def _show(  # noqa: PLR0917
         run, name=grader.name, type=grader.type, output=output,
         signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
-    write_view(view, stream)
-    write_lines(verify_lines(found), stream)
+    return Group(view, *map(Text, verify_lines(found)))
 
 
 def _body(

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Group
 from rich.text import Text
 
-from graders.cli.option import flags, json_option
-from graders.cli.output import say_notes, write_json
+from graders.cli.face import Face, face_options
+from graders.cli.option import flags
+from graders.cli.output import say_notes
 from graders.errors import GradersError, OptionError
-from graders.report.terminal import write_view
 from graders.sandbox import PythonOptions
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ orderings and invariances. graders schema --suite prints its JSON Schema."""
     help="Also write JUnit XML, which CI systems read.",
 )  # fmt: skip
 @flags(PythonOptions, "sandbox", "python")
-@json_option
+@face_options
 def test(
     paths: Sequence[Path],
     *,
@@ -61,7 +62,7 @@ def test(
     coverage: bool,
     min_coverage: float | None,
     junit: Path | None,
-    as_json: bool,
+    face: Face,
     **running: Any,
 ) -> int:
     """Run the suites that PATHs are or hold; the current folder without a PATH.
@@ -91,20 +92,16 @@ def test(
     ]
     if junit is not None:
         _write(junit, junit_xml(runs))
-    if as_json:
-        body = {
-            "passed": not any(run.failed or run.error for run in runs) and not short,
-            "suites": [suite_json(run) for run in runs],
-            "below_min_coverage": [run.path for run in short],
-        }
-        write_json(body)
-    else:
-        for run in runs:
-            write_view(suite_view(run), sys.stdout)
-        for run in short:
-            short_of = f"{run.path}: less than {min_coverage:g}% is covered"
-            write_view(Text(short_of, "bold red"), sys.stdout)
-        write_view(total_view(runs, time.perf_counter() - started), sys.stdout)
+    body = {
+        "passed": not any(run.failed or run.error for run in runs) and not short,
+        "suites": [suite_json(run) for run in runs],
+        "below_min_coverage": [run.path for run in short],
+    }
+    less = [
+        Text(f"{run.path}: less than {min_coverage:g}% is covered", "bold red") for run in short
+    ]
+    total = total_view(runs, time.perf_counter() - started)
+    face.write(Group(*map(suite_view, runs), *less, total), body, "graders test", sys.stdout)
     if any(run.error for run in runs):
         return 2
     return 1 if short or any(run.failed for run in runs) else 0

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from rich.console import Group
+from rich.console import Group, RenderableType
 
 from graders.api import Grader, PythonOptions, ScoreOptions
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
-from graders.cli.option import flags, grader_argument, json_option, layout_options, python_options
-from graders.cli.output import write_json
+from graders.cli.option import file_name, flags, json_option, layout_options, python_options
+from graders.cli.output import say, write_json
 from graders.config import Loaded, load_source
 from graders.errors import ConfigError, RowsError, shown
 from graders.inspection.lint import (
@@ -23,7 +23,6 @@ from graders.inspection.lint import (
     TARGETS,
     Finding,
     Measured,
-    Rule,
     Subject,
     Target,
     TrainingFile,
@@ -41,6 +40,7 @@ from graders.inspection.lint import (
 from graders.models import JudgeOptions
 from graders.reading import Reading
 from graders.report.lint import findings_view
+from graders.report.markdown import markdown
 from graders.report.terminal import variable_view, write_view
 from graders.rows import Layout, decode_block, find_source
 
@@ -55,7 +55,7 @@ Examples:
   graders validate job.json --training-file train.jsonl
   graders validate job.json --rows train.jsonl --item-path ."""
 
-Form = Literal["text", "json", "sarif", "github"]
+Form = Literal["text", "json", "sarif", "github", "markdown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
     first=("rows", "target", "training_file", "validation_file", "item_path", "sample_path", "ignore", "strict", "form", "base_url"),
     epilog=_EPILOG, short_help="Lint a grader, a job body and its files; check rows.",
 )  # fmt: skip
-@grader_argument
+@click.argument("sources", metavar="GRADER...", type=file_name, nargs=-1, required=True)
 @click.option(
     "--rows",
     metavar="ROWS",
@@ -168,7 +168,7 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "sarif", "github"]),
+    type=click.Choice(["text", "json", "sarif", "github", "markdown"]),
     default="text",
     show_default=True,
     help="How findings are written.",
@@ -180,7 +180,7 @@ def _codes(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tupl
 @python_options
 @judge_options
 def validate(
-    grader: str,
+    sources: Sequence[str],
     *,
     rows: str | None,
     reads: ScoreOptions,
@@ -193,50 +193,98 @@ def validate(
     judge: JudgeOptions,
     **more: Any,
 ) -> int:
-    """Check a grader: its config, what it will do, and with --rows what it gives.
+    """Check graders: their configs, what they will do, and with --rows what they give.
 
     Exits with 0 for nothing worse than warnings, with 1 for errors (with --strict
     for warnings too), with 2 for a config with faults. Every finding has a code:
     docs/reference/lint.md. Models are asked only with --base-url or --offline.
     """
-    if grader == "-" and rows == "-":
+    if [*sources, rows].count("-") > 1:
         raise click.UsageError("Standard input (-) can be read only once.")
     options = _Options(
         form="json" if as_json else form, rows=rows, layout=reads.layout,
         files={"training": training_file, "validation": validation_file}, **more,
     )  # fmt: skip
+    looked = [_look(one, options, Reading(dialect=dialect), python, judge) for one in sources]
+    _write(looked, options.form)
+    return max(one.code for one in looked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """What was seen of a grader.
+
+    Attributes:
+        findings: of the linter, or the faults of its config.
+        code: what to exit with.
+        subject: what was looked at; None where the config has faults.
+        error: those faults.
+    """
+
+    findings: Sequence[Finding]
+    code: int
+    subject: Subject | None = None
+    error: ConfigError | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """It as JSON."""
+        if self.subject is not None:
+            return _body(self.subject, self.findings)
+        faults = [
+            {"code": one.code, "path": one.path, "line": one.line, "message": one.message}
+            for one in (self.error.faults if self.error else ())
+        ]
+        listed = [one.to_dict() for one in self.findings]
+        return {"valid": False, "faults": faults, "findings": listed}
+
+    @property
+    def view(self) -> RenderableType:
+        """It for people."""
+        if self.subject is None:
+            return findings_view(self.findings)
+        return _view(self.subject, self.findings)
+
+
+def _look(
+    source: str, options: _Options, reading: Reading, python: PythonOptions, judge: JudgeOptions
+) -> _Looked:
     try:
-        loaded = load_source(grader, dialect=dialect)
-        reading = Reading(dialect=dialect)
+        loaded = load_source(source, dialect=reading.dialect)
         with Grader(loaded, reading=reading, python=python, judge=judge) as ready:
             ready.check()
             subject = Subject.of(
                 loaded, ready, target=options.target, model_map=judge.model_map,
                 files=_files(loaded, ready, options),
-                measured=None if rows is None else _measured(loaded, ready, options, python, judge),
+                measured=None if options.rows is None else _measured(loaded, ready, options, python, judge),
             )  # fmt: skip
     except ConfigError as error:
-        return _refused(error, options)
+        return _Looked(findings=list(of_faults(error.faults, error.source)), code=2, error=error)
     findings = chosen(lint(subject), options.select, options.ignore)
-    _write(subject, findings, options)
-    return options.exit_code(findings)
+    return _Looked(findings=findings, code=options.exit_code(findings), subject=subject)
 
 
-def _refused(error: ConfigError, options: _Options) -> int:
-    """Tell the faults of a config in the form asked for."""
-    if options.form == "text":
-        raise error
-    findings = list(of_faults(error.faults, error.source))
-    if options.form == "json":
-        faults = [
-            {"code": one.code, "path": one.path, "line": one.line, "message": one.message}
-            for one in error.faults
-        ]
-        listed = [one.to_dict() for one in findings]
-        write_json({"valid": False, "faults": faults, "findings": listed})
+def _write(looked: Sequence[_Looked], form: Form) -> None:
+    """Tell of the graders in the form asked for."""
+    findings = [one for seen in looked for one in seen.findings]
+    if form == "json":
+        bodies = [one.body for one in looked]
+        write_json(bodies if len(bodies) > 1 else bodies[0])
+    elif form == "sarif":
+        some = any(one.subject is not None for one in looked)
+        write_json(sarif(findings, rules() if some else RULES))
+    elif form == "github":
+        click.echo(github(findings), nl=False)
+    elif form == "markdown":
+        sys.stdout.write(markdown(Group(*(one.view for one in looked)), "graders validate"))
     else:
-        _write_for_machines(findings, options.form, RULES)
-    return 2
+        for one in looked:
+            if one.error is not None and len(looked) == 1:
+                raise one.error
+            if one.error is not None:
+                say(str(one.error))
+            else:
+                write_view(one.view, sys.stdout)
 
 
 def _measured(
@@ -281,22 +329,6 @@ def _path_in_body(loaded: Loaded, name: str) -> str:
     return next((str(path) for path in (beside, Path(value)) if path.is_file()), "")
 
 
-def _write(subject: Subject, findings: Sequence[Finding], options: _Options) -> None:
-    if options.form == "json":
-        write_json(_body(subject, findings))
-    elif options.form == "text":
-        _write_text(subject, findings)
-    else:
-        _write_for_machines(findings, options.form, rules())
-
-
-def _write_for_machines(findings: Sequence[Finding], form: Form, known: Sequence[Rule]) -> None:
-    if form == "sarif":
-        write_json(sarif(findings, known))
-    else:
-        click.echo(github(findings), nl=False)
-
-
 def _body(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:
     plan, measured = subject.plan, subject.measured
     body: dict[str, Any] = {
@@ -320,7 +352,7 @@ def _body(subject: Subject, findings: Sequence[Finding]) -> dict[str, Any]:
     return body
 
 
-def _write_text(subject: Subject, findings: Sequence[Finding]) -> None:
+def _view(subject: Subject, findings: Sequence[Finding]) -> RenderableType:
     plan = subject.plan
     parts: list[Any] = [f"{subject.loaded.name}: a valid {plan.type} grader, {shown(plan.name)}"]
     if subs := ", ".join(
@@ -331,4 +363,4 @@ def _write_text(subject: Subject, findings: Sequence[Finding]) -> None:
         parts.append(variable_view(subject.measured.variables))
     elif plan.paths:
         parts.append(f"variables: {', '.join(map(str, plan.paths))}")
-    write_view(Group(*parts, findings_view(findings)), sys.stdout)
+    return Group(*parts, findings_view(findings))

@@ -11,7 +11,13 @@ import click
 
 from graders.api import Grader, Reading, ScoreOptions
 from graders.cli.help import Command, Flag
-from graders.cli.option import grader_argument, json_option, layout_options, reading_options
+from graders.cli.option import (
+    file_name,
+    grader_argument,
+    json_option,
+    layout_options,
+    reading_options,
+)
 from graders.cli.output import say, write_json, write_lines
 from graders.config import load_source
 from graders.errors import shown
@@ -37,7 +43,7 @@ Examples:
     epilog=_EPILOG, short_help="Compare text metrics with their libraries.",
 )  # fmt: skip
 @grader_argument
-@click.argument("rows", metavar="ROWS...", nargs=-1, required=True)
+@click.argument("rows", metavar="ROWS...", type=file_name, nargs=-1, required=True)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -18,13 +18,42 @@ _SIDES: Final = re.compile(r"said, wanted = words\((.+)\), words\((.+)\)\n")
 _SERVE: Final = "an endpoint grader, with graders serve behind it"
 
 
-def read(loaded: Loaded) -> Converted:
-    """Return a grader or an eval's criteria as JSON of ours: Azure's own evaluators as graders."""
+_FIELDS: Final = frozenset({"type", "name", "evaluator_name", "initialization_parameters", "data_mapping"})  # fmt: skip
+_SET: Final[Mapping[str, frozenset[str]]] = {
+    "builtin.rouge_score": frozenset({"rouge_type", "f1_score_threshold"}),
+    "builtin.meteor_score": frozenset({"alpha", "beta", "gamma", "threshold"}),
+}
+
+
+def read(loaded: Loaded, criteria: Any = None) -> Converted:
+    """Return a grader or an eval's criteria as JSON of ours: Azure's own evaluators as graders.
+
+    Args:
+        loaded: what was loaded.
+        criteria: the criteria as they stood in the document, to say what is not read of them.
+    """
     losses = [
         Loss(json_path(place), "azure_ai_evaluator", f"{why}; left out")
         for place, why in loaded.left_out
     ]
+    left = {json_path(place) for place, _ in loaded.left_out}
+    for at, one in enumerate(criteria if isinstance(criteria, list) else []):
+        path = f"$.testing_criteria[{at}]"
+        if isinstance(one, dict) and one.get("type") == "azure_ai_evaluator" and path not in left:
+            losses += _not_read(one, path)
     return Converted(document=dump(loaded.config), losses=losses)
+
+
+def _not_read(one: Mapping[str, Any], path: str) -> list[Loss]:
+    given = one.get("initialization_parameters")
+    known = _SET.get(str(one.get("evaluator_name")), frozenset({"threshold"}))
+    found = [f"{path}.{name}" for name in sorted(set(one) - _FIELDS)]
+    found += [
+        f"{path}.initialization_parameters.{name}"
+        for name in sorted(set(given) - known if isinstance(given, dict) else ())
+    ]
+    why = "it is not known, or has no like here; left out"
+    return [Loss(where, where.rpartition(".")[2], why) for where in found]
 
 
 def write_grader(grader: Mapping[str, Any], service: str) -> Converted:
@@ -59,12 +88,16 @@ def write_criteria(grader: Mapping[str, Any]) -> Converted:
     if grader.get("type") == "multi":
         why = "an eval has no formula: each sub-grader is a criterion, and a row passes where all pass"
         losses.append(Loss("$.calculate_output", grader["calculate_output"], why, _SERVE))
+        if grader.get("invalid_grade") is not None:
+            why = "a criterion has no number for a row that cannot be scored; left out"
+            losses.append(Loss("$.invalid_grade", f"{grader['invalid_grade']:g}", why, _SERVE))
     for path, one in _leaves(grader):
         made = _criterion(one, path, losses)
         if made is not None:
             made.setdefault("name", path.rpartition(".")[2].strip("$") or "grader")
             found.append(made)
-    return Converted(document={"testing_criteria": found}, losses=losses, notes=notes)
+    document = {"testing_criteria": found} if found else {}
+    return Converted(document=document, losses=losses, notes=notes)
 
 
 def _criterion(one: Mapping[str, Any], path: str, losses: list[Loss]) -> dict[str, Any] | None:

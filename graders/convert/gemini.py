@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from graders.convert.result import Converted, Loss, Parts
@@ -61,6 +61,8 @@ def read(value: Any) -> Converted:
     parts, terms = Parts(), list[Term]()
     document, path = _opened(_camelised(value), "$", parts)
     weighted = document.get("weightedRewardConfigs")
+    if weighted is not None:
+        _say_rest(document, {"weightedRewardConfigs", "rewardName"}, path, parts)
     if weighted is None:
         _read_one(document, path, 1.0, parts, terms)
     elif not isinstance(weighted, list):
@@ -110,7 +112,10 @@ def _opened(value: Any, path: str, parts: Parts) -> tuple[dict[str, Any], str]:
         inner = next((name for name in _SHELLS[:3] if name in value), None)
         if inner is None:
             return value, path
-        if beside := sorted(set(value) - {inner}):
+        for other in sorted((set(value) - {inner}) & {*_SHELLS, *_SCORERS}):
+            why = f"{inner} is read, and a job has one of them; left out"
+            parts.losses.append(Loss(f"{path}.{other}", other, why))
+        if beside := sorted(set(value) - {inner, *_SHELLS, *_SCORERS}):
             parts.note(f"{path}: {', '.join(beside)}: of the job, not of its reward; not written")
         value, path = value[inner], f"{path}.{inner}"
 
@@ -121,6 +126,7 @@ def _read_weighted(one: Any, path: str, parts: Parts, terms: list[Term]) -> None
     weight = _number(one.get("weight", 1.0), f"{path}.weight")
     if "weight" not in one:
         parts.note(f"{path} has no weight: taken as 1")
+    _say_rest(one, {"weight", "rewardConfig"}, path, parts)
     before = len(terms)
     _read_one(one["rewardConfig"], f"{path}.rewardConfig", weight, parts, terms)
     if len(terms) == before:
@@ -142,8 +148,9 @@ def _read_one(
     name = one.get("rewardName")
     name = name if isinstance(name, str) and name else found[0].removesuffix("RewardScorer")
     extract = _extract(one.get("parseResponseConfig"), f"{path}.parseResponseConfig")
-    for known in set(one) - {"rewardName", "parseResponseConfig", found[0]}:
-        parts.losses.append(Loss(f"{path}.{known}", known, "it is not known, and is left out"))
+    _say_rest(one, {"rewardName", "parseResponseConfig", found[0]}, path, parts)
+    _say_rest(one.get("parseResponseConfig"), _PARSING, f"{path}.parseResponseConfig", parts)
+    _say_unknown(scorer, f"{path}.{found[0]}", parts)
     reader = {
         _SCORERS[0]: _string_match, _SCORERS[1]: _code, _SCORERS[2]: _autorater, _SCORERS[3]: _service,
     }[found[0]]  # fmt: skip
@@ -155,6 +162,39 @@ def _read_one(
     key = parts.key(name)
     parts.graders[key] = {"name": name, **grader}
     terms.append(Term(key, weight, right, wrong))
+
+
+_PARSING: Final = frozenset({"parseType", "regexExtractExpression"})
+_REWARDS: Final = frozenset({"correctAnswerReward", "wrongAnswerReward"})
+_MATCHING: Final = frozenset({"matchOperation", "expression"})
+_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "stringMatchRewardScorer": _REWARDS, "stringMatchExpression": _MATCHING,
+    "jsonMatchExpression": frozenset({"keyName"}), "valueStringMatchExpression": _MATCHING,
+    "codeExecutionRewardScorer": frozenset({"pythonCodeSnippet"}),
+    "cloudRunRewardScorer": frozenset({"cloudRunUri"}),
+    "autoraterScorer": frozenset({"autoraterConfig", "autoraterPrompt", "autoraterResponseParseConfig"}),
+    "exactMatchScorer": _REWARDS | {"expression"}, "parsedResponseConversionScorer": frozenset(),
+}  # fmt: skip
+_ONE_OF: Final = (
+    ("jsonMatchExpression", "stringMatchExpression"), ("valueStringMatchExpression",),
+    ("exactMatchScorer", "parsedResponseConversionScorer"),
+)  # fmt: skip
+"""Fields that hold others, each with those that do not count beside it."""
+
+
+def _say_rest(one: Any, known: Collection[str], path: str, parts: Parts) -> None:
+    """Say what is left out of an object."""
+    for name in sorted(set(one) - {*known}) if isinstance(one, dict) else ():
+        parts.losses.append(Loss(f"{path}.{name}", name, "it is not known, and is left out"))
+
+
+def _say_unknown(one: dict[str, Any], path: str, parts: Parts) -> None:
+    """Say what is left out of a scorer, and of what it holds."""
+    inner = [next((name for name in names if name in one), "") for names in _ONE_OF]
+    _say_rest(one, _FIELDS[path.rpartition(".")[2]] | set(inner), path, parts)
+    for name in inner:
+        if isinstance(one.get(name), dict):
+            _say_unknown(one[name], f"{path}.{name}", parts)
 
 
 _Made = tuple[dict[str, Any], float | None, float | None] | Loss
@@ -283,9 +323,10 @@ def _autorater(one: dict[str, Any], extract: str | None, path: str, parts: Parts
         "model": _model(one.get("autoraterConfig"), path, parts),
         "input": [{"role": "user", "content": text}],
     }
-    if params := _sampling(one.get("autoraterConfig"), path, parts):
-        made["sampling_params"] = params
     match = one.get("exactMatchScorer")
+    params = _sampling(one.get("autoraterConfig"), path, parts, labels=match is not None)
+    if params:
+        made["sampling_params"] = params
     parts.note("a judge is asked in structured output, which Gemini's autorater is not")
     if match is None:
         limits = told if told and isinstance(told[0], float) else [-1.0, 1.0]
@@ -352,17 +393,19 @@ _SAMPLING: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def _sampling(config: Any, path: str, parts: Parts) -> dict[str, Any]:
+def _sampling(config: Any, path: str, parts: Parts, *, labels: bool) -> dict[str, Any]:
+    """Return the sampling of a judge; one that gives labels has none."""
     if not isinstance(config, dict):
         return {}
+    taken = {} if labels else _SAMPLING
     generation = config.get("generationConfig")
     generation = generation if isinstance(generation, dict) else {}
     left = [one for one in config if one not in {"autoraterModel", "generationConfig"}]
-    left += [one for one in generation if one not in _SAMPLING]
+    left += [f"generationConfig.{one}" for one in generation if one not in taken]
     for name in left:
         why = "a judge here has no such setting; left out"
-        parts.losses.append(Loss(f"{path}.autoraterConfig.{name}", name, why))
-    return {ours: generation[name] for name, ours in _SAMPLING.items() if name in generation}
+        parts.losses.append(Loss(f"{path}.autoraterConfig.{name}", name.rpartition(".")[2], why))
+    return {ours: generation[name] for name, ours in taken.items() if name in generation}
 
 
 def _service(one: dict[str, Any], extract: str | None, path: str, parts: Parts) -> _Made:

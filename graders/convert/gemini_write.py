@@ -32,6 +32,9 @@ def write(grader: Mapping[str, Any]) -> Converted:
         document: dict[str, Any] = {} if one is None else {"singleRewardConfig": one}
         return Converted(document=document, losses=said.losses, notes=list(said.notes))
     graders = grader["graders"]
+    if grader.get("invalid_grade") is not None:
+        why = "a row that cannot be scored gets what Gemini gives it; left out"
+        said.losses.append(Loss("$.invalid_grade", f"{grader['invalid_grade']:g}", why, _SERVE))
     terms = _terms(str(grader["calculate_output"]), graders, said)
     rewards: list[dict[str, Any]] = []
     for key in set(graders) - {one.key for one in terms}:

@@ -75,6 +75,7 @@ def _assertions(grader: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         graders, terms = grader["graders"], terms_of(str(grader["calculate_output"]))
     if (
         terms is None
+        or grader.get("invalid_grade") is not None
         or {one.key for one in terms} != set(graders)
         or not all(t.plain for t in terms)
     ):

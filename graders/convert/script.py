@@ -37,9 +37,17 @@ def _folder(text: str, name: str, *notes: str, **more: str) -> Callable[..., Con
                 for other, one in more.items()
             },
         }
-        return Converted(files=files, notes=notes)
+        graders = [grader, *dict(grader.get("graders") or {}).values()]
+        asks = any(one.get("type") == "endpoint" for one in graders if isinstance(one, Mapping))
+        return Converted(files=files, notes=[*notes, *([_ENDPOINT] if asks else [])])
 
     return write
+
+
+_ENDPOINT: Final = (
+    "an endpoint grader sends rows to no host that is not allowed: say allow_endpoint={host: [variables]} "
+    "where the script loads the grader"
+)
 
 
 _TRL: Final = '''\

@@ -22,7 +22,9 @@ def _read_json(value: Any) -> Converted:
         says = f"an object or a list is expected, got {quoted(value)}"
         raise ConfigError([Fault("$", says)], source="graders")
     loaded = load_source(value)
-    read = azure.read(loaded)
+    read = azure.read(
+        loaded, value.get("testing_criteria") if isinstance(value, Mapping) else value
+    )
     outer = [name for name in value if name != loaded.place[0]] if loaded.place else []
     notes = (
         [f"$: {', '.join(map(str, outer))}: of what the grader stands in; not written"]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from graders import jsontext
-from graders.sample import Absent
+from graders.sample import Absent, prepared
 
-__all__ = ["LONGEST", "excerpt_of", "shown_answer"]
+__all__ = ["LONGEST", "answer_of", "excerpt_of", "shown_answer"]
 
 LONGEST: Final = 300
 
@@ -21,17 +21,28 @@ def excerpt_of(rendered: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str,
 
 
 def shown_answer(sample: Any) -> str:
-    """Return the beginning of an answer: its text where it is nothing else, else its JSON."""
-    if isinstance(sample, Absent) or sample is None:
+    """Return the beginning of an answer."""
+    return cut(answer_of(sample))
+
+
+def answer_of(sample: Any) -> str:
+    """Return an answer's text, in whatever shape it is held; its calls or its JSON where it has none."""
+    read = sample if sample is None or isinstance(sample, str) else prepared(sample)
+    if isinstance(read, str):
+        return read
+    if sample is None or isinstance(sample, Absent):
         return ""
-    if isinstance(sample, str):
-        return cut(sample)
-    if isinstance(sample, dict) and set(sample) == {"output_text"}:
-        return cut(str(sample["output_text"]))
+    shown = sample
+    if isinstance(read, dict):
+        if isinstance(text := read.get("output_text"), str) and (
+            text or not read.get("output_tools")
+        ):
+            return text
+        shown = read.get("output_tools") or sample
     try:
-        return cut(jsontext.encode(sample).decode())
+        return jsontext.encode(shown).decode()
     except (TypeError, ValueError):
-        return cut(str(sample))
+        return str(shown)
 
 
 def cut(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -12,12 +13,13 @@ from graders import jsontext
 from graders.api import Grader
 from graders.config import Loaded
 from graders.inspection.lint import Finding, Subject
+from graders.jobs.cause import likely_causes
 from graders.jobs.dataset import Dataset, messages_of
 from graders.jobs.journal import RECORDED, Journal, SampleKey
 from graders.jobs.metric import sub_graders
 from graders.jobs.outcome import Service
 from graders.jobs.signal import MeasuredSteps
-from graders.jobs.trial import Trial, by_chance, exchanged
+from graders.jobs.trial import ENOUGH, Pair, Trial, by_chance, exchanged
 from graders.jobs.verdict import Seen
 from graders.plan import Plan
 
@@ -61,9 +63,12 @@ def gather(
     """
     training, validation = data
 
+    # The samples of a row are asked for one after the other, and there may be a thousand.
+    row = functools.lru_cache(maxsize=1)(training.row)
+
     def sample(key: SampleKey) -> Any:
         if key.draw == RECORDED:
-            return training.row(key.line).samples[key.sample]
+            return row(key.line).samples[key.sample]
         return journal.rollouts([key])[key].sample
 
     measured = MeasuredSteps.of(
@@ -73,27 +78,26 @@ def gather(
     seconds = measured.train.seconds / max(1, measured.train.graded)
     repeated: Trial | None = None
     swapped: Trial | None = None
-    if not (blind or grader.plan.asks_servers):
+    # Judges and endpoints are paid for.
+    if not (blind or measured.rewards.constant or grader.plan.asks_servers):
+
+        def pairs(keys: Iterable[SampleKey]) -> list[Pair]:
+            return [(row(key.line).item, sample(key)) for key in keys]
+
         if measured.telling and any(leaf.code is not None for leaf in grader.plan.leaves):
-            repeated = by_chance(
-                grader,
-                [
-                    [(training.row(key.line).item, sample(key)) for key in group]
-                    for group in measured.telling
-                ],
-                seconds,
-            )
-        elif (
-            not measured.telling
-            and measured.single > measured.compared
-            and not measured.rewards.constant
-        ):
-            swapped = exchanged(grader, training, seconds)
+            repeated = by_chance(grader, [pairs(group) for group in measured.telling], seconds)
+        elif not measured.telling and len(measured.single) > measured.compared:
+            ranked = sorted((reward, key) for reward, key in measured.single if reward is not None)
+            ends = ranked if len(ranked) <= 2 * ENOUGH else [*ranked[:ENOUGH], *ranked[-ENOUGH:]]
+            swapped = exchanged(grader, pairs(key for _, key in ends), seconds)
+    causes: Sequence[Finding] = ()
+    if not (measured.telling or grader.plan.asks_servers):
+        causes = likely_causes(loaded, grader, training, findings, seconds)
     seen = Seen(
         service=service_of(journal, grader.plan), findings=findings,
         rows=(len(training), len(validation)),
         given=journal.request["method"]["reinforcement"]["hyperparameters"],
-        blind=blind, repeated=repeated, exchanged=swapped,
+        blind=blind, repeated=repeated, exchanged=swapped, causes=causes,
     )  # fmt: skip
     return measured, seen
 

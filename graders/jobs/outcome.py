@@ -99,17 +99,17 @@ class Service:
     def reasons(self) -> Iterator[Reason]:
         """Yield what the service refuses whatever the files and the grader are."""
         model, base = shown(self.model, 80), base_of(self.model)
+        if self.target != "azure" and (off := self._off(base)) is not None:
+            says = f"OpenAI has switched {model} off on {off}"
+            if self.target == "openai":
+                yield Reason("base_model_off", says, "would_be_refused")
+            else:
+                says += " (--target openai counts that)"
+                yield Reason("base_model_off", says)
         if self.target == "openai":
             if self.day >= NO_NEW_JOBS:
                 says = f"OpenAI takes no new fine-tuning jobs since {NO_NEW_JOBS}"
                 yield Reason("no_new_jobs", says, "would_be_refused")
-            if (off := self._off(base)) is not None:
-                yield Reason(
-                    "base_model_off",
-                    f"OpenAI has switched {model} off on {off}; --target azure or local says what "
-                    "becomes of the job elsewhere",
-                    "would_be_refused",
-                )
             for use, judge in self.judges.items():
                 if (off := self._off(judge)) is not None:
                     says = f"OpenAI has switched {shown(judge, 80)} ({use}) off on {off}"
@@ -126,13 +126,10 @@ class Service:
         """Yield what is not against the job, and good to know."""
         for use, model in {"base model": self.model, **self.judges}.items():
             off = retirement(base_of(model))
-            if off is None:
-                continue
-            if self.target == "openai" and off > self.day:
+            if self.target != "azure" and off is not None and off > self.day:
                 yield f"OpenAI switches {shown(model, 80)} ({use}) off on {off}."
-            if self.target == "local":
-                was = "has switched" if off <= self.day else "switches"
-                yield f"OpenAI {was} {shown(model, 80)} ({use}) off on {off}: see --target openai."
+            elif self.target == "local" and off is not None and use in self.judges:
+                yield f"OpenAI has switched {shown(model, 80)} ({use}) off on {off}."
         if self.target == "openai" and self.day < NO_NEW_JOBS:
             yield (
                 f"OpenAI takes new fine-tuning jobs until {NO_NEW_JOBS}, and only from "
@@ -186,7 +183,12 @@ def sorted_reasons(reasons: Iterable[Reason]) -> list[Reason]:
     """Return each reason once, those first that decide, then other errors, then warnings."""
     found = list({(one.code, one.message): one for one in reasons}.values())
     end = outcome_of(found)
-    return sorted(found, key=lambda one: (one.outcome != end, one.outcome is None))
+
+    def order(one: Reason) -> tuple[bool, bool, bool]:
+        # What is about one service alone comes last among the warnings.
+        return one.outcome != end, one.outcome is None, one.code == "base_model_off"
+
+    return sorted(found, key=order)
 
 
 def headline(verdict: Mapping[str, Any]) -> str:
@@ -204,5 +206,5 @@ def level_of(verdict: Mapping[str, Any]) -> Literal["info", "warn", "error"]:
     """Return the level of the event that tells a verdict."""
     outcome = verdict["outcome"]
     if outcome == "would_run":
-        return "warn" if verdict["reasons"] else "info"
+        return "info"
     return "error" if outcome == "would_be_refused" else "warn"

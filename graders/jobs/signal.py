@@ -22,11 +22,12 @@ __all__ = ["MeasuredSteps", "Spread", "same"]
 _SMALLEST: Final = 1e-6
 _FLOAT32: Final = 2.0**-22
 _LARGEST: Final = 3.4028234663852886e38
+_LEAST: Final = 1e-3
 _EXAMPLES: Final = 10
 _TELLING: Final = 16
 
 _Group = tuple[list[SampleKey], dict[bytes, float]]
-"""Of a prompt: its samples, and how far above the mean each answer lies, over all who gave it."""
+"""Of a prompt: its samples, and the sum of the advantages of each answer, in standard deviations."""
 
 
 def same(rewards: Iterable[float]) -> bool:
@@ -65,8 +66,10 @@ class Spread:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation (of the whole, not of a sample); None of none, or where it is too large."""
-        found = math.sqrt(max(0.0, self._squares / self.count)) if self.count else math.nan
+        """The standard deviation (of a sample); None of fewer than two, or where it is too large."""
+        if self.count < 2:
+            return None
+        found = math.sqrt(max(0.0, self._squares / (self.count - 1)))
         return found if math.isfinite(found) else None
 
     @property
@@ -85,7 +88,7 @@ class MeasuredSteps:
         recorded: the samples that rows record, by split; each counts once here.
         rewards: of training samples; where `invalid_grade` stands in for a failure there is none.
         valid_rewards: of validation samples, likewise.
-        single: prompts of which one sample was graded.
+        single: prompts of which one sample was graded, each with its reward where it has one.
         compared: prompts of which two or more samples were graded.
         groups: those of which two or more samples have a reward.
         alike: those whose rewards a trainer cannot tell apart.
@@ -100,7 +103,7 @@ class MeasuredSteps:
     recorded: dict[int, Counts] = field(default_factory=lambda: {TRAIN: Counts(), VALID: Counts()})
     rewards: Spread = field(default_factory=Spread)
     valid_rewards: Spread = field(default_factory=Spread)
-    single: int = 0
+    single: list[tuple[float | None, SampleKey]] = field(default_factory=list)
     compared: int = 0
     groups: int = 0
     alike: int = 0
@@ -167,7 +170,7 @@ class MeasuredSteps:
     ) -> _Group | None:
         """Count a prompt by what its answers get; return what a trainer learns from it, if anything."""
         if len(graded) < 2:
-            self.single += 1
+            self.single += [(_reward(one), one.key) for one in graded]
             return None
         self.compared += 1
         scored = [(one.key, reward) for one in graded if (reward := _reward(one)) is not None]
@@ -180,10 +183,11 @@ class MeasuredSteps:
             self.one_answer += len(set(answers)) == 1
             return None
         mean = math.fsum(reward for _, reward in scored) / len(scored)
+        spread = math.sqrt(math.fsum((reward - mean) ** 2 for _, reward in scored) / len(scored))
         worth: dict[bytes, float] = {}
         for known, (_, reward) in zip(answers, scored, strict=True):
-            worth[known] = worth.get(known, 0.0) + reward - mean
-        if same((0.0, *worth.values())):  # One answer got all of these rewards.
+            worth[known] = worth.get(known, 0.0) + (reward - mean) / spread
+        if _nothing(worth):  # One answer got all of these rewards.
             self.alike += 1
             return None
         return [key for key, _ in scored], worth
@@ -194,7 +198,7 @@ class MeasuredSteps:
         for _, advantages in rows:
             for known, advantage in advantages.items():
                 worth[known] = worth.get(known, 0.0) + advantage
-        if len(rows) > 1 and same((0.0, *worth.values())):
+        if len(rows) > 1 and _nothing(worth):
             self.contradicted += len(rows)
             return
         for row in rows:
@@ -203,6 +207,10 @@ class MeasuredSteps:
     def _tell(self, row: _Group) -> None:
         if len(self.telling) < _TELLING:
             self.telling.append(row[0])
+
+
+def _nothing(worth: Mapping[bytes, float]) -> bool:
+    return all(abs(advantage) < _LEAST for advantage in worth.values())
 
 
 def _reward(one: StoredGrade) -> float | None:

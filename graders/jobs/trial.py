@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graders.api import Grader
-from graders.jobs.dataset import Dataset
 from graders.jobs.signal import same
 
-__all__ = ["Trial", "by_chance", "exchanged"]
+__all__ = ["ENOUGH", "Pair", "Trial", "by_chance", "exchanged"]
 
 _REPEATS: Final = 4
 _SAMPLES: Final = 32
-_ROWS: Final = 16
+ENOUGH: Final = 16
+"""Rows of which an exchange takes some, at most."""
+
 _OTHERS: Final = 3
 _SECONDS: Final = 60.0
 
@@ -122,25 +123,24 @@ def _more_than_chance(groups: Sequence[Sequence[Sequence[float]]]) -> bool:
     return (between / free) / (within / (free * (_REPEATS - 1))) > 1.5 + 6 / free
 
 
-def exchanged(grader: Grader, data: Dataset, seconds: float = 0.0) -> Trial:
+def exchanged(grader: Grader, rows: Sequence[Pair], seconds: float = 0.0) -> Trial:
     """Grade rows with the answers of other rows, and tell whether any reward changes.
 
     Args:
         grader: grades.
-        data: rows that record answers.
+        rows: rows with the one answer of each, from the lowest reward to the highest. Some of both ends
+            are taken: what is wrong for one row is wrong for most, but what is right is not.
         seconds: what one grade takes; of slow graders fewer are asked for.
     """
-    rows = [index for index in range(len(data)) if data.recorded[index]]
-    most = min(_ROWS, max(2, int(_SECONDS / seconds / _OTHERS))) if seconds else _ROWS
-    picked = rows[:: max(1, len(rows) // most)][:most]
-    answers = [data.row(index).samples[0] for index in picked]
+    most = min(ENOUGH, max(2, int(_SECONDS / seconds / _OTHERS))) if seconds else ENOUGH
+    half = min(most, len(rows)) // 2
+    picked = [one for ends in zip(rows[:half], rows[::-1][:half], strict=True) for one in ends]
     pairs: list[Pair] = []
     sizes: list[int] = []
-    for place, index in enumerate(picked):
-        rotated = [*answers[place + 1 :], *answers[:place]]
-        others = [one for one in rotated if one != answers[place]][:_OTHERS]
-        item = data.row(index).item
-        pairs += [(item, one) for one in (answers[place], *others)]
+    for place, (item, mine_) in enumerate(picked):
+        rotated = [sample for _, sample in (*picked[place + 1 :], *picked[:place])]
+        others = [one for one in rotated if one != mine_][:_OTHERS]
+        pairs += [(item, one) for one in (mine_, *others)]
         sizes.append(1 + len(others))
     rewards = iter(_graded(grader, pairs))
     tried = changed = 0

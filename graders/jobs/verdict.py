@@ -29,6 +29,7 @@ MOST_PYTHON_ERRORS: Final = 0.1
 says that too many fail a job, not how many."""
 
 _LEAST_RATE: Final = 1e-3
+_CAUSES: Final = 5
 _POINTS: Final = 200
 _SHOWN_FINDINGS: Final = 100
 _UNANSWERED: Final = frozenset({
@@ -51,6 +52,7 @@ class Seen:
         blind: whether no part of the grader looks at the answer.
         repeated: what grading the same answers again showed; None where that was not tried.
         exchanged: what grading rows with answers of other rows showed; None likewise.
+        causes: what the linter says that may keep rewards from differing.
     """
 
     service: Service
@@ -60,6 +62,7 @@ class Seen:
     blind: bool = False
     repeated: Trial | None = None
     exchanged: Trial | None = None
+    causes: Sequence[Finding] = ()
 
 
 def refusal(
@@ -145,7 +148,7 @@ def verdict(
             "prompts": measured.groups,
             "constant": measured.alike,
             "share_constant": measured.alike / measured.groups if measured.groups else None,
-            "single": measured.single,
+            "single": len(measured.single),
             "spread": measured.rewards.deviation,
         },
         "judge_tokens": {
@@ -180,7 +183,11 @@ def _reasons(measured: MeasuredSteps, resolved: Resolved, seen: Seen) -> Iterato
     train, valid = measured.train, measured.valid
     yield from known_early(seen.service, seen.findings, blind=seen.blind)
     yield from _python_reasons(measured, seen)
-    yield from _signal_reasons(measured, seen)
+    signal = list(_signal_reasons(measured, seen))
+    yield from signal
+    if any(one.outcome == "would_teach_nothing" for one in signal):
+        for cause in seen.causes[:_CAUSES]:
+            yield Reason("likely_cause", f"{cause.code} {cause.path}: {cause.message}")
     yield from _setting_reasons(resolved, seen)
     graded, scored = train.graded + valid.graded, train.scored + valid.scored
     unanswered = train.rollouts + valid.rollouts - graded
@@ -195,6 +202,12 @@ def _reasons(measured: MeasuredSteps, resolved: Resolved, seen: Seen) -> Iterato
             "failed_grades",
             f"{graded - scored:,} of {graded:,} samples could not be scored; the service gives "
             "them 0.0",
+        )
+    if measured.valid_rewards.constant:
+        yield Reason(
+            "validation_constant",
+            f"all {valid.graded:,} validation samples have the reward {measured.valid_rewards.highest:g}: "
+            "so far no evaluation tells one checkpoint from another",
         )
     if valid.graded and not measured.valid_rewards.count:
         yield Reason(
@@ -223,7 +236,11 @@ def _signal_reasons(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
     """Yield what keeps a trainer from learning: see `signal`."""
     train, rewards = measured.train, measured.rewards
     failed = train.graded - rewards.count
-    but = f" but for {failed:,} that could not be scored" if failed else ""
+    but = (
+        f" but for {failed:,} that could not be scored (not to fail is all it can teach)"
+        if failed
+        else ""
+    )
     codes = {code for _, code in train.failures}
     if not rewards.count and codes and codes <= _UNANSWERED:
         yield Reason(
@@ -280,7 +297,7 @@ def _no_group_tells(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
             f"{measured.contradicted:,} rows have the same prompt as others that reward the opposite "
             "answers: on the whole every answer gets the same",
         )
-    elif measured.compared and measured.compared >= measured.single:
+    elif measured.compared and measured.compared >= len(measured.single):
         same = ""
         if measured.one_answer:
             same = f"; in {measured.one_answer:,} of them the answers themselves are the same"
@@ -303,8 +320,8 @@ def _no_group_tells(measured: MeasuredSteps, seen: Seen) -> Iterator[Reason]:
     else:
         yield Reason(
             "signal_unknown",
-            f"{measured.single:,} prompts have one graded sample; record several under samples, or "
-            "name a model, to see whether rewards differ within a prompt",
+            f"only one sample was graded of a prompt ({len(measured.single):,} times); record several "
+            "under samples, or name a model, to see whether rewards differ within a prompt",
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Final
 
 from graders.errors import OptionError, suggestion
 
-__all__ = ["RECIPES", "Recipe", "recipe", "write"]
+__all__ = ["PAGE", "RECIPES", "START", "Recipe", "next_commands", "recipe", "write"]
+
+PAGE: Final = "README.md"
+"""The page about a recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,12 @@ class Recipe:
     Attributes:
         name: of its folder, as `graders new` takes it.
         title: what it grades, in one line.
+        judged: whether it has a judge, and comes with replies of one.
     """
 
     name: str
     title: str
+    judged: bool = False
 
     def files(self) -> Mapping[str, bytes]:
         """Return its files by their names."""
@@ -31,9 +37,13 @@ class Recipe:
         return {one.name: one.read_bytes() for one in sorted(folder.iterdir(), key=lambda one: one.name)}  # fmt: skip
 
 
+START: Final = "start"
+"""The recipe that begins where nothing else is known; it runs on every machine."""
+
 RECIPES: Final = {
     one.name: one
     for one in (
+        Recipe(START, "an answer compared with a reference: equal, or how alike"),
         Recipe("math", "a final answer worth the reference: fractions, units, sets, algebra"),
         Recipe("format", "reasoning and answer in their tags, and the answer right"),
         Recipe("json-schema", "JSON that holds to a schema, and has the reference's values"),
@@ -41,8 +51,8 @@ RECIPES: Final = {
         Recipe("length", "a right answer, less the soft overlong penalty of DAPO"),
         Recipe("repetition", "a right answer, less the share of n-grams that repeat"),
         Recipe("code", "Python that passes unit tests"),
-        Recipe("rubric", "a judge that goes through a rubric of points"),
-        Recipe("pairwise", "a judge that compares with a reference, in both orders"),
+        Recipe("rubric", "a judge that goes through a rubric of points", judged=True),
+        Recipe("pairwise", "a judge that compares with a reference, in both orders", judged=True),
     )
 }  # fmt: skip
 """Every recipe by its name."""
@@ -61,21 +71,49 @@ def recipe(name: str) -> Recipe:
     return found
 
 
-def write(made: Recipe, folder: Path, *, force: bool = False) -> list[Path]:
+def next_commands(made: Recipe, folder: Path) -> list[str]:
+    """Return the three commands that come next, as a shell takes them: check, test, score.
+
+    One that is long goes on in a second line, after a backslash.
+
+
+    Args:
+        made: the recipe.
+        folder: where it was written to.
+    """
+    grader, rows = (shlex.quote(str(folder / name)) for name in ("grader.json", "rows.jsonl"))
+    results = shlex.quote(str(folder / "results.jsonl"))
+    replies = shlex.quote(str(folder / "replies.sqlite"))
+    kept = (
+        f" \\\n      --offline --base-url http://127.0.0.1:8000/v1 --cache-file {replies}"
+        if made.judged
+        else ""
+    )
+    return [
+        f"graders validate {grader} --rows {rows}{kept}",
+        f"graders test {shlex.quote(str(folder))}",
+        f"graders score {grader} {rows} -o {results}{kept}",
+    ]
+
+
+def write(
+    made: Recipe, folder: Path, *, force: bool = False, without: Collection[str] = ()
+) -> list[Path]:
     """Write a recipe's files into a folder, which is made where it is not there, and return their paths.
 
     Args:
         made: the recipe.
         folder: where to; other files in it stay as they are.
         force: whether files of the same names are written over.
+        without: the names of files that are not written.
 
     Raises:
         OptionError: a file is there already, or the folder cannot be written; nothing was written over.
     """
-    contents = made.files()
+    contents = {name: one for name, one in made.files().items() if name not in without}
     there = sorted(name for name in contents if (folder / name).exists())
     if there and not force:
-        raise OptionError(f"{folder / there[0]} is there already; choose another folder with -o, or --force to write over it")  # fmt: skip
+        raise OptionError(f"{folder / there[0]} is there already; choose another folder, or --force to write over it")  # fmt: skip
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

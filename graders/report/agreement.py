@@ -17,6 +17,7 @@ from graders.statistic import Interval
 __all__ = ["agreement_view"]
 
 _WIDTH = 30
+_METHODS = "intervals: of kappa by the normal distribution, of TPR and TNR Wilson's"
 
 
 def agreement_view(report: AgreementReport) -> RenderableType:
@@ -26,7 +27,7 @@ def agreement_view(report: AgreementReport) -> RenderableType:
         reward = report.scores[0]
         parts += ["", _confusion(reward)]
         if any(one.table.rows for one in report.scores):
-            parts += ["", _scores(report), "", _cuts(report), "", _calibration(reward)]
+            parts += ["", *_scores(report), "", _cuts(report), "", _calibration(reward)]
     if report.groups or report.crowded:
         parts += ["", *_groups(report)]
     for key, one in report.variances.items():
@@ -53,17 +54,22 @@ def _confusion(one: Agreement) -> Table:
     return table
 
 
-def _scores(report: AgreementReport) -> Table:
-    headings = ("passes at", "kappa (95%)", "TPR (95%)", "TNR (95%)", "ROC area", "tau-b", "ECE")
-    table = columns("score", figures=headings, gap=2)
+def _scores(report: AgreementReport) -> list[RenderableType]:
+    verdicts = columns(
+        "score", figures=("passes at", "kappa (95%)", "TPR (95%)", "TNR (95%)"), whole=True
+    )
+    order = columns("score", figures=("ROC area", "rho", "tau-b", "ECE"), whole=True)
     for one in report.scores:
-        table.add_row(
-            shortened(one.key or "reward", 30), f"{one.threshold:g}",
-            _ranged(one.table.kappa, one.table.kappa_interval),
-            _rate(one.table.tpr), _rate(one.table.tnr), number(one.area), number(one.kendall),
+        name = shortened(one.key or "reward", 30)
+        verdicts.add_row(
+            name, f"{one.threshold:g}", _ranged(one.table.kappa, one.table.kappa_interval),
+            _rate(one.table.tpr), _rate(one.table.tnr),
+        )  # fmt: skip
+        order.add_row(
+            name, number(one.area), number(one.spearman), number(one.kendall),
             number(one.calibration.error),
         )  # fmt: skip
-    return table
+    return [verdicts, Text(_METHODS, "dim"), "", order]
 
 
 def _rate(rate: Rate) -> str:
@@ -106,7 +112,7 @@ def _groups(report: AgreementReport) -> list[RenderableType]:
     if said := no_figures(report.by, report.groups, crowded=report.crowded):
         return [Text(clean(said), "yellow")]
     headings = ("rows", "failed", "kappa (95%)", "TPR (95%)", "TNR (95%)")
-    table = columns(clean(report.by or "category"), figures=headings, gap=2)
+    table = columns(clean(report.by or "category"), figures=headings, whole=True)
     for name, one in islice(report.groups.items(), MOST_GROUPS):
         table.add_row(
             shortened(name, 40) if name else Text("(none)", "dim"), f"{one.rows:,}",

@@ -119,14 +119,15 @@ def _groups(report: DiffReport) -> list[RenderableType]:
     """Show what the sides differ in by category."""
     if said := no_figures(report.by, report.groups, crowded=report.crowded):
         return [Text(clean(said), "yellow")]
-    headings = ("rows", "A", "B", "B − A", "95% interval", "up", "down", "failed A", "failed B")
-    table = columns(clean(report.by or "category"), figures=headings, gap=2)
+    headings = ("rows", "A", "B", "B − A", "95% interval", "up", "down", "failed")
+    table = columns(clean(report.by or "category"), figures=headings, whole=True)
     for name, one in islice(report.groups.items(), MOST_GROUPS):
         table.add_row(
             shortened(name, 30) if name else Text("(none)", "dim"), f"{one.rows:,}",
             number(one.mean_a), number(one.mean_b), number(one.mean_delta),
             "–" if one.interval is None else between(one.interval),
-            f"{one.flips.get('up', 0):,}", f"{one.flips.get('down', 0):,}", f"{one.failed_a:,}", f"{one.failed_b:,}",
+            f"{one.flips.get('up', 0):,}", f"{one.flips.get('down', 0):,}",
+            f"{one.failed_a:,} → {one.failed_b:,}" if one.failed_a or one.failed_b else "0",
         )  # fmt: skip
     return [table, *more_of(report.groups)]
 

@@ -52,8 +52,9 @@ def job_view(job: Mapping[str, Any], results: Sequence[str] = ()) -> RenderableT
     if job["estimated_finish"] is not None:
         left = max(0, job["estimated_finish"] - int(time.time()))
         parts.append(Text(f"about {_duration(left)} left", "dim"))
-    if job["error"] is not None:
-        error = job["error"]
+    error, reasons = job["error"], () if verdict is None else verdict["reasons"]
+    # Where it is among the reasons it is said.
+    if error is not None and error["message"] not in [one["message"] for one in reasons]:
         where = f" in {clean(error['param'])}" if error["param"] else ""
         says = f"{clean(error['code'])}{where}: {clean(error['message'])}"
         parts += ["", Text(says, "red")]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from graders.inspection.probe import AttackResult, ProbeReport, Rewards
 from graders.report.terminal import number, spanned
-from graders.report.text import clean, columns, shortened
+from graders.report.text import clean, columns, hint, shortened
 
 __all__ = ["probe_view"]
 
@@ -52,6 +52,8 @@ def probe_view(report: ProbeReport, above: Sequence[AttackResult] = ()) -> Rende
         parts += ["", Text("does not apply", "bold")]
         parts += [Text(f"  {one.name}: {one.skipped}", "dim") for one in skipped]
     parts += ["", _legend()]
+    if first := _to_read(report, above):
+        parts.append(hint(first[0].name))
     for one in _to_read(report, above):
         parts += ["", _answers(one)]
     return Group(*parts)

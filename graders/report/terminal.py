@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from graders import jsontext
 from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
 from graders.batch.tally import Figures, Tally, no_figures
@@ -114,15 +113,12 @@ def _heard(explained: Explanation) -> list[RenderableType]:
     for key, text in explained.printed.items():
         parts += ["", Text(f"printed by {clean(key or explained.grade.name)}:", "dim")]
         parts += [Text(clean(text.rstrip()))]
-    judges = {key: [one["judge"] for one in said if "judge" in one]
-              for key, said in explained.judgements.items()}  # fmt: skip
-    for key, replies in explained.said.items():
-        for asked, text in enumerate(replies, 1):
-            which = f", asking {asked} of {len(replies)}" if len(replies) > 1 else ""
-            if judges.get(key):
-                which = f", judge {clean(judges[key][asked - 1])}"
+    for key, said in explained.judgements.items():
+        for asked, one in enumerate(said, 1):
+            which = f", asking {asked} of {len(said)}" if len(said) > 1 else ""
+            which = f", judge {clean(one['judge'])}" if "judge" in one else which
             parts += ["", Text(f"said by {clean(key or explained.grade.name)}{which}:", "dim")]
-            parts += [_said(text)]
+            parts += [_said(one)]
     parts += [""] if explained.panels else []
     for key, panel in explained.panels.items():
         given = ", ".join(f"{clean(one)} {number(value)}" for one, value in panel["scores"].items())
@@ -135,29 +131,19 @@ def _heard(explained: Explanation) -> list[RenderableType]:
     return parts
 
 
-def _said(text: str) -> RenderableType:
-    """Show a judge's reply: its steps and its result, or as it is where it has none."""
-    reply = _reply(text)
-    if reply is None:
-        return _shortened(text)
+def _said(one: Mapping[str, Any]) -> RenderableType:
+    """Show a judgement: its steps and its result, or the reply as it is where it has none."""
+    steps, result = one["steps"], one["result"]
+    if result is None:
+        return _shortened(one["reply"])
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
-    for number_, (description, conclusion) in enumerate(reply[0][:_STEPS], 1):
-        table.add_row(f"step {number_}", _shortened(description))
-        table.add_row("", Text.assemble("→ ", _shortened(conclusion)))
-    if len(reply[0]) > _STEPS:
-        table.add_row("", Text(f"{len(reply[0]) - _STEPS:,} more steps", "dim"))
-    table.add_row("result", _shortened(reply[1]))
+    for number_, step in enumerate(steps[:_STEPS], 1):
+        table.add_row(f"step {number_}", _shortened(step["description"]))
+        table.add_row("", Text.assemble("→ ", _shortened(step["conclusion"])))
+    if len(steps) > _STEPS:
+        table.add_row("", Text(f"{len(steps) - _STEPS:,} more steps", "dim"))
+    table.add_row("result", _shortened(str(result)))
     return table
-
-
-def _reply(text: str) -> tuple[list[tuple[str, str]], str] | None:
-    """Return the steps and the result of a reply, None where it is not of that shape."""
-    try:
-        value = jsontext.decode(jsontext.bare(text))
-        steps = [(str(one["description"]), str(one["conclusion"])) for one in value["steps"]]
-        return steps, str(value["result"])
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _signatures(signatures: Mapping[str, str]) -> list[Text]:
@@ -307,12 +293,19 @@ def _within(figures: Figures) -> str:
     return f", each to within {figures.error:.1g}" if figures.error else ""
 
 
+def percent(share: float) -> str:
+    """Return a share as people read it; neither none nor all is said of what is only nearly so."""
+    if 0 < abs(share) < 0.001:
+        return "under 0.1%"
+    return f"{min(share, 0.999):.1%}" if share < 1 else f"{share:.0%}"
+
+
 def _saturation(figures: Figures) -> str:
     """Say how many rows stand at the ends: there, the reward no longer tells rows apart."""
     if figures.lowest == figures.highest:
         return "every row has this reward"
     low, high = figures.at_lowest / figures.count, figures.at_highest / figures.count
-    return f"lowest and highest reward, of {low:.1%} and {high:.1%} of the rows"
+    return f"lowest and highest reward, of {percent(low)} and {percent(high)} of the rows"
 
 
 def _histogram(figures: Figures) -> Table:
@@ -357,7 +350,9 @@ def _groups(tally: Tally, by: str) -> list[RenderableType]:
     if said := no_figures(by, groups, crowded=tally.crowded):
         return [Text(clean(said), "yellow")]
     table = columns(
-        clean(by or "category"), figures=("rows", "failed", "mean", "95% interval", "spread"), gap=2
+        clean(by or "category"),
+        figures=("rows", "failed", "mean", "95% interval", "spread"),
+        whole=True,
     )
     table.add_column("")
     means = [one.mean for one in groups.values() if one.mean is not None]

@@ -37,13 +37,20 @@ def hint(code: str) -> Text:
     return Text(f"graders explain {code} says more", "dim")
 
 
-def columns(*texts: str, figures: Sequence[str] = (), gap: int = 2) -> Table:
-    """Return a table without lines: columns of texts, then columns of figures, by their headings."""
+def columns(*texts: str, figures: Sequence[str] = (), gap: int = 2, whole: bool = False) -> Table:
+    """Return a table without lines: columns of texts, then columns of figures, by their headings.
+
+    Args:
+        texts: the headings of texts.
+        figures: the headings of figures.
+        gap: spaces between columns.
+        whole: whether figures stand in one line each, however little room that leaves for texts.
+    """
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
     for heading in texts:
         table.add_column(heading, overflow="fold", min_width=min(len(heading), 12))
     for heading in figures:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=whole)
     return table
 
 

@@ -242,6 +242,8 @@ def _group(row: Mapping[str, Any], layout: Layout, steps: tuple[str | int, ...])
         text = value if isinstance(value, str) else jsontext.encode(value).decode()
     except ValueError:
         text = str(value)
+    if not text.strip():
+        return None
     text = text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
     return text.encode("utf-8", "replace").decode()
 

@@ -21,6 +21,7 @@ from graders.server.frame import Answer, pack, unbundle
 from graders.server.json_object import parse_body
 from graders.server.option import ServeOptions
 from graders.server.weight import excess
+from graders.template import without_nulls
 from graders.wire.error import ApiError
 
 __all__ = ["NAME", "Rewards", "Served", "facts_of", "served"]
@@ -140,8 +141,12 @@ def _graded(grader: Grader, rows: Sequence[Row], stop: Event) -> list[Grade]:
             known[at] = row.failure
         elif (too_much := excess(grader.plan, row.item, row.sample)) is not None:
             known[at] = Failure("other_error", too_much)
+    # As for every reward: a null that a template names is a value that the row lacks.
+    named = [one.steps for one in grader.plan.paths if one.namespace == "item" and one.steps]
     pairs = [
-        {"item": row.item, "sample": row.sample} for at, row in enumerate(rows) if at not in known
+        {"item": without_nulls(row.item, named), "sample": row.sample}
+        for at, row in enumerate(rows)
+        if at not in known
     ]
     graded = grader.grade_many(pairs, chunk=max(len(pairs), 1), stop=stop)
     return [

@@ -15,6 +15,7 @@ from graders.template.path import (
     ToolArguments,
     resolve,
     to_text,
+    without_nulls,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "render_column",
     "resolve",
     "to_text",
+    "without_nulls",
 ]
 
 Dialect = Literal["hosted", "jinja2"]

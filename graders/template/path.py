@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal
@@ -19,6 +20,7 @@ __all__ = [
     "ToolArguments",
     "resolve",
     "to_text",
+    "without_nulls",
     "without_unparsed",
 ]
 
@@ -173,3 +175,30 @@ def to_text(value: Any, rendering: Rendering = "json") -> str:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
         raise ValueError("it nests too deeply") from None
+
+
+def without_nulls(value: Any, paths: Iterable[Sequence[str | int]]) -> Any:
+    """Return a value without the keys that paths end with, where these are null.
+
+    Tables fill what a row lacks with null, which a template shows as the text `null`. The value itself is
+    not changed; it is copied along a path where something is left out.
+    """
+    for steps in paths:
+        value = _without_null(value, steps, 0)
+    return value
+
+
+def _without_null(value: Any, steps: Sequence[str | int], at: int) -> Any:
+    step, last = steps[at], at == len(steps) - 1
+    if isinstance(value, list) and isinstance(step, int) and step < len(value):
+        if last and value[step] is None:
+            return value[:step]  # What comes after it would stand in its place.
+        left = value[step] if last else _without_null(value[step], steps, at + 1)
+        same = left is value[step]
+        return value if same else [*value[:step], left, *value[step + 1 :]]
+    if isinstance(value, Mapping) and step in value:
+        if last and value[step] is None:
+            return {key: one for key, one in value.items() if key != step}
+        left = value[step] if last else _without_null(value[step], steps, at + 1)
+        return value if left is value[step] else {**value, step: left}
+    return value

@@ -100,6 +100,25 @@ def test_verl_makes_a_grader_once_however_many_threads_bring_the_first_rows(
     assert verl._reward(key) is found[0]
 
 
+def test_rows_that_invalid_grade_stands_for_are_told_apart() -> None:
+    config = {**BOTH, "invalid_grade": -0.5}
+    right, invalid = (
+        verl.compute_score("d", "a", None, extra, source=config, failed=0.0)
+        for extra in ({"answer": "a"}, {})
+    )
+    assert list(right) == list(invalid)  # The same keys: verl makes columns of them.
+    assert (right["invalid"], right["failure"]) == (0.0, "")
+    assert (invalid["score"], invalid["failed"], invalid["invalid"]) == (-0.5, 0.0, 1.0)
+    assert "item has no answer" in invalid["failure"]
+    _, info = gym.scorer(config, failed=0.0)({}, "a")
+    assert not info["failed"]
+    assert info["invalid"] == 1.0
+    assert "item has no answer" in info["failure"]
+    counted = graders.Reward(config)
+    assert counted({}, "a") == -0.5
+    assert counted.counts.codes == {"invalid_variable_error": 1}
+
+
 # --- OpenRLHF -------------------------------------------------------------------------------------
 
 

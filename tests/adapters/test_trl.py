@@ -37,6 +37,14 @@ def test_texts_and_chats_get_the_same_rewards_and_a_failed_row_is_unscored() -> 
         assert "nobody answers it" in trainer.extra["exact_failure"][2]
 
 
+def test_a_null_that_a_data_set_has_for_a_lacking_answer_is_unscored() -> None:
+    trainer = Trainer([trl.reward(EXACT)])
+    rows: list[Any] = [{"prompt": "q", "answer": one} for one in (None, "null")]
+    first, second = trainer.rewards(rows, ["null", "null"])
+    assert math.isnan(first[0])
+    assert second == [1.0]
+
+
 def test_a_conversation_with_tools_is_graded_by_its_last_answer() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     talk = [
@@ -60,6 +68,34 @@ def test_parts_are_graded_once_and_logged_each() -> None:
     assert found[1][1] == pytest.approx(2 / 3)
     assert trainer.metrics["graders/both/reward/exact"] == [2 / 3] * 2
     assert len(trainer.extra["both_near"]) == 6
+
+
+@pytest.mark.parametrize(("failed", "wanted"), [(None, [None, None]), (-1.0, [1.0, -1.0])])
+@pytest.mark.parametrize("invalid", [{}, {"invalid_grade": -0.5}])
+def test_a_row_with_a_part_that_failed_is_no_silent_zero_in_the_sum(
+    failed: Any, wanted: list[Any], invalid: Any
+) -> None:
+    lacking = {**BOTH["graders"]["near"], "reference": "{{ item.other }}"}
+    config = {**BOTH, **invalid, "graders": {**BOTH["graders"], "near": lacking}}
+    functions, _ = trl.parts(config, failed=failed)
+    said = ["a", "a"]
+    found = [
+        one(prompts=["q", "q"], completions=said, answer=["a", "a"], other=["a", None])
+        for one in functions
+    ]
+    assert [one[0] for one in found] == [1.0, 1.0]
+    assert [one[1] for one in found] == wanted
+
+
+def test_rows_that_invalid_grade_stands_for_are_counted_and_told() -> None:
+    trainer = Trainer([trl.reward({**BOTH, "invalid_grade": -0.5})])
+    rows = [{"prompt": "q", "answer": one} for one in ("a", None)]
+    assert trainer.rewards(rows, ["a", "a"]) == [[1.0], [-0.5]]
+    assert trainer.rewards(rows[:1], ["a"]) == [[1.0]]
+    assert trainer.metrics["graders/both/failed"] == [0.0, 0.0]
+    assert trainer.metrics["graders/both/invalid"] == [0.5, 0.0]
+    assert trainer.metrics["graders/both/invalid/invalid_variable_error"] == [0.5, 0.0]
+    assert "item has no answer" in trainer.extra["both_failure"][1]
 
 
 def test_item_is_found_by_path_and_failed_is_what_was_said() -> None:

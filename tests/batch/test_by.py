@@ -121,6 +121,7 @@ def test_too_many_categories_are_said_and_every_row_is_scored(
     body = run.to_dict()
     assert body["by"] is None
     assert "--by finds more than 1,000 different values" in body["by_says"]
+    assert "--by finds more than 1,000 different values" in run._repr_html_()
     assert len(out.read_text().splitlines()) == 1100
     page = tmp_path / "page.html"
     assert cli._main(["report", str(out)]) == 0
@@ -251,6 +252,9 @@ def test_agreement_has_figures_by_category(
         )
         assert graded[key]["kappa"] == pytest.approx(cohens_kappa(table).kappa)
         assert graded[key]["passing"] == sum(label for _, label in pairs)
+    graders.score_file(graders.load(OTHER), "rows.jsonl", "repeated.jsonl")
+    assert cli._main(["agree", "repeated.jsonl", "--by", "item.topic"]) == 2
+    assert "give --label too" in capsys.readouterr().err
     Path("agree.json").write_text(json.dumps({"by": graded}))
     assert cli._main(["report", "same.jsonl", "-o", "page.html", "--agree", "agree.json"]) == 0
     assert "Agreement with people" in Path("page.html").read_text()

@@ -6,6 +6,8 @@ import json
 import math
 import random
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -88,7 +90,9 @@ def test_figures_are_those_of_numpy_and_scipy(values: list[float]) -> None:
     assert interval.method == "Student's t"
 
 
-@pytest.mark.parametrize(("hits", "rows"), [(0, 2), (1, 2), (7, 9), (20, 20), (31, 500)])
+@pytest.mark.parametrize(
+    ("hits", "rows"), [(0, 1), (1, 1), (0, 2), (1, 2), (7, 9), (20, 20), (31, 500)]
+)
 def test_rewards_of_0_and_1_have_the_exact_interval_of_a_share(hits: int, rows: int) -> None:
     interval = figures([1.0] * hits + [0.0] * (rows - hits)).interval()
     assert interval is not None
@@ -335,6 +339,17 @@ def test_tallies_of_any_cut_merged_in_any_order_are_equal(
         merged.merge(part)
     if parts:
         assert merged.to_dict() == at_once.to_dict()
+
+
+def test_a_summary_waits_for_no_library() -> None:
+    code = (
+        "import sys; from graders.batch.tally import Tally; tally = Tally();"
+        "tally.add([0, 1, 2], [0.25, 0.5, 1.0], {'a': [0.0, 1.0, 1.0]}, {}, {});"
+        "tally.add_groups(['x', 'y', 'x'], [0.25, 0.5, 1.0]); tally.to_dict();"
+        "print(*{'numpy', 'scipy', 'nltk'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 def test_a_tally_is_json() -> None:

@@ -53,6 +53,8 @@ Command = Callable[..., Done]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder: graders and rows of several sorts."""
     monkeypatch.chdir(tmp_path)
+    # What the user of this machine keeps is none of a test's business.
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path.with_name("kept")))
     (tmp_path / "check.json").write_text(json.dumps(CHECK))
     (tmp_path / "multi.json").write_text(json.dumps(MULTI))
     rows = [{"item": {"a": "x"}, "sample": text} for text in ("x", "y", "x")]

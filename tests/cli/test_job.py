@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from graders.cli.face import Face
 from graders.cli.job import _run_here
 from graders.jobs import RunOptions, Store
 from tests.jobs.conftest import CHECK, lines, row, rows
@@ -323,7 +324,7 @@ def test_a_job_that_another_process_took_is_followed_to_its_end(
         other = threading.Thread(target=lambda: store.jobs.cancel(name))
         with store.jobs.claim(name):
             other.start()
-            code = _run_here(store, name, RunOptions(), as_json=True, follow=True)
+            code = _run_here(store, name, RunOptions(), face=Face("json"), follow=True)
         other.join()
     out, err = capfd.readouterr()
     assert code == 130

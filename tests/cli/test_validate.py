@@ -282,3 +282,23 @@ def test_nothing_of_a_user_reaches_the_terminal_unescaped(command: Command, fold
         out = command("validate", "evil.json", "--format", form).out
         assert "\x1b" not in out
         assert "\n::error::x" not in out
+
+
+def test_several_graders_are_checked_and_the_worst_decides(command: Command, folder: Path) -> None:
+    (folder / "bad.json").write_text("{}")
+    done = command("validate", "check.json", "multi.json")
+    assert (done.code, done.err) == (0, "")
+    assert [line.partition(":")[0] for line in done.out.splitlines() if "a valid" in line] == [
+        "check.json", "multi.json",
+    ]  # fmt: skip
+    done = command("validate", "check.json", "bad.json", "multi.json")
+    assert done.code == 2
+    assert "bad.json" in done.err
+    assert done.out.count("a valid") == 2
+    done = command("validate", "check.json", "bad.json", "--json")
+    assert [one["valid"] for one in done.json] == [True, False]
+    done = command("validate", "bad.json", "check.json", "--format", "sarif")
+    assert done.code == 2
+    assert {one["ruleId"] for one in done.json["runs"][0]["results"]} == {"G001"}
+    assert command("validate", "bad.json", "check.json", "--format", "github").out.count("::error") == 1  # fmt: skip
+    assert "only once" in command("validate", "-", "-").err

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from graders.convert import convert
+from graders.errors import ConfigError
 
 CHECK = {
     "type": "string_check", "name": "check", "operation": "eq",
@@ -73,3 +74,34 @@ def test_an_endpoint_is_azures_and_not_the_other_services() -> None:
     [loss] = convert(MULTI, "openai").losses
     assert (loss.path, loss.what) == ("$.graders.far", "endpoint")
     assert convert(MULTI, "azure").document == convert(MULTI, "graders").document
+
+
+def test_what_is_set_on_an_evaluator_and_not_read_is_named() -> None:
+    rouge = evaluator("rouge_score", rouge_type="rouge2", precision_threshold=0.1)
+    coherence = evaluator("coherence", deployment_name="x")
+    body = {"testing_criteria": [rouge, {**EVALUATORS[0], "evaluator_version": "3"}, coherence]}
+    assert {one.path for one in convert(body, "graders").losses} == {
+        "$.testing_criteria[0].initialization_parameters.precision_threshold",
+        "$.testing_criteria[1].evaluator_version",
+        "$.testing_criteria[2]",
+    }
+
+
+def test_a_kind_that_evals_do_not_have_is_no_empty_list_of_criteria() -> None:
+    with pytest.raises(ConfigError, match="nothing of it can be written for foundry"):
+        convert(ENDPOINT, "foundry")
+
+
+@pytest.mark.parametrize("to", ["foundry", "gemini", "promptfoo"])
+def test_an_invalid_grade_is_kept_or_named(to: str) -> None:
+    formula = "(1 * check + 1 * again) / (1 + 1)"
+    two = {"check": CHECK, "again": {**CHECK, "name": "again"}}
+    multi = {"type": "multi", "name": "m", "graders": two, "calculate_output": formula}
+    made = convert({**multi, "invalid_grade": -1.0}, to)
+    named = "$.invalid_grade" in {one.path for one in made.losses}
+    assert named is ("grader.json" not in made.files)
+
+
+def test_scripts_with_an_endpoint_say_what_it_needs() -> None:
+    assert any("allow_endpoint" in one for one in convert(MULTI, "trl").notes)
+    assert not convert(CHECK, "trl").notes

@@ -212,3 +212,51 @@ def test_other_documents_are_not_taken_for_geminis(value: Any) -> None:
     assert not is_gemini(value)
     with pytest.raises(ConfigError):
         read(value)
+
+
+LABELLED: dict[str, Any] = copy.deepcopy(JUDGE)
+LABELLED["autoraterScorer"]["exactMatchScorer"] = {
+    "correctAnswerReward": 1.0, "wrongAnswerReward": 0.0, "expression": "yes",
+}  # fmt: skip
+del LABELLED["autoraterScorer"]["parsedResponseConversionScorer"]
+
+
+def objects(value: Any, path: str = "$") -> list[tuple[str, dict[str, Any]]]:
+    """Return every object in a document, with where it stands."""
+    if isinstance(value, list):
+        pairs = [(f"{path}[{at}]", one) for at, one in enumerate(value)]
+        return [each for where, one in pairs for each in objects(one, where)]
+    if not isinstance(value, dict):
+        return []
+    inner = [each for name, one in value.items() for each in objects(one, f"{path}.{name}")]
+    return [(path, value), *inner]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [match(), match(key="answer"), TAGGED, CODE, JUDGE, LABELLED, composite((2, match()), (1, CODE))],
+)  # fmt: skip
+def test_a_field_that_is_not_known_is_named_wherever_it_stands(document: dict[str, Any]) -> None:
+    for at, (path, _) in enumerate(objects(document)):
+        changed = copy.deepcopy(document)
+        objects(changed)[at][1]["surprise"] = 1
+        made = read(changed)
+        said = [one.path for one in made.losses] + list(made.notes)
+        assert any(f"{path}.surprise" in one or f"{path}: surprise" in one for one in said), path
+
+
+def test_a_judge_that_gives_labels_has_no_sampling_and_says_so() -> None:
+    made = read(LABELLED)
+    assert graders.load(made.document).plan.asks
+    paths = [one.path for one in made.losses]
+    assert "$.autoraterScorer.autoraterConfig.generationConfig.temperature" in paths
+
+
+def test_the_reward_that_is_not_read_is_named() -> None:
+    two = {"singleRewardConfig": match(), **composite((1, CODE))}
+    (loss,) = read({"reinforcementTuningSpec": two}).losses
+    assert loss.path == "$.reinforcementTuningSpec.compositeRewardConfig"
+    both = copy.deepcopy(match(key="answer"))
+    both["stringMatchRewardScorer"]["stringMatchExpression"] = {"expression": "x"}
+    (loss,) = read(both).losses
+    assert loss.path == "$.stringMatchRewardScorer.stringMatchExpression"

@@ -571,7 +571,7 @@ def test_rewards_that_teach_nothing_are_said(
     job = run(store, body(training))
     nothing = code in ("constant_reward", "no_signal")
     assert verdict(job)["outcome"] == ("would_teach_nothing" if nothing else "would_run")
-    assert reasons(job) == ({code} if code else set())
+    assert reasons(job) - {"base_model_off"} == ({code} if code else set())
 
 
 def test_too_many_python_errors_would_fail_the_job_and_the_run_goes_on(
@@ -612,8 +612,10 @@ def test_findings_of_the_linter_are_in_the_verdict_and_its_events(store: Store, 
     assert any("G710" in one["message"] for one in said(store, job["id"]))
 
 
-def test_a_retired_model_is_a_note(store: Store, body: Any) -> None:
-    assert any("2026-10-23" in one for one in verdict(run(store, body()))["notes"])
+def test_a_retired_model_is_a_warning(store: Store, body: Any) -> None:
+    (reason,) = verdict(run(store, body()))["reasons"]
+    assert (reason["code"], reason["severity"]) == ("base_model_off", "warning")
+    assert "2026-10-23" in reason["message"]
 
 
 def test_nothing_scored_would_fail(store: Store, body: Any) -> None:

@@ -6,7 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graders.inspection.lint import TARGETS
 from graders.jobs import RunOptions, Store, run_job
@@ -146,6 +149,9 @@ RUNS: dict[str, tuple[Any, Any]] = {
     "one answer a row, and it counts": (
         [row(f"{n}?", str(n), sample="x" * n + str(n), n=n) for n in range(8)], FUZZY,
     ),
+    "one right answer among many that are wrong, one a row": (
+        [row(f"{n}?", str(n), sample=str(n) if n == 50 else "none", n=n) for n in range(101)], None,
+    ),
     "what all answers of a prompt share changes": (
         VARIED, python("return len(item) / 8 + (sample['output_text'] == '2')"),
     ),
@@ -178,6 +184,41 @@ def test_what_validation_shows_alone_is_a_warning(store: Store, body: Any) -> No
     assert "validation_unscored" in codes
 
 
+@pytest.mark.parametrize(
+    ("answers", "grader", "code"),
+    [
+        (["yes", "no"], {**CHECK, "reference": "YES"}, "G614"),
+        (["2\u200b", "3"], CHECK, "G614"),
+        (["\u4f60\u597d", "\u518d\u89c1"], {**FUZZY, "evaluation_metric": "rouge_1", "reference": "{{ item.zh }}"}, "G616"),
+        (["2", "3"], {**CHECK, "reference": "2 "}, "G305"),
+        (["2", "3"], python(
+            "try:", "    import subprocess", "    return float(subprocess.run(sample['output_text']))",
+            "except Exception:", "    return 0.0",
+        ), "G513"),
+    ],
+)  # fmt: skip
+def test_a_likely_cause_stands_beside_rewards_that_are_alike(
+    store: Store, body: Any, answers: list[str], grader: Any, code: str
+) -> None:
+    job = run(store, body(asked(answers, answers, zh="\u4f60\u597d"), grader=grader))
+    assert first(job) == ("would_teach_nothing", "constant_reward")
+    causes = [one for one in verdict(job)["reasons"] if one["code"] == "likely_cause"]
+    assert code in [one["message"].split()[0] for one in causes]
+
+
+def test_no_cause_is_looked_for_where_there_is_signal(store: Store, body: Any) -> None:
+    job = run(store, body(VARIED, grader={**CHECK, "reference": "2 "}))
+    assert "likely_cause" in [one["code"] for one in verdict(job)["reasons"]]
+    job = run(store, body(asked(["2 ", "3"]), grader={**CHECK, "reference": "2 "}))
+    assert "likely_cause" not in [one["code"] for one in verdict(job)["reasons"]]
+
+
+def test_validation_that_never_varies_is_a_warning(store: Store, body: Any) -> None:
+    job = run(store, body(VARIED, asked(["3", "4"])))
+    assert first(job) == ("would_run", "validation_constant")
+    assert verdict(job)["reasons"][-1]["code"] == "base_model_off"
+
+
 def test_reasons_that_decide_come_first_in_all_of_a_job(store: Store, body: Any) -> None:
     job = run(store, body())
     assert list(job)[:3] == ["id", "object", "dry_run"]
@@ -196,7 +237,7 @@ def test_reasons_that_decide_come_first_in_all_of_a_job(store: Store, body: Any)
 @pytest.mark.parametrize(
     ("target", "more", "outcome", "code"),
     [
-        ("local", {}, "would_run", ""),
+        ("local", {}, "would_run", "base_model_off"),
         ("azure", {}, "would_run", ""),
         ("openai", {}, "would_be_refused", "base_model_off"),
         ("openai", {"model": "ft:o4-mini-2025-04-16:org:x:id"}, "would_be_refused", "base_model_off"),
@@ -205,14 +246,16 @@ def test_reasons_that_decide_come_first_in_all_of_a_job(store: Store, body: Any)
         ("azure", {"model": "llama"}, "would_be_refused", "base_model"),
         ("local", {"model": "llama"}, "would_run", ""),
         ("azure", {"hyperparameters": {"compute_multiplier": 5}}, "would_be_refused", "lint_error"),
-        ("local", {"hyperparameters": {"compute_multiplier": 5}}, "would_run", ""),
+        ("local", {"hyperparameters": {"compute_multiplier": 5}}, "would_run", "base_model_off"),
     ],
 )  # fmt: skip
 def test_the_target_decides_who_refuses(
     store: Store, body: Any, target: str, more: Json, outcome: str, code: str
 ) -> None:
     job = run(store, body(VARIED, **more), target=target)
-    assert first(job) == (outcome, code)
+    assert verdict(job)["outcome"] == outcome
+    # From 2027-01-06 on there is one more for openai.
+    assert code in [one["code"] for one in verdict(job)["reasons"]] or not code
     assert verdict(job)["target"] == target == job["dry_run"]["target"]
 
 
@@ -223,7 +266,7 @@ def test_a_day_decides_what_is_switched_off() -> None:
     assert any("o3 (judge) off on 2026-12-11" in one for one in service.notes())
     later = Service(target="openai", day="2027-01-06", model="o4-mini", judges={"judge": "o3"})
     codes = [one.code for one in later.reasons()]
-    assert codes == ["no_new_jobs", "base_model_off", "judge_off"]
+    assert codes == ["base_model_off", "no_new_jobs", "judge_off"]
 
 
 def test_a_file_with_a_bad_line_is_refused_and_not_for_want_of_answers(
@@ -377,7 +420,7 @@ def test_the_spread_of_rewards_is_the_standard_deviation() -> None:
     assert spread.deviation is None
     for reward in (1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16):
         spread.add(reward)
-    assert spread.deviation == pytest.approx(22.5**0.5)
+    assert spread.deviation == pytest.approx(30**0.5)  # As `numpy.std(ddof=1)` and every summary.
     spread.add(1e300)
     assert spread.deviation is None
 
@@ -399,3 +442,34 @@ def test_grading_again_asks_for_few_answers() -> None:
         groups = [[({"answer": "2"}, "2"), ({"answer": "2"}, "3")]] * 100
         told = by_chance(grader, groups)
     assert (told.samples, told.changed, told.telling) == (32, 0, True)
+
+
+def _advantages(rewards: Sequence[float]) -> Any:
+    """Advantages as GRPO has them, in float32."""
+    held = np.array(rewards, dtype=np.float32)
+    return (held - held.mean()) / (held.std() + np.float32(1e-4))
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from([0.0, 1e-12, 0.1 + 0.2, 0.3, 1.0, 1e9, 1e9 + 1]), st.integers(0, 2)),
+            min_size=1, max_size=5,
+        ),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+def test_what_tells_is_what_grpo_would_learn_from(prompts: list[list[tuple[float, int]]]) -> None:
+    body = {"failures": [], "sub_rewards": {}, "line": 1}
+    grades, answers, learns = [], {}, 0
+    for line, prompt in enumerate(prompts):
+        pushed: dict[int, float] = {}
+        for sample, ((reward, answer), advantage) in enumerate(
+            zip(prompt, _advantages([reward for reward, _ in prompt]), strict=True)
+        ):
+            key = SampleKey(TRAIN, 0, line, sample)
+            answers[key] = b"%d" % answer
+            grades.append(StoredGrade(key, reward, body, 0.0))
+            pushed[answer] = pushed.get(answer, 0.0) + float(advantage)
+        learns += any(abs(one) > 5e-3 for one in pushed.values())
+    assert len(MeasuredSteps.of(grades, {}, answers.__getitem__).telling) == learns

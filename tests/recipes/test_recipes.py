@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 import graders
 from graders import cli
 from graders.errors import OptionError
-from graders.recipes import RECIPES, recipe, write
+from graders.recipes import RECIPES, next_commands, recipe, write
 
-JUDGES = ("rubric", "pairwise")
+JUDGES = tuple(one.name for one in RECIPES.values() if one.judged)
 PLAIN = [name for name in RECIPES if name not in JUDGES]
 
 
@@ -48,6 +49,14 @@ def test_hosted_services_take_it_and_lint_has_nothing_to_say(folder: Path) -> No
     for target in ("openai", "azure"):
         assert cli._main(["validate", grader, "--target", target, "--strict", *ignored]) == 0
     assert run(folder, "validate", grader, "--rows", rows, "--strict", *ignored) == 0
+
+
+@every
+def test_the_next_commands_are_typed_as_they_are_shown(folder: Path) -> None:
+    commands = next_commands(recipe(folder.name), folder)
+    assert len(commands) == 3
+    for one in commands:
+        assert cli._main(shlex.split(one.replace("\\\n", " "))[1:]) == 0, one
 
 
 @every
@@ -187,7 +196,7 @@ def test_nothing_is_written_over_unless_forced(tmp_path: Path) -> None:
     made = recipe("format")
     write(made, tmp_path)
     (tmp_path / "grader.json").write_text("mine")
-    with pytest.raises(OptionError, match=r"is there already; choose another folder with -o"):
+    with pytest.raises(OptionError, match=r"is there already; choose another folder, or --force"):
         write(made, tmp_path)
     assert (tmp_path / "grader.json").read_text() == "mine"
     (tmp_path / "README.md").unlink()

@@ -13,7 +13,7 @@ import pytest
 import graders
 from graders.report.finding import read_finding
 from graders.report.html import build
-from graders.rows import find_source
+from graders.rows import Layout, find_source, read_categories
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
@@ -91,9 +91,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     graders.score_file(grader, SUPPORT / "rows.jsonl", folder / "out.jsonl")
     probe = {"attacks": [{"name": "empty", "mean": 0.1, "worst": [300, 2]}]}
     summary = {"slowest": [{"index": 250, "sub_grader": "close", "seconds": 1.5}]}
+    rows = find_source([SUPPORT / "rows.jsonl"])
+    layout = Layout.parse(by="item.topic")
+    categories = read_categories(rows.blocks(1 << 18), layout)
     made, notes = build(
-        read_finding(folder / "out.jsonl", summary=summary),
-        source=find_source([SUPPORT / "rows.jsonl"]),
+        read_finding(folder / "out.jsonl", summary=summary, categories=categories, by="item.topic"),
+        source=rows,
+        layout=layout,
         grader=grader,
         appendices=[("probe", "Probes", probe)],
     )
@@ -130,6 +134,32 @@ def test_search_finds_ids_and_texts_word_by_word(visit: Callable[..., Visit], sa
     page.page.click("#reset")
     # Not by `wait_for_function`: where it has to wait, the page's own policy forbids it.
     page.page.locator("#count").filter(has_text=re.compile(r"^336 rows$")).wait_for()
+
+
+def test_the_table_shows_how_answers_begin(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    heads = page.page.locator("#table thead th").all_inner_texts()
+    assert heads[1:5] == ["Id", "Reward", "Answer", "item.topic"]
+    rows = [json.loads(line) for line in (SUPPORT / "rows.jsonl").read_text().splitlines()[:50]]
+    for shown, row in zip(page.cells(4), rows, strict=True):
+        assert shown == " ".join(row["sample"][:160].split())
+
+
+def test_rows_are_filtered_by_category(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample)
+    page.page.select_option("#group", "=returns")
+    assert page.count() == "6 of 336 rows"
+    assert set(page.cells(5)) == {"returns"}
+
+
+def test_each_bar_has_its_count_above_it(visit: Callable[..., Visit], sample: Path) -> None:
+    page = visit(sample).page
+    counts = page.locator("#rewards .plot text.count")
+    assert sum(int(text) for text in counts.all_text_contents()) == 336
+    for bar in page.locator("#rewards .plot g:has(text)").all():
+        said, drawn = bar.locator("text").bounding_box(), bar.locator("rect").bounding_box()
+        assert said["y"] + said["height"] <= drawn["y"] + 4
+        assert abs(said["x"] + said["width"] / 2 - drawn["x"] - drawn["width"] / 2) < 2
 
 
 def test_columns_sort_both_ways_and_say_so(visit: Callable[..., Visit], sample: Path) -> None:

@@ -65,6 +65,24 @@ class Reader(HTMLParser):
         return json.loads(self.texts["script"][0])
 
 
+def test_rows_bring_the_beginning_of_their_answer_and_their_category(tmp_path: Path) -> None:
+    results, rows = tmp_path / "out.jsonl", tmp_path / "rows.jsonl"
+    answers: list[Any] = ["a\nb  c", {"choices": [{"message": {"content": "d"}}]}, None, "e" * 500]
+    rows.write_text("".join(json.dumps({"item": {}, "sample": one}) + "\n" for one in answers))
+    results.write_text(
+        "".join(
+            json.dumps({"index": at, "reward": 1.0, "sub_rewards": {}, "failures": [], "by": by})
+            + "\n"
+            for at, by in enumerate(["x", None, "x", "é"])
+        )
+    )
+    page = build(read_finding(results), source=find_source([rows]))[0]
+    data = Reader(page).data
+    assert [row[7] for row in data["rows"]] == ["a b c", "d", "", "e" * 160]
+    assert [row[8] for row in data["rows"]] == ["x", "", "x", "é"]
+    assert '<option value="=x">x</option><option value="=">(none)</option>' in page.decode()
+
+
 def page_of(path: Path, **more: Any) -> bytes:
     return build(read_finding(path), **more)[0]
 
@@ -394,7 +412,7 @@ def test_what_fits_no_cell_of_a_table_stands_closed_below_it() -> None:
     assert Reader(made.encode()).open == []
     table, _, below = made.partition("More on each")
     head = re.findall(r'<th scope="col"[^>]*>([^<]*)', table)
-    assert head == ["Attack", "Title", "Expected", "Honest", "Expected 95", "Worst"]
+    assert head == ["Attack", "Title", "Expected", "Honest", "Expected 95%", "Worst"]
     assert "0.6250" in table
     assert "0.1250 … 0.3750" in table
     assert table.count('data-row="8"') == 1
@@ -426,14 +444,32 @@ def test_large_json_is_cut_and_says_so() -> None:
     assert "More is in the JSON than is shown here." in made
 
 
+def test_an_interval_stands_in_one_cell_with_its_method() -> None:
+    told = {"kappa_95": [0.25, 0.5], "kappa_95_method": "Wilson"}
+    made = appendix(
+        "x", "X", {**told, "by": {"": {**told, "rows": 1}, "a": {"rows": 2}}}, frozenset()
+    )
+    assert "Kappa 95%" in made
+    assert '<span class="n">0.2500 … 0.5000</span> (Wilson)' in made
+    assert "method" not in made
+    assert "By category" in made
+    assert "(none)" in made
+
+
 def test_charts_are_functions_of_figures() -> None:
     figures = Figures()
     figures.add([0.0, 0.0, 1.0])
     assert figures.bars() == [("0", 2), ("1", 1)]
     chart = columns(figures.bars(), label="l")
     assert chart.count('class="bar"') == 2
-    assert 'height="200"' in chart
-    assert 'height="100"' in chart
+    assert 'height="100%"' in chart
+    assert 'height="50%"' in chart
+    assert "<text" not in chart
+    counted = columns(
+        [("0", 12), ("1", 0), ("2", 12_345), ("3", 45_678_901)], label="l", counts=True
+    )
+    assert re.findall(r"<text[^>]*>([^<]*)<", counted) == ["12", "12k", "46M"]
+    assert "2: 12,345 rows" in counted
     assert "0: 2; 1: 1" in histogram(figures)
     assert 'width="25"' in meter(0.25)
     assert 'class="against"' in meter(-0.25)

@@ -162,6 +162,12 @@ def test_rows_without_sample_or_item_fail_each_by_itself(rewarding: Serving) -> 
     assert answer["results"][2]["failures"][0]["code"] == "sample_parse_error"
 
 
+def test_a_null_that_a_template_names_is_no_answer(rewarding: Serving) -> None:
+    rows = [{"item": {"answer": None}, "sample": "null"}, {"item": {"answer": "null"}, "sample": "null"}]  # fmt: skip
+    told = asked(rewarding, "batch", {"rows": rows}).json
+    assert told["rewards"] == [None, 1.0]
+
+
 def test_python_graders_are_asked_for_batches(rewarding: Serving) -> None:
     given = [{"item": {"most": n} if n % 3 else {}, "sample": "abcd"} for n in range(9)]
     answer = asked(rewarding, "batch", {"rows": given}, "short").json

@@ -152,6 +152,12 @@ VERDICTS: Final[tuple[Meaning, ...]] = (
         case(row(), note="The server of --rollout-url fails now and then."),
     ),
     reason(
+        "likely_cause", "What the linter finds that may keep rewards from differing.",
+        "graders explain with the code of the rule (G and three digits) has the cure.",
+        case(row("paris", "Oslo"), row("paris", "Rome")),
+        why="Most rewards that never vary compare texts that can never be equal.",
+    ),
+    reason(
         "little_signal", "In more than half of the prompts all samples have the same reward.",
         "Give partial credit, or leave out prompts that are always right or always wrong.",
         case(*_named(row("Paris", "Paris"), row("Paris", "Paris"), BOTH)),
@@ -173,6 +179,11 @@ VERDICTS: Final[tuple[Meaning, ...]] = (
         "validation_unscored", "No validation sample has a reward: no evaluation tells checkpoints apart.",
         "Read the table of failures; the validation file may lack what the templates name.",
         case(row('{"city": "Paris"}', '{"city": "Rome"}'), grader=_JSON, validation=[row("no JSON")]),
+    ),
+    reason(
+        "validation_constant", "All validation samples have the same reward: so far no evaluation tells checkpoints apart.",
+        "Record several answers of each validation prompt, or take harder or easier ones.",
+        case(BOTH, validation=[row("Paris"), row("Paris")]),
     ),
     reason(
         "one_step", "All training rows are one batch: the job takes a single step.",

@@ -30,6 +30,9 @@ _FIRST: Final = (
     "highest", "mean", "max", "reached", "beaten", "payer", "a", "b", "delta", "mean_delta",
 )  # fmt: skip
 """Keys whose columns stand first, in this order."""
+_INTERVAL: Final = "_95"
+_METHOD: Final = "_95_method"
+"""Ends of keys whose values are the ends of an interval, and how it comes about."""
 _BAR: Final = {"from", "to", "count"}
 
 
@@ -87,7 +90,11 @@ class _Appendix:
         found: list[Html] = []
         plain = [(k, v) for k, v in body.items() if not _is_many(v) and not _is_empty(v)]
         if plain:
-            known = ((_words(k), self._cell(k, v)) for k, v in plain[:_MOST_ROWS])
+            known = (
+                (_words(k), self._cell(k, v, str(body.get(f"{k}_method") or "")))
+                for k, v in plain[:_MOST_ROWS]
+                if not k.endswith(_METHOD)
+            )
             found += self._kept(facts(known))
         for key, value in body.items():
             if isinstance(value, list) and _is_many(value):
@@ -137,7 +144,7 @@ class _Appendix:
         keys = [
             str(key)
             for key in dict.fromkeys(key for one in records for key in one)
-            if any(_fits(key, one.get(key)) for one in records)
+            if not str(key).endswith(_METHOD) and any(_fits(key, one.get(key)) for one in records)
         ]
         keys.sort(key=lambda key: _FIRST.index(key) if key in _FIRST else len(_FIRST))
         self.is_cut = self.is_cut or len(keys) > _MOST_COLUMNS
@@ -153,7 +160,12 @@ class _Appendix:
         rows = [[self._cell(key, one.get(key)) for key in keys] for one in records]
         return table(title, heads, rows, heads=False)
 
-    def _cell(self, key: str, value: Any) -> str:
+    def _cell(self, key: str, value: Any, method: str = "") -> str:
+        if key == "" and value == "":
+            return element("span", "(none)")
+        if str(key).endswith(_INTERVAL) and isinstance(value, list):
+            said = f" ({shortened(method, _CELL)})" if method else ""
+            return element("span", element("span", _plain(value), class_="n"), said)
         if key in _INDEX and _is_index(value):
             return row_link(value, self.shown)
         if key in _INDEXES and (indexes := _indexes(value)):
@@ -188,7 +200,7 @@ def _bars(title: str, records: Sequence[Mapping[str, Any]]) -> Html:
     ends = [_plain(records[0]["from"]), _plain(records[-1]["to"])]
     return element(
         "figure",
-        element("div", columns(bars, label=f"{title}. {spelled}"), class_="plot"),
+        element("div", columns(bars, label=f"{title}. {spelled}", counts=True), class_="plot"),
         element("div", *(element("span", end) for end in ends), class_="ticks", aria_hidden="true"),
     )
 
@@ -245,6 +257,7 @@ def _is_number(value: Any) -> bool:
 def _words(key: str) -> str:
     """Return a JSON key as a heading."""
     text = shortened(str(key), 80).replace("_", " ").strip()
+    text = {"by": "by category"}.get(text, f"{text}%" if text.endswith(" 95") else text)
     return text[:1].upper() + text[1:]
 
 

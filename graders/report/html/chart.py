@@ -15,7 +15,6 @@ def histogram(figures: Figures) -> Html:
     """Return the distribution of the rewards with its axis, and the same as a table."""
     bars = figures.bars()
     few = figures.values() is not None
-    most = max(count for _, count in bars)
     spelled = "; ".join(f"{name}: {count:,}" for name, count in bars if count)
     ends = figures.histogram(20)
     low, high = ends[0][0], ends[-1][1]
@@ -25,9 +24,10 @@ def histogram(figures: Figures) -> Html:
         bars,
         label=f"Rows by reward. {spelled}.",
         marks=[] if mark is None else [min(max(mark, 0.0), 1.0)],
+        counts=True,
     )
     ticks = [name for name, _ in bars] if few else _ticks(low, high)
-    said = f"Tallest bar: {most:,} rows." + ("" if mark is None else " The line is the mean.")
+    said = "Rows by reward" + ("." if mark is None else "; the line is the mean.")
     return element(
         "figure",
         element("div", picture, class_="plot"),

@@ -6,7 +6,7 @@
   const MOST_PARTS = 8;
   const SVG = "http://www.w3.org/2000/svg";
   const data = JSON.parse(document.getElementById("data").textContent);
-  const [INDEX, ID, REWARD, PARTS, FAILURES, REPLACED, TEXTS] = [0, 1, 2, 3, 4, 5, 6];
+  const [INDEX, ID, REWARD, PARTS, FAILURES, REPLACED, TEXTS, ANSWER, GROUP] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
   const byId = (id) => document.getElementById(id);
   const hasIds = data.rows.some((row) => row[ID]);
   const rewards = data.rows.map((row) => row[REWARD]).filter((one) => one !== null);
@@ -49,6 +49,12 @@
     { key: "index", name: "Row", of: (row) => row[INDEX] },
     ...(hasIds ? [{ key: "id", name: "Id", of: (row) => row[ID] }] : []),
     { key: "reward", name: "Reward", number: true, of: (row) => row[REWARD] },
+    ...(data.rows.some((row) => row[ANSWER])
+      ? [{ key: "answer", name: "Answer", of: (row) => row[ANSWER] }]
+      : []),
+    ...(data.rows.some((row) => row[GROUP])
+      ? [{ key: "by", name: data.by, wide: true, of: (row) => row[GROUP] }]
+      : []),
     ...data.parts.slice(0, MOST_PARTS).map((name, at) => (
       { key: `part${at}`, name, number: true, wide: true, of: (row) => row[PARTS][at] }
     )),
@@ -75,7 +81,7 @@
   const haystack = (row) => {
     if (!haystacks.has(row)) {
       const texts = row[TEXTS].map((one) => one[1]);
-      const whole = [row[INDEX], row[ID], ...row[FAILURES].flat(), ...texts].join("\n");
+      const whole = [row[INDEX], row[ID], row[GROUP], ...row[FAILURES].flat(), ...texts].join("\n");
       haystacks.set(row, whole.toLowerCase());
     }
     return haystacks.get(row);
@@ -87,6 +93,7 @@
     const words = value("search").toLowerCase().split(/\s+/).filter(Boolean);
     const status = value("status");
     const code = value("code");
+    const group = value("group");
     const part = value("part");
     const least = value("least") === "" ? -Infinity : Number(value("least"));
     const most = value("most") === "" ? Infinity : Number(value("most"));
@@ -96,6 +103,7 @@
       if (status === "failed" && !failed) return false;
       if (status === "scored" && failed) return false;
       if (status === "replaced" && !row[REPLACED]) return false;
+      if (group && `=${row[GROUP]}` !== group) return false;
       if (code && !row[FAILURES].some((one) => one[0] === code)) return false;
       if (ranged) {
         const figure = part === "" ? row[REWARD] : row[PARTS][Number(part)];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -30,6 +31,7 @@ __all__ = ["MOST_BYTES", "Page", "page"]
 MOST_BYTES: Final = 4_900_000
 _BUDGETS: Final = (3_400_000, 1_500_000, 100_000)
 """Bytes for the rows: all that is mostly left by the sections, and less where they are large."""
+_MOST_GROUPS: Final = 100
 _ICON: Final = "data:,"
 
 
@@ -65,7 +67,7 @@ def page(made_from: Page) -> bytes:
 
 def _page(made_from: Page, budget: int) -> bytes:
     finding = made_from.finding
-    shown = explorer(made_from.rows, list(finding.tally.sub_rewards), budget)
+    shown = explorer(made_from.rows, list(finding.tally.sub_rewards), budget, finding.by)
     body = joined(
         [
             _sections(made_from, shown.indexes),
@@ -160,6 +162,7 @@ def _explorer(made_from: Page, shown: Explorer) -> Html:
         said += " Give --rows and --grader to see items, samples and rendered inputs here."
     codes = sorted(code for code, _ in finding.tally.codes.most_common(MOST_CODES))
     keys = [shortened(key, 80) for key in finding.tally.sub_rewards][:MOST_PARTS]
+    groups = _groups(made_from.rows)
     controls = element(
         "form",
         _field("Search", element("input", type="search", id="search", autocomplete="off",
@@ -168,6 +171,7 @@ def _explorer(made_from: Page, shown: Explorer) -> Html:
                                           ("replaced", "invalid_grade")])),
         _field("Failure", _select("code", [("", "any"), *((shortened(c, 600), shortened(c, 80)) for c in codes)]))
         if codes else None,
+        _field(shortened(finding.by, 40) or "Category", _select("group", groups)) if groups else None,
         _field("Figure", _select("part", [("", "reward"),
                                           *((str(n), key) for n, key in enumerate(keys))])),
         _field("at least", element("input", type="number", step="any", id="least")),
@@ -200,6 +204,20 @@ def _explorer(made_from: Page, shown: Explorer) -> Html:
         ),
         lead=said,
     )
+
+
+def _groups(rows: Sequence[ReportRow]) -> list[tuple[str, str]]:
+    """Return the categories that rows can be filtered by, the commonest; none where there are none."""
+    counts = Counter(row.group for row in rows)
+    found = [name for name, _ in counts.most_common(_MOST_GROUPS)]
+    if found in ([], [""]):
+        return []
+    # What the page's script is told of a row is cut alike.
+    named = [
+        (f"={shortened(name, 200) if name else ''}", shortened(name, 40) or "(none)")
+        for name in found
+    ]
+    return [("", "any"), *named]
 
 
 def _field(name: str, control: Html) -> Html:

@@ -14,7 +14,7 @@ from graders.report.finding import Notice
 from graders.report.html.chart import histogram, meter, spark
 from graders.report.html.row import MOST_PARTS
 from graders.report.html.table import Column, facts, row_link, section, table
-from graders.report.terminal import between, number, spanned
+from graders.report.terminal import between, number, percent, spanned
 
 __all__ = [
     "MOST_CODES",
@@ -81,15 +81,8 @@ def _of_rows(tally: Tally) -> str:
         return "of no rows"
     if not tally.failed and not tally.replaced:
         return f"each of the {tally.rows:,} rows has a reward"
-    text = f"{_percent(tally.failed / tally.rows)} of {tally.rows:,} rows have no reward"
+    text = f"{percent(tally.failed / tally.rows)} of {tally.rows:,} rows have no reward"
     return text + (f"; invalid_grade stands for {tally.replaced:,}" if tally.replaced else "")
-
-
-def _percent(share: float) -> str:
-    """Return a share as people read it; neither none nor all is said of what is only nearly so."""
-    if 0 < abs(share) < 0.001:
-        return "under 0.1%"
-    return f"{min(share, 0.999):.1%}" if share < 1 else f"{share:.0%}"
 
 
 def _ends(figures: Figures) -> str:
@@ -97,7 +90,7 @@ def _ends(figures: Figures) -> str:
         return "–"
     if figures.lowest == figures.highest:
         return "100%"
-    return _percent((figures.at_lowest + figures.at_highest) / figures.count)
+    return percent((figures.at_lowest + figures.at_highest) / figures.count)
 
 
 def _saturation(figures: Figures) -> str:
@@ -107,8 +100,8 @@ def _saturation(figures: Figures) -> str:
     if low == high and figures.lowest == figures.highest:
         return f"every row has {low}: the reward tells no rows apart"
     return (
-        f"{_percent(figures.at_lowest / figures.count)} have the lowest, {low}; "
-        f"{_percent(figures.at_highest / figures.count)} the highest, {high}"
+        f"{percent(figures.at_lowest / figures.count)} have the lowest, {low}; "
+        f"{percent(figures.at_highest / figures.count)} the highest, {high}"
     )
 
 
@@ -248,7 +241,7 @@ def failures(finding: Notice, shown: frozenset[int]) -> Html:
             (
                 element("code", shortened(code, _NAME)),
                 f"{count:,}",
-                _percent(count / tally.rows),
+                percent(count / tally.rows),
                 element("ul", *first, class_="plain"),
             )
         )

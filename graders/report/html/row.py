@@ -10,6 +10,7 @@ from graders import jsontext
 from graders.api import Grader
 from graders.batch.result import Result
 from graders.htmltext import Html, script_json, shortened, visible
+from graders.inspection.excerpt import answer_of
 from graders.report.finding import Notice, results_of
 from graders.rows import Layout, Source, blank_others, decode_block
 from graders.sample import Absent
@@ -20,6 +21,7 @@ _KEPT: Final = 8000
 """Characters that are kept of a text at the most."""
 _LIMITS: Final = (_KEPT, 4000, 2000, 1000, 500, 250, 120, 60)
 _MOST_FAILURES: Final = 20
+_ANSWER: Final = 160
 MOST_PARTS: Final = 40
 _BLOCK_BYTES: Final = 1 << 20
 
@@ -46,10 +48,14 @@ class ReportRow:
     Attributes:
         body: its result line.
         texts: item, sample and rendered inputs, each text once.
+        answer: the beginning of the answer; "" where the rows are not at hand.
+        group: its category, "" for none.
     """
 
     body: Mapping[str, Any]
     texts: list[Text] = field(default_factory=list)
+    answer: str = ""
+    group: str = ""
 
     @property
     def index(self) -> int:
@@ -61,7 +67,11 @@ class ReportRow:
 def read_rows(finding: Notice, places: Sequence[int]) -> list[ReportRow]:
     """Return the rows at these places of the results."""
     wanted = set(places)
-    return [ReportRow(one.body) for place, one in enumerate(_lines(finding)) if place in wanted]
+    return [
+        ReportRow(one.body, group=one.body.get("by") or "")
+        for place, one in enumerate(_lines(finding))
+        if place in wanted
+    ]
 
 
 def _lines(finding: Notice) -> Iterator[Result]:
@@ -92,7 +102,10 @@ def add_texts(
         for place, index in enumerate(chunk.indexes):
             row = by_index[index]
             strange += row.body.get("id") != chunk.ids[place]
+            if chunk.groups:
+                row.group = chunk.groups[place] or ""
             if place not in chunk.failures:
+                row.answer = " ".join(answer_of(chunk.samples[place])[:_ANSWER].split())
                 row.texts = _texts(chunk.items[place], chunk.samples[place], grader)
     return strange
 
@@ -140,13 +153,14 @@ class Explorer:
     is_cut: bool
 
 
-def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int) -> Explorer:
+def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int, by: str = "") -> Explorer:
     """Return what the explorer shows.
 
     Args:
         rows: the rows.
         keys: the sub-graders.
         budget: bytes that the data may take: texts are cut until they fit, then rows are left out.
+        by: where in a row the category stands.
     """
     shown = list(rows)
     while True:
@@ -154,6 +168,7 @@ def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int) -> Exp
             body = {
                 "parts": [shortened(key, min(limit, 120)) for key in keys[:MOST_PARTS]],
                 "limit": limit,
+                "by": shortened(by or "category", 80),
                 "rows": [_record(row, keys[:MOST_PARTS], limit) for row in shown],
             }
             data = script_json(body)
@@ -164,7 +179,7 @@ def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int) -> Exp
 
 
 def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
-    """Return a row as the page's script reads it: index, id, reward, parts, failures, texts."""
+    """Return a row as the page's script reads it: the places have their names there."""
     body = row.body
     failures, replaced = body["failures"], body.get("replaced", [])
     failed = bool(failures)
@@ -183,6 +198,8 @@ def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
             ]
             for one in row.texts
         ],
+        visible(row.answer[:limit]),
+        shortened(row.group, 200) if row.group else "",
     ]
 
 
