@@ -352,6 +352,7 @@ class Grader:
             graded.seconds,
             name_of_shape(sample),
             graded.judgements(0),
+            {key: one.to_dict() for key, one in graded.panels(0).items()},
         )
 
     def render(self, item: Any = None, sample: Any = None) -> dict[str, dict[str, str]]:

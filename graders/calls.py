@@ -129,6 +129,8 @@ class ChatCall:
             kept for this grader's own.
         judge: which judge of a panel is asked, "" where there is only one.
         rows: the row of the input that each entry is of; empty where nobody knows.
+        subject: what is judged: equal for calls of one model that may be one request, for their
+            messages differ in fixed instructions alone; "" for a call that stays alone.
     """
 
     model: str
@@ -140,6 +142,7 @@ class ChatCall:
     grader: str = ""
     judge: str = ""
     rows: Sequence[int] = ()
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Explanation:
         said: what judges answered, by key: one text for each time they were asked.
         judgements: every verdict of a judge with its reasons, by key: `score`, `result`, `steps`,
             `reply`, `usage`, `failure` each, and `judge` for one of a panel.
+        panels: what a panel of judges gave, by key: `scores` by judge, and their `disagreement`.
         seconds: how long each sub-grader took, by key.
         shape: what the sample was read as, such as `chat completion`; `none` without one.
     """
@@ -33,6 +34,7 @@ class Explanation:
     seconds: Mapping[str, float] = field(default_factory=dict)
     shape: str = "none"
     judgements: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    panels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

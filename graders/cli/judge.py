@@ -97,9 +97,13 @@ def judge_options(function: Function) -> Function:
 
 
 def warn_of_local(plan: Plan, judge: JudgeOptions) -> None:
-    """Say plainly what the local judge is, where it is used."""
-    if plan.needs("chat") and base_url(judge.base_url) == LOCAL:
+    """Say plainly what the local judge is, where it is used, and where numbers may be others."""
+    judges = [] if judge.panel is None else judge.panel.judges
+    servers = [one.base_url or judge.base_url for one in judges] or [judge.base_url]
+    if plan.needs("chat") and LOCAL in map(base_url, servers):
         say(f"warning: {WARNING}")
+    if judge.ask_together and sum(leaf.performer == "chat" for leaf in plan.leaves) > 1:
+        say("note: sub-graders of one model and input are asked together; numbers may differ")
 
 
 def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:

@@ -114,6 +114,7 @@ def run(
                 "printed": explained.printed,
                 "said": explained.said,
                 "judgements": explained.judgements,
+                **({"panel": explained.panels} if explained.panels else {}),
                 "signatures": ready.signatures,
                 "notes": notes,
             }

@@ -106,26 +106,54 @@ def _apart(calls: Mapping[str, ChatCall]) -> list[_Request]:
 
 
 def _together(calls: Mapping[str, ChatCall]) -> list[_Request]:
-    """Return the calls with those of one model, input and sampling as one."""
+    """Return the calls with those of one model, subject and sampling as one.
+
+    The rows play no part in which these are: else it would depend on what else is in a chunk.
+    """
     groups: dict[str, dict[str, ChatCall]] = {}
     for key, call in calls.items():
-        same = json.dumps([call.model, call.messages, dict(call.sampling), [*call.repeats]])
+        alone = "" if call.subject else key
+        same = json.dumps([call.model, call.subject, dict(call.sampling), alone])
         groups.setdefault(same, {})[key] = call
-    found = []
-    for group in groups.values():
-        first = next(iter(group.values()))
-        if len(group) == 1:
-            found.append(_Request(first, group))
+    return [
+        _Request(_joined(group) if len(group) > 1 else next(iter(group.values())), group)
+        for group in groups.values()
+    ]
+
+
+def _joined(group: Mapping[str, ChatCall]) -> ChatCall:
+    """Return the one call that asks what several do."""
+    first = next(iter(group.values()))
+    schema = {
+        "type": "object",
+        "properties": {
+            key: {"description": f"The verdict on the criterion {key}.", **call.schema}
+            for key, call in group.items()
+        },
+        "required": list(group),
+        "additionalProperties": False,
+    }
+    columns = zip(*(call.messages for call in group.values()), strict=True)
+    return replace(
+        first,
+        messages=[_message_lists(list(group), row) for row in columns],
+        schema_name="criteria",
+        schema=schema,
+        grader=json.dumps([call.grader for call in group.values()]),
+    )
+
+
+def _message_lists(
+    keys: Sequence[str], lists: Sequence[Sequence[Mapping[str, Any]]]
+) -> list[Mapping[str, Any]]:
+    """Return one row's messages: instructions that differ stand under their criterion's name."""
+    found: list[Mapping[str, Any]] = []
+    for same in zip(*lists, strict=True):
+        if all(one == same[0] for one in same):
+            found.append(same[0])
             continue
-        schema = {
-            "type": "object",
-            "properties": {key: dict(call.schema) for key, call in group.items()},
-            "required": list(group),
-            "additionalProperties": False,
-        }
-        grader = json.dumps([call.grader for call in group.values()])
-        whole = replace(first, schema_name="criteria", schema=schema, grader=grader)
-        found.append(_Request(whole, group))
+        parts = [f"Criterion {key}:\n{one['content']}" for key, one in zip(keys, same, strict=True)]
+        found.append({**same[0], "content": "\n\n".join(parts)})
     return found
 
 

@@ -257,6 +257,24 @@ def call(  # noqa: PLR0917
         sampling,
         [index for _ in asked for index in range(repeats)],
         config.model_dump_json(),
+        subject=_subject(config.input),
+    )
+
+
+def _subject(input_: Sequence[Message]) -> str:
+    """Return messages as a text, but for what instructions say that are the same for every row."""
+    return json.dumps([
+        [one.role, None if _is_fixed(one) else one.model_dump(mode="json")] for one in input_
+    ])  # fmt: skip
+
+
+def _is_fixed(message: Message) -> bool:
+    content = message.content
+    return (
+        message.role in ("system", "developer")
+        and isinstance(content, str)
+        and "{{" not in content
+        and "{%" not in content
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from graders import jsontext
 from graders.api import Explanation, Run
 from graders.batch.cost import Cost, SlowRow
 from graders.batch.tally import Figures, Tally, no_figures
@@ -114,41 +113,37 @@ def _heard(explained: Explanation) -> list[RenderableType]:
     for key, text in explained.printed.items():
         parts += ["", Text(f"printed by {clean(key or explained.grade.name)}:", "dim")]
         parts += [Text(clean(text.rstrip()))]
-    judges = {key: [one["judge"] for one in said if "judge" in one]
-              for key, said in explained.judgements.items()}  # fmt: skip
-    for key, replies in explained.said.items():
-        for asked, text in enumerate(replies, 1):
-            which = f", asking {asked} of {len(replies)}" if len(replies) > 1 else ""
-            if judges.get(key):
-                which = f", judge {clean(judges[key][asked - 1])}"
+    for key, said in explained.judgements.items():
+        for asked, one in enumerate(said, 1):
+            which = f", asking {asked} of {len(said)}" if len(said) > 1 else ""
+            which = f", judge {clean(one['judge'])}" if "judge" in one else which
             parts += ["", Text(f"said by {clean(key or explained.grade.name)}{which}:", "dim")]
-            parts += [_said(text)]
+            parts += [_said(one)]
+    parts += [""] if explained.panels else []
+    for key, panel in explained.panels.items():
+        given = ", ".join(f"{clean(one)} {number(value)}" for one, value in panel["scores"].items())
+        where = f" of {clean(key)}" if key else ""
+        apart = number(panel["disagreement"])
+        parts += [
+            "",
+            Text(f"panel{where}: {given}; two judges are {apart} apart on average", "dim"),
+        ]
     return parts
 
 
-def _said(text: str) -> RenderableType:
-    """Show a judge's reply: its steps and its result, or as it is where it has none."""
-    reply = _reply(text)
-    if reply is None:
-        return _shortened(text)
+def _said(one: Mapping[str, Any]) -> RenderableType:
+    """Show a judgement: its steps and its result, or the reply as it is where it has none."""
+    steps, result = one["steps"], one["result"]
+    if result is None:
+        return _shortened(one["reply"])
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
-    for number_, (description, conclusion) in enumerate(reply[0][:_STEPS], 1):
-        table.add_row(f"step {number_}", _shortened(description))
-        table.add_row("", Text.assemble("→ ", _shortened(conclusion)))
-    if len(reply[0]) > _STEPS:
-        table.add_row("", Text(f"{len(reply[0]) - _STEPS:,} more steps", "dim"))
-    table.add_row("result", _shortened(reply[1]))
+    for number_, step in enumerate(steps[:_STEPS], 1):
+        table.add_row(f"step {number_}", _shortened(step["description"]))
+        table.add_row("", Text.assemble("→ ", _shortened(step["conclusion"])))
+    if len(steps) > _STEPS:
+        table.add_row("", Text(f"{len(steps) - _STEPS:,} more steps", "dim"))
+    table.add_row("result", _shortened(str(result)))
     return table
-
-
-def _reply(text: str) -> tuple[list[tuple[str, str]], str] | None:
-    """Return the steps and the result of a reply, None where it is not of that shape."""
-    try:
-        value = jsontext.decode(jsontext.bare(text))
-        steps = [(str(one["description"]), str(one["conclusion"])) for one in value["steps"]]
-        return steps, str(value["result"])
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _signatures(signatures: Mapping[str, str]) -> list[Text]:

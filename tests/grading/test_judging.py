@@ -33,10 +33,12 @@ def verdict(result: Any) -> dict[str, Any]:
     return {"steps": [{"description": "d", "conclusion": "c"}], "result": result}
 
 
-def call(key: str, config: dict[str, Any], texts: Sequence[str] = ("x",)) -> ChatCall:
+def call(
+    key: str, config: dict[str, Any], texts: Sequence[str] = ("x",), subject: str = "it"
+) -> ChatCall:
     """What a grader asks of rows with these texts."""
     messages = [[{"role": "user", "content": text}] for text in texts]
-    return ChatCall(config["model"], messages, key, {"title": key}, grader=key)
+    return ChatCall(config["model"], messages, key, {"title": key}, grader=key, subject=subject)
 
 
 class Hand:
@@ -54,23 +56,26 @@ class Hand:
 def test_calls_of_one_model_and_input_are_one_and_others_stay_apart() -> None:
     calls = {
         "a": call("a", CLEAR), "b": call("b", RIGHT), "c": call("c", OTHER),
-        "d": call("d", CLEAR, ["y"]),
+        "d": call("d", CLEAR, ["y"], "other"), "e": call("e", CLEAR, subject=""),
+        "f": call("f", CLEAR, subject=""),
     }  # fmt: skip
     both = ChatReply(json.dumps({"a": verdict(1), "b": verdict("yes")}), usage=Usage(9, 2, 11))
     alone = ChatReply(json.dumps(verdict(0)))
     hand = Hand(lambda one: both if one.schema_name == "criteria" else alone)
     found = ask_judges(calls, Judging(together=True), hand)
-    assert [one.schema_name for one in hand.calls] == ["criteria", "c", "d"]
+    assert [one.schema_name for one in hand.calls] == ["criteria", "c", "d", "e", "f"]
     whole = hand.calls[0].schema
     assert whole["required"] == ["a", "b"]
-    assert whole["properties"] == {"a": {"title": "a"}, "b": {"title": "b"}}
+    assert whole["properties"] == {
+        key: {"description": f"The verdict on the criterion {key}.", "title": key} for key in "ab"
+    }
     assert json.loads(found["a"][""][0].text) == verdict(1)
     assert json.loads(found["b"][""][0].text) == verdict("yes")
     # The tokens of one request are counted once.
     assert [found[key][""][0].usage for key in "ab"] == [Usage(9, 2, 11), None]
     hand = Hand(lambda _: alone)
     ask_judges(calls, Judging(), hand)
-    assert [one.schema_name for one in hand.calls] == ["a", "b", "c", "d"]
+    assert [one.schema_name for one in hand.calls] == ["a", "b", "c", "d", "e", "f"]
 
 
 SCORE = ScoreModel.model_validate(CLEAR)
@@ -165,3 +170,47 @@ def test_by_a_server_the_numbers_of_a_judge_that_does_not_mind_are_the_same(serv
             ("right", "model_grader_parse_error")
         ]
         assert together.signatures["clear"].startswith("score_model|together:yes|graders:")
+
+
+def with_system(text: str, config: dict[str, Any] = CLEAR) -> dict[str, Any]:
+    return {**config, "input": [{"role": "system", "content": text}, *INPUT]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "requests"),
+    [
+        ("Judge clarity.", "Judge style.", 1),
+        ("Judge it.", "Judge it.", 1),
+        ("Judge {{ item.what }}.", "Judge {{ item.what }}.", 1),
+        (
+            "Judge {{ item.what }}.",
+            "Judge clarity.",
+            2,
+        ),  # Whether they are equal is the rows' doing.
+    ],
+)
+def test_fixed_instructions_may_differ_and_stand_under_their_criterion(
+    serve: Any, first: str, second: str, requests: int
+) -> None:
+    server = serve(
+        lambda asked, _: completion(json.dumps(
+            {"a": verdict(1), "b": verdict(2)}
+            if asked.body["response_format"]["json_schema"]["name"] == "criteria"
+            else verdict(3)
+        ))
+    )  # fmt: skip
+    body = {"type": "multi", "name": "m", "calculate_output": "a + b",
+            "graders": {"a": with_system(first), "b": with_system(second)}}  # fmt: skip
+    with graders.load(body, base_url=server.url, ask_together=True, cache="none") as grader:
+        grade = grader.grade({"what": "clarity"}, "x")
+    assert grade.reward == (3.0 if requests == 1 else 6.0)
+    assert len(server.asked) == requests
+    sent = server.asked[0].body["messages"]
+    assert sent[-1] == {"role": "user", "content": "x"}
+    if first != second and requests == 1:
+        assert sent[0] == {
+            "role": "system",
+            "content": "Criterion a:\nJudge clarity.\n\nCriterion b:\nJudge style.",
+        }
+    else:
+        assert sent[0]["content"] in {"Judge clarity.", "Judge it."}

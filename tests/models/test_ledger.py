@@ -121,10 +121,26 @@ def spent(judges: list[FaultyJudge]) -> Fraction:
     return sum((judge.dollars for judge in judges), Fraction(0))
 
 
+@pytest.mark.parametrize(
+    ("asked_of_a_row", "more"),
+    [
+        (1, ()),
+        pytest.param(2, ("--repeats", "2"), marks=pytest.mark.more),
+        pytest.param(1, ("--cache", "--cache-file", "{}.sqlite"), marks=pytest.mark.more),
+    ],
+    ids=["plain", "repeated", "cached"],
+)
 def test_a_budget_stops_a_panel_of_faulty_judges_and_more_money_goes_on_to_the_same_bytes(
-    panel: tuple[list[FaultyJudge], Score], folder: Path
+    panel: tuple[list[FaultyJudge], Score],
+    folder: Path,
+    asked_of_a_row: int,
+    more: tuple[str, ...],
 ) -> None:
-    judges, score = panel
+    judges, ask = panel
+
+    def score(output: str, *options: str) -> Done:
+        return ask(output, *options, *(one.format(output) for one in more))
+
     done = score("whole.jsonl")
     assert done.code == 0, done.err
     whole = spent(judges)
@@ -134,8 +150,8 @@ def test_a_budget_stops_a_panel_of_faulty_judges_and_more_money_goes_on_to_the_s
     budgets = [whole / 4, whole / 2, whole * Fraction(3, 4)]
     for step, budget in enumerate(budgets):
         before = spent(judges)
-        more = ("--resume",) if step else ()
-        done = score("out.jsonl", "--budget", str(float(budget)), *more)
+        going_on = ("--resume",) if step else ()
+        done = score("out.jsonl", "--budget", str(float(budget)), *going_on)
         assert done.code == 5, done.err
         assert "the budget is used up: $" in done.err
         assert done.err.rstrip().endswith(
@@ -151,7 +167,7 @@ def test_a_budget_stops_a_panel_of_faulty_judges_and_more_money_goes_on_to_the_s
     assert 0 < rows < ROWS
     assert score("out.jsonl", "--resume").code == 0
     assert [judge.billed for judge in judges] == asked  # Nothing was paid for twice.
-    assert all(set(judge.billed.values()) == {1} for judge in judges)
+    assert all(set(judge.billed.values()) == {asked_of_a_row} for judge in judges)
     for name in ("", ".judgements.jsonl"):
         assert (folder / f"out.jsonl{name}").read_bytes() == (
             folder / f"whole.jsonl{name}"

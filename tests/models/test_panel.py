@@ -144,4 +144,5 @@ def test_an_explanation_names_who_said_what(serve: Any) -> None:
     with graders.load(GRADER, base_url=server.url, panel=Panel(["a", "b"])) as grader:
         explained = grader.explain(sample="x")
         assert [one["judge"] for one in explained.judgements[""]] == ["a", "b"]
+        assert explained.panels == {"": {"scores": {"a": 0.5, "b": 0.5}, "disagreement": 0.0}}
         assert grader.signatures["j"].startswith("score_model|panel:a+b|rule:auto|quorum:2|")

@@ -99,6 +99,7 @@ def hostile_page() -> Callable[[Path], Path]:
                 "failures": [failure] if failed else [],
                 "usage": {bad: {"prompt_tokens": 1, "total_tokens": 1}},
                 "repeats": {bad: [0.0, 1.0]},
+                "panel": {bad: {"scores": {bad: 0.5, "b": None}, "disagreement": None}},
                 "by": bad,
             }  # fmt: skip
             if n % 3 == 2:

@@ -149,7 +149,7 @@ FAILURES: Final = (
     _meaning(
         "other_error",
         "Scoring the row met a fault that is not its own: of graders, or of an extension.",
-        "Also where it ended its worker process, again and again.",
+        "Also where it ended its worker process, again and again, or a panel's majority is tied.",
         "Read the message; tell the makers of graders, or of the extension, with the row.",
         Case(grader=_check(), row=_ROW, note="The process that scores the row ends again and again."),
     ),
