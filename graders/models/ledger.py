@@ -325,7 +325,8 @@ class Ledger:
             more = f", and the next reply of {hold.model} may cost {dollars(self._prices.cost(hold.model, hold.likely))}"
         elif hold is not None:
             more = f", and the next reply of {hold.model} may use {_tokens(hold.likely):,}"
-        self._stopped = f"the budget is used up: {paid}{more}"
+        how = "used up" if self._paid else "too small for a first request"
+        self._stopped = f"the budget is {how}: {paid}{more}"
         self._wake()
         raise BudgetError(self._stopped)
 

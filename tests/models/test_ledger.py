@@ -24,8 +24,7 @@ from tests.models.conftest import Command, Done
 from tests.models.server import Asked, ScriptedServer, Told, completion, error
 
 ROWS = 40
-BILLED = ("verdict", "garbage", "cut")
-FAULTS = ("silence", "429", "500", "garbage", "cut")
+FAULTS = ("429", "500", "garbage", "cut")
 PRICES = {name: {"prompt": 3, "cached": 1, "completion": 12.5} for name in ("a", "b", "c")}
 GRADER = {
     "type": "multi", "name": "m", "calculate_output": "judge",
@@ -55,7 +54,8 @@ class FaultyJudge:
             if self.tries[row] <= 2:
                 return error(int(fault), **({"retry_after": "0"} if fault == "429" else {}))
             fault = "verdict"
-        if fault == "silence":
+        # Two rows get no answer: with a third, a server may count as gone, and others go unasked.
+        if row in {f"answer {n + 3 * 'abc'.index(self.name)}" for n in (7, 23)}:
             return Told(held=lambda: True)
         text = {
             "garbage": "I would say it is rather good",
@@ -161,8 +161,8 @@ def test_a_budget_stops_a_panel_of_faulty_judges_and_more_money_goes_on_to_the_s
         # What was used is near what could be: the rest is what lost requests may have cost.
         assert spent(judges) > 0.6 * budget
         assert not (folder / "out.jsonl").exists()
-        manifest = json.loads((folder / "out.jsonl.partial.manifest.json").read_bytes())
-        assert manifest["cost"]["dollars"] == pytest.approx(float(spent(judges)))
+    manifest = json.loads((folder / "out.jsonl.partial.manifest.json").read_bytes())
+    assert manifest["cost"]["dollars"] == pytest.approx(float(spent(judges)))
     rows = (folder / "out.jsonl.partial").read_bytes().count(b"\n")
     assert 0 < rows < ROWS
     assert score("out.jsonl", "--resume").code == 0
@@ -249,7 +249,7 @@ PRICE = Prices({"m": {"prompt": 1, "completion": 10}})
 def test_a_budget_below_a_single_reply_stops_before_the_first() -> None:
     ledger = Ledger(PRICE, budget=Fraction(1, 10**9))
     with pytest.raises(
-        BudgetError, match=r"the budget is used up: \$0.00 for 0 tokens, of \$0.00000"
+        BudgetError, match=r"is too small for a first request: \$0.00 for 0 tokens, of \$0.00000"
     ):
         asyncio.run(ledger.hold("m", 400, 100))
 
