@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, Final, Literal, Self, Unpack
 from uuid import uuid4
 
-from graders.api import Grader, load
+from graders.api import Grader, JudgeOptions, PythonOptions, load
 from graders.config import Source
 from graders.errors import FailedError, OptionError, quoted
 from graders.gather import Gatherer, Row
@@ -37,6 +37,8 @@ Failed = float | Literal["raise"] | None
 
 _WINDOW: Final = 0.002
 _ASKED_AT_ONCE: Final = 256
+_IN_TIME: Final = 0.8
+"""The part of `within` that one judge or one python call may take, where nobody said."""
 _HELD: Final = 64
 _HERE: Final[dict[str, Reward]] = {}
 """The rewards that came to this process, by what marks each; the last that came."""
@@ -75,8 +77,9 @@ class Reward:
         sample: the same for the sample.
         failed: what a row without a reward gets: a number; `raise` for a FailedError; None for None,
             which trainers that know unscored rows leave out.
-        within: seconds after which a row without a grade fails (`other_error`); None for the limits of
-            judges and python graders alone.
+        within: seconds after which a row without a grade fails (`other_error`); one judge or python call
+            gets 0.8 of it, so that rows graded along with one that hangs are in time. None for the limits
+            of judges and python graders alone.
         shaping: steps that `batch` does with the rewards of groups, such as `{"type": "rank"}`.
         options: the options of `graders.load`; of judges, 256 are asked at once by default.
 
@@ -111,6 +114,13 @@ class Reward:
             self.grader = source
         else:
             options.setdefault("concurrency", _ASKED_AT_ONCE)
+            # What hangs ends by itself a little before, or all that are graded with it were late.
+            if within is not None and "judge" not in options:
+                options.setdefault("deadline", min(_IN_TIME * within, JudgeOptions().deadline))
+            if within is not None and "python" not in options:
+                options.setdefault(
+                    "python_timeout", min(_IN_TIME * within, PythonOptions().timeout)
+                )
             self.grader = load(source, **options)
         self._layout = Layout.parse(item, sample, says=("item=", "sample="))
         self._paths = (item, sample)

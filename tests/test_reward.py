@@ -208,13 +208,24 @@ def _warm(server: ScriptedServer, asked: Any) -> Any:
 
 def test_a_judge_that_hangs_holds_nobody_up(judged: Callable[..., ScriptedServer]) -> None:
     server = judged(lambda *_: Told(held=lambda: True))
-    reward = Reward(JUDGE, base_url=server.url, cache="none", within=0.2, failed=-1.0)
+    options: Any = {"base_url": server.url, "cache": "none", "deadline": PATIENCE}
+    reward = Reward(JUDGE, within=0.2, failed=-1.0, **options)
     assert reward({}, "x") == -1.0
     assert reward.batch([{"sample": "x"}, {"sample": "y"}]) == [-1.0, -1.0]
     assert asyncio.run(reward.areward({}, "x")) == -1.0
     grade = reward.grade({}, "x")
     assert "no grade within 0.2 seconds" in grade.failures[0].message
     assert reward.counts.codes["other_error"] >= 4
+
+
+def test_a_call_that_hangs_ends_before_the_rows_along_with_it_are_late() -> None:
+    held: Any = Reward(BOTH, within=10.0).grader
+    assert (held._judge.deadline, held._python.timeout) == (8.0, 8.0)
+    held = Reward(BOTH, within=10.0, deadline=20.0, python_timeout=1.0).grader
+    assert (held._judge.deadline, held._python.timeout) == (20.0, 1.0)
+    usual: Any = Reward(BOTH).grader
+    held = Reward(BOTH, within=10_000.0).grader
+    assert (held._judge, held._python) == (usual._judge, usual._python)
 
 
 @pytest.mark.parametrize("many", [False, True])
