@@ -59,7 +59,14 @@ def asked(shell: str, script: str, words: str, folder: Path) -> set[str]:
     return set(done.stdout.split()) or {done.stderr}
 
 
-@pytest.mark.parametrize(("shell", "script"), [("bash", BASH), ("zsh", ZSH), ("fish", FISH)])
+@pytest.mark.parametrize(
+    ("shell", "script"),
+    [
+        ("bash", BASH),
+        pytest.param("zsh", ZSH, marks=pytest.mark.more),
+        pytest.param("fish", FISH, marks=pytest.mark.more),
+    ],
+)
 @pytest.mark.parametrize(("words", "found"), CASES)
 def test_a_shell_completes_what_is_typed(
     command: Command, folder: Path, shell: str, script: str, words: str, found: set[str]

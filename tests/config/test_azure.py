@@ -43,6 +43,7 @@ GIVEN = [
 
 
 @needs_standard
+@pytest.mark.more
 def test_scores_are_azures_to_the_last_bit() -> None:
     body = evals(
         builtin("f1_score"), builtin("bleu_score"), builtin("gleu_score"),

@@ -51,7 +51,7 @@ def rewards(path: Path) -> list[Any]:
     return [json.loads(line)["reward"] for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.more)])
 def test_its_metric_scores_and_is_named(command: Command, tmp_path: Path, workers: str) -> None:
     done = command("score", GRADER, ROWS, "-o", "out.jsonl", "--workers", workers)
     assert done.returncode == 0, done.stderr
@@ -62,6 +62,7 @@ def test_its_metric_scores_and_is_named(command: Command, tmp_path: Path, worker
     assert manifest["metrics"]["overlap"].startswith(SIGNATURE)
 
 
+@pytest.mark.more
 def test_another_version_does_not_go_on(command: Command, tmp_path: Path, site: Path) -> None:
     score = ("score", GRADER, ROWS, "-o", "out.jsonl")
     assert command(*score, "--limit", "2").returncode == 0
@@ -91,7 +92,7 @@ def test_its_rule_lints(command: Command) -> None:
     assert command("validate", GRADER).returncode == 0
 
 
-@pytest.mark.parametrize("target", ["openai", "azure"])
+@pytest.mark.parametrize("target", ["openai", pytest.param("azure", marks=pytest.mark.more)])
 def test_no_hosted_service_has_its_metric(command: Command, target: str) -> None:
     done = command("validate", GRADER, "--target", target, "--select", "G002", "--format", "json")
     (found,) = json.loads(done.stdout)["findings"]
@@ -135,7 +136,14 @@ print(code, installed.cache_info().misses, file=sys.stderr)
 
 
 @pytest.mark.parametrize(
-    "sample", ["partial-credit", "text-similarity", "evals-criteria", "rft-body"]
+    "sample",
+    [
+        "partial-credit",
+        *(
+            pytest.param(one, marks=pytest.mark.more)
+            for one in ("text-similarity", "evals-criteria", "rft-body")
+        ),
+    ],
 )
 def test_who_uses_none_does_not_look_for_any(site: Path, tmp_path: Path, sample: str) -> None:
     folder = SAMPLE.parent / sample

@@ -116,7 +116,13 @@ def test_what_rows_and_tests_hold_does_not_speak_to_the_runner(step: Step) -> No
     assert "spoken" not in before + after
 
 
-@pytest.mark.parametrize("value", ["$(touch pwned)", "`touch pwned`", "; touch pwned", "-h", "--", "'", '"', "*"])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        "$(touch pwned)", "--",
+        *(pytest.param(one, marks=pytest.mark.more) for one in ("`touch pwned`", "; touch pwned", "-h", "'", '"', "*")),
+    ],
+)  # fmt: skip
 def test_no_input_becomes_a_part_of_the_script(step: Step, value: str) -> None:
     for name in ("graders", "suites", "target", "score"):
         done = step(**{"rows": "rows.jsonl", name: value, **({"graders": "grader.json"} if name == "target" else {})})  # fmt: skip

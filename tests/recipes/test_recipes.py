@@ -39,8 +39,15 @@ def run(folder: Path, command: str, *words: str) -> int:
 
 every = pytest.mark.parametrize("folder", RECIPES, indirect=True)
 plain = pytest.mark.parametrize("folder", PLAIN, indirect=True)
+# A suite covers its recipe; that of code waits for programs without end, and stays for `make test-more`.
+suites = pytest.mark.parametrize(
+    "folder",
+    [pytest.param(name, marks=pytest.mark.more) if name == "code" else name for name in RECIPES],
+    indirect=True,
+)
 
 
+@pytest.mark.more
 @every
 def test_hosted_services_take_it_and_lint_has_nothing_to_say(folder: Path) -> None:
     grader, rows = str(folder / "grader.json"), str(folder / "rows.jsonl")
@@ -51,6 +58,7 @@ def test_hosted_services_take_it_and_lint_has_nothing_to_say(folder: Path) -> No
     assert run(folder, "validate", grader, "--rows", rows, "--strict", *ignored) == 0
 
 
+@pytest.mark.more
 @every
 def test_the_next_commands_are_typed_as_they_are_shown(folder: Path) -> None:
     commands = next_commands(recipe(folder.name), folder)
@@ -59,7 +67,7 @@ def test_the_next_commands_are_typed_as_they_are_shown(folder: Path) -> None:
         assert cli._main(shlex.split(one.replace("\\\n", " "))[1:]) == 0, one
 
 
-@every
+@suites
 def test_its_suite_passes(folder: Path) -> None:
     assert cli._main(["test", str(folder)]) == 0
 
@@ -79,6 +87,7 @@ DECLARED = {"tool-call": {"item-text"}}
 """Attacks that get more than the honest answers, and the page says why."""
 
 
+@pytest.mark.more
 @plain
 def test_only_what_its_page_says_gets_more_than_the_honest_answers(
     folder: Path, capfd: pytest.CaptureFixture[str]
@@ -147,6 +156,7 @@ def test_mathematics_is_compared_by_what_it_is_worth(tmp_path: Path) -> None:
 HUGE = "x" * 1_000_000
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(
     ("name", "item"),
     [
@@ -184,6 +194,7 @@ CHEATS = {
 }  # fmt: skip
 
 
+@pytest.mark.more
 def test_code_that_cheats_gets_nothing_and_is_no_failed_row(tmp_path: Path) -> None:
     item = {"tests": ["assert f() == 7"]}
     rows = [(item, f"```python\n{code}\n```") for code in CHEATS.values()]

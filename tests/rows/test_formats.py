@@ -528,7 +528,9 @@ def test_a_config_in_utf16_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["cut", "grown", "edited"])
-@pytest.mark.parametrize("kind", ["rows.jsonl", "rows.csv", "rows.parquet"])
+@pytest.mark.parametrize(
+    "kind", ["rows.jsonl", pytest.param("rows.csv", marks=pytest.mark.more), "rows.parquet"]
+)
 def test_a_run_over_rows_that_change_never_ends_as_complete(
     tmp_path: Path, kind: str, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

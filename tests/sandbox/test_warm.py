@@ -52,7 +52,7 @@ def test_a_row_of_its_own_process_finds_caches_filled_and_where_rows_share_one_n
     assert scores(CACHE, [""], [None], isolation="module") == [0]
 
 
-@pytest.mark.parametrize("isolation", ["row", "module"])
+@pytest.mark.parametrize("isolation", ["row", pytest.param("module", marks=pytest.mark.more)])
 def test_mathematics_gets_the_scores_it_has_without(isolation: Any) -> None:
     golds, answers = (list(texts) for texts in zip(*ANSWERS, strict=True))
     names: dict[str, Any] = {}
