@@ -55,6 +55,7 @@ def test_scores_are_azures_to_the_last_bit() -> None:
             assert list(grade.sub_rewards.values()) == scores, said
 
 
+@pytest.mark.more
 @needs_standard
 def test_without_nltks_data_a_row_fails_by_its_name(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def test_a_reader_gives_rows_in_blocks(extend: Extend, tmp_path: Path) -> None:
     assert len(chunks) > 1
 
 
+@pytest.mark.more
 def test_a_run_over_its_rows_is_resumed_and_names_it(
     extend: Extend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def rewards(path: Path) -> list[Any]:
     return [json.loads(line)["reward"] for line in path.read_text().splitlines()]
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.more)])
 def test_its_metric_scores_and_is_named(command: Command, tmp_path: Path, workers: str) -> None:
     done = command("score", GRADER, ROWS, "-o", "out.jsonl", "--workers", workers)
@@ -92,6 +93,7 @@ def test_its_rule_lints(command: Command) -> None:
     assert command("validate", GRADER).returncode == 0
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("target", ["openai", pytest.param("azure", marks=pytest.mark.more)])
 def test_no_hosted_service_has_its_metric(command: Command, target: str) -> None:
     done = command("validate", GRADER, "--target", target, "--select", "G002", "--format", "json")
@@ -100,6 +102,7 @@ def test_no_hosted_service_has_its_metric(command: Command, target: str) -> None
     assert "word_overlap of the extension graders-word-overlap 1.0" in found["message"]
 
 
+@pytest.mark.more
 def test_doctor_and_schema_name_it(command: Command) -> None:
     found = json.loads(command("doctor", "--json").stdout)["extensions"]
     assert [(one["group"], one["name"], one["version"], one["problem"]) for one in found] == [
@@ -112,6 +115,7 @@ def test_doctor_and_schema_name_it(command: Command) -> None:
     assert "word_overlap" not in command("--no-extensions", "schema").stdout
 
 
+@pytest.mark.more
 def test_it_can_be_turned_off(command: Command, tmp_path: Path) -> None:
     for words, variable in ((["--no-extensions"], "1"), ([], "0")):
         score = (*words, "score", GRADER, ROWS, "-o", "out.jsonl")

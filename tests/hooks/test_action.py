@@ -82,6 +82,7 @@ def test_with_no_inputs_nothing_is_done(step: Step) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.more
 def test_graders_are_checked_with_annotations_whatever_their_names(step: Step) -> None:
     done = step(graders="grader.json\n  a grader.json  \n\n", rows="rows.jsonl")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -106,6 +107,7 @@ def test_everything_runs_and_the_worst_code_is_the_steps(step: Step, tmp_path: P
     assert len(Path(named).read_text().splitlines()) == 2
 
 
+@pytest.mark.more
 def test_what_rows_and_tests_hold_does_not_speak_to_the_runner(step: Step) -> None:
     said = step(suites="bad.graders.json").stdout
     before, _, rest = said.partition("::stop-commands::")
@@ -116,6 +118,7 @@ def test_what_rows_and_tests_hold_does_not_speak_to_the_runner(step: Step) -> No
     assert "spoken" not in before + after
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(
     "value",
     [
@@ -131,6 +134,7 @@ def test_no_input_becomes_a_part_of_the_script(step: Step, value: str) -> None:
         assert "syntax error" not in done.stderr
 
 
+@pytest.mark.more
 def test_options_go_to_what_reads_rows(step: Step) -> None:
     Path("flat.jsonl").write_text(json.dumps({"answer": "Paris", "said": "Paris"}) + "\n")
     given = {"rows": "flat.jsonl", "options": "--item-path=.\n--sample-path=said"}

@@ -74,6 +74,7 @@ def test_an_expression_without_end_is_killed_alone_from_any_thread() -> None:
     assert found == [1.0, None, 1.0, None, 1.0]
 
 
+@pytest.mark.more
 def test_numbers_that_sympy_tries_are_the_same_in_each_run() -> None:
     source = (
         "from sympy.core.random import rng\ndef grade(sample, item):\n    return rng.random()\n"
@@ -112,6 +113,7 @@ def test_another_version_is_used_as_far_as_it_goes(
     warm.warm_up([name], 3600.0)
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("name", ["math_verify", "sympy", "latex2sympy2_extended"])
 def test_every_use_works_with_the_version_that_is_here(name: str) -> None:
     module = __import__(name)
