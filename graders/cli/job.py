@@ -8,6 +8,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,12 +17,14 @@ import click
 from graders.cli.judge import judge_options
 from graders.cli.option import data_dir_option, json_option, python_options, rollout_options
 from graders.cli.output import progress_bar, say, write_json
+from graders.cli.train import train_options
 from graders.config import read_document
 from graders.errors import OptionError, nearest
 from graders.report.terminal import console, number
 
 if TYPE_CHECKING:
     from graders.jobs import JobProgress, RunOptions, Store
+    from graders.training import TrainingOptions
 
 __all__ = ["job"]
 
@@ -55,7 +58,7 @@ class _Group(click.Group):
 def job() -> None:
     """Dry-run reinforcement fine-tuning jobs: check the files, grade rollouts step by step.
 
-    No weights are trained. Everything is kept in one folder, which `graders serve` shares.
+    No weights are trained, unless --train says so. Everything is kept in one folder, which `graders serve` shares.
     """
 
 
@@ -106,23 +109,25 @@ def _named(store: Store, name: str) -> Iterator[None]:
 @job.command(name="run", short_help="Create a job and run it here.")
 @click.argument("body", metavar="BODY")
 @click.option(
-    "--training", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--training", "training_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The training file, in place of the body's.",
 )  # fmt: skip
 @click.option(
-    "--validation", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--validation", "validation_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The validation file, in place of the body's.",
 )  # fmt: skip
 @data_dir_option
 @json_option
+@train_options
 @_run_options
 def run(
     body: str,
     *,
-    training: Path | None,
-    validation: Path | None,
+    training_file: Path | None,
+    validation_file: Path | None,
     data_dir: Path,
     as_json: bool,
+    training: TrainingOptions | None,
     options: RunOptions,
 ) -> int:
     """Create a job from BODY, run it to its end, and show its verdict.
@@ -130,20 +135,24 @@ def run(
     Interrupted, it can be gone on with: graders job resume. Files are put into the store once.
     """
     from graders.jobs import ApiError  # noqa: PLC0415
+    from graders.training import create_job  # noqa: PLC0415
 
     request = read_document(body)
     if not isinstance(request, dict):
         raise OptionError(f"{body}: the body of a job is an object")
     with _opened(data_dir) as store:
         beside, put = Path(body).parent if body != "-" else Path(), list[str]()
-        for use, given in (("training_file", training), ("validation_file", validation)):
+        for use, given in (("training_file", training_file), ("validation_file", validation_file)):
             path = given or _path_of(store, request.get(use), beside)
             if path is not None:
                 request[use] = _put(store, path)
                 put.append(f"{use} {path} is {request[use]} in the store")
         try:
             # A server on this store has options of its own: this job is to have these.
-            name = store.jobs.create(request, served=False)["id"]
+            if training is None:
+                name = store.jobs.create(request, served=False)["id"]
+            else:
+                name = create_job(store, request, training, served=False)["id"]
         except ApiError as error:
             for fault in error.faults:
                 say(f"{fault.path}: {fault.message}")
@@ -152,7 +161,17 @@ def run(
             raise
         for line in (f"job {name}", *put):
             say(line)
-        return _run_here(store, name, options, as_json=as_json, follow=True)
+        return _run_here(store, name, _with(options, training), as_json=as_json, follow=True)
+
+
+def _with(options: RunOptions, training: TrainingOptions | None) -> RunOptions:
+    """Return how a job is run, with how it is trained."""
+    from graders.training import TrainRun  # noqa: PLC0415
+
+    if training is None:
+        return options
+    said = {one.name: getattr(options, one.name) for one in fields(options)}
+    return TrainRun(training=training, **said)
 
 
 def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
@@ -188,12 +207,13 @@ def _put(store: Store, path: Path) -> str:
 
 def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, follow: bool) -> int:
     """Run a job in this process; where another one has it, follow it or say so."""
-    from graders.jobs import ApiError, run_job  # noqa: PLC0415
+    from graders.jobs import ApiError  # noqa: PLC0415
+    from graders.training import train_job  # noqa: PLC0415
 
     try:
         with progress_bar("starting", _told) as on_progress:
             try:
-                done = run_job(store, name, options, on_progress)
+                done = train_job(store, name, options, on_progress)
             except ApiError as error:
                 if error.code != "job_is_run":
                     raise
@@ -209,8 +229,10 @@ def _run_here(store: Store, name: str, options: RunOptions, *, as_json: bool, fo
     if done["status"] == "paused":
         say(f"paused; graders job resume {name} goes on")
         return 130
-    verdict = done["dry_run"]["verdict"]
-    fine = done["status"] == "succeeded" and verdict["outcome"] == "would_succeed"
+    dry = done["dry_run"]
+    fine = done["status"] == "succeeded" and (
+        dry is None or dry["verdict"]["outcome"] == "would_succeed"
+    )
     return 0 if fine else 1
 
 
@@ -219,10 +241,11 @@ def _followed(
 ) -> dict[str, Any]:
     """Return a job that another process runs, once it goes on no more."""
     from graders.jobs import JobProgress  # noqa: PLC0415
+    from graders.jobs.job import progress_of  # noqa: PLC0415
 
     while True:
         found = store.jobs.get(name)
-        run_ = found["dry_run"]
+        run_ = progress_of(found)
         if on_progress is not None:
             on_progress(JobProgress(found["status"], run_["step"], run_["total_steps"] or 0))
         if found["finished_at"] is not None or found["status"] == "paused":
@@ -331,15 +354,25 @@ def pause(name: str, *, data_dir: Path, as_json: bool) -> int:
 @_id_argument
 @data_dir_option
 @json_option
+@train_options
 @_run_options
-def resume(name: str, *, data_dir: Path, as_json: bool, options: RunOptions) -> int:
+def resume(
+    name: str,
+    *,
+    data_dir: Path,
+    as_json: bool,
+    training: TrainingOptions | None,
+    options: RunOptions,
+) -> int:
     """Go on with the job ID where it was: here, unless another process runs it."""
     with _opened(data_dir) as store:
         with _named(store, name):
             found = store.jobs.get(name)
+        if found["dry_run"] is None and training is None:
+            raise OptionError(f"the job {name} trains its model; to go on with it, say --train too")
         if found["status"] == "paused" or found["finished_at"] is not None:
             store.jobs.resume(name, served=False)  # Of a finished job it says why not.
-        return _run_here(store, name, options, as_json=as_json, follow=False)
+        return _run_here(store, name, _with(options, training), as_json=as_json, follow=False)
 
 
 @job.command(name="cancel", short_help="Cancel a job.")

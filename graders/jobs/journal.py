@@ -83,6 +83,7 @@ class Journal:
             row = base.execute("SELECT * FROM job WHERE id=?", (name,)).fetchone()
         self.place: int = row["place"]
         self.name = name
+        self.trains: bool = row["training"] is not None
         self.request: dict[str, Any] = jsontext.decode(row["request"])
 
     def row(self) -> sqlite3.Row:

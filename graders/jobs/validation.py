@@ -15,11 +15,10 @@ from graders.inspection.lint import Finding, Subject, TrainingFile, lint, read_t
 from graders.inspection.lint.training import (
     MOST_ROWS,
     Look,
-    last_role,
-    message_problems,
     prompt_problems,
 )
 from graders.jobs.dataset import OWN_FIELDS, ChangedError, Dataset, LineError
+from graders.jobs.example import dpo_problems, supervised_looker
 from graders.jobs.option import RunOptions
 from graders.wire.error import bare
 
@@ -151,7 +150,12 @@ def open_file(file: JobFile, use: Use, most: int) -> Dataset:
 
 
 def check_files(
-    files: Mapping[str, JobFile | None], loaded: Loaded, grader: Grader, options: RunOptions
+    files: Mapping[str, JobFile | None],
+    loaded: Loaded,
+    grader: Grader,
+    options: RunOptions,
+    *,
+    asks: bool | None = None,
 ) -> Checked:
     """Check everything a reinforcement job needs; return its rows, opened.
 
@@ -160,6 +164,7 @@ def check_files(
         loaded: the config and the body around it.
         grader: made of it.
         options: how the job is run.
+        asks: whether a model answers rows that record nothing; None for whether a server is named.
 
     Raises:
         RefusedError: the job cannot be run.
@@ -173,11 +178,13 @@ def check_files(
             "training file and name them by validation_file",
             "validation_file",
         )
+    if asks is None:
+        asks = options.rollout.url is not None
     checked = Checked.opened(training, validation)
     try:
         found: list[TrainingFile] = []
         for use, file in (("training", training), ("validation", validation)):
-            found.append(_read(file, use, grader, options, found[0] if found else None))
+            found.append(_read(file, use, grader, found[0] if found else None, asks=asks))
         checked.remarks += _remarks(found)
         _refuse_bad(found, checked.remarks)
         _check_grader(grader, checked.remarks)
@@ -211,7 +218,7 @@ def check_examples(files: Mapping[str, JobFile | None], kind: str) -> list[Remar
     for use, file in files.items():
         if file is not None:
             open_file(file, _use(use), MOST_EXAMPLES).close()
-            look = _supervised_problems if kind == "supervised" else _dpo_problems
+            look = supervised_looker() if kind == "supervised" else dpo_problems
             other = found[0] if found else None
             one = read_training(str(file.path), _use(use), (), look=look, other=other)
             one.path = file.called
@@ -226,11 +233,16 @@ def _use(use: str) -> Use:
 
 
 def _read(
-    file: JobFile, use: str, grader: Grader, options: RunOptions, other: TrainingFile | None
+    file: JobFile,
+    use: str,
+    grader: Grader,
+    other: TrainingFile | None,
+    *,
+    asks: bool,
 ) -> TrainingFile:
     found = read_training(
         str(file.path), _use(use), grader.plan.paths, other=other, apart=OWN_FIELDS,
-        look=_rollout_problems(asks=options.rollout.url is not None),
+        look=_rollout_problems(asks=asks),
     )  # fmt: skip
     found.path = file.called  # The name its owner knows; where it stands is the store's business.
     return found
@@ -315,30 +327,3 @@ def _rollout_problems(*, asks: bool) -> Look:
             )  # fmt: skip
 
     return look
-
-
-def _supervised_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for name, problem in message_problems(row.get("messages")):
-        yield "messages", name, problem
-    if (role := last_role(row.get("messages"))) not in ("assistant", None):
-        yield (
-            "answer",
-            "messages",
-            f"ends with the {role}'s; the answer to learn is the assistant's",
-        )
-
-
-def _dpo_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    given = row.get("input")
-    if not isinstance(given, dict):
-        yield "input", "input", f"is an object with messages, got {quoted(given)}"
-    else:
-        for name, problem in message_problems(given.get("messages"), "input.messages"):
-            yield "messages", name, problem
-    for side in ("preferred_output", "non_preferred_output"):
-        problems = list(message_problems(row.get(side), side))
-        for name, problem in problems:
-            yield "messages", name, problem.replace("it holds the prompt", "it holds an answer")
-        if not problems and last_role(row.get(side)) != "assistant":
-            said = shown(str(last_role(row.get(side))))
-            yield "answer", side, f"is the assistant's answer, got a message of the {said}"
