@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tests.trainers import tiny
 
 CHAT = (
@@ -20,7 +22,11 @@ def model_folder(place: Path, seed: int = 7) -> Path:
     """Write the model of `tiny` with a chat template whose answers end, and return where it stands."""
     tokenizer = tiny.tokenizer()
     tokenizer.chat_template = CHAT
-    tiny.model(seed).save_pretrained(place)
+    model = tiny.model(seed)
+    # An adapter leaves the last layer as it is, and a fresh one tells no word from another.
+    with torch.no_grad():
+        model.lm_head.weight *= 10
+    model.save_pretrained(place)
     tokenizer.save_pretrained(place)
     return place
 

@@ -16,10 +16,10 @@ import pytest
 pytest.importorskip("peft")
 pytest.importorskip("openai")
 
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError, NotFoundError, OpenAI
 
 from tests.server.process import Serving
-from tests.trainers import home
+from tests.trainers import home, tiny
 from tests.waiting import children_of, command_of, until
 
 pytestmark = pytest.mark.trainers
@@ -150,6 +150,69 @@ def test_the_model_stands_in_its_folder_with_a_card(house: Home, learned: Any) -
     assert not (folder / "checkpoints" / "checkpoint-12" / "optimizer.pt").exists()
 
 
+def test_what_was_trained_can_be_asked(house: Home, learned: Any) -> None:
+    client, name = house.client, learned.fine_tuned_model
+    listed = [one.id for one in client.models.list()]
+    checkpoint = f"{name}:ckpt-step-15"
+    assert {home.NAME, name, checkpoint} <= set(listed)
+    assert client.models.retrieve(name).owned_by == "org-local"
+    green: Any = home.asked("green")
+    for model in (name, checkpoint):
+        said = client.chat.completions.create(model=model, messages=green, temperature=0)
+        assert said.choices[0].message.content is not None
+        assert said.choices[0].message.content.strip() == "green"
+        assert said.choices[0].finish_reason == "stop"
+        assert said.usage is not None
+        assert said.usage.prompt_tokens == 3
+    untrained = client.chat.completions.create(
+        model=home.NAME, messages=green, temperature=0, max_tokens=3
+    )
+    assert untrained.choices[0].message.content != "green"
+    going_on = client.completions.create(model=name, prompt="say blue :", temperature=0, n=2)
+    assert [one.text.strip() for one in going_on.choices] == ["blue", "blue"]
+
+
+def test_an_answer_comes_in_pieces(house: Home, learned: Any) -> None:
+    create: Any = house.client.chat.completions.create
+    said: Any = home.asked("red")
+    drawn = [
+        create(model=home.NAME, messages=said, seed=3, max_tokens=6).choices[0].message.content
+        for _ in range(2)
+    ]
+    assert drawn[0] == drawn[1]
+    pieces = list(
+        create(
+            model=home.NAME, messages=said, seed=3, max_tokens=6, stream=True,
+            stream_options={"include_usage": True},
+        )
+    )  # fmt: skip
+    assert "".join(one.choices[0].delta.content or "" for one in pieces if one.choices) == drawn[0]
+    assert pieces[0].choices[0].delta.role == "assistant"
+    assert pieces[-2].choices[0].finish_reason in ("stop", "length")
+    assert pieces[-1].usage is not None
+    words = (drawn[0] or "").split()
+    if len(words) > 1:
+        stopped = create(model=home.NAME, messages=said, seed=3, max_tokens=6, stop=words[1])
+        assert words[1] not in (stopped.choices[0].message.content or "").split()
+        assert stopped.choices[0].finish_reason == "stop"
+
+
+def test_what_cannot_be_asked_is_said(house: Home) -> None:
+    create: Any = house.client.chat.completions.create
+    said = home.asked("red")
+    with pytest.raises(NotFoundError, match=f"did you mean {home.NAME}"):
+        create(model="gpt-4o-mini-2024-07-19", messages=said)
+    long = [{"role": "user", "content": "red " * 100}]
+    with pytest.raises(BadRequestError, match="the prompt has 101 tokens; the model takes 64"):
+        create(model=home.NAME, messages=long)
+    with pytest.raises(BadRequestError, match="cannot be held here"):
+        create(
+            model=home.NAME,
+            messages=said,
+            response_format={"type": "json_object"},
+        )
+
+
 def test_a_job_that_is_paused_and_killed_ends_with_equal_losses(house: Home, learned: Any) -> None:
     job = supervised(house)
     house.wait(job, lambda _: len(house.steps(job)) >= 3)
@@ -178,3 +241,73 @@ def test_a_body_that_names_a_model_without_a_folder_is_refused(house: Home) -> N
             model="gpt-4.1", training_file=house.upload(home.supervised(1))
         )
     assert caught.value.param == "model"
+
+
+def test_a_dpo_job_prefers_the_chosen_text(house: Home) -> None:
+    numbers = {"n_epochs": 6, "batch_size": 8, "learning_rate_multiplier": 1000, "beta": 0.5}
+    job = house.done(house.create("dpo", home.preferred(24), hyperparameters=numbers))
+    steps = house.steps(job)
+    assert steps[-1]["train_loss"] < steps[0]["train_loss"] - 0.1
+    margins = [one["trainer"]["rewards/margins"] for one in steps]
+    assert margins[-1] > margins[0] + 0.1
+    assert steps[-1]["trainer"]["rewards/accuracies"] == 1.0
+    assert job.method.dpo.hyperparameters.beta == 0.5
+
+
+def test_a_reinforcement_job_earns_more_than_one_with_shuffled_rewards(house: Home) -> None:
+    real, control = (rewarded(house, one) for one in (tiny.GRADER, SHUFFLED))
+    means, others = (
+        [one["train_mean_reward"] for one in house.steps(job)] for job in (real, control)
+    )
+    assert len(means) == len(others) == 24
+    assert last(means) > means[0] + 0.15
+    assert last(means) > last(others) + 0.1
+    points = list(house.client.fine_tuning.jobs.checkpoints.list(real.id))
+    assert len(points) == 3
+    rewards = [one.metrics.model_dump()["full_valid_mean_reward"] for one in points]
+    every = [one["full_valid_mean_reward"] for one in house.steps(real)]
+    known = sorted((one for one in every if one is not None), reverse=True)
+    assert sorted(rewards, reverse=True) == known[:3]
+    (first, *_) = house.steps(real)
+    names = [one["name"] for one in first["scores"]["graders"]]
+    assert names == ["share", "near"]
+
+
+SHUFFLED: dict[str, Any] = {
+    **tiny.GRADER,
+    "graders": {
+        **tiny.GRADER["graders"],
+        # The words' own rewards, but of another row's answer: nothing can be learned from them.
+        "share": {"type": "python", "name": "share", "source": "import zlib\n" + tiny.SHARE.replace(
+            'item["answer"].lower()', '("red", "green", "blue")[zlib.crc32((sample["output_text"] + str(item["n"])).encode()) % 3]',
+        )},
+        "near": {**tiny.GRADER["graders"]["near"], "reference": "{{ item.n }}"},
+    },
+}  # fmt: skip
+
+
+def rewarded(house: Home, grader: dict[str, Any]) -> Any:
+    numbers = {"batch_size": 6, "n_epochs": 6, "learning_rate_multiplier": 1000, "eval_interval": 6}
+    return house.done(
+        house.create(
+            "reinforcement", home.prompts(24), home.prompts(6), hyperparameters=numbers,
+            inner={"grader": grader},
+        )
+    )  # fmt: skip
+
+
+def last(means: list[float]) -> float:
+    return sum(means[-5:]) / 5
+
+
+def test_a_job_that_teaches_nothing_stops_and_says_so(house: Home) -> None:
+    flat = {"type": "string_check", "name": "never", "operation": "eq", "input": "{{ item.answer }}",
+            "reference": "purple"}  # fmt: skip
+    job = house.create(
+        "reinforcement", home.prompts(24), home.prompts(6), inner={"grader": flat},
+        hyperparameters={"batch_size": 1, "eval_interval": 100},
+    )  # fmt: skip
+    ended = house.wait(job, lambda one: one.finished_at is not None)
+    assert ended.status == "failed"
+    assert ended.error.code == "no_learning_signal"
+    assert "for 10 steps in a row" in ended.error.message
