@@ -260,6 +260,10 @@ def _show(store: Store, found: dict[str, Any], *, as_json: bool) -> None:
         write_json(found)
         return
     results = [str(store.files.blob(one)) for one in found["result_files"]]
+    if found["fine_tuned_model"] is not None:
+        from graders.training.trained import folder_of  # noqa: PLC0415
+
+        results.append(str(folder_of(store, found["id"]) / "model"))
     console(sys.stdout).print(job_view(found, results), crop=False, soft_wrap=True)
 
 

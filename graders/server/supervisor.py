@@ -95,6 +95,7 @@ class Supervisor:
     """
 
     def __init__(self, store: Store, options: ServeOptions, log: Log) -> None:
+        self._store = store
         self._works = works_of(store, trains=options.training is not None)
         self._options = options
         self._log = log
@@ -111,6 +112,11 @@ class Supervisor:
         self._wake.set()
 
     async def __aenter__(self) -> Self:
+        if self._options.training is None:
+            waiting = len(await run_in_threadpool(self._store.jobs.runnable, trains=True))
+            if waiting:
+                says = f"{waiting} jobs wait to be trained, by a server with --train"
+                self._log.write("notice", "warning", message=says)
         if self._options.jobs:
             self._task = asyncio.create_task(self._watch())
         return self

@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["PLAIN", "Chat", "Learned"]
 
 PLAIN: Final = (
-    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] }}"
+    "{% if bos_token %}{{ bos_token }}{% endif %}{% for message in messages %}{{ message['role'] + ': ' + message['content'] }}"
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )

@@ -32,6 +32,9 @@ def train(session: Session) -> None:
     begun = checkpoint_folder(folder, at) if at is not None else None
     chat = Chat(_tokenizer(session), _told(session))
     model = _model(session)
+    context = getattr(model.config, "max_position_embeddings", None)
+    if context is not None:
+        session.length = min(session.length, context)
     follower = Follower(session, (marked(begun) or {}).get("tokens", 0) if begun else 0)
     trainer = _trainer(session, model, chat, follower)
     versions = {one: version(one) for one in LIBRARIES}

@@ -89,7 +89,7 @@ def supervised(
 
 
 def _examples(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:
-    length = session.plan["settings"]["length"]
+    length = session.length
     found = [chat.learned(row, length) for row in session.rows(use)]
     empty = sum(set(one.labels) == {-100} for one in found)
     cut, partial = sum(one.cut for one in found), sum(one.partial for one in found)
@@ -116,7 +116,7 @@ def dpo(session: Session, model: Any, chat: Chat, adapter: Any, follower: Follow
     """Return what trains a model to prefer answers."""
     arguments = DPOConfig(
         **common(session), per_device_eval_batch_size=session.plan["schedule"]["rows_at_once"],
-        beta=session.plan["schedule"]["beta"], max_length=session.plan["settings"]["length"],
+        beta=session.plan["schedule"]["beta"], max_length=session.length,
     )  # fmt: skip
     return _Preferred(
         model=model, args=arguments,

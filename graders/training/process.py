@@ -100,5 +100,7 @@ def environment(folder: Path, *, online: bool) -> Mapping[str, str]:
         "TRL_EXPERIMENTAL_SILENCE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
+        # Trainers spread rows over every GPU they see, which would change what a batch is.
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0],
     }
     return quiet if online else {**quiet, **dict.fromkeys(_OFFLINE, "1")}

@@ -144,7 +144,7 @@ def _or_none(rows: list[Any]) -> Dataset | None:
 
 
 def _prompts(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:
-    length = session.plan["settings"]["length"]
+    length = session.length - session.plan["settings"]["answer_tokens"]
     found = []
     for number, row in enumerate(session.rows(use), 1):
         prompt = chat.prompt(row["messages"], row["tools"])
@@ -152,8 +152,9 @@ def _prompts(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:
         if size > length:
             raise NotTrainableError(
                 f"invalid_{use}_file",
-                f"the prompt of row {number:,} of the {use} file has {size:,} tokens; at most {length:,} are "
-                "taken (--train-length)",
+                f"the prompt of row {number:,} of the {use} file has {size:,} tokens; beside an answer of "
+                f"{session.length - length:,} there is room for {max(0, length):,} (--train-length, "
+                "--train-answer-tokens; the model's own limit)",
             )
         found.append({"prompt": prompt, "row": jsontext.encode(row["item"]).decode()})
     return found

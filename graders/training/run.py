@@ -6,6 +6,7 @@ process that goes on from a checkpoint tells its whole past again.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -73,16 +74,21 @@ def train_job(
     Arguments and errors as of `run_job`; a job that is a dry run stays one.
     """
     trains = store.jobs.get(name)["dry_run"] is None
+    folder = folder_of(store, name)
 
     def how(
         store: Store, journal: Journal, options: RunOptions, tell: Callable[[JobProgress], None]
     ) -> None:
         _Training(store, journal, _run_of(options), tell).run()
 
-    return run_job(
+    done = run_job(
         store, name, options, on_progress, stopping=stopping, claimed=claimed,
         how=how if trains else None,
     )  # fmt: skip
+    if trains and done["status"] in FINISHED:
+        for one in ("rows", "cache", "tmp"):  # Nobody goes on from here: what was trained stays.
+            shutil.rmtree(folder / one, ignore_errors=True)
+    return done
 
 
 def _run_of(options: RunOptions) -> TrainRun:
@@ -126,18 +132,20 @@ class _Training:
         else:
             self._validate()
         self._begin()
-        lost = 0
+        lost, before = 0, newest(self._folder)
         while not self._train():
             # Its process was ended by somebody else, such as a system that ran out of memory.
-            lost += 1
+            at = newest(self._folder)
+            lost, before = 1 if at != before else lost + 1, at
             if lost >= _MOST_LOST:
                 raise RefusedError(
                     "process_lost",
-                    f"the training process was killed {lost} times; the system may lack memory: "
+                    f"the training process was killed {lost} times after step {at or 0}; the system may lack memory: "
                     "train fewer rows at once (--train-rows), or shorter ones (--train-length)",
                 )
-            at = newest(self._folder) or 0
-            self._note(f"The training process was killed; it goes on from step {at}", level="warn")
+            self._note(
+                f"The training process was killed; it goes on from step {at or 0}", level="warn"
+            )
 
     def _validate(self) -> None:
         with self._journal.change() as base:

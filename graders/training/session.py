@@ -36,11 +36,13 @@ class Session:
 
     Attributes:
         folder, plan, options: as given.
+        length: tokens of the longest row; no more than the model takes.
         stopping: set once it is to stop.
     """
 
     def __init__(self, folder: Path, plan: dict[str, Any], options: Any, output: int) -> None:
         self.folder, self.plan, self.options = folder, plan, options
+        self.length: int = plan["settings"]["length"]
         self.stopping = threading.Event()
         self._output = output
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import stat
 from collections.abc import Callable, Iterator
@@ -31,12 +32,19 @@ class Home:
     def __init__(self, folder: Path, *options: str) -> None:
         self.base = home.model_folder(folder / "model")
         self.store = folder / "store"
-        self.server = Serving(
-            self.store,
-            ("--train", "--train-model", f"{home.NAME}={self.base}", "--train-answer-tokens", "4",
-             "--processes", "1", *options),
+        self.options = (
+            "--train", "--train-model", f"{home.NAME}={self.base}", "--train-answer-tokens", "4",
+            "--processes", "1", *options,
         )  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        self.server = Serving(self.store, self.options)
         self.client = OpenAI(base_url=f"{self.server.url}/v1", api_key="-", max_retries=0)
+
+    def restart(self) -> None:
+        self.server.close()
+        self.start()
 
     def upload(self, content: bytes, name: str = "rows.jsonl") -> str:
         return self.client.files.create(file=(name, content), purpose="fine-tune").id
@@ -61,6 +69,10 @@ class Home:
             return now if wanted(now) or now.status == "failed" else None
 
         return until(found)
+
+    def reach(self, job: Any, step: int) -> None:
+        """Wait until a job has trained so many steps."""
+        self.wait(job, lambda _: len(self.steps(job)) >= step)
 
     def done(self, job: Any) -> Any:
         now = self.wait(job, lambda one: one.finished_at is not None)
@@ -230,6 +242,36 @@ def test_a_job_that_is_paused_and_killed_ends_with_equal_losses(house: Home, lea
     assert shown(house.steps(job)) == shown(house.steps(learned))
 
 
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_job_whose_server_is_killed_again_and_again_ends_with_equal_losses(
+    house: Home, learned: Any, tmp_path: Path, kills: int
+) -> None:
+    other = Home(tmp_path)
+    try:
+        job, draw, killed = supervised(other), random.Random(5), 0
+        while killed < kills:
+            aim = len(other.steps(job)) + draw.choice([0, 1])
+            until(
+                lambda aim=aim: (
+                    other.get(job).finished_at  # type: ignore[misc]
+                    or (other.processes() and len(other.steps(job)) >= aim)
+                )
+            )
+            for pid in [*other.processes(), other.server.process.pid][:: draw.choice([1, -1])]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            killed += 1
+            other.restart()
+        assert other.done(job).trained_tokens == learned.trained_tokens
+        assert shown(other.steps(job)) == shown(house.steps(learned))
+        names = [one.name for one in (other.store / "training" / job.id / "checkpoints").iterdir()]
+        assert sorted(one for one in names if "-" in one) == sorted(
+            f"checkpoint-{step}" for step in (12, 15, 18)
+        )
+    finally:
+        other.server.close()
+
+
 def shown(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What steps say besides how long they took."""
     return [{name: value for name, value in one.items() if name != "trainer"} for one in steps]
@@ -300,6 +342,31 @@ def last(means: list[float]) -> float:
     return sum(means[-5:]) / 5
 
 
+def test_a_reinforcement_job_that_is_paused_ends_with_equal_rewards(house: Home) -> None:
+    numbers = {"batch_size": 4, "n_epochs": 1, "learning_rate_multiplier": 1000, "eval_interval": 2}
+    jobs = []
+    for pauses in (False, True):
+        job = house.create(
+            "reinforcement", home.prompts(24), home.prompts(6), hyperparameters=numbers,
+            inner={"grader": tiny.GRADER},
+        )  # fmt: skip
+        if pauses:
+            house.reach(job, 3)
+            house.client.fine_tuning.jobs.pause(job.id)
+            until(lambda: not house.processes())
+            assert 3 <= len(house.steps(job)) < 6
+            house.client.fine_tuning.jobs.resume(job.id)
+        jobs.append(house.done(job))
+    first, second = ([rewards(one) for one in house.steps(job)] for job in jobs)
+    assert first == second
+
+
+def rewards(step: dict[str, Any]) -> list[Any]:
+    return [
+        step[name] for name in ("step", "train_mean_reward", "full_valid_mean_reward", "train_loss")
+    ]
+
+
 def test_a_job_that_teaches_nothing_stops_and_says_so(house: Home) -> None:
     flat = {"type": "string_check", "name": "never", "operation": "eq", "input": "{{ item.answer }}",
             "reference": "purple"}  # fmt: skip
@@ -311,3 +378,30 @@ def test_a_job_that_teaches_nothing_stops_and_says_so(house: Home) -> None:
     assert ended.status == "failed"
     assert ended.error.code == "no_learning_signal"
     assert "for 10 steps in a row" in ended.error.message
+
+
+def test_curves_go_where_the_body_says_and_an_event_tells_where_they_do_not(house: Home) -> None:
+    job = house.create(
+        "supervised", home.supervised(6), hyperparameters={"n_epochs": 1, "batch_size": 3},
+        integrations=[{"type": "tensorboard"}, {"type": "wandb", "wandb": {"project": "p"}}],
+    )  # fmt: skip
+    house.done(job)
+    written = list((house.store / "training" / job.id / "tensorboard").rglob("events.out.*"))
+    assert written
+    assert b"train/loss" in written[0].read_bytes()
+    said = [one.message for one in house.client.fine_tuning.jobs.list_events(job.id, limit=100)]
+    assert "The wandb integration gets nothing: wandb is not installed (pip install wandb)" in said
+
+
+def test_a_model_that_cannot_be_loaded_fails_the_job_in_a_sentence(house: Home) -> None:
+    weights = house.base / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(b"no weights")
+    try:
+        job = house.create("supervised", home.supervised(3))
+        ended = house.wait(job, lambda one: one.finished_at is not None)
+    finally:
+        weights.write_bytes(kept)
+    assert ended.status == "failed"
+    assert ended.error.code == "model_unusable"
+    assert "nothing is fetched, for --train-model names a folder" in ended.error.message
