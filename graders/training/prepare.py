@@ -83,7 +83,8 @@ def check(journal: Journal, options: TrainRun) -> list[Remark]:
                 raise
             checked.close()
             grader.prepare()
-            return checked.remarks
+            # What the hosted service would train, and until when, is of no matter here.
+            return [one for one in checked.remarks if one.data.get("path") != "$.model"]
     except RefusedError:
         raise
     except GradersError as error:
