@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ from graders.wire.error import ApiError
 __all__ = ["LocalModels"]
 
 _MOST: Final = 64
+_IDLE: Final = 300.0
+"""Seconds without a call after which the process ends."""
 _LINE: Final = 1 << 20
 
 
@@ -83,7 +85,7 @@ class LocalModels:
         hub = one.base is not None and not Path(one.base).is_dir() and hub_name(one.base)
         return {"folder": str(one.folder), "base": one.base, "hub": hub}
 
-    async def ask(self, name: str, said: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def ask(self, name: str, said: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """Yield what the process says to a call, up to its end.
 
         Raises:
@@ -100,12 +102,20 @@ class LocalModels:
         try:
             async with self._turn:
                 self._number += 1
-                async for one in self._asked({"number": self._number, "of": place, **said}):
-                    yield one
+                call = {"number": self._number, "of": place, **said}
+                async with aclosing(self._asked(call)) as pieces:
+                    async for one in pieces:
+                        yield one
         finally:
             self._waiting -= 1
+            asyncio.get_running_loop().call_later(_IDLE, self._rest, self._number)
 
-    async def _asked(self, said: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    def _rest(self, number: int) -> None:
+        """End the process that nobody has asked since: what it holds of a GPU, training may need."""
+        if number == self._number and not self._waiting and self._process is not None:
+            kill(self._process)
+
+    async def _asked(self, said: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         process = await self._started()
         number, over = said["number"], False
         if process.stdin is None or process.stdout is None:
@@ -136,10 +146,10 @@ class LocalModels:
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
-            folder = self._store.folder
             said = settings()
-            said["env"] = {**os.environ, **said["env"], **environment(folder, online=True)}
-            said["env"].pop("TMPDIR")
+            ours = {**environment(self._store.folder, online=True)}
+            ours.pop("TMPDIR")
+            said["env"] = {**said["env"], **ours}
             self._process = await asyncio.create_subprocess_exec(
                 *program("graders.training.sampler"), stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, limit=_LINE, **said,

@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 import transformers
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerState
 
 from graders.training.card import card
 from graders.training.chat import PLAIN, Chat
@@ -42,13 +42,21 @@ def train(session: Session) -> None:
     session.say("begun", device=device, versions=versions, step=at or 0)
     if begun is not None:
         follower.replay(begun)
-    if at != plan["schedule"]["total_steps"]:
+    if begun is not None and at == plan["schedule"]["total_steps"]:
+        _load(trainer, begun)  # It was ended between its last checkpoint and its end.
+    else:
         trainer.train(resume_from_checkpoint=None if begun is None else str(begun))
     if follower.left:
         session.say("paused", step=trainer.state.global_step)
         return
     _save(session, trainer, chat, {"device": device, "versions": versions})
     session.say("done", tokens=follower.tokens)
+
+
+def _load(trainer: Any, checkpoint: Path) -> None:
+    """Give a trainer the weights and the past of a checkpoint."""
+    trainer._load_from_checkpoint(str(checkpoint))  # noqa: SLF001  (as going on does, without a step)
+    trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
 
 
 def _trainer(session: Session, model: Any, chat: Chat, follower: Follower) -> Any:

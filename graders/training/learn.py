@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from datasets import Dataset
-from torch.utils.data import SequentialSampler
+from torch.utils.data import Sampler
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from graders.training.chat import Chat
@@ -15,14 +16,30 @@ from graders.training.hyperparameter import order_of
 from graders.training.integration import reporting
 from graders.training.session import NotTrainableError, Session
 
-__all__ = ["common", "dpo", "ordered", "supervised"]
+__all__ = ["common", "dpo", "order", "supervised"]
+
+
+class _Order(Sampler):
+    """The rows of all epochs in the order of the plan, so that going on changes nothing."""
+
+    def __init__(self, order: list[int]) -> None:
+        self._order = order
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
 
 
 class _InOrder:
-    """Rows in the order of the plan: every epoch is shuffled there, so that going on changes nothing."""
+    """A trainer that takes rows in an order of ours."""
+
+    order: list[int]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)  # type: ignore[attr-defined]
+        del train_dataset
+        return _Order(self.order)
 
 
 class _Supervised(_InOrder, SFTTrainer):
@@ -33,21 +50,19 @@ class _Preferred(_InOrder, DPOTrainer):
     pass
 
 
-def ordered(session: Session, rows: list[Any], *, whole: bool = False) -> list[Any]:
-    """Return the rows of all epochs, in the order in which they are trained on.
+def order(session: Session, rows: int, *, whole: bool = False) -> list[int]:
+    """Return which row is trained on when, over all epochs.
 
     Args:
         session: has the plan.
-        rows: of the training file.
+        rows: of the training file that have something to learn.
         whole: whether the last step has to be as large as the others.
     """
-    numbers = session.plan["schedule"]
-    count = len(rows) * numbers["n_epochs"]
+    plan, numbers = session.plan, session.plan["schedule"]
+    count = plan["rows"]["training"] * numbers["n_epochs"]
     if whole:
         count = numbers["total_steps"] * numbers["batch_size"]
-    return [
-        rows[at] for at in order_of(len(rows), numbers["n_epochs"], session.plan["seed"], count)
-    ]
+    return order_of(rows, numbers["n_epochs"], plan["seed"], count)
 
 
 def common(session: Session) -> dict[str, Any]:
@@ -81,11 +96,13 @@ def supervised(
         dataset_kwargs={"skip_prepare_dataset": True}, max_length=None, packing=False,
         completion_only_loss=False,
     )  # fmt: skip
-    return _Supervised(
-        model=model, args=arguments, train_dataset=Dataset.from_list(ordered(session, training)),
+    made = _Supervised(
+        model=model, args=arguments, train_dataset=Dataset.from_list(training),
         eval_dataset=_or_none(_examples(session, chat, "validation")),
         processing_class=chat.tokenizer, peft_config=adapter, callbacks=[follower],
     )  # fmt: skip
+    made.order = order(session, len(training))
+    return made
 
 
 def _examples(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:
@@ -96,7 +113,7 @@ def _examples(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:
     for many, says in (
         (cut, f"are longer than {length} tokens and cut there (--train-length)"),
         (partial, "are learned in part: the chat template writes earlier answers in other words"),
-        (empty, "have nothing that is learned: all of it was cut off"),
+        (empty, "have nothing that is learned, for it was cut off, and are left out"),
     ):
         if many:
             session.note(f"{many:,} of the {len(found):,} rows of the {use} file {says}")
@@ -105,7 +122,10 @@ def _examples(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:
             f"invalid_{use}_file",
             f"the {use} file has nothing to learn within {length} tokens of a row",
         )
-    return [{"input_ids": one.ids, "labels": one.labels} for one in found]
+    # A step of rows without anything to learn would have no loss at all.
+    return [
+        {"input_ids": one.ids, "labels": one.labels} for one in found if set(one.labels) != {-100}
+    ]
 
 
 def _or_none(rows: list[Any]) -> Dataset | None:
@@ -118,12 +138,14 @@ def dpo(session: Session, model: Any, chat: Chat, adapter: Any, follower: Follow
         **common(session), per_device_eval_batch_size=session.plan["schedule"]["rows_at_once"],
         beta=session.plan["schedule"]["beta"], max_length=session.length,
     )  # fmt: skip
-    return _Preferred(
-        model=model, args=arguments,
-        train_dataset=Dataset.from_list(ordered(session, _pairs(session, chat, "training"))),
+    pairs = _pairs(session, chat, "training")
+    made = _Preferred(
+        model=model, args=arguments, train_dataset=Dataset.from_list(pairs),
         eval_dataset=_or_none(_pairs(session, chat, "validation")),
         processing_class=chat.tokenizer, peft_config=adapter, callbacks=[follower],
     )  # fmt: skip
+    made.order = order(session, len(pairs))
+    return made
 
 
 def _pairs(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:

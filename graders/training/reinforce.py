@@ -23,7 +23,7 @@ from graders.jobs.metric import Counts, SubGrader, metrics, sub_graders
 from graders.reward import Reward
 from graders.training.chat import Chat
 from graders.training.follow import Follower
-from graders.training.learn import common, ordered
+from graders.training.learn import common, order
 from graders.training.session import NotTrainableError, Session
 
 __all__ = ["Rewards", "trainer"]
@@ -129,9 +129,10 @@ def trainer(
         per_device_eval_batch_size=numbers["eval_answers"] * max(1, 8 // numbers["eval_answers"]),
         remove_unused_columns=False, **_engine(session),
     )  # fmt: skip
+    prompts = _prompts(session, chat, "training")
     made = GRPOTrainer(
         model=model, reward_funcs=rewards, args=arguments, processing_class=chat.tokenizer,
-        train_dataset=Dataset.from_list(ordered(session, _prompts(session, chat, "training"), whole=True)),
+        train_dataset=Dataset.from_list(prompts).select(order(session, len(prompts), whole=True)),
         eval_dataset=_or_none(_prompts(session, chat, "validation")), peft_config=adapter,
         callbacks=[follower],
     )  # fmt: skip

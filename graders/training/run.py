@@ -238,7 +238,7 @@ class _Training:
         if kind == "begun":
             self._say_begun(said)
         elif kind == "note":
-            self._note(said["message"], level=said["level"])
+            self._note(said["message"], level=said["level"], once=True)
         elif kind == "step":
             self._keep_step(said)
         elif kind == "checkpoint":
@@ -261,12 +261,12 @@ class _Training:
                 raise JobStoppedError
             yield base
 
-    def _note(self, message: str, level: Any = "info") -> None:
+    def _note(self, message: str, level: Any = "info", *, once: bool = False) -> None:
         with self._writing() as base:
             found = base.execute(
                 "SELECT 1 FROM event WHERE job=? AND message=?", (self._place, message)
             )
-            if level != "info" or found.fetchone() is None:
+            if not once or found.fetchone() is None:
                 say(base, self._place, message, level=level)
 
     def _say_begun(self, said: dict[str, Any]) -> None:

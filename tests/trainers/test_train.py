@@ -8,6 +8,8 @@ import os
 import random
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ pytest.importorskip("openai")
 
 from openai import BadRequestError, NotFoundError, OpenAI
 
+from graders.jobs import Store
+from graders.training.checkpoint import newest
 from tests.server.process import Serving
 from tests.trainers import home, tiny
 from tests.waiting import children_of, command_of, until
@@ -242,6 +246,24 @@ def test_a_job_that_is_paused_and_killed_ends_with_equal_losses(house: Home, lea
     assert shown(house.steps(job)) == shown(house.steps(learned))
 
 
+def test_a_job_that_is_killed_before_it_saves_its_model_saves_what_it_learned(
+    house: Home, learned: Any
+) -> None:
+    job = supervised(house)
+    last_one = house.store / "training" / job.id / "checkpoints" / "checkpoint-18" / "whole.json"
+    until(last_one.exists)
+    for pid in house.processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    done = house.done(job)
+    assert shown(house.steps(job)) == shown(house.steps(learned))
+    green: Any = home.asked("green")
+    said = house.client.chat.completions.create(
+        model=done.fine_tuned_model, messages=green, temperature=0
+    )
+    assert (said.choices[0].message.content or "").strip() == "green"
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_job_whose_server_is_killed_again_and_again_ends_with_equal_losses(
     house: Home, learned: Any, tmp_path: Path, kills: int
@@ -405,3 +427,52 @@ def test_a_model_that_cannot_be_loaded_fails_the_job_in_a_sentence(house: Home) 
     assert ended.status == "failed"
     assert ended.error.code == "model_unusable"
     assert "nothing is fetched, for --train-model names a folder" in ended.error.message
+
+
+def test_a_job_that_is_cancelled_ends_at_once_and_keeps_its_checkpoints(house: Home) -> None:
+    job = supervised(house)
+    house.reach(job, 3)
+    assert house.client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+    until(lambda: not house.processes())
+    ended = house.get(job)
+    assert (ended.status, ended.fine_tuned_model) == ("cancelled", None)
+    folder = house.store / "training" / job.id
+    until(lambda: not (folder / "rows").exists())
+    step = newest(folder)
+    assert step is not None
+    assert step >= 2
+
+
+def test_the_command_is_interrupted_and_goes_on(house: Home, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(home.supervised(24))
+    (tmp_path / "body.json").write_text(
+        json.dumps(
+            {
+                "model": home.NAME, "training_file": "rows.jsonl", "seed": 7,
+                "hyperparameters": {"n_epochs": 6, "batch_size": 8, "learning_rate_multiplier": 50},
+            }
+        )
+    )  # fmt: skip
+    store = ("--data-dir", str(tmp_path / "store"), "--json")
+    model = ("--train", "--train-model", f"{home.NAME}={house.base}")
+    words = [sys.executable, "-m", "graders", "job"]
+    run = subprocess.Popen(
+        [*words, "run", "body.json", *model, *store], cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    jobs = Store(tmp_path / "store").jobs
+    name = until(lambda: [one["id"] for one in jobs.list()[0]])[0]
+    until(lambda: jobs.get(name)["training"]["step"] >= 3)
+    run.send_signal(signal.SIGINT)
+    run.communicate()
+    assert run.returncode == 130
+    reached = jobs.get(name)["training"]["step"]
+    assert 3 <= reached < 18
+    done = subprocess.run(
+        [*words, "resume", name, "--train", *store], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["status"] == "succeeded"
+    # It went on from where it was stopped, not from the checkpoint before.
+    events, _ = jobs.events(name, limit=100)
+    assert any(f", from step {reached}" in one["message"] for one in events)

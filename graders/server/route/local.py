@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from starlette.requests import Request
@@ -63,20 +64,21 @@ async def answer_by(models: LocalModels, kind: Kind, body: Mapping[str, Any]) ->
     ends: dict[int, dict[str, Any]] = {}
     one: dict[str, Any] | None = first
     prompt = 0
-    while one is not None:
-        if "text" in one:
-            texts[one["choice"]].append(one["text"])
-        elif "reason" in one:
-            ends[one["choice"]] = one
-        else:
-            prompt = one["prompt"]
-        one = await anext(said, None)
+    async with aclosing(said):
+        while one is not None:
+            if "text" in one:
+                texts[one["choice"]].append(one["text"])
+            elif "reason" in one:
+                ends[one["choice"]] = one
+            else:
+                prompt = one["prompt"]
+            one = await anext(said, None)
     choices = [{"text": "".join(text), **ends[at]} for at, text in texts.items()]
     return json_response(answer(ask, choices, prompt))
 
 
 async def _streamed(
-    ask: Ask, first: dict[str, Any], said: AsyncIterator[dict[str, Any]]
+    ask: Ask, first: dict[str, Any], said: AsyncGenerator[dict[str, Any]]
 ) -> AsyncIterator[bytes]:
     piece, tokens = chunk(ask), 0
     one: dict[str, Any] | None = first
@@ -98,7 +100,7 @@ async def _streamed(
         yield _event({"error": told})
         return
     finally:
-        await said.aclose()  # type: ignore[attr-defined]  # a generator
+        await said.aclose()
     yield b"data: [DONE]\n\n"
 
 
