@@ -476,3 +476,22 @@ def test_the_command_is_interrupted_and_goes_on(house: Home, tmp_path: Path) -> 
     # It went on from where it was stopped, not from the checkpoint before.
     events, _ = jobs.events(name, limit=100)
     assert any(f", from step {reached}" in one["message"] for one in events)
+
+
+def test_a_dry_run_samples_from_what_was_trained(house: Home, learned: Any, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_bytes(home.prompts(6))
+    (tmp_path / "valid.jsonl").write_bytes(home.prompts(3))
+    check = {"type": "string_check", "name": "said", "operation": "like",
+             "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}"}  # fmt: skip
+    method = {"type": "reinforcement", "reinforcement": {"grader": check}}
+    body = {"model": learned.fine_tuned_model, "training_file": "train.jsonl",
+            "validation_file": "valid.jsonl", "method": method, "seed": 1}  # fmt: skip
+    (tmp_path / "body.json").write_text(json.dumps(body))
+    done = subprocess.run(
+        [sys.executable, "-m", "graders", "job", "run", "body.json", "--json", "--rollout-samples", "2",
+         "--data-dir", str(tmp_path / "store"), "--rollout-url", f"{house.server.url}/v1"],
+        cwd=tmp_path, capture_output=True, check=False, env={**os.environ, "NO_PROXY": "127.0.0.1"},
+    )  # fmt: skip
+    verdict = json.loads(done.stdout)["dry_run"]["verdict"]
+    assert verdict["rollouts"]["train"]["scored"] == 12
+    assert verdict["rewards"]["train_mean"] > 0.8
