@@ -9,11 +9,14 @@ from typing import Any, Final
 __all__ = ["PLAIN", "Chat", "Learned"]
 
 PLAIN: Final = (
-    "{% if bos_token %}{{ bos_token }}{% endif %}{% for message in messages %}{{ message['role'] + ': ' + message['content'] }}"
+    "{% if bos_token %}{{ bos_token }}{% endif %}{% for message in messages %}{{ message['role'] + ':\\n' + message['content'] }}"
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ 'assistant:\\n' }}{% endif %}"
 )
-"""The chat template of models that have none: a line a message, `role: text`."""
+"""The chat template of models that have none: a line with the role, then the text.
+
+No text begins behind a space: tokens would hold both, and a prompt would end within one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,15 @@ class Chat:
         )
         ids, offsets = list(found["input_ids"]), found["offset_mapping"]
         labels = [
-            one if end > begin and any(low <= begin < high for low, high in spans) else -100
+            one if any(_begins_in(text, begin, end, span) for span in spans) else -100
             for one, (begin, end) in zip(ids, offsets, strict=True)
         ]
         return Learned(ids[:length], labels[:length], len(ids) > length)
+
+
+def _begins_in(text: str, begin: int, end: int, span: tuple[int, int]) -> bool:
+    """Return whether a token begins in a span; the space before a word is part of many a token."""
+    low, high = span
+    if begin < low < end:
+        return text[begin:low].isspace()
+    return low <= begin < high and begin < end

@@ -104,7 +104,7 @@ def _tokenizer(session: Session) -> Any:
     if found.chat_template is None:
         found.chat_template = PLAIN
         session.note(
-            f"{path} has no chat template: chats are written as lines of role: text, in training and after"
+            f"{path} has no chat template: each message is written as a line with its role and then its text, in training and after"
         )
     return found
 

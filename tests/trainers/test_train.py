@@ -22,6 +22,7 @@ pytest.importorskip("openai")
 from openai import BadRequestError, NotFoundError, OpenAI
 
 from graders.jobs import Store
+from graders.training.chat import PLAIN, Chat
 from graders.training.checkpoint import newest
 from tests.server.process import Serving
 from tests.trainers import home, tiny
@@ -476,6 +477,41 @@ def test_the_command_is_interrupted_and_goes_on(house: Home, tmp_path: Path) -> 
     # It went on from where it was stopped, not from the checkpoint before.
     events, _ = jobs.events(name, limit=100)
     assert any(f", from step {reached}" in one["message"] for one in events)
+
+
+def test_with_tokens_of_bytes_just_the_answers_are_learned(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    texts = ["user: assistant:\nParis is the capital of France. Zürich, 東京 and 🙂"] * 4
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = ["<s>", "</s>"]
+    made.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet),
+    )
+    answers = ["Paris is the capital.", " of France, 東京 🙂 Zürich"]
+    row = {
+        "messages": [*home.asked("a"), home.said(answers[0]), *home.asked("b"), home.said(answers[1])],
+        "learned": [1, 3], "tools": None,
+    }  # fmt: skip
+    vicuna = PLAIN.replace(":\\n'", ": '")
+    for template in (PLAIN, vicuna, home.CHAT):
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=made, bos_token="<s>", eos_token="</s>"
+        )
+        tokenizer.chat_template = template
+        found = Chat(tokenizer).learned(row, 1000)
+        assert not found.partial
+        said = tokenizer.decode([one for one in found.labels if one != -100])
+        for answer in answers:
+            assert answer in said
+        assert "user" not in said
+        assert "say" not in said
+        assert said.count("</s>") == 2
 
 
 def test_a_dry_run_samples_from_what_was_trained(house: Home, learned: Any, tmp_path: Path) -> None:

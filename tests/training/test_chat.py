@@ -89,6 +89,18 @@ def test_a_template_that_writes_the_past_in_other_words_teaches_the_last_answer(
     assert found.partial
 
 
+def test_a_token_with_the_space_before_the_answer_is_learned() -> None:
+    text, words = "assistant: Paris <end>", Words(TURNS)
+    whole = words(text)
+    # As byte-level tokenizers cut it: the space stands in the word's own token.
+    whole["offset_mapping"] = [(0, 10), (10, 16), (16, 22)]
+    words.__class__ = type("Fixed", (Words,), {"__call__": lambda *_, **__: whole})
+    found = Chat(words)._tokens(text, [(11, len(text))], 10, special=False)
+    assert [one != -100 for one in found.labels] == [False, True, True]
+    found = Chat(words)._tokens(text, [(12, len(text))], 10, special=False)
+    assert [one != -100 for one in found.labels] == [False, False, True]
+
+
 def test_a_long_row_is_cut() -> None:
     words, found = learned(TURNS, length=6)
     assert found.cut
