@@ -390,6 +390,28 @@ def rewards(step: dict[str, Any]) -> list[Any]:
     ]
 
 
+def test_an_answer_that_fails_is_no_zero(house: Home) -> None:
+    rows = [json.loads(one) for one in home.prompts(24).splitlines()]
+    for at in range(0, 24, 3):
+        rows[at]["answer"] = None  # What the python grader cannot read.
+    job = house.done(
+        house.create(
+            "reinforcement", home.lines(rows), home.prompts(6), inner={"grader": tiny.GRADER},
+            hyperparameters={"batch_size": 6, "n_epochs": 1, "eval_interval": 4},
+        )
+    )  # fmt: skip
+    failed = 0
+    for step in house.steps(job):
+        side = step["rollouts"]["train"]
+        failed += side["graded"] - side["scored"]
+        # TRL's own mean is of those that it learns from.
+        assert step["train_mean_reward"] == pytest.approx(step["trainer"]["reward"], abs=1e-6)
+        (share, _) = step["errors"]["graders"]
+        count = share["train_python_grader_runtime_error_count"]
+        assert count == side["graded"] - side["scored"]
+    assert failed == 8 * 8
+
+
 def test_a_job_that_teaches_nothing_stops_and_says_so(house: Home) -> None:
     flat = {"type": "string_check", "name": "never", "operation": "eq", "input": "{{ item.answer }}",
             "reference": "purple"}  # fmt: skip
