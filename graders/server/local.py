@@ -114,6 +114,7 @@ class LocalModels:
         """End the process that nobody has asked since: what it holds of a GPU, training may need."""
         if number == self._number and not self._waiting and self._process is not None:
             kill(self._process)
+            self._process = None
 
     async def _asked(self, said: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         process = await self._started()

@@ -273,6 +273,7 @@ class _Training:
         kind = "every weight" if self._plan["full"] else "an adapter (LoRA)"
         at = said["step"]
         says = f"Training {kind} of {self._plan['base']} on {said['device']}"
+        self._began = (time.monotonic(), at)
         with self._writing() as base:
             say(base, self._place, says + (f", from step {at}" if at else ""), data=said)
 
