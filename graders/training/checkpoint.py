@@ -81,7 +81,7 @@ def newest(folder: Path) -> int | None:
     return None
 
 
-def tidy(folder: Path, kept: Collection[int]) -> None:
+def tidy(folder: Path, kept: Collection[int], *, torn: bool = False) -> None:
     """Take away what nobody needs: pieces of checkpoints, and those that are passed and have no name.
 
     The newest stays as it is; of others that are kept the weights stay.
@@ -89,11 +89,12 @@ def tidy(folder: Path, kept: Collection[int]) -> None:
     Args:
         folder: the job's.
         kept: the steps of checkpoints that have names.
+        torn: whether nobody trains: then what is newer than the newest is none that is being written.
     """
     last = newest(folder)
     for step in _steps(folder):
         place = checkpoint_folder(folder, step)
-        if step == last:
+        if step == last or ((last is None or step > last) and not torn):
             continue
         with contextlib.suppress(OSError):
             if step not in kept or marked(place) is None:

@@ -18,9 +18,12 @@ from graders.jobs.option import RunOptions
 from graders.privacy import opener
 from graders.program import program, settings
 
-__all__ = ["Child"]
+__all__ = ["LOCK", "Child", "environment", "is_free"]
 
 LOG: Final = "worker.log"
+LOCK: Final = "lock"
+"""Held by the process that trains in a job's folder."""
+
 _OFFLINE: Final = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
@@ -89,6 +92,18 @@ class Child:
         if self._process.stdout is not None:
             self._process.stdout.close()
         return code
+
+
+def is_free(folder: Path) -> bool:
+    """Return whether no process trains in a job's folder; one may still save what it trained."""
+    import fcntl  # noqa: PLC0415  (absent on Windows)
+
+    with open(folder / LOCK, "ab", opener=opener) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def environment(folder: Path, *, online: bool) -> Mapping[str, str]:

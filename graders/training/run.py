@@ -29,7 +29,7 @@ from graders.training.checkpoint import newest, tidy
 from graders.training.event import REWARDED, checkpoint_metrics, step_data, step_says, table
 from graders.training.option import TrainingOptions, TrainRun
 from graders.training.prepare import check, prepare
-from graders.training.process import Child
+from graders.training.process import Child, is_free
 from graders.training.trained import folder_of, trained_models
 from graders.wire.error import ApiError
 
@@ -192,7 +192,7 @@ class _Training:
             RefusedError: it cannot train.
             JobStoppedError: the job was paused or cancelled, or this process is to end.
         """
-        tidy(self._folder, self._kept())
+        tidy(self._folder, self._kept(), torn=is_free(self._folder))
         child = Child(self._folder, self._graders(), online=self._plan["hub"])
         self._began = (time.monotonic(), self._journal.row()["step"])
         try:

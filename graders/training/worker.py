@@ -21,6 +21,7 @@ from typing import Final
 from graders import jsontext
 from graders.errors import GradersError, shown
 from graders.privacy import opener
+from graders.training.process import LOCK
 from graders.training.session import NotTrainableError, Session
 
 __all__ = ["main", "reason_of"]
@@ -75,7 +76,7 @@ def _alone(folder: Path, stopping: threading.Event) -> Iterator[bool]:
     """Wait for another process that still saves what it trained of this job; say whether it ended."""
     import fcntl  # noqa: PLC0415  (absent on Windows)
 
-    with open(folder / "lock", "ab", opener=opener) as lock:
+    with open(folder / LOCK, "ab", opener=opener) as lock:
         while not stopping.is_set():
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

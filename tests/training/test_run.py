@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from graders.jobs.validation import RefusedError
 from graders.training import TrainingOptions, TrainRun, create_job, train_job
 from graders.training.base import base_of
 from graders.training.prepare import prepare
+from graders.training.process import LOCK, is_free
 from graders.training.trained import folder_of, trained
 from graders.wire.error import ApiError
 
@@ -148,3 +150,11 @@ def test_a_job_that_is_removed_takes_what_it_trained_with_it(
     gone = remove(store, [one for one in kept(store) if one.id == job["id"]])
     assert [one.id for one in gone] == [job["id"]]
     assert not folder.exists()
+
+
+def test_a_folder_in_which_somebody_still_saves_is_not_free(tmp_path: Path) -> None:
+    assert is_free(tmp_path)
+    with (tmp_path / LOCK).open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not is_free(tmp_path)
+    assert is_free(tmp_path)
