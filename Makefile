@@ -164,6 +164,10 @@ test-clients: $(VENV)-clients/installed ## Call the server by the official clien
 test-trainers: $(VENV)/installed-dev ## Train with TRL, and call rewards by the code of verl, OpenRLHF, verifiers and others (gigabytes; TRAINERS="trl verl")
 	@$(BIN)/python -m tests.trainers.environment $(TRAINERS)
 
+.PHONY: test-train
+test-train: $(VENV)/installed-dev ## Train tiny models by jobs of every method, through the official SDK (torch, TRL; some minutes)
+	@$(BIN)/python -m tests.trainers.environment train
+
 test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of the server: the short form (Linux)
 	@$(BIN)/python -m pytest -q -rP -n 2 --dist loadfile -m load tests/load
 

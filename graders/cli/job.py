@@ -8,6 +8,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -24,6 +25,7 @@ from graders.cli.option import (
     rollout_options,
 )
 from graders.cli.output import progress_bar, say, write_json
+from graders.cli.train import train_options
 from graders.config import read_document
 from graders.errors import OptionError, nearest
 from graders.report.terminal import number, write_view
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from graders.errors import Fault
     from graders.inspection.lint import Target
     from graders.jobs import JobProgress, RunOptions, Store
+    from graders.training import TrainingOptions
 
 __all__ = ["job"]
 
@@ -67,7 +70,7 @@ class _Group(click.Group):
 def job() -> None:
     """Dry-run reinforcement fine-tuning jobs: check the files, grade rollouts step by step.
 
-    No weights are trained. Everything is kept in one folder, which `graders serve` shares.
+    No weights are trained, unless --train says so. Everything is kept in one folder, which `graders serve` shares.
     """
 
 
@@ -118,16 +121,16 @@ def _named(store: Store, name: str) -> Iterator[None]:
 @job.command(
     name="run",
     cls=Command,
-    first=("training", "validation", "rollout_url", "rollout_model", "rollout_samples", "data_dir", "base_url", "model_map", "sandbox", "as_json"),
+    first=("training_file", "validation_file", "train", "rollout_url", "rollout_model", "train_model", "data_dir", "base_url", "model_map", "as_json"),
     short_help="Create a job and run it here.",
 )  # fmt: skip
 @click.argument("body", metavar="BODY", type=file_name)
 @click.option(
-    "--training", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--training", "training_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The training file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @click.option(
-    "--validation", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--validation", "validation_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The validation file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @click.option(
@@ -137,15 +140,17 @@ def _named(store: Store, name: str) -> Iterator[None]:
 )  # fmt: skip
 @data_dir_option
 @face_options
+@train_options
 @_run_options
 def run(
     body: str,
     *,
-    training: Path | None,
-    validation: Path | None,
+    training_file: Path | None,
+    validation_file: Path | None,
     target: Target,
     data_dir: Path,
     face: Face,
+    training: TrainingOptions | None,
     options: RunOptions,
 ) -> int:
     """Create a job from BODY, run it to its end, and show its verdict.
@@ -153,27 +158,31 @@ def run(
     Interrupted, it can be gone on with: graders job resume. Files are put into the store once.
     """
     from graders.jobs import ApiError  # noqa: PLC0415
+    from graders.training import create_job  # noqa: PLC0415
 
     request = read_document(body)
     if not isinstance(request, dict):
         raise OptionError(f"{body}: the body of a job is an object")
     with _opened(data_dir) as store:
         beside, put = Path(body).parent if body != "-" else Path(), list[str]()
-        for use, given in (("training_file", training), ("validation_file", validation)):
+        for use, given in (("training_file", training_file), ("validation_file", validation_file)):
             path = given or _path_of(store, request.get(use), beside)
             if path is not None:
                 request[use] = _put(store, path)
                 put.append(f"{use} {path} is {request[use]} in the store")
         try:
             # A server on this store has options of its own: this job is to have these.
-            name = store.jobs.create(request, served=False, target=target)["id"]
+            if training is None:
+                name = store.jobs.create(request, served=False, target=target)["id"]
+            else:
+                name = create_job(store, request, training, served=False)["id"]
         except ApiError as error:
             if not error.faults:
                 raise
             return _refused(request, error.faults, target, face)
         for line in (f"job {name}", *put):
             say(line)
-        return _run_here(store, name, options, face=face, follow=True)
+        return _run_here(store, name, _with(options, training), face=face, follow=True)
 
 
 def _refused(request: dict[str, Any], faults: Sequence[Fault], target: Target, face: Face) -> int:
@@ -191,6 +200,16 @@ def _refused(request: dict[str, Any], faults: Sequence[Fault], target: Target, f
     }  # fmt: skip
     face.write(verdict_view(judged), told, "graders job", sys.stdout)
     return EXIT_CODES["would_be_refused"]
+
+
+def _with(options: RunOptions, training: TrainingOptions | None) -> RunOptions:
+    """Return how a job is run, with how it is trained."""
+    from graders.training import TrainRun  # noqa: PLC0415
+
+    if training is None:
+        return options
+    said = {one.name: getattr(options, one.name) for one in fields(options)}
+    return TrainRun(training=training, **said)
 
 
 def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
@@ -226,13 +245,14 @@ def _put(store: Store, path: Path) -> str:
 
 def _run_here(store: Store, name: str, options: RunOptions, *, face: Face, follow: bool) -> int:
     """Run a job in this process; where another one has it, follow it or say so."""
-    from graders.jobs import ApiError, run_job  # noqa: PLC0415
+    from graders.jobs import ApiError  # noqa: PLC0415
     from graders.jobs.outcome import EXIT_CODES  # noqa: PLC0415
+    from graders.training import train_job  # noqa: PLC0415
 
     try:
         with progress_bar("starting", _told) as on_progress:
             try:
-                done = run_job(store, name, options, on_progress)
+                done = train_job(store, name, options, on_progress)
             except ApiError as error:
                 if error.code != "job_is_run":
                     raise
@@ -248,6 +268,8 @@ def _run_here(store: Store, name: str, options: RunOptions, *, face: Face, follo
     if done["status"] == "paused":
         say(f"paused; graders job resume {name} goes on")
         return 130
+    if done["dry_run"] is None:
+        return 0 if done["status"] == "succeeded" else 1
     verdict = done["dry_run"]["verdict"]
     return 130 if verdict is None else EXIT_CODES.get(verdict["outcome"], 1)
 
@@ -257,10 +279,11 @@ def _followed(
 ) -> dict[str, Any]:
     """Return a job that another process runs, once it goes on no more."""
     from graders.jobs import JobProgress  # noqa: PLC0415
+    from graders.jobs.job import progress_of  # noqa: PLC0415
 
     while True:
         found = store.jobs.get(name)
-        run_ = found["dry_run"]
+        run_ = progress_of(found)
         if on_progress is not None:
             on_progress(JobProgress(found["status"], run_["step"], run_["total_steps"] or 0))
         if found["finished_at"] is not None or found["status"] == "paused":
@@ -272,6 +295,10 @@ def _show(store: Store, found: dict[str, Any], face: Face) -> None:
     from graders.report.job import job_view  # noqa: PLC0415
 
     results = [str(store.files.blob(one)) for one in found["result_files"]]
+    if found["fine_tuned_model"] is not None:
+        from graders.training.trained import folder_of  # noqa: PLC0415
+
+        results.append(str(folder_of(store, found["id"]) / "model"))
     face.write(job_view(found, results), found, f"graders job: {found['id']}", sys.stdout)
 
 
@@ -371,15 +398,25 @@ def pause(name: str, *, data_dir: Path, face: Face) -> int:
 @_id_argument
 @data_dir_option
 @face_options
+@train_options
 @_run_options
-def resume(name: str, *, data_dir: Path, face: Face, options: RunOptions) -> int:
+def resume(
+    name: str,
+    *,
+    data_dir: Path,
+    face: Face,
+    training: TrainingOptions | None,
+    options: RunOptions,
+) -> int:
     """Go on with the job ID where it was: here, unless another process runs it."""
     with _opened(data_dir) as store:
         with _named(store, name):
             found = store.jobs.get(name)
+        if found["dry_run"] is None and training is None:
+            raise OptionError(f"the job {name} trains its model; to go on with it, say --train too")
         if found["status"] == "paused" or found["finished_at"] is not None:
             store.jobs.resume(name, served=False)  # Of a finished job it says why not.
-        return _run_here(store, name, options, face=face, follow=False)
+        return _run_here(store, name, _with(options, training), face=face, follow=False)
 
 
 @job.command(name="cancel", short_help="Cancel a job.")

@@ -25,6 +25,7 @@ from graders.cli.option import (
     rollout_options,
 )
 from graders.cli.output import say
+from graders.cli.train import train_options
 from graders.config import Loaded, load_source
 from graders.errors import OptionError, UnavailableError
 from graders.privacy import close_to_others, private_file, private_folder
@@ -107,6 +108,7 @@ _NEEDED = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
     group="Server",
 )
 @flags(ServeOptions, "log_texts")
+@train_options
 @rollout_options
 @reading_options
 @python_options
@@ -122,8 +124,8 @@ def serve(
 ) -> int:
     """Serve graders.run, graders.validate, files and fine-tuning jobs as the hosted API does.
 
-    Jobs are dry runs: their rollouts are graded, nothing is trained. The page at / is a
-    playground for graders. How configs are read (--dialect and the like) is said for those of
+    Jobs are dry runs: their rollouts are graded, nothing is trained; with --train they train models
+    of yours. The page at / is a playground for graders. How configs are read (--dialect and the like) is said for those of
     --grader alone. The log goes to standard error.
     """
     for name in _NEEDED:

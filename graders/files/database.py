@@ -19,7 +19,7 @@ from graders.wire.error import ApiError
 
 __all__ = ["VERSION", "Database"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 _BUSY_SECONDS: Final = 60.0
 
 # What was said to be done stays done through a power cut: synchronous=FULL. A place in a list is a
@@ -105,7 +105,15 @@ CREATE TABLE stored (
 );
 CREATE INDEX stored_by_kind ON stored (kind, place);
 """
-_SCHEMAS: Final = (_JOBS, _EVALS)
+# A job that trains has a plan, a dry run has none.
+_TRAINING: Final = """
+ALTER TABLE job ADD COLUMN training TEXT;
+ALTER TABLE job ADD COLUMN fine_tuned_model TEXT;
+ALTER TABLE job ADD COLUMN trained_tokens INTEGER;
+ALTER TABLE step ADD COLUMN metrics TEXT;
+CREATE INDEX job_by_fine_tuned_model ON job (fine_tuned_model)
+"""
+_SCHEMAS: Final = (_JOBS, _EVALS, _TRAINING)
 """What each version added."""
 
 

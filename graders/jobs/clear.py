@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from graders.files.file import RESULTS, user_of
 from graders.jobs.job import FINISHED
-from graders.jobs.store import Store
+from graders.jobs.store import TRAINING, Store
 from graders.wire.error import ApiError
 
 __all__ = ["KINDS", "KeptItem", "Kind", "kept", "remove", "remove_run"]
@@ -117,6 +117,7 @@ def _remove_job(store: Store, name: str) -> bool:
             for table in (*_TABLES, "checkpoint"):
                 base.execute(f"DELETE FROM {table} WHERE job=?", place)  # noqa: S608
             base.execute("DELETE FROM job WHERE place=?", place)
+        shutil.rmtree(store.folder / TRAINING / name, ignore_errors=True)
         claim.release(finished=True)
     return True
 

@@ -236,7 +236,7 @@ class DryRun:
         with self._journal.change() as base:
             place = self._journal.place
             base.execute(
-                "INSERT INTO step VALUES (?, ?, ?, ?)",
+                "INSERT INTO step (job, step, train_mean, valid_mean) VALUES (?, ?, ?, ?)",
                 (place, step, train.mean, None if valid is None else valid.mean),
             )
             base.execute(

@@ -23,10 +23,13 @@ from graders.jobs.request import JobRequest
 from graders.wire.error import no_job, refused
 from graders.wire.page import Page, page, size_of
 
-__all__ = ["FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "say"]
+__all__ = ["FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "progress_of", "say"]
 
 RUNNABLE: Final = ("validating_files", "queued", "running")
 FINISHED: Final = ("succeeded", "failed", "cancelled")
+TRAINED: Final = (
+    "Trained on this machine by graders; the hosted service trains by rules of its own."
+)
 NOTE: Final = "A local dry run: rollouts were graded as the job would grade them, and no weights were trained."
 Level = Literal["info", "warn", "error"]
 
@@ -45,7 +48,9 @@ class Jobs:
         self._database = database
         self._locks = locks
 
-    def create(self, body: Any, *, served: bool = True, target: Target = "local") -> dict[str, Any]:
+    def create(
+        self, body: Any, *, served: bool = True, target: Target = "local", trains: bool = False
+    ) -> dict[str, Any]:
         """Return the object of a new job, which waits for whoever runs it.
 
         Args:
@@ -53,12 +58,13 @@ class Jobs:
             served: whether servers run it; else only who asks for it by name, with options of
                 their own.
             target: the service whose rules its verdict is to count; `local` for none's.
+            trains: whether the job trains its model; else it is a dry run.
 
         Raises:
             ApiError: the body has faults, or names a file that is not there (400), or the store is
                 too large (413).
         """
-        request = JobRequest.parse(body)
+        request = JobRequest.parse(body, trains=trains)
         name, now = new_identifier("ftjob-"), int(time.time())
         with self._database.writing() as base:
             self._quota.check(base)
@@ -66,10 +72,11 @@ class Jobs:
                 _check_file(base, getattr(request, param), param)
             made = base.execute(
                 "INSERT INTO job (id, created_at, status, served, training_file, validation_file,"
-                " request) VALUES (?, ?, 'validating_files', ?, ?, ?, ?)",
+                " request, training) VALUES (?, ?, 'validating_files', ?, ?, ?, ?, ?)",
                 (
                     name, now, served, request.training_file, request.validation_file,
                     encoded({**request.to_dict(), "target": target}),
+                    encoded({}) if trains else None,
                 ),
             )  # fmt: skip
             place = int(made.lastrowid or 0)
@@ -79,7 +86,7 @@ class Jobs:
                     (_exact(key), _exact(value), place),
                 )
             say(base, place, f"Created fine-tuning job: {name}")
-            for one in request.integrations or ():
+            for one in () if trains else request.integrations or ():
                 project = one["wandb"]["project"]
                 say(
                     base, place,
@@ -208,7 +215,7 @@ class Jobs:
                 base, "checkpoint", "job=? AND NOT gone", [row["place"]],
                 after=_plain(after), size=size,
             )  # fmt: skip
-        return [_shape_checkpoint(one, row["id"]) for one in rows], more
+        return [_shape_checkpoint(one, row) for one in rows], more
 
     def last_event(self, name: str) -> str:
         """Return what a job has said last; "" where it has said nothing.
@@ -223,14 +230,20 @@ class Jobs:
             ).fetchone()
         return "" if found is None else str(found["message"])
 
-    def runnable(self) -> Sequence[str]:
-        """Return the ids of the jobs that wait for a server or are run by one, oldest first."""
+    def runnable(self, *, trains: bool = False) -> Sequence[str]:
+        """Return the ids of the jobs that wait for a server or are run by one, oldest first.
+
+        Args:
+            trains: whether of those that train, or of dry runs.
+        """
+        given = "NOT NULL" if trains else "NULL"
         marks = ", ".join("?" * len(RUNNABLE))
         with self._database.reading() as base:
-            rows = base.execute(
-                f"SELECT id FROM job WHERE served AND status IN ({marks}) ORDER BY place",  # noqa: S608
-                RUNNABLE,
-            ).fetchall()
+            query = (
+                f"SELECT id FROM job WHERE served AND training IS {given}"  # noqa: S608
+                f" AND status IN ({marks}) ORDER BY place"
+            )
+            rows = base.execute(query, RUNNABLE).fetchall()
         return [row["id"] for row in rows]
 
     def claim(self, name: str, *, inherited: int | None = None) -> Claim:
@@ -269,7 +282,7 @@ def say(
 
 
 def shape(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a job as the API shows it, with what a dry run adds."""
+    """Return a job as the API shows it, with what a dry run, or training here, adds."""
     request = jsontext.decode(row["request"])
     method, kind = request["method"], request["kind"]
     if row["hyperparameters"] is not None:
@@ -279,24 +292,17 @@ def shape(row: sqlite3.Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "object": "fine_tuning.job",
-        "dry_run": {
-            "verdict": None if row["verdict"] is None else jsontext.decode(row["verdict"]),
-            "target": request.get("target", "local"),
-            "weights_trained": False,
-            "note": NOTE,
-            "step": row["step"],
-            "total_steps": row["total_steps"],
-        },
+        **_shape_run(row, request),
         "created_at": row["created_at"],
         "finished_at": row["finished_at"],
         "status": row["status"],
         "model": request["model"],
-        "fine_tuned_model": None,
+        "fine_tuned_model": row["fine_tuned_model"],
         "organization_id": "org-local",
         "training_file": row["training_file"],
         "validation_file": row["validation_file"],
         "result_files": jsontext.decode(row["result_files"]),
-        "trained_tokens": 0 if done else None,
+        "trained_tokens": (row["trained_tokens"] or 0) if done else None,
         "error": None if row["error"] is None else jsontext.decode(row["error"]),
         "hyperparameters": supervised,
         "method": method,
@@ -309,6 +315,26 @@ def shape(row: sqlite3.Row) -> dict[str, Any]:
         "eval_id": None,
         "shared_with_openai": False,
     }
+
+
+def progress_of(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a job's object says of its run: weights_trained, note, step, total_steps, verdict."""
+    found: Mapping[str, Any] = job.get("training") or job["dry_run"]
+    return found
+
+
+def _shape_run(row: sqlite3.Row, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the API does not have: how far a job is, and whether it is a dry run."""
+    verdict = None if row["verdict"] is None else jsontext.decode(row["verdict"])
+    steps = {"step": row["step"], "total_steps": row["total_steps"]}
+    if row["training"] is None:
+        target = request.get("target", "local")
+        told = {"verdict": verdict, "target": target, "weights_trained": False, "note": NOTE}
+        return {"dry_run": {**told, **steps}}
+    plan = jsontext.decode(row["training"])
+    shown = {name: plan[name] for name in ("base", "full", "settings") if name in plan}
+    trained = {"weights_trained": row["step"] > 0, "note": TRAINED, "verdict": verdict}
+    return {"dry_run": None, "training": {**trained, **steps, **shown}}
 
 
 def encoded(value: Any) -> str:
@@ -363,17 +389,18 @@ def _shape_event(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _shape_checkpoint(row: sqlite3.Row, job: str) -> dict[str, Any]:
+def _shape_checkpoint(row: sqlite3.Row, job: sqlite3.Row) -> dict[str, Any]:
+    trains = job["training"] is not None
     return {
         "id": row["id"],
         "object": "fine_tuning.job.checkpoint",
         "created_at": row["created_at"],
         "fine_tuned_model_checkpoint": row["name"],
-        "fine_tuning_job_id": job,
+        "fine_tuning_job_id": job["id"],
         "step_number": row["step"],
         "metrics": jsontext.decode(row["metrics"]),
-        "weights_trained": False,
-        "note": NOTE,
+        "weights_trained": trains,
+        "note": TRAINED if trains else NOTE,
     }
 
 

@@ -84,6 +84,7 @@ class Journal:
             row = base.execute("SELECT * FROM job WHERE id=?", (name,)).fetchone()
         self.place: int = row["place"]
         self.name = name
+        self.trains: bool = row["training"] is not None
         self.request: dict[str, Any] = jsontext.decode(row["request"])
         # A job of an older store has none.
         self.target: Target = self.request.get("target", "local")

@@ -21,6 +21,8 @@ __all__ = ["dpo_problems", "rollout_problems", "supervised_problems"]
 MOST_RECORDED: Final = 1024
 """Samples that one row may record."""
 
+Found = Iterator[tuple[str, str, str]]
+_TEXTS: Final = ("text", "refusal")
 _COMPLETES: Final = ("davinci-002", "babbage-002")
 """Base models that take rows of the completion format, and no others."""
 
@@ -71,28 +73,46 @@ def _completion_prompt(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "messages", "prompt", f"is a text or a list of messages, got {quoted(prompt)}"
 
 
-def supervised_problems(model: str) -> Look:
+def supervised_problems(model: str | None) -> Look:
     """Return what looks at a row of a supervised job: one of messages, or of the completion format.
 
     Args:
-        model: the base model, which takes one of the two.
+        model: the hosted base model, which takes one of the two; None for a model of one's own that is
+            trained here, which takes either, in a file of rows that are all alike, and texts alone.
     """
-    return _completion_problems if base_of(model).startswith(_COMPLETES) else _chat_problems
+    if model is not None:
+        return _completion_problems if base_of(model).startswith(_COMPLETES) else _chat_problems
+    first: list[bool] = []
+
+    def look(row: dict[str, Any]) -> Found:
+        plain = "messages" not in row and is_completion(row)
+        first.append(plain) if not first else None
+        if plain != first[0]:
+            kinds = ("messages", "prompt and completion")
+            yield "mixed", "", f"the first row has {kinds[first[0]]}, this one {kinds[plain]}"
+            return
+        problems = list((_completion_problems if plain else _messages_problems)(row))
+        yield from problems
+        if not plain and not problems:
+            yield from _part_problems(row["messages"], "messages")
+
+    return look
 
 
-def _completion_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _completion_problems(row: dict[str, Any]) -> Found:
     if not is_completion(row) and "messages" in row:
         says = f"the row has messages; {' and '.join(_COMPLETES)} take prompt and completion"
         yield "messages", "", says
         return
     for name in ("prompt", "completion"):
-        value = row.get(name)
-        # A text to go on from may be empty; one to learn may not.
-        if not isinstance(value, str) or (name == "completion" and not value):
-            yield "messages", name, f"is a text, got {quoted(value)}"
+        if not isinstance(row.get(name), str):
+            yield "messages", name, f"is a text, got {quoted(row.get(name))}"
+    # A text to go on from may be empty; one to learn may not.
+    if row.get("completion") == "":
+        yield "messages", "completion", "is empty: there is nothing to learn"
 
 
-def _chat_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _chat_problems(row: dict[str, Any]) -> Found:
     if is_completion(row):
         says = (
             f"the row is of the completion format, which only {' and '.join(_COMPLETES)} take; others "
@@ -100,28 +120,82 @@ def _chat_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         )
         yield "messages", "", says
         return
-    for name, problem in message_problems(row.get("messages")):
+    yield from _messages_problems(row)
+
+
+def _messages_problems(row: dict[str, Any]) -> Found:
+    problems = list(message_problems(row.get("messages")))
+    for name, problem in problems:
         yield "messages", name, problem
-    if (role := last_role(row.get("messages"))) not in ("assistant", None):
-        yield (
-            "answer",
-            "messages",
-            f"ends with the {role}'s; the answer to learn is the assistant's",
+    if problems:
+        return
+    yield from _tool_problems(row)
+    learned = 0
+    for index, one in enumerate(row["messages"]):
+        weight = one.get("weight", 1)
+        if "weight" in one and one["role"] != "assistant":
+            yield "weight", f"messages[{index}].weight", "is of the assistant's messages alone"
+        elif isinstance(weight, bool) or weight not in (0, 1):
+            yield "weight", f"messages[{index}].weight", f"is 0 or 1, got {quoted(weight)}"
+        learned += one["role"] == "assistant" and weight == 1
+    if (role := last_role(row["messages"])) != "assistant":
+        says = f"ends with the {role}'s; the answer to learn is the assistant's"
+        yield "answer", "messages", says
+    elif not learned:
+        yield "answer", "messages", "has no message of the assistant with a weight of 1"
+
+
+def dpo_problems(*, texts: bool = False) -> Look:
+    """Return what looks at a row of a dpo job.
+
+    Args:
+        texts: whether it is for a model that learns from texts alone.
+    """
+
+    def look(row: dict[str, Any]) -> Found:
+        given = row.get("input")
+        if not isinstance(given, dict):
+            yield "input", "input", f"is an object with messages, got {quoted(given)}"
+        else:
+            problems = list(message_problems(given.get("messages"), "input.messages"))
+            for name, problem in problems:
+                yield "messages", name, problem
+            if not problems:
+                yield from _tool_problems(given)
+                yield from _part_problems(given["messages"], "input.messages") if texts else ()
+        for side in ("preferred_output", "non_preferred_output"):
+            problems = list(message_problems(row.get(side), side))
+            for name, problem in problems:
+                yield "messages", name, problem.replace("it holds the prompt", "it holds an answer")
+            if problems:
+                continue
+            yield from _part_problems(row[side], side) if texts else ()
+            if last_role(row.get(side)) != "assistant":
+                said = shown(str(last_role(row.get(side))))
+                yield "answer", side, f"is the assistant's answer, got a message of the {said}"
+
+    return look
+
+
+def _part_problems(messages: list[dict[str, Any]], name: str) -> Found:
+    """Yield what no text-only model can learn from."""
+    for index, one in enumerate(messages):
+        content = one.get("content")
+        for part in content if isinstance(content, list) else ():
+            if part.get("type") not in _TEXTS:
+                says = f"has a part of type {quoted(part.get('type'))}; only texts are learned here"
+                yield "part", f"{name}[{index}].content", says
+
+
+def _tool_problems(row: dict[str, Any]) -> Found:
+    tools = row.get("tools")
+    if tools is not None and (
+        not isinstance(tools, list)
+        or not all(
+            isinstance(one, dict)
+            and isinstance(one.get("function"), dict)
+            and isinstance(one["function"].get("name"), str)
+            for one in tools
         )
-
-
-def dpo_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield what is wrong with a row of a dpo job."""
-    given = row.get("input")
-    if not isinstance(given, dict):
-        yield "input", "input", f"is an object with messages, got {quoted(given)}"
-    else:
-        for name, problem in message_problems(given.get("messages"), "input.messages"):
-            yield "messages", name, problem
-    for side in ("preferred_output", "non_preferred_output"):
-        problems = list(message_problems(row.get(side), side))
-        for name, problem in problems:
-            yield "messages", name, problem.replace("it holds the prompt", "it holds an answer")
-        if not problems and last_role(row.get(side)) != "assistant":
-            said = shown(str(last_role(row.get(side))))
-            yield "answer", side, f"is the assistant's answer, got a message of the {said}"
+    ):
+        yield "tools", "tools", "is a list of functions, each with a name"

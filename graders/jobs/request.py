@@ -37,6 +37,7 @@ _HYPERPARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 # The rules of the linter that stand for what the service refuses at once. Their targets: the hosted
 # one; where Azure takes what it does not (a flat response_format), both must find it.
 _REFUSED: Final = ("G703", "G704", "G706", "G707", "G708")
+_REPORTS: Final = ("wandb", "trackio", "tensorboard")
 _LONGEST_MODEL: Final = 256
 _LARGEST_SEED: Final = 2**63 - 1
 
@@ -70,15 +71,19 @@ class JobRequest:
     body: dict[str, Any]
 
     @classmethod
-    def parse(cls, body: Any) -> JobRequest:
+    def parse(cls, body: Any, *, trains: bool = False) -> JobRequest:
         """Return the request in a body.
+
+        Args:
+            body: the body.
+            trains: whether the job trains here; then there are integrations that the service has not.
 
         Raises:
             ApiError: the body has faults (400); the first is its message, all are in `faults`.
         """
         if not isinstance(body, dict):
             raise refused(f"the body is a JSON object, got {quoted(body)}")
-        faults = list(_faults(body))
+        faults = list(_faults(body, trains=trains))
         kind = _kind(body)
         loaded: Loaded | None = None
         if kind == "reinforcement":
@@ -116,7 +121,7 @@ def _kind(body: Mapping[str, Any]) -> str:
     return kind if isinstance(kind, str) and kind in _METHODS else ""
 
 
-def _faults(body: dict[str, Any]) -> Iterator[Fault]:
+def _faults(body: dict[str, Any], *, trains: bool) -> Iterator[Fault]:
     """Yield what is wrong outside of method.reinforcement."""
     reinforced = _kind(body) == "reinforcement"
     for name in body:
@@ -141,7 +146,7 @@ def _faults(body: dict[str, Any]) -> Iterator[Fault]:
     ):
         yield fault(("seed",), f"seed is a whole number of at most 64 bits, got {quoted(seed)}")
     yield from metadata_faults(body.get("metadata"))
-    yield from _integration_faults(body.get("integrations"))
+    yield from _integration_faults(body.get("integrations"), _REPORTS if trains else ("wandb",))
     yield from _method_faults(body, reinforced=reinforced)
 
 
@@ -154,7 +159,7 @@ def _misplaced(name: str) -> Fault:
     return fault((name,), says, "unknown_parameter")
 
 
-def _integration_faults(integrations: Any) -> Iterator[Fault]:
+def _integration_faults(integrations: Any, kinds: tuple[str, ...]) -> Iterator[Fault]:
     if integrations is None:
         return
     if not isinstance(integrations, list):
@@ -163,15 +168,18 @@ def _integration_faults(integrations: Any) -> Iterator[Fault]:
     for index, one in enumerate(integrations):
         place: Location = ("integrations", index)
         kind = one.get("type") if isinstance(one, dict) else None
-        if kind != "wandb":
-            says = f'the one type of integration is "wandb", got {quoted(kind)}'
+        if kind not in kinds:
+            known = " or ".join(f'"{name}"' for name in kinds)
+            says = f"the one type of integration is {known}, got {quoted(kind)}"
             yield fault((*place, "type"), says)
             continue
-        settings = one.get("wandb")
+        if kind == "tensorboard":
+            continue
+        settings = one.get(kind)
         project = settings.get("project") if isinstance(settings, dict) else None
         if not isinstance(project, str) or not project:
-            says = f"wandb needs the name of a project, got {quoted(project)}"
-            yield fault((*place, "wandb", "project"), says, "missing_required_parameter")
+            says = f"{kind} needs the name of a project, got {quoted(project)}"
+            yield fault((*place, kind, "project"), says, "missing_required_parameter")
 
 
 def _method_faults(body: dict[str, Any], *, reinforced: bool) -> Iterator[Fault]:

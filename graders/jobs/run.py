@@ -29,7 +29,10 @@ from graders.jobs.validation import RefusedError, check_examples, findings_of
 from graders.jobs.verdict import refusal
 from graders.wire.error import ApiError, conflict
 
-__all__ = ["JobProgress", "fail_job", "run_job"]
+__all__ = ["How", "JobProgress", "fail_job", "run_job"]
+
+How = Callable[[Store, Journal, RunOptions, Callable[[JobProgress], None]], None]
+"""Runs a job from wherever it is; what it raises becomes the job's state."""
 
 _WAITS: Final = "The job waits for room on the disk"
 
@@ -42,6 +45,7 @@ def run_job(
     *,
     stopping: Callable[[], bool] = lambda: False,
     claimed: int | None = None,
+    how: How | None = None,
 ) -> dict[str, Any]:
     """Run a job until it is finished, paused or cancelled, and return its object.
 
@@ -52,6 +56,7 @@ def run_job(
         on_progress: told how far it is.
         stopping: asked now and then whether to leave the rest to another run.
         claimed: the descriptor of the job's claim, where the process that started this one has it.
+        how: what runs it, from wherever it is; None for a dry run.
 
     Raises:
         ApiError: there is no such job (404), another process runs it (409), it needs a model that
@@ -65,7 +70,10 @@ def run_job(
         if status not in FINISHED and status != "paused":
             journal = Journal(store.database, name, store.folder / "files", stopping)
             with _room(store, journal):
-                _run(store, journal, options or RunOptions(), on_progress or (lambda _: None))
+                _run(
+                    how or _dry_run, store, journal, options or RunOptions(),
+                    on_progress or (lambda _: None),
+                )  # fmt: skip
         job = store.jobs.get(name)
         claim.release(finished=job["status"] in FINISHED)
     return job
@@ -79,39 +87,54 @@ def fail_job(store: Store, name: str, code: str, message: str) -> None:
             _failed(journal, RefusedError(code, message))
 
 
-def _run(
+def _dry_run(
     store: Store, journal: Journal, options: RunOptions, on_progress: Callable[[JobProgress], None]
 ) -> None:
+    if journal.trains:
+        raise RefusedError(
+            "training_unavailable",
+            "this job trains its model, and this run does not train: say --train",
+        )
+    if journal.request["kind"] != "reinforcement":
+        on_progress(JobProgress("validating_files"))
+        _refuse_kind(journal)
+        return
+    with ExitStack() as stack:
+        loaded = load_source(journal.request["body"])
+        grader: Grader | None = None
+        try:
+            grader = Grader(
+                loaded, reading=options.reading, python=options.python, judge=options.judge
+            )
+            stack.callback(grader.close)
+            run = DryRun(store, journal, grader, options, on_progress=on_progress, stack=stack)
+            run.run()
+        except ApiError:
+            raise
+        except GradersError as error:
+            refused = (
+                error
+                if isinstance(error, RefusedError)
+                # The machine or the options lack what the grader needs: another try would, too.
+                else RefusedError("grader_unavailable", str(error))
+            )
+            if grader is not None:
+                refused.blind = ignores_answer(loaded, grader.plan)
+                refused.findings = refused.findings or findings_of(
+                    loaded, grader, options, journal.target
+                )
+            raise refused from None
+
+
+def _run(
+    how: How,
+    store: Store,
+    journal: Journal,
+    options: RunOptions,
+    on_progress: Callable[[JobProgress], None],
+) -> None:
     try:
-        if journal.request["kind"] != "reinforcement":
-            on_progress(JobProgress("validating_files"))
-            _refuse_kind(journal)
-            return
-        with ExitStack() as stack:
-            loaded = load_source(journal.request["body"])
-            grader: Grader | None = None
-            try:
-                grader = Grader(
-                    loaded, reading=options.reading, python=options.python, judge=options.judge
-                )
-                stack.callback(grader.close)
-                run = DryRun(store, journal, grader, options, on_progress=on_progress, stack=stack)
-                run.run()
-            except ApiError:
-                raise
-            except GradersError as error:
-                refused = (
-                    error
-                    if isinstance(error, RefusedError)
-                    # The machine or the options lack what the grader needs: another try would, too.
-                    else RefusedError("grader_unavailable", str(error))
-                )
-                if grader is not None:
-                    refused.blind = ignores_answer(loaded, grader.plan)
-                    refused.findings = refused.findings or findings_of(
-                        loaded, grader, options, journal.target
-                    )
-                raise refused from None
+        how(store, journal, options, on_progress)
     except JobStoppedError:
         return
     except OutageError as error:
@@ -175,7 +198,7 @@ def _refuse_kind(journal: Journal) -> None:
     raise RefusedError(
         "unsupported_method",
         f"the files are good for a {kind} job; only reinforcement jobs can be dry-run, for a {kind} "
-        "job has no grader",
+        "job has no grader (--train trains it)",
         "method",
         remarks,
     )

@@ -18,11 +18,14 @@ from graders.jobs.permission import Permissions
 from graders.privacy import close_to_others, exposed, private_folder
 from graders.wire.error import ApiError
 
-__all__ = ["Store", "default_data_dir"]
+__all__ = ["TRAINING", "Store", "default_data_dir"]
 
 _DATABASE: Final = "graders.sqlite"
 _PARTS: Final = ("files", "locks", "uploads")
-_OURS: Final = ("graders.", "token", *_PARTS)
+TRAINING: Final = "training"
+"""The folder of what jobs have trained."""
+
+_OURS: Final = ("graders.", "token", TRAINING, *_PARTS)
 
 
 def default_data_dir() -> Path:

@@ -161,6 +161,8 @@ def check_files(
     grader: Grader,
     options: RunOptions,
     target: Target,
+    *,
+    asks: bool | None = None,
 ) -> Checked:
     """Check everything a reinforcement job needs; return its rows, opened.
 
@@ -170,6 +172,7 @@ def check_files(
         grader: made of it.
         options: how the job is run.
         target: the service whose rules count.
+        asks: whether a model answers rows that record nothing; None for whether a server is named.
 
     Raises:
         RefusedError: the job cannot be run.
@@ -183,11 +186,13 @@ def check_files(
             "training file and name them by validation_file",
             "validation_file",
         )
+    if asks is None:
+        asks = options.rollout.url is not None
     checked = Checked.opened(training, validation)
     try:
         found: list[TrainingFile] = []
         for use, file in (("training", training), ("validation", validation)):
-            look = rollout_problems(asks=options.rollout.url is not None, target=target)
+            look = rollout_problems(asks=asks, target=target)
             found.append(_read(file, use, grader, look, found[0] if found else None))
         checked.remarks += _remarks(found)
         checked.findings = findings_of(loaded, grader, options, target, found)
@@ -219,8 +224,15 @@ def findings_of(
     return lint(Subject.of(loaded, grader, target=target, model_map=model_map, files=files))
 
 
-def check_examples(files: Mapping[str, JobFile | None], kind: str, model: str) -> list[Remark]:
+def check_examples(
+    files: Mapping[str, JobFile | None], kind: str, model: str | None
+) -> list[Remark]:
     """Check the rows of a supervised or dpo job; return what is odd.
+
+    Args:
+        files: by use.
+        kind: the method.
+        model: the hosted base model; None for one that is trained here.
 
     Raises:
         RefusedError: a file is not one of such rows.
@@ -229,7 +241,11 @@ def check_examples(files: Mapping[str, JobFile | None], kind: str, model: str) -
     for use, file in files.items():
         if file is not None:
             open_file(file, _use(use), MOST_EXAMPLES).close()
-            look = supervised_problems(model) if kind == "supervised" else dpo_problems
+            look = (
+                supervised_problems(model)
+                if kind == "supervised"
+                else dpo_problems(texts=model is None)
+            )
             other = found[0] if found else None
             one = read_training(str(file.path), _use(use), (), look=look, other=other)
             one.path = file.called

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from graders.jobs.job import progress_of
 from graders.jobs.outcome import SAID
 from graders.report.terminal import number
 from graders.report.text import clean, columns, hint, shortened
@@ -37,10 +38,10 @@ def job_view(job: Mapping[str, Any], results: Sequence[str] = ()) -> RenderableT
         job: the job's object.
         results: where its results stand.
     """
-    run = job["dry_run"]
+    run = progress_of(job)
     verdict = run["verdict"]
     head = Text.assemble(
-        (job["id"], "bold"), "  ", "dry run ",
+        (job["id"], "bold"), "  ", "" if job["dry_run"] is None else "dry run ",
         (job["status"], _STYLES.get(job["status"], "")),
         f"  {clean(job['model'])}",
     )  # fmt: skip
@@ -58,8 +59,10 @@ def job_view(job: Mapping[str, Any], results: Sequence[str] = ()) -> RenderableT
         where = f" in {clean(error['param'])}" if error["param"] else ""
         says = f"{clean(error['code'])}{where}: {clean(error['message'])}"
         parts += ["", Text(says, "red")]
-    if verdict is not None:
+    if verdict is not None and job["dry_run"] is not None:
         parts += _rest(verdict)
+    if job["fine_tuned_model"] is not None:
+        parts += ["", Text(f"model: {clean(job['fine_tuned_model'])}", "bold")]
     if results:
         parts += ["", *(Text(f"results: {clean(one)}") for one in results)]
     parts += [Text(run["note"], "dim")]
@@ -219,7 +222,7 @@ def jobs_view(jobs: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableTyp
 
 
 def _listed(job: Mapping[str, Any]) -> tuple[str, ...]:
-    run = job["dry_run"]
+    run = progress_of(job)
     total, verdict = run["total_steps"], run["verdict"]
     return (
         job["id"],

@@ -17,13 +17,14 @@ from graders.errors import GradersError
 from graders.jobs import Store
 from graders.server.form import FORMS, path_of
 from graders.server.guard import ROUTE, Guard, error_response
+from graders.server.local import LocalModels
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
 from graders.server.reward import served
 from graders.server.route import eval as evals
-from graders.server.route import file, grader, job, model, page, reward, upload, view
+from graders.server.route import file, grader, job, local, model, page, reward, upload, view
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
 from graders.server.upstream import Upstream
@@ -100,6 +101,15 @@ _RECORDED: tuple[tuple[str, str, Callable[..., Any]], ...] = (
 )
 """What is there with --record: the model server's own API, which describes itself."""
 
+_LOCAL: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    ("GET", "/models", local.list_models),
+    ("GET", "/models/{model:path}", local.retrieve_model),
+    ("POST", "/chat/completions", model.chat),
+    ("POST", "/deployments/{deployment}/chat/completions", model.chat),
+    ("POST", "/completions", local.completions),
+)
+"""What is there with --train: models of this machine, to be tried out."""
+
 _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/", page.root),
     ("GET", "/favicon.ico", page.icon),
@@ -137,22 +147,25 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
     supervisor = Supervisor(store, options, log)
     upstream = Upstream(options, store, log) if options.record else None
+    models = None if options.training is None else LocalModels(options.training, store)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.shared = State(
-            options, store, pool, meter, log, supervisor.wake, graders, upstream
+            options, store, pool, meter, log, supervisor.wake, graders, upstream, models
         )
         await pool.start()
         async with supervisor:
             yield
         if upstream is not None:
             await upstream.close()
+        if models is not None:
+            await models.close()
         await pool.close()
         store.close()
 
     app = Starlette(
-        routes=_routes(record=options.record),
+        routes=_routes(record=options.record, trains=options.training is not None),
         lifespan=lifespan,
         exception_handlers={
             HTTPException: _http_error,
@@ -171,9 +184,9 @@ class _Route(Route):
         return match, {**found, ROUTE: self.path}
 
 
-def _routes(*, record: bool) -> list[BaseRoute]:
+def _routes(*, record: bool, trains: bool) -> list[BaseRoute]:
     routes: list[BaseRoute] = [_Route(path, call, methods=[way]) for way, path, call in _REWARDS]
-    prefixed = (*_API, *(_RECORDED if record else ()))
+    prefixed = (*_API, *(_LOCAL if trains else ()), *(_RECORDED if record else ()))
     for prefix in PREFIXES:
         routes += [_Route(prefix + path, call, methods=[method]) for method, path, call in prefixed]
     return routes + [_Route(path, call, methods=[method]) for method, path, call in _OWN]

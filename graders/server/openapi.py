@@ -446,12 +446,12 @@ def _schemas() -> dict[str, Any]:
         "Job": _made({
             "id": _ID, "object": {"const": "fine_tuning.job"}, "created_at": _WHOLE,
             "finished_at": _MAYBE_WHOLE, "estimated_finish": _MAYBE_WHOLE, "status": {"enum": list(_STATUSES)},
-            "model": _TEXT, "fine_tuned_model": {"type": "null"}, "organization_id": _TEXT,
+            "model": _TEXT, "fine_tuned_model": _MAYBE_TEXT, "organization_id": _TEXT,
             "training_file": _TEXT, "validation_file": _MAYBE_TEXT,
             "result_files": {"type": "array", "items": _TEXT}, "trained_tokens": _MAYBE_WHOLE,
             "error": _MAYBE_OBJECT, "hyperparameters": _OBJECT, "method": _OBJECT, "seed": _WHOLE,
-            "integrations": {"type": ["array", "null"]}, "metadata": _MAYBE_OBJECT, "dry_run": _OBJECT,
-        }),
+            "integrations": {"type": ["array", "null"]}, "metadata": _MAYBE_OBJECT, "dry_run": _MAYBE_OBJECT, "training": _OBJECT,
+        }, "training"),
         "Event": _made({
             "id": _TEXT, "object": {"const": "fine_tuning.job.event"}, "created_at": _WHOLE,
             "level": {"enum": ["info", "warn", "error"]}, "message": _TEXT, "type": _TEXT, "data": {},
@@ -459,7 +459,7 @@ def _schemas() -> dict[str, Any]:
         "Checkpoint": _made({
             "id": _TEXT, "object": {"const": "fine_tuning.job.checkpoint"}, "created_at": _WHOLE,
             "fine_tuned_model_checkpoint": _TEXT, "fine_tuning_job_id": _TEXT, "metrics": _OBJECT,
-            "step_number": _WHOLE, "weights_trained": {"const": False},
+            "step_number": _WHOLE, "weights_trained": {"type": "boolean"},
         }),
         "Permission": _made({
             "id": _TEXT, "object": {"const": "checkpoint.permission"}, "created_at": _WHOLE,

@@ -17,6 +17,7 @@ from graders.option import check, option
 from graders.reading import Reading
 from graders.sandbox import PythonOptions
 from graders.server.log import LogForm
+from graders.training import TrainingOptions
 
 __all__ = ["RequestLimits", "ServeOptions", "is_loopback"]
 
@@ -114,6 +115,7 @@ class ServeOptions:
         python: how python graders are run.
         judge: how model graders are asked.
         rollout: where jobs get samples that their rows do not record.
+        training: how jobs are trained; None where they are dry runs.
     """
 
     data_dir: Path
@@ -160,6 +162,7 @@ class ServeOptions:
     python: PythonOptions = field(default_factory=PythonOptions)
     judge: JudgeOptions = field(default_factory=JudgeOptions)
     rollout: RolloutOptions = field(default_factory=RolloutOptions)
+    training: TrainingOptions | None = None
 
     def __post_init__(self) -> None:
         check(self)

@@ -16,6 +16,7 @@ from graders.errors import quoted
 from graders.jobs import Store
 from graders.server.body import read_body
 from graders.server.json_object import parse_object
+from graders.server.local import LocalModels
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
@@ -62,6 +63,7 @@ class State:
         wake: tells whoever runs jobs that there may be something to do.
         served: graders whose rewards can be asked for, by name.
         upstream: passes calls on to the model server; None where none are.
+        local: asks models of this machine; None where there are none.
         spool: what uploads under way take.
     """
 
@@ -73,6 +75,7 @@ class State:
     wake: Callable[[], None]
     served: Mapping[str, Served]
     upstream: Upstream | None = None
+    local: LocalModels | None = None
     spool: Spool = field(default_factory=Spool)
 
 

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from starlette.concurrency import run_in_threadpool
 
@@ -18,12 +18,14 @@ from graders.evals.store import EvalStore
 from graders.files.disk import ENOUGH, has_room
 from graders.files.lock import Claim
 from graders.jobs import RunOptions, Store
+from graders.jobs.job import progress_of
 from graders.jobs.run import fail_job
 from graders.jobs.worker import FULL
 from graders.program import program, settings
 from graders.server.log import Log
 from graders.server.option import ServeOptions
 from graders.server.pool import kill
+from graders.training import TrainRun
 
 __all__ = ["Supervisor"]
 
@@ -54,18 +56,25 @@ class Work:
     reached: Callable[[str], int]
 
 
-def works_of(store: Store) -> tuple[Work, ...]:
-    """Return the kinds of work that a store has."""
+def works_of(store: Store, *, trains: bool = False) -> tuple[Work, ...]:
+    """Return the kinds of work that a store has, of which those jobs that train are not for every server."""
     evals = EvalStore(store)
 
     def items(run: str) -> int:
         return int(evals.get_run(evals.eval_of(run), run)["result_counts"]["total"])
 
+    jobs = Work(
+        "graders.jobs.worker", store.jobs.runnable, store.jobs.claim, partial(fail_job, store),
+        lambda job: int(progress_of(store.jobs.get(job))["step"]),
+    )  # fmt: skip
+    training = replace(
+        jobs,
+        module="graders.training.job_worker",
+        runnable=partial(store.jobs.runnable, trains=True),
+    )
     return (
-        Work(
-            "graders.jobs.worker", store.jobs.runnable, store.jobs.claim, partial(fail_job, store),
-            lambda job: int(store.jobs.get(job)["dry_run"]["step"]),
-        ),
+        jobs,
+        *((training,) if trains else ()),
         Work(
             "graders.evals.worker", evals.runnable, evals.claim, partial(fail_run, evals), items
         ),
@@ -86,7 +95,8 @@ class Supervisor:
     """
 
     def __init__(self, store: Store, options: ServeOptions, log: Log) -> None:
-        self._works = works_of(store)
+        self._store = store
+        self._works = works_of(store, trains=options.training is not None)
         self._options = options
         self._log = log
         self._wake = asyncio.Event()
@@ -102,6 +112,11 @@ class Supervisor:
         self._wake.set()
 
     async def __aenter__(self) -> Self:
+        if self._options.training is None:
+            waiting = len(await run_in_threadpool(self._store.jobs.runnable, trains=True))
+            if waiting:
+                says = f"{waiting} jobs wait to be trained, by a server with --train"
+                self._log.write("notice", "warning", message=says)
         if self._options.jobs:
             self._task = asyncio.create_task(self._watch())
         return self
@@ -209,8 +224,9 @@ class Supervisor:
 
     def _run_options(self) -> RunOptions:
         options = self._options
-        return RunOptions(
-            python=options.python,
-            judge=options.judge,
-            rollout=options.rollout,
-        )
+        said: dict[str, Any] = {
+            "python": options.python, "judge": options.judge, "rollout": options.rollout,
+        }  # fmt: skip
+        if options.training is not None:
+            return TrainRun(training=options.training, **said)
+        return RunOptions(**said)

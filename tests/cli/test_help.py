@@ -80,7 +80,7 @@ def test_score_begins_with_the_ten_that_matter_and_shows_each_option_once(
     assert len(command.first) == 10
     said = helped("graders score", 80, monkeypatch)
     titles = [line[:-1] for line in said.splitlines() if line[:1].strip() and line.endswith(":")]
-    assert titles == ["Used most", *(one for one in GROUPS if one not in {"Server", "Rollouts"}), "Others"]  # fmt: skip
+    assert titles == ["Used most", *(one for one in GROUPS if one not in {"Server", "Rollouts", "Training"}), "Others"]  # fmt: skip
     first = said.partition("Used most:\n")[2].partition("\n\n")[0]
     shown = [line.split()[0] for line in first.splitlines() if line.startswith("  -")]
     assert shown == [

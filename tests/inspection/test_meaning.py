@@ -226,6 +226,9 @@ _JOB_ELSEWHERE = {
     "rollout_failed",
     "failed_rollouts",
     "grader_unanswered",
+    *codes_of(
+        "job.md", "has what TRL logs besides. The result file is `step_metrics.csv`, a line a step."
+    ),
     "judge_off",
     "no_new_jobs",
 }

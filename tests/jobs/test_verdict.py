@@ -368,7 +368,7 @@ COMPLETION = {"prompt": "1 + 1 =", "completion": " 2"}
     ("model", "line", "outcome", "says"),
     [
         ("davinci-002", COMPLETION, "undecided", "the files are good"),
-        ("babbage-002", {**COMPLETION, "completion": ""}, "would_be_refused", "completion: is a text"),
+        ("babbage-002", {**COMPLETION, "completion": ""}, "would_be_refused", "completion: is empty"),
         ("davinci-002", {"prompt": 5, "completion": "x"}, "would_be_refused", "prompt: is a text"),
         ("davinci-002", {"messages": []}, "would_be_refused", "take prompt and completion"),
         ("gpt-4.1", COMPLETION, "would_be_refused", "only davinci-002 and babbage-002 take"),

@@ -49,6 +49,13 @@ ENVIRONMENTS: Final = {
     "trl-oldest": Environment(
         (TORCH, "trl==0.24.0", "transformers<5", "rich"), ("tests/trainers/test_trl.py",)
     ),
+    "train": Environment(
+        (
+            TORCH, "trl==1.16.0", "transformers==5.24.0", "datasets==5.2.0", "peft==0.21.2",
+            "openai==3.57.0", "tensorboard", "uvicorn", "starlette", "python-multipart", "prometheus-client",
+        ),
+        ("tests/trainers/test_train.py",),
+    ),
     "verl": Environment(
         (
             TORCH, "transformers>=5.5.3,<5.11", "tensordict==0.10.0", "ray", "hydra-core", "datasets",

@@ -58,6 +58,11 @@ def reason(code: str, what: str, cure: str, case: Case, why: str = "") -> Meanin
     return _meaning("reason in a job's verdict", code, what, cure, case, why)
 
 
+def _trained(code: str, what: str, cure: str, note: str) -> Meaning:
+    """Return the end of a job that trains, which takes a model to come to."""
+    return _meaning(_END, code, what, cure, case(*GOOD, note=note))
+
+
 JOBS: Final = (
     _meaning(
         _END, "invalid_training_file", "A line or a field of the training file is not as a job needs it.",
@@ -97,6 +102,42 @@ JOBS: Final = (
         _END, "invalid_rollouts", "What a row records as answers is none.",
         "An answer is a text, or an object with output_text; several stand in a list under samples.",
         case(row(samples=["Paris", 2])),
+    ),
+    _trained(
+        "model_not_found", "No folder, and no name on the hub, stands for the body's model.",
+        "Name one by --train-model NAME=FOLDER.", "The folder was moved after the job was made.",
+    ),
+    _trained(
+        "model_unusable", "The model cannot be loaded, or its tokenizer lacks what training needs.",
+        "Read what the message says; the folder is one that transformers loads, with its tokenizer.",
+        "The folder has no tokenizer.",
+    ),
+    _trained(
+        "out_of_memory", "The model and its rows take more memory than there is.",
+        "Lower --train-rows or --train-length, or train an adapter and not every weight.",
+        "A row of 100,000 tokens on a small device.",
+    ),
+    _trained(
+        "disk_full", "Checkpoints take more room than there is.",
+        "Make room, and create the job again; earlier checkpoints stay.", "The disk is full.",
+    ),
+    _trained(
+        "diverged", "The loss is not a number any more.",
+        "Lower learning_rate_multiplier, or --train-learning-rate.", "A multiplier of 100.",
+    ),
+    _trained(
+        "no_learning_signal", "The answers of each prompt got equal rewards, step after step.",
+        "Give partial credit, or other prompts; --stop-when-flat says after how many steps, 0 for never.",
+        "A grader that gives every answer 0.",
+    ),
+    _trained(
+        "training_unavailable", "This run does not train, or a library is missing.",
+        "Say --train, and install what the message names (docs/howto/train-a-job.md).",
+        "A server without --train goes on with the job.",
+    ),
+    _trained(
+        "training_failed", "The training process met a fault of another kind.",
+        "The job's worker.log says where.", "A library and its model do not go together.",
     ),
     _meaning(
         _END, "file_changed", "The content of a file was altered or removed while the job still had rows to read.",

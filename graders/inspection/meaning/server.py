@@ -99,6 +99,11 @@ _SAID: Final[Mapping[str, tuple[str, str, str]]] = {
         "The model server that a call is passed on to could not be reached.",
         "Look at --base-url and at that server.", "POST /v1/chat/completions with --record, the model server off",
     ),
+    "model_lost": (
+        "The process of a trained model ended before its answer, for memory perhaps.",
+        "Ask again, for fewer tokens; where it stays so, serve the model by a server of its own.",
+        "POST /v1/chat/completions, and the kernel ends the process for want of memory",
+    ),
     "upstream_timeout": ("The model server did not answer in time.", "Look at that server.", "a model server that says nothing"),
     "job_already_finished": ("The job has ended; it cannot be cancelled or resumed.", "Create a new one.", "POST /v1/fine_tuning/jobs/{id}/cancel, twice"),
     "job_is_run": ("Another process runs the job.", "Wait for it, or pause it there.", "graders job resume of a job that a server runs"),

@@ -1,4 +1,4 @@
-// The reward curve: mean reward of training and validation by step.
+// A curve: mean reward, or loss, of training and validation by step.
 
 const HEIGHT = 240;
 const EDGE = { left: 46, right: 12, top: 12, bottom: 30 };
@@ -21,7 +21,7 @@ const cleanPoints = (points) => list(points)
   .map(([step, train, valid]) => [step, isNumber(train) ? train : null, isNumber(valid) ? valid : null])
   .sort((a, b) => a[0] - b[0]);
 
-const curveView = (points, total, width) => {
+const curveView = (points, total, width, word = "Mean reward") => {
   const values = points.flatMap(([, train, valid]) => [train, valid]).filter(isNumber);
   const marks = ticks(Math.min(...values), Math.max(...values), 4);
   const [low, high] = [marks[0], marks.at(-1) === marks[0] ? marks[0] + 1 : marks.at(-1)];
@@ -46,10 +46,10 @@ const curveView = (points, total, width) => {
     }
   });
   const last = points.at(-1);
-  const words = `Mean reward from step ${points[0][0]} to ${last[0]}: training ${figure(last[1])}, validation ${figure(points.findLast((one) => one[2] !== null)?.[2])} at the end. The table has all of it.`;
+  const words = `${word} from step ${points[0][0]} to ${last[0]}: training ${figure(last[1])}, validation ${figure(points.findLast((one) => one[2] !== null)?.[2])} at the end. The table has all of it.`;
   const swatch = (name) => draw("svg", { class: "swatch curve", viewBox: "0 0 30 10", "aria-hidden": "true" }, draw("path", { class: name, d: "M0 5L30 5" }));
   return make("figure", [
     draw("svg", { class: "curve", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": words }, parts),
-    make("figcaption", [make("span", [swatch("train"), "training"]), make("span", [swatch("valid"), "validation"]), make("span", "mean reward by step")]),
+    make("figcaption", [make("span", [swatch("train"), "training"]), make("span", [swatch("valid"), "validation"]), make("span", `${word.toLowerCase()} by step`)]),
   ]);
 };

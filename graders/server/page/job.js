@@ -9,7 +9,7 @@ const JOBS = "/v1/fine_tuning/jobs";
 
 const jobs = {
   found: [], older: [], more: false, current: null, job: null, raw: "", events: new Map(), points: new Map(),
-  checkpoints: "", timer: 0, misses: 0, number: 0, busy: null, seen: "",
+  checkpoints: "", models: [], timer: 0, misses: 0, number: 0, busy: null, seen: "",
 };
 
 const isShown = () => !byId("jobs").hidden && !document.hidden;
@@ -23,9 +23,12 @@ const badge = (job) => {
   return make("span", wordOf(job), { class: /^[a-z_]+$/.test(status || "") ? `badge ${status}` : "badge" });
 };
 
+// A job that trains has `training` in place of `dry_run`.
+const trains = (job) => isObject(own(job, "training"));
+const runOf = (job) => (trains(job) ? own(job, "training") : own(job, "dry_run"));
+
 const stepsOf = (job) => {
-  const dry = own(job, "dry_run");
-  const [step, total] = [own(dry, "step"), own(dry, "total_steps")];
+  const [step, total] = [own(runOf(job), "step"), own(runOf(job), "total_steps")];
   return [isNumber(step) ? step : null, isNumber(total) && total > 0 ? total : null];
 };
 
@@ -125,7 +128,7 @@ const errorView = (error) => (own(error, "message") ? [make("div", [
 
 const verdictView = (job) => {
   const failed = errorView(own(job, "error"));
-  const verdict = own(own(job, "dry_run"), "verdict");
+  const verdict = own(runOf(job), "verdict");
   if (!isObject(verdict)) return failed;
   const outcome = textOf(own(verdict, "outcome"), 80);
   const [word, kind] = ENDS.get(outcome) || [outcome.replace(/_/g, " ") || "none", "bad"];
@@ -144,9 +147,11 @@ const verdictView = (job) => {
   ], { class: `verdict ${kind}` }), ...failed];
 };
 
+const curveWord = (job) => (trains(job) && own(own(job, "method"), "type") !== "reinforcement" ? "Loss" : "Mean reward");
+
 const pointsOf = () => {
   const points = new Map(jobs.points);
-  for (const point of cleanPoints(own(own(own(jobs.job, "dry_run"), "verdict"), "reward_curve"))) points.set(point[0], point);
+  for (const point of cleanPoints(own(own(runOf(jobs.job), "verdict"), "reward_curve"))) points.set(point[0], point);
   return cleanPoints([...points.values()]);
 };
 
@@ -162,7 +167,9 @@ const showCurve = () => {
   const seen = JSON.stringify([points, width, stepsOf(jobs.job)]);
   if (box.dataset.seen === seen) return;
   box.dataset.seen = seen;
-  box.replaceChildren(curveView(points, stepsOf(jobs.job)[1], width));
+  const word = curveWord(jobs.job);
+  box.replaceChildren(curveView(points, stepsOf(jobs.job)[1], width, word));
+  byId("job-steps-name").textContent = `${word} of each step`;
   byId("job-points").replaceChildren(...points.slice(-2000).map(([step, train, valid]) => make("tr", [
     make("td", String(step), { class: "n" }), make("td", figure(train), { class: "n" }), make("td", figure(valid), { class: "n" }),
   ])));
@@ -190,7 +197,8 @@ const showJob = () => {
   const put = (id, text) => { if (byId(id).textContent !== text) byId(id).textContent = text; };
   put("job-name", titleOf(job));
   put("job-lead", [idOf(job), own(job, "model"), own(own(job, "method"), "type")].map((one) => textOf(one)).filter(Boolean).join(" · "));
-  put("job-state", `${wordOf(job)}${status === "succeeded" || status === "failed" ? " (a dry run: no weights were trained)" : ""}`);
+  const dry = !trains(job) && (status === "succeeded" || status === "failed");
+  put("job-state", `${wordOf(job)}${dry ? " (a dry run: no weights were trained)" : ""}`);
   byId("job-state").className = /^[a-z_]+$/.test(status || "") ? `badge ${status}` : "badge";
   const bar = byId("job-progress");
   bar.hidden = total === null;
@@ -208,6 +216,7 @@ const showJob = () => {
     byId("job-json").textContent = shortened(prettyJson(jobs.raw));
   }
   showCurve();
+  showChat();
 };
 
 // Focus does not get lost with a button that is switched off: the next one has it, or the heading.
@@ -225,8 +234,11 @@ const learn = (event) => {
   if (!isNumber(step)) return;
   const scores = own(data, "scores");
   const first = (...values) => values.find(isNumber) ?? null;
-  const train = first(own(data, "train_mean_reward"), own(scores, "train_reward_mean"));
-  const valid = first(own(data, "full_valid_mean_reward"), own(data, "valid_mean_reward"), own(scores, "valid_reward_mean"));
+  const rewarded = curveWord(jobs.job) !== "Loss";
+  const train = rewarded ? first(own(data, "train_mean_reward"), own(scores, "train_reward_mean")) : first(own(data, "train_loss"));
+  const valid = rewarded
+    ? first(own(data, "full_valid_mean_reward"), own(data, "valid_mean_reward"), own(scores, "valid_reward_mean"))
+    : first(own(data, "full_valid_loss"), own(data, "valid_loss"));
   const known = jobs.points.get(step) || [step, null, null];
   jobs.points.set(step, [step, train ?? known[1], valid ?? known[2]]);
 };
@@ -257,13 +269,15 @@ const readCheckpoints = async (id, number) => {
   jobs.checkpoints = raw;
   const rows = list(own(body, "data")).map((one) => {
     const metrics = own(one, "metrics");
-    const mean = [own(metrics, "full_valid_mean_reward"), own(metrics, "valid_reward_mean"), own(one, "valid_reward_mean")].find(isNumber);
+    const mean = [own(metrics, "full_valid_mean_reward"), own(metrics, "valid_reward_mean"), own(one, "valid_reward_mean"), own(metrics, "full_valid_loss")].find(isNumber);
     return make("tr", [
       make("td", String(own(one, "step_number") ?? own(metrics, "step") ?? "–"), { class: "n" }),
       make("td", shortened(own(one, "fine_tuned_model_checkpoint") || own(one, "id") || "–", 160)),
       make("td", figure(mean), { class: "n" }),
     ]);
   });
+  jobs.models = list(own(body, "data")).map((one) => own(one, "fine_tuned_model_checkpoint")).filter((one) => typeof one === "string");
+  showChat();
   byId("job-checkpoints").replaceChildren(...(rows.length ? rows : [make("tr", make("td", "None yet.", { colspan: "3", class: "soft" }))]));
 };
 
@@ -329,7 +343,8 @@ const lookNow = () => {
 const pick = (id) => {
   if (id === jobs.current) return;
   jobs.number += 1;
-  Object.assign(jobs, { current: id, job: null, raw: "", events: new Map(), points: new Map(), checkpoints: "" });
+  Object.assign(jobs, { current: id, job: null, raw: "", events: new Map(), points: new Map(), checkpoints: "", models: [] });
+  byId("chat-said").textContent = "";
   delete byId("job-curve").dataset.seen;
   byId("job-events").replaceChildren();
   byId("job-checkpoints").replaceChildren();
@@ -364,6 +379,37 @@ const tellJob = async (verb) => {
   }
 };
 
+// What was trained, to be tried out: the model, and its checkpoints before there is one.
+const showChat = () => {
+  const model = own(jobs.job, "fine_tuned_model");
+  const names = trains(jobs.job) ? [...(typeof model === "string" ? [model] : []), ...jobs.models] : [];
+  byId("job-chat").hidden = !names.length;
+  const choice = byId("chat-model");
+  if (choice.dataset.seen === JSON.stringify(names)) return;
+  choice.dataset.seen = JSON.stringify(names);
+  choice.replaceChildren(...names.map((name) => make("option", shortened(name, 160), { value: name })));
+};
+
+const tryModel = async () => {
+  const [model, content, number] = [byId("chat-model").value, byId("chat-prompt").value, jobs.number];
+  if (!model || !content.trim()) {
+    byId("chat-said").textContent = "Write what it is asked first.";
+    return;
+  }
+  byId("chat-ask").disabled = true;
+  byId("chat-said").textContent = "The model answers …";
+  try {
+    const { body } = await ask("/v1/chat/completions", { method: "POST", text: JSON.stringify({ model, messages: [{ role: "user", content }] }) });
+    const said = own(own(list(own(body, "choices"))[0], "message"), "content");
+    if (number === jobs.number) byId("chat-said").textContent = textOf(said, 20_000) || "(nothing)";
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    if (number === jobs.number) byId("chat-said").textContent = error.message;
+  } finally {
+    byId("chat-ask").disabled = false;
+  }
+};
+
 const olderJobs = async () => {
   const last = [...jobs.found, ...jobs.older].map(idOf).filter(Boolean).at(-1);
   if (!last) return;
@@ -389,6 +435,7 @@ const startJobs = () => {
   byId("sure-no").addEventListener("click", () => byId("sure").close("no"));
   byId("sure-yes").addEventListener("click", () => byId("sure").close("yes"));
   byId("jobs-more").addEventListener("click", olderJobs);
+  byId("chat-ask").addEventListener("click", tryModel);
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(jobs.timer) : look()));
   new ResizeObserver(() => { if (jobs.job) showCurve(); }).observe(byId("job-curve"));
 };

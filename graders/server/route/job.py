@@ -12,6 +12,7 @@ from starlette.responses import Response
 from graders.errors import quoted
 from graders.server.route.file import listed
 from graders.server.state import json_body, json_response, number, query_of, state_of, stored
+from graders.training import create_job
 from graders.wire.error import ApiError
 
 __all__ = [
@@ -26,8 +27,11 @@ _METADATA: Final = re.compile(r"metadata\[(.{1,64})\]")
 async def create(request: Request) -> Response:
     """Create a job; it begins when its turn comes."""
     state = state_of(request)
-    body, target = await json_body(request), state.options.target
-    job = await stored(state.store.jobs.create, body, target=target)
+    body, training, target = await json_body(request), state.options.training, state.options.target
+    if training is None:
+        job = await stored(state.store.jobs.create, body, target=target)
+    else:
+        job = await stored(create_job, state.store, body, training)
     state.wake()
     return json_response(job)
 

@@ -1,4 +1,4 @@
-"""`/v1/chat/completions` and `/v1/responses`: passed on to the model server, and what was recorded of them."""
+"""`/v1/chat/completions` and `/v1/responses`: by a model of this machine, or passed on, and what was recorded of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from graders.evals.stored import Kind, StoredCalls
 from graders.server.json_object import parse_object
 from graders.server.route.file import listed
+from graders.server.route.local import answer_by
 from graders.server.state import (
     body_of,
     json_body,
@@ -41,14 +42,24 @@ async def response(request: Request) -> Response:
 
 
 async def _pass_on(request: Request, path: str) -> Response:
-    upstream = state_of(request).upstream
-    if upstream is None:
+    upstream, local = state_of(request).upstream, state_of(request).local
+    if upstream is None and local is None:
         raise ApiError(
             404, f"there is nothing at POST {request.url.path[:200]}", code="unknown_url"
         )
     raw = await body_of(request)
     sent = parse_object(raw, "; it holds model and messages")
     deployment = request.path_params.get("deployment")
+    given = sent.get("model") or deployment
+    # What no model of this machine is called is the model server's business, where there is one.
+    if (
+        local is not None
+        and path == "/chat/completions"
+        and (upstream is None or await stored(local.knows, given))
+    ):
+        return await answer_by(local, "chat", {**sent, "model": given})
+    if upstream is None:
+        raise ApiError(404, "responses are there with --record alone", code="unknown_url")
     if deployment and "model" not in sent:
         sent["model"] = deployment
         from graders import jsontext  # noqa: PLC0415  (Azure's older paths alone)
