@@ -153,7 +153,7 @@ def essence(server: Serving, job: str) -> dict[str, Any]:
     return {
         "status": done["status"],
         "steps": steady,
-        "verdict": json.loads(re.sub(r'"(ftjob|file)-\w+"', '"-"', json.dumps(verdict))),
+        "verdict": json.loads(re.sub(r"(ftjob|file)-\w+", "-", json.dumps(verdict))),
         "results": [
             re.sub(rb"(ftjob|file)-\w+", b"-", call(server, "GET", f"/v1/files/{each}/content"))
             for each in done["result_files"]
