@@ -207,6 +207,11 @@ class Plan:
         """Every distinct template path, in order of appearance."""
         return tuple(dict.fromkeys(path for one in self.templates for path in one.paths))
 
+    @property
+    def item_steps(self) -> tuple[tuple[str | int, ...], ...]:
+        """Where in an item each value stands that a template names."""
+        return tuple(one.steps for one in self.paths if one.namespace == "item" and one.steps)
+
 
 def build(config: Any, reading: Reading | None = None) -> Plan:
     """Make a config executable.

@@ -124,9 +124,7 @@ class Reward:
             self.grader = load(source, **options)
         self._layout = Layout.parse(item, sample, says=("item=", "sample="))
         self._paths = (item, sample)
-        self._named = [
-            one.steps for one in self.grader.plan.paths if one.namespace == "item" and one.steps
-        ]
+        self._named = self.grader.plan.item_steps
         self._failed: Failed = failed
         self._within = within
         self._gatherers: dict[int, Gatherer] = {}

@@ -149,7 +149,7 @@ def _graded(grader: Grader, rows: Sequence[Row], stop: Event) -> list[Grade]:
         elif (too_much := excess(grader.plan, row.item, row.sample)) is not None:
             known[at] = Failure("other_error", too_much)
     # As for every reward: a null that a template names is a value that the row lacks.
-    named = [one.steps for one in grader.plan.paths if one.namespace == "item" and one.steps]
+    named = grader.plan.item_steps
     pairs = [
         {"item": without_nulls(row.item, named), "sample": row.sample}
         for at, row in enumerate(rows)

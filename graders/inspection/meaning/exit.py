@@ -5,23 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from graders.inspection.meaning.entry import Case, Meaning
+from graders.inspection.meaning.job import CHECK, row
 
 __all__ = ["EXITS"]
 
-_CHECK: Final = {
-    "type": "string_check", "name": "exact", "input": "{{ sample.output_text }}",
-    "reference": "{{ item.answer }}", "operation": "eq",
-}  # fmt: skip
 _ROW: Final = '{"item": {"answer": "Paris"}, "sample": "Paris"}'
-
-
-def _asked(*samples: str) -> dict[str, Any]:
-    prompt = [{"role": "user", "content": "The capital of France?"}]
-    return {
-        "messages": prompt,
-        "answer": "Paris",
-        **({"samples": list(samples)} if samples else {}),
-    }
 
 
 def _exit(  # noqa: PLR0917
@@ -36,26 +24,26 @@ def _exit(  # noqa: PLR0917
 
 _SCORE: Final = "graders score grader.json rows.jsonl -o results.jsonl"
 EXITS: Final = (
-    _exit("0", "Done, and nothing is to be seen to.", "Nothing.", _CHECK, _ROW, _SCORE),
+    _exit("0", "Done, and nothing is to be seen to.", "Nothing.", CHECK, _ROW, _SCORE),
     _exit(
         "1",
         "It ran, and something is not as it should be: rows failed, a test failed, a finding is an "
         "error, a gate is shut.",
         "Read what stands on standard error; graders explain says what its codes mean.",
-        _CHECK, '{"item": {}, "sample": "Paris"}', _SCORE,
+        CHECK, '{"item": {}, "sample": "Paris"}', _SCORE,
         why="A script or CI can tell a result that is bad from a command that could not run (2).",
     ),
     _exit(
         "2",
         "Nothing ran: the command line, a file or the grader has a fault.",
         "Mend what the sentence on standard error names; graders COMMAND --help has the options.",
-        {**_CHECK, "operation": "equals"}, _ROW, _SCORE,
+        {**CHECK, "operation": "equals"}, _ROW, _SCORE,
     ),
     Meaning(
         code="3", sort="exit code", what="A job would run but teach nothing: no trainer could learn from its rewards.",
         cure="Read the reasons, which come first; graders explain has each.",
         case=Case(
-            grader=_CHECK, rows=[_asked("Paris", "Paris")], validation=[_asked("Rome")],
+            grader=CHECK, rows=[row("Paris", "Paris")], validation=[row("Rome")],
             words="graders job run body.json",
         ),
         page="docs/reference/job.md",
@@ -64,7 +52,7 @@ EXITS: Final = (
         code="4", sort="exit code", what="Of a job it is not known: this machine lacks something that the dry run needs.",
         cure="Give what the first reason names: answers, a model, a key, a package.",
         case=Case(
-            grader=_CHECK, rows=[_asked()], validation=[_asked("Rome")], words="graders job run body.json"
+            grader=CHECK, rows=[row()], validation=[row("Rome")], words="graders job run body.json"
         ),
         page="docs/reference/job.md",
     ),
@@ -72,7 +60,7 @@ EXITS: Final = (
         code="130", sort="exit code", what="It was interrupted, or a job was paused.",
         why="Ctrl-C, SIGTERM and a closed terminal all end a command in order.",
         cure="Give the same command with --resume (graders job resume for a job): it goes on where it was.",
-        case=Case(grader=_CHECK, row=_ROW, words=_SCORE, note="Ctrl-C is pressed while it runs."),
+        case=Case(grader=CHECK, row=_ROW, words=_SCORE, note="Ctrl-C is pressed while it runs."),
         page="docs/reference/command.md",
     ),
 )  # fmt: skip
