@@ -13,8 +13,7 @@ from graders.convert.gemini import MOST, SAYS_LABELS, SAYS_RANGE
 from graders.convert.result import Converted, Loss, Parts
 from graders.convert.source import CHECK, FROM_CODE, MATCH, TO_CODE
 from graders.convert.weighted import Term, linear_of, number, terms_of
-from graders.errors import TemplateError
-from graders.template import Path, Template, compile_template
+from graders.template import Path, hosted_parts
 
 __all__ = ["write"]
 
@@ -114,14 +113,11 @@ def _plain(value: float) -> float | int:
 
 def _references(text: str, said: Parts, sample: Mapping[str, str] = {}) -> str | None:
     """Return a text with Gemini's placeholders; None where it says more than those can."""
-    try:
-        template = compile_template(text)
-    except TemplateError:
-        return None
-    if not isinstance(template, Template):
+    parts = hosted_parts(text)
+    if parts is None:
         return None
     pieces = []
-    for part in template.parts:
+    for part in parts:
         if not isinstance(part, Path):
             pieces.append(part)
             continue
@@ -183,15 +179,12 @@ def _check_by_code(
 
 def _can_be_seen(text: str) -> bool:
     """Whether all variables of a text are fields of the item, which are texts there, or of the response."""
-    try:
-        template = compile_template(text)
-    except TemplateError:
-        return False
-    paths = [one for one in getattr(template, "parts", ()) if isinstance(one, Path)]
-    return isinstance(template, Template) and all(
+    parts = hosted_parts(text)
+    return parts is not None and all(
         one.steps[0] in {"output_text", "output_json"} if one.namespace == "sample" and one.steps
         else len(one.steps) == 1 or one.steps[:1] in {("references",), ("contents",)}
-        for one in paths
+        for one in parts
+        if isinstance(one, Path)
     )  # fmt: skip
 
 

@@ -10,8 +10,7 @@ from graders.convert.result import Converted
 from graders.convert.script import json_text
 from graders.convert.source import ASSERTION, IS_JSON, LEVENSHTEIN, REGEX
 from graders.convert.weighted import Term, terms_of
-from graders.errors import TemplateError
-from graders.template import Path, Template, compile_template
+from graders.template import Path, hosted_parts
 
 __all__ = ["write"]
 
@@ -127,14 +126,11 @@ def _of_source(source: str) -> dict[str, Any] | None:
 
 def _value(text: str) -> str | None:
     """Return a reference with promptfoo's variables; None where they do not say it."""
-    try:
-        template = compile_template(text)
-    except TemplateError:
-        return None
-    if not isinstance(template, Template):
+    parts = hosted_parts(text)
+    if parts is None:
         return None
     pieces = []
-    for part in template.parts:
+    for part in parts:
         if not isinstance(part, Path):
             if any(one in part for one in ("{%", "{#", "{{")) or text.startswith("file://"):
                 return None

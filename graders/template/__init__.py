@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from graders.template.column import Rendered, render_column
-from graders.template.grammar import Template, compile_hosted
+from graders.template.grammar import Template, compile_hosted, hosted_parts
 from graders.template.jinja import JinjaTemplate, compile_jinja
 from graders.template.path import (
     MissingVariableError,
@@ -29,6 +29,7 @@ __all__ = [
     "Template",
     "ToolArguments",
     "compile_template",
+    "hosted_parts",
     "render_column",
     "resolve",
     "to_text",

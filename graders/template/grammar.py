@@ -22,7 +22,7 @@ from typing import Final, Literal
 from graders.errors import TemplateError, nearest, quoted
 from graders.template.path import Path
 
-__all__ = ["Template", "compile_hosted"]
+__all__ = ["Template", "compile_hosted", "hosted_parts"]
 
 _PATH: Final = re.compile(r"\s*(item|sample)\b((?:\s*\.\s*\w+|\s*\[\s*[0-9]+\s*\])*)\s*")
 _STEP: Final = re.compile(r"\.\s*(\w+)|\[\s*([0-9]+)\s*\]")
@@ -66,6 +66,14 @@ def compile_hosted(text: str) -> Template:
     if at < len(text) or not parts:
         parts.append(text[at:])
     return Template(text, tuple(parts))
+
+
+def hosted_parts(text: str) -> tuple[str | Path, ...] | None:
+    """Return the texts and paths of a hosted template, in order; None for what is none."""
+    try:
+        return compile_hosted(text).parts
+    except TemplateError:
+        return None
 
 
 def _namespace(word: str) -> Literal["item", "sample"]:
