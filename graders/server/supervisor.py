@@ -136,8 +136,10 @@ class Supervisor:
             except GradersError as error:
                 said = str(error)
                 self._log.seldom(said, "fault", "error", seconds=_SAID_AGAIN, message=said)
+            # Not by `wait_for`: before Python 3.12 it forgets a cancellation that comes with a wake.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _begin(self) -> None:
