@@ -14,11 +14,18 @@ through the sentence splitter.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Collection, Sequence
+from itertools import filterfalse, pairwise
 
-from graders.metrics.alphabet import Alphabet
-from graders.metrics.pieces import CLOSERS, Remembered, Rules, simple_latin
+from graders.metrics.alphabet import BLOCK, Alphabet
+from graders.metrics.pieces import (
+    CLOSERS,
+    CONTRACTED,
+    LONGEST_KEPT,
+    Remembered,
+    Rules,
+    simple_latin,
+)
 from graders.metrics.sentence import SentenceSplitter
 from graders.metrics.word_tokenizer import spaced_words
 
@@ -40,6 +47,15 @@ class _Known(Remembered):
         self._alphabet = alphabet
         self._splitter = splitter
         self._rules = rules
+
+    def meet(self, pieces: Collection[str]) -> None:
+        """Remember those of some new pieces that are plain words: all at once, for most are such."""
+        words = [piece for piece in pieces if piece.isalnum() and len(piece) <= LONGEST_KEPT]
+        together = " ".join(words).lower()
+        for two in CONTRACTED:
+            if two in together:
+                words = [word for word in words if two not in word.lower()]
+        self.keep(zip(words, map(self._alphabet.__getitem__, words), strict=True), len(words))
 
     def find(self, piece: str) -> str:
         """Return the code points of a piece, or the mark of those that it does not tell alone."""
@@ -69,11 +85,23 @@ class LatinTexts:
         self._known = _Known(alphabet, self._splitter, self._rules)
 
     def codes(self, texts: Sequence[str]) -> list[str]:
+        """Return the code points of each of some texts."""
+        # No-break spaces are whitespace for some rules only.
+        odd = [text for text in texts if len(text) > BLOCK or "\xa0" in text]
+        if not odd:
+            return self._together(texts)
+        found = {text: self._by_sentences(text) for text in odd}
+        others = [text for text in texts if text not in found]
+        found.update(zip(others, self._together(others), strict=True))
+        return [found[text] for text in texts]
+
+    def _together(self, texts: Sequence[str]) -> list[str]:
         """Return the code points of texts of moderate length without no-break spaces."""
         if not texts:
             return []
         end, unsure = self._alphabet[_END], self._alphabet[_UNSURE]
         pieces = f" {_END} ".join(texts).split(" ")
+        self._known.meet(set(filterfalse(self._known.__contains__, pieces)))
         joined = "".join(map(self._known.__getitem__, pieces))
         found = joined.split(end)
         if unsure in joined:
@@ -99,7 +127,7 @@ class LatinTexts:
         for start, stop in pairwise((*cuts, len(pieces) - 1)):
             part = "".join(codes[start:stop])
             if unsure in part:
-                part = self.by_sentences(" ".join(pieces[start:stop]))
+                part = self._by_sentences(" ".join(pieces[start:stop]))
             found.append(part)
         return "".join(found)
 
@@ -107,7 +135,7 @@ class LatinTexts:
         """Return the sentences of any text of these characters."""
         return self._splitter.sentences(text)
 
-    def by_sentences(self, text: str) -> str:
+    def _by_sentences(self, text: str) -> str:
         """Return the code points of any text of these characters, sentence by sentence."""
         sentences = self._splitter.sentences(text)
         # Whitespace for some rules only, so the pieces are not what they seem.
