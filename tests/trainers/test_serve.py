@@ -16,7 +16,7 @@ from openai import BadRequestError, ConflictError, NotFoundError, OpenAI, Permis
 
 from tests.server.process import Serving
 from tests.trainers import home, tiny
-from tests.trainers.test_train import Home
+from tests.trainers.house import Home
 from tests.waiting import until
 
 pytestmark = pytest.mark.trainers
