@@ -134,6 +134,14 @@ $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data and from dataset folders
 	@$(BIN)/python -m pytest -q -m scale tests/scale
 
+.PHONY: test-remote
+$(VENV)-remote/installed: tools/lock/remote.txt | python
+	@$(ENVIRONMENT) remote --folder $(VENV)-remote
+	@touch $@
+
+test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
+	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote
+
 .PHONY: test-browser
 $(VENV)/installed-browser: tools/lock/browser.txt | $(VENV)/installed-dev
 	@$(ENVIRONMENT) browser --folder $(VENV)
