@@ -34,7 +34,6 @@ Source = (
     | str
     | bytes
     | os.PathLike[str]
-    | Remote
     | BaseModel
     | EvalCriteria
 )
