@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Self, Unpack
 
 from graders import config as configs
@@ -36,7 +35,8 @@ from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
-from graders.rows import Chunk, Layout, RowRange, add_row, blocks_of, find_source, portions
+from graders.remote import named
+from graders.rows import Chunk, Layout, RowRange, blocks_of, columns_of, find_source, portions
 from graders.sandbox import MissingImport, PythonOptions, Seen, Stats
 from graders.shape import name_of_shape
 
@@ -298,9 +298,7 @@ class Grader:
                         yield from (one.grade(self.name, self.type) for one in results)
             return
         for start, portion in portions(rows, chunk):
-            columns = Chunk(indexes=range(start, start + len(portion)))
-            for row in portion:
-                add_row(columns, row, layout)
+            columns = columns_of(portion, layout, start)
             with self._running() as runner:
                 graded = runner.grade(columns, stop)
             yield from (graded.grade(row) for row in range(len(portion)))
@@ -469,9 +467,10 @@ def score_file(
     Args:
         grader: grades.
         rows: the file of rows, or several, or patterns such as `data/*.jsonl.gz`; `-` for standard
-            input. JSON Lines, also compressed (.gz, .zst), CSV, Parquet, or a dataset folder.
+            input. JSON Lines, also compressed (.gz, .zst), CSV, Parquet, or a dataset folder. Also
+            addresses: `s3://`, `gs://`, `az://`, `hf://` (extra `remote`), `https://`.
         output: the file of results, which appears whole when all rows are done; `-` for
-            standard output.
+            standard output; or an address in object storage.
         options: how rows are scored.
         on_progress: told how far the run is.
         keywords: fields of `ScoreOptions`, in place of what `options` says.
@@ -490,6 +489,6 @@ def score_file(
     live = grader._live  # noqa: SLF001  (the same module)
     with live.lock:
         return score_source(
-            source, Path(output), live.performers, grader.setup, options,
+            source, named(output), live.performers, grader.setup, options,
             signatures=lambda: grader.signatures, on_progress=on_progress,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graders.batch.earlier import Earlier
+from graders.batch.elsewhere import RemoteOutput
 from graders.batch.executor import Job
 from graders.batch.manifest import describe
 from graders.batch.option import ScoreOptions
@@ -19,6 +20,7 @@ from graders.batch.score import OnError
 from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
+from graders.remote import Place, Remote
 from graders.rows import Source, Watch
 
 __all__ = ["score_source"]
@@ -26,7 +28,7 @@ __all__ = ["score_source"]
 
 def score_source(
     source: Source,
-    target: Path,
+    target: Place,
     performers: Performers,
     setup: Setup | None,
     options: ScoreOptions,
@@ -38,7 +40,7 @@ def score_source(
 
     Args:
         source: the rows.
-        target: the file of results, or `-`.
+        target: the file of results, a place elsewhere, or `-`.
         performers: of this process.
         setup: what other processes make theirs from; None where none can.
         options: how rows are scored.
@@ -55,20 +57,22 @@ def score_source(
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
     with ExitStack() as stack:
         parallelism = Parallelism(
-            performers, job, options.workers, source.size, options.engine, options.ray_address
-        )
+            performers, job, options.workers, source.size, options.engine, options.ray_address,
+            options.ray_wait,
+        )  # fmt: skip
         begun = parallelism.begun()
         for executor in begun:
             stack.callback(executor.close)
         earlier = _earlier(options, target, marks)
         inputs: list[dict[str, Any]] = []
-        if is_direct(target):
+        if isinstance(target, Path) and is_direct(target):
             place: FileOutput | StreamOutput = _stream(options, target)
             source.note()
         else:
             inputs = source.identity()
             manifest = _manifest(performers, job, options, signatures(), inputs, earlier)
-            place = FileOutput(
+            output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
+            place = output(
                 target, manifest, resume=options.resume, restart=options.restart, marks=marks,
                 first=options.rows.start if earlier is None else None,
                 judgements=options.keep_judgements, earlier=options.only_failed,
@@ -82,12 +86,12 @@ def score_source(
 
 
 def _earlier(
-    options: ScoreOptions, target: Path, marks: Mapping[str, float | None]
+    options: ScoreOptions, target: Place, marks: Mapping[str, float | None]
 ) -> Earlier | None:
     if options.only_failed is None:
         return None
     earlier = Earlier(options.only_failed, marks)
-    if not earlier.stands_at(target):  # In place is what many want.
+    if isinstance(target, Remote) or not earlier.stands_at(target):  # In place is what many want.
         check_apart([earlier.path], target)
     return earlier
 

@@ -14,7 +14,7 @@ through the sentence splitter.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import filterfalse, pairwise
 
 from graders.metrics.alphabet import BLOCK, Alphabet
@@ -35,6 +35,16 @@ __all__ = ["LatinTexts"]
 _END = "\n"
 # Stands in the code points for a piece whose neighbours decide what its tokens are.
 _UNSURE = " "
+# A word with at most a bracket or quote on either side and one mark behind: in a text, a line each.
+# A full stop within it is none that may end a sentence, a comma or colon none that stands apart.
+_PLAIN = re.compile(
+    r"""^([(\[{<"`]?)((?:[^;@#$%&?!*\[\](){}<>,:."'`«»\n-]|-(?!-)|\.(?=\w)|[,:](?=\d))+)"""
+    r"""([)\]}>"`]?)([.,:;?!]?)$""",
+    re.MULTILINE,
+)
+_OPENED = {'"': "``"}
+_CLOSED = {'"': "''"}
+_SHORTENED = re.compile(r"^([A-Za-z]+?)('[smdSMD]|'ll|'LL|'re|'RE|'ve|'VE|n't|N'T)$", re.MULTILINE)
 # At the start of a sentence two quotes are read otherwise than behind a space.
 _TWO_QUOTES = re.compile("[\"']{2}")
 
@@ -48,14 +58,23 @@ class _Known(Remembered):
         self._splitter = splitter
         self._rules = rules
 
-    def meet(self, pieces: Collection[str]) -> None:
-        """Remember those of some new pieces that are plain words: all at once, for most are such."""
-        words = [piece for piece in pieces if piece.isalnum() and len(piece) <= LONGEST_KEPT]
-        together = " ".join(words).lower()
+    def meet(self, pieces: Iterable[str]) -> None:
+        """Remember, of some new pieces, those plain enough: all at once, and most are."""
+        codes, plain = self._alphabet, "\n".join(pieces)
+        found = {}
+        for opened, word, closed, mark in _PLAIN.findall(plain):
+            # Of full stops only those are plain that end a sentence whatever comes next.
+            if mark == "." and (opened or closed or not self._splitter.ends_plainly(word)):
+                continue
+            tokens = _OPENED.get(opened, opened), word, _CLOSED.get(closed, closed), mark
+            found[f"{opened}{word}{closed}{mark}"] = codes.codes(filter(None, tokens))
+        for word, ending in _SHORTENED.findall(plain):
+            found[f"{word}{ending}"] = codes[word] + codes[ending]
+        folded = plain.lower()
         for two in CONTRACTED:
-            if two in together:
-                words = [word for word in words if two not in word.lower()]
-        self.keep(zip(words, map(self._alphabet.__getitem__, words), strict=True), len(words))
+            if two in folded:
+                found = {piece: one for piece, one in found.items() if two not in piece.lower()}
+        self.keep({piece: one for piece, one in found.items() if len(piece) <= LONGEST_KEPT})
 
     def find(self, piece: str) -> str:
         """Return the code points of a piece, or the mark of those that it does not tell alone."""

@@ -14,7 +14,7 @@ quotes, because the rule for the final full stop looks through those into the pi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from graders.metrics.alphabet import BLOCK, Alphabet, blocks
@@ -38,7 +38,7 @@ LONGEST_KEPT = 64
 _MOST_KEPT = 50_000
 
 CONTRACTED = ("cannot", "gimme", "gonna", "gotta", "lemme", "wanna")
-"""What a piece of letters alone may hold, in any case, and not be one word."""
+"""What a word may hold, in any case, and not be one."""
 # What `simple_latin` leaves to the rules: quotes, runs, contractions written as one word.
 _INVOLVED = re.compile(rf"[\"'`«»]|\.\.|--|[,:][,:]|(?i:{'|'.join(CONTRACTED)})")
 _FINAL_CLOSERS = re.compile(r"\.[\])}>]+$")
@@ -70,12 +70,12 @@ class Remembered(dict[str, str]):
     def __missing__(self, piece: str) -> str:
         codes = self.find(piece)
         if len(piece) <= LONGEST_KEPT:
-            self.keep([(piece, codes)], 1)
+            self.keep({piece: codes})
         return codes
 
-    def keep(self, found: Iterable[tuple[str, str]], count: int) -> None:
-        """Remember so many pieces with their code points."""
-        if len(self) + count > _MOST_KEPT:
+    def keep(self, found: Mapping[str, str]) -> None:
+        """Remember pieces with their code points."""
+        if len(self) + len(found) > _MOST_KEPT:
             self.clear()
         self.update(found)
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from graders.errors import RowsError, UnavailableError, quoted
 from graders.plain import plain, shortest
+from graders.remote import Place, Remote, RemoteError
 from graders.rows.block import Block
 from graders.rows.table import Record, blocks_of
 
@@ -24,9 +25,11 @@ __all__ = [
 
 _BATCH: Final = 512
 _PARQUET: Final = b"PAR1"
+_BUFFER: Final = 1 << 20
+"""Bytes of a column that are held."""
 
 
-def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
+def parquet_blocks(path: Place, size: int) -> Iterator[Block]:
     """Yield the rows of a Parquet file.
 
     Raises:
@@ -46,7 +49,9 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
     def records() -> Iterator[Record]:
         nonlocal done, total
         try:
-            with ParquetFile(path) as file:
+            opened = path.open() if isinstance(path, Remote) else path
+            # Not buffered ahead, which would hold the whole file; of an object only what rows need is fetched.
+            with ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER) as file:
                 total = file.metadata.num_rows
                 for batch in file.iter_batches(_BATCH):
                     for row in rows_of_batch(batch):
@@ -55,7 +60,9 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
         except UnicodeDecodeError:
             raise RowsError("the Parquet file cannot be read: a name is not UTF-8") from None
         except (ArrowException, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if isinstance(error, RemoteError) or (
+                isinstance(error, OSError) and error.errno is not None
+            ):
                 raise  # The system's, not the file's.
             raise RowsError(_unread(path)) from None
 
@@ -218,7 +225,7 @@ def rows_of_dataset(dataset: Any) -> Iterator[Mapping[str, Any] | str]:
             yield from rows_of_batch(batch)
 
 
-def _unread(path: Path) -> str:
+def _unread(path: Place) -> str:
     """Return why a Parquet file cannot be read, whatever its library says of it."""
     with path.open("rb") as file:
         head = file.read(len(_PARQUET))

@@ -21,10 +21,9 @@ from graders.jobs import RunOptions, Store
 from graders.jobs.job import progress_of
 from graders.jobs.run import fail_job
 from graders.jobs.worker import FULL
-from graders.program import program, settings
+from graders.program import kill, program, settings
 from graders.server.log import Log
 from graders.server.option import ServeOptions
-from graders.server.pool import kill
 from graders.training import TrainRun
 
 __all__ = ["Supervisor"]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import graders
 from graders.metrics.alphabet import Alphabet
 from graders.metrics.definition import Definition
+from graders.metrics.latin import LatinTexts
 from graders.metrics.sentence import SentenceSplitter, punkt_model
 from graders.metrics.tokenizer import Tokenizer
 from tests.examples import examples
@@ -117,6 +118,23 @@ def test_word_tokens_do_not_depend_on_the_texts_coded_together(
     for text, codes in zip(texts, tokenizer.codes(texts), strict=True):
         wanted = library.word_tokenize(text)
         assert [tokenizer.alphabet.tokens[ord(code)] for code in codes] == wanted
+
+
+# What words are made of, and all that stands at their edges.
+PARTS = [
+    *"aF1é²ª.,:;?!()[]{}<>\"'`«»-_/\\=+$%&*#@~^|", "--", "..", "foo", "Bar", "22", "cannot", "Wanna", "n't",
+    "N'T", "'s", "'S", "'ll", "'", "Mr", "etc", "e.g", "u.s", "can", "not", "d'ye",
+]  # fmt: skip
+
+
+@settings(max_examples=examples(300))
+@given(st.lists(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map("".join), max_size=60))
+def test_pieces_that_are_plain_are_coded_as_by_the_rules(pieces: list[str]) -> None:
+    known = LatinTexts(Alphabet())._known
+    known.meet(pieces)
+    assert dict(known) == {piece: known.find(piece) for piece in known}
+    words = [piece for piece in pieces if piece.isalpha() and "n" not in piece.lower()]
+    assert known.keys() >= set(words)
 
 
 def test_other_texts_follow_the_international_rule(texts: list[str], library: Any) -> None:
