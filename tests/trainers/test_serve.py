@@ -53,7 +53,7 @@ def learned(house: Speaking) -> Any:
         {"messages": [*home.asked(word), home.called(word)], "tools": home.TOOLS}
         for word in tiny.ASKED * 4
     ]
-    numbers = {"n_epochs": 12, "batch_size": 4, "learning_rate_multiplier": 300}
+    numbers = {"n_epochs": 20, "batch_size": 4, "learning_rate_multiplier": 500}
     return house.done(house.create("supervised", home.lines(rows), hyperparameters=numbers))
 
 
