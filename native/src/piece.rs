@@ -6,15 +6,16 @@
 
 use crate::classes::{Classes, WORD};
 use crate::sentence::Punkt;
-use crate::vocabulary::{boxed, Fault, Map, Seed, Vocabulary};
+use crate::vocabulary::{Fault, Keyed, Seed, Vocabulary};
 use crate::words;
 
 /// Longer pieces are cut each time.
 const LONGEST_KEPT: usize = 64;
 const MOST_KEPT: usize = 1 << 16;
 
-/// A run of `Pieces::numbers`.
-type Span = Option<(u32, u32)>;
+/// A run of `Pieces::numbers`: where it starts and stops. `UNKNOWN` is not found out yet.
+type Span = (u32, u32);
+const UNKNOWN: Span = (u32::MAX, 0);
 
 /// What the rules are told to stand beside a piece: "x", a token of its own, for any neighbour.
 #[derive(Clone, Copy)]
@@ -25,14 +26,14 @@ struct Beside {
 
 /// The token numbers of pieces, good until the vocabulary is cleared.
 pub struct Pieces {
-    known: Map<Box<[u8]>, [Span; 4]>,
+    known: Keyed<[Span; 4]>,
     numbers: Vec<u32>,
     sentences: Vec<(usize, usize)>,
 }
 
 impl Pieces {
     pub fn new(seed: &Seed) -> Self {
-        Pieces { known: Map::with_hasher(seed.clone()), numbers: Vec::new(), sentences: Vec::new() }
+        Pieces { known: Keyed::new(seed), numbers: Vec::new(), sentences: Vec::new() }
     }
 
     pub fn clear(&mut self) {
@@ -100,7 +101,8 @@ impl Pieces {
         }
         let which = usize::from(beside.before) * 2 + usize::from(beside.after);
         if let Some(spans) = self.known.get(piece) {
-            if let Some((start, stop)) = spans[which] {
+            let (start, stop) = spans[which];
+            if start <= stop {
                 found.try_reserve((stop - start) as usize)?;
                 found.extend_from_slice(&self.numbers[start as usize..stop as usize]);
                 return Ok(());
@@ -114,15 +116,9 @@ impl Pieces {
         let span = (self.numbers.len() as u32, (self.numbers.len() + found.len() - start) as u32);
         self.numbers.try_reserve(found.len() - start)?;
         self.numbers.extend_from_slice(&found[start..]);
-        if let Some(spans) = self.known.get_mut(piece) {
-            spans[which] = Some(span);
-        } else {
-            let mut spans = [None; 4];
-            spans[which] = Some(span);
-            self.known.try_reserve(1)?;
-            self.known.insert(boxed(piece)?, spans);
-        }
-        Ok(())
+        let mut spans = self.known.get(piece).copied().unwrap_or([UNKNOWN; 4]);
+        spans[which] = span;
+        self.known.insert(piece, spans)
     }
 }
 

@@ -59,23 +59,18 @@ impl Hasher for Folded {
         self.write_u64(value as u64);
     }
 
+    fn write_u128(&mut self, value: u128) {
+        self.write_u64(value as u64);
+        self.write_u64((value >> 64) as u64);
+    }
+
     fn write(&mut self, bytes: &[u8]) {
-        let four = |at: usize| {
-            u64::from(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
-        };
-        let size = bytes.len();
-        let mut at = 0;
-        while at + 8 <= size {
-            self.write_u64(four(at) | four(at + 4) << 32);
-            at += 8;
+        let blocks = bytes.chunks_exact(8);
+        let rest = blocks.remainder().iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+        for block in blocks {
+            self.write_u64(u64::from(four(block, 0)) | u64::from(four(block, 4)) << 32);
         }
-        // The rest in one step: the two fours may overlap. The length was hashed before.
-        if size - at >= 4 {
-            self.write_u64(four(at) | four(size - 4) << 32);
-        } else if at < size {
-            let (first, middle, last) = (bytes[at], bytes[(at + size) / 2], bytes[size - 1]);
-            self.write_u64(u64::from(first) | u64::from(middle) << 8 | u64::from(last) << 16);
-        }
+        self.write_u64(rest); // the length was hashed before
     }
 }
 
@@ -89,10 +84,75 @@ pub fn boxed<T: Copy>(slice: &[T]) -> Result<Box<[T]>, Fault> {
     Ok(copy.into_boxed_slice())
 }
 
+/// Values by bytes. Keys of up to sixteen bytes, nearly all words, lie in the table themselves.
+pub struct Keyed<V> {
+    short: Map<u128, V>,
+    long: Map<Box<[u8]>, V>,
+}
+
+impl<V> Keyed<V> {
+    pub fn new(seed: &Seed) -> Self {
+        Keyed { short: Map::with_hasher(seed.clone()), long: Map::with_hasher(seed.clone()) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.short.len() + self.long.len()
+    }
+
+    pub fn clear(&mut self) {
+        self.short.clear();
+        self.long.clear();
+    }
+
+    pub fn get(&self, key: &[u8]) -> Option<&V> {
+        match packed(key) {
+            Some(key) => self.short.get(&key),
+            None => self.long.get(key),
+        }
+    }
+
+    pub fn insert(&mut self, key: &[u8], value: V) -> Result<(), Fault> {
+        match packed(key) {
+            Some(key) => {
+                self.short.try_reserve(1)?;
+                self.short.insert(key, value);
+            }
+            None => {
+                self.long.try_reserve(1)?;
+                self.long.insert(boxed(key)?, value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Up to sixteen bytes as one number. None for more, or where the last is 0, so that two keys never
+/// have the same.
+fn packed(key: &[u8]) -> Option<u128> {
+    let size = key.len();
+    let eight = |at: usize| u64::from(four(key, at)) | u64::from(four(key, at + 4)) << 32;
+    if size > 16 || key.last().map_or(true, |&byte| byte == 0) {
+        return None;
+    }
+    // Two reads that may overlap, the second shifted until they do not.
+    Some(match size {
+        8..=16 => u128::from(eight(0)) | u128::from(eight(size - 8)) << (8 * (size - 8)),
+        4..=7 => u128::from(u64::from(four(key, 0)) | u64::from(four(key, size - 4)) << (8 * (size - 4))),
+        _ => {
+            let (first, middle, last) = (key[0], key[size / 2], key[size - 1]);
+            u128::from(first) | u128::from(middle) << (8 * (size / 2)) | u128::from(last) << (8 * (size - 1))
+        }
+    })
+}
+
+fn four(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
 /// All tokens seen since the last `clear`. A token of characters below U+0100 is always kept as
 /// bytes and any other one never, so one token cannot have two numbers.
 pub struct Vocabulary {
-    narrow: Map<Box<[u8]>, u32>,
+    narrow: Keyed<u32>,
     wide: Map<Box<[u32]>, u32>,
     scratch: Vec<u8>,
     size: u32,
@@ -102,7 +162,7 @@ pub struct Vocabulary {
 impl Vocabulary {
     pub fn new(seed: &Seed) -> Self {
         Vocabulary {
-            narrow: Map::with_hasher(seed.clone()),
+            narrow: Keyed::new(seed),
             wide: Map::with_hasher(seed.clone()),
             scratch: Vec::new(),
             size: 0,
@@ -132,9 +192,8 @@ impl Vocabulary {
         if let Some(&number) = self.narrow.get(token) {
             return Ok(number);
         }
-        self.narrow.try_reserve(1)?;
         let number = self.size;
-        self.narrow.insert(boxed(token)?, number);
+        self.narrow.insert(token, number)?;
         self.added(token.len());
         Ok(number)
     }
