@@ -493,6 +493,12 @@ def score_file(
     source = find_source([rows] if isinstance(rows, str | os.PathLike) else rows)
     live = grader._live  # noqa: SLF001  (the same module)
     place = named(output)
+    if place.suffix.lower() == ".parquet":
+        name = f"{place.name[:-8]}.jsonl"
+        raise OptionError(
+            f"{place}: results are written line by line; score to {name}, and graders merge {name} "
+            f"-o {place.name} makes Parquet of them"
+        )
     in_parts = options.shards or options.shard is not None or is_folder(output, place)
     with live.lock:
         return (score_parts if in_parts else score_source)(

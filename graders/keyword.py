@@ -80,6 +80,8 @@ class ScoreKeywords(TypedDict, total=False):
     ray_address: str | None
     resume: bool
     restart: bool
+    shards: int | None
+    shard: str | None
     where: RowRange | None
     allow_empty: bool
     limit: int | None

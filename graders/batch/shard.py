@@ -20,7 +20,7 @@ from graders.batch.option import ScoreOptions
 from graders.batch.run import Run
 from graders.errors import OptionError, RowsError, shown
 from graders.remote import Place, Remote
-from graders.rows import Mark, RowRange, Source, survey
+from graders.rows import Mark, RowRange, Source, survey_of
 
 __all__ = ["Division", "divide", "is_folder", "read_division", "score_shards"]
 
@@ -152,7 +152,7 @@ def divide(
         count = min(max(1, -(-(source.size or 1) // _PART_BYTES)), _MOST)
     written = tuple(_written(path) for path in source.paths)
     inputs = tuple(source.identity())
-    found = survey(source)
+    found = survey_of(source)
     stop = found.rows if rows.stop is None else rows.stop
     parts = found.cut(rows.start, stop, count)
     made = Division(

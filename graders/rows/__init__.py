@@ -18,7 +18,7 @@ from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
 from graders.rows.reader import ENDINGS, Reader, load_reader, reader_of
 from graders.rows.source import Mark, Source, find_source
-from graders.rows.survey import Survey, survey
+from graders.rows.survey import Survey, survey_of
 from graders.rows.watch import ChangedError, Watch
 
 __all__ = [
@@ -49,7 +49,7 @@ __all__ = [
     "read_blocks",
     "read_categories",
     "reader_of",
-    "survey",
+    "survey_of",
     "window",
     "written",
 ]

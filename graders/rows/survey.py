@@ -12,7 +12,7 @@ from graders.rows.arrow import row_groups
 from graders.rows.block import count_rows
 from graders.rows.source import Mark, Source
 
-__all__ = ["Survey", "survey"]
+__all__ = ["Survey", "survey_of"]
 
 _SIZE: Final = 1 << 18
 _MOST: Final = 1 << 16
@@ -48,7 +48,7 @@ class Survey:
         return tuple(sorted(found, key=lambda one: (one.row, one.file, one.place)))
 
 
-def survey(source: Source) -> Survey:
+def survey_of(source: Source) -> Survey:
     """Return what an input holds. Of Parquet only the footer is read, of other files everything.
 
     Raises:
