@@ -38,7 +38,7 @@ from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
 from graders.remote import named
-from graders.rows import Chunk, Layout, RowRange, add_row, blocks_of, find_source, portions
+from graders.rows import Chunk, Layout, RowRange, blocks_of, columns_of, find_source, portions
 from graders.sandbox import MissingImport, PythonOptions, Seen, Stats
 from graders.shape import name_of_shape
 
@@ -300,9 +300,7 @@ class Grader:
                         yield from (one.grade(self.name, self.type) for one in results)
             return
         for start, portion in portions(rows, chunk):
-            columns = Chunk(indexes=range(start, start + len(portion)))
-            for row in portion:
-                add_row(columns, row, layout)
+            columns = columns_of(portion, layout, start)
             with self._running() as runner:
                 graded = runner.grade(columns, stop)
             yield from (graded.grade(row) for row in range(len(portion)))

@@ -78,6 +78,7 @@ class ScoreKeywords(TypedDict, total=False):
     workers: int | None
     engine: Engine
     ray_address: str | None
+    ray_wait: float
     resume: bool
     restart: bool
     shards: int | None

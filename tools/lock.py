@@ -36,12 +36,16 @@ PROJECT: Final[dict[str, list[str]]] = {
     "remote": ["build", "remote"],
     "browser": ["build", "dev", "browser"],
     "hooks": ["build", "dev", "hooks"],
+    "site": ["build", "dev", "site"],
 }
 """Each lock of the project's own environment, and the dependency groups it holds beside it.
 
 `dev` is resolved first and the others under it, so that one environment can take one after another; but
 for `remote`, which has an environment of its own.
 """
+
+NODE: Final[dict[str, list[str]]] = {**clients.NODE, "npm-axe": ["axe-core@4.14.1"]}
+"""Locks of npm: the official client, and what looks for barriers on a page."""
 
 ALONE: Final[dict[str, list[str]]] = {
     "uv": ["uv>=0.9"],
@@ -163,7 +167,7 @@ def main() -> int:
         print(f"==> {path(name).relative_to(ROOT)}", flush=True)  # noqa: T201
         resolve(name, keep=arguments.keep)
     if not arguments.names:
-        for name, requirements in clients.NODE.items():
+        for name, requirements in NODE.items():
             print(f"==> {(FOLDER / name).relative_to(ROOT)}", flush=True)  # noqa: T201
             resolve_node(name, requirements)
     return 0

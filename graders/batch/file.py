@@ -84,8 +84,9 @@ def score_source(
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
     with ExitStack() as stack:
         parallelism = Parallelism(
-            performers, job, options.workers, source.size, options.engine, options.ray_address
-        )
+            performers, job, options.workers, source.size, options.engine, options.ray_address,
+            options.ray_wait,
+        )  # fmt: skip
         begun = parallelism.begun()
         for executor in begun:
             stack.callback(executor.close)

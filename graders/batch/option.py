@@ -32,6 +32,8 @@ class ScoreOptions:
             none. Models are always asked from this process.
         engine: `local` for processes of this machine, `ray` for Ray actors (extra `ray`).
         ray_address: of the Ray cluster; None for this machine.
+        ray_wait: seconds that a run may be without any worker on the cluster, before the first, or where all
+            are lost, until it ends.
         resume: go on where an earlier run was interrupted; it must have been of the same grader,
             rows and options.
         restart: drop what an interrupted run has finished.
@@ -87,6 +89,10 @@ class ScoreOptions:
     ray_address: str | None = option(
         None, "Ray cluster.  [default: this machine]", metavar="ADDRESS", group="Speed and resuming"
     )
+    ray_wait: float = option(
+        60.0, "How long a run may be without any worker on the Ray cluster.", metavar="SECONDS",
+        unit="seconds", above=0, group="Speed and resuming",
+    )  # fmt: skip
     resume: bool = option(
         False, "Go on where an interrupted run of the same was stopped.", group="Speed and resuming"
     )

@@ -19,7 +19,7 @@ from graders.batch.output import FileOutput, StreamOutput
 from graders.batch.parallelism import Parallelism
 from graders.batch.score import Scored
 from graders.batch.tally import CROWDED, Tally
-from graders.errors import BudgetError, RowsError, StoppedError
+from graders.errors import BudgetError, RowsError, StoppedError, UnavailableError
 from graders.htmltext import card, shortened
 from graders.rows import Block, ChangedError, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
@@ -349,8 +349,8 @@ def _noted(
     """Write down, however it ends, how far a stream was read and what was paid; say what is kept."""
     try:
         yield
-    except RowsError as error:
-        raise RowsError(f"{error}{output.kept}") from None
+    except (RowsError, UnavailableError) as error:
+        raise type(error)(f"{error}{output.kept}") from None
     except BudgetError as error:
         output.sync(cost=_so_far(ledger))
         raise BudgetError(str(error), run=result) from None

@@ -13,7 +13,7 @@ from graders.rows.block import (
     window,
 )
 from graders.rows.category import MOST_CATEGORIES, Categories, read_categories
-from graders.rows.decode import Chunk, Layout, add_row, decode_block, written
+from graders.rows.decode import Chunk, Layout, columns_of, decode_block, written
 from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
 from graders.rows.reader import ENDINGS, Reader, load_reader, reader_of
@@ -36,9 +36,9 @@ __all__ = [
     "Source",
     "Survey",
     "Watch",
-    "add_row",
     "blank_others",
     "blocks_of",
+    "columns_of",
     "count_rows",
     "cut",
     "cut_small",
