@@ -17,13 +17,38 @@ from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direc
 from graders.batch.parallelism import Parallelism
 from graders.batch.run import Limit, MaxFailures, Progress, Run, run
 from graders.batch.score import OnError
+from graders.batch.shard import score_shards
 from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
 from graders.remote import Place, Remote
 from graders.rows import Source, Watch
 
-__all__ = ["score_source"]
+__all__ = ["score_parts", "score_source"]
+
+
+def score_parts(
+    source: Source,
+    folder: Place,
+    performers: Performers,
+    setup: Setup | None,
+    options: ScoreOptions,
+    *,
+    signatures: Callable[[], Mapping[str, str]],
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Score the rows of a source to parts in a folder; arguments and errors as of `score_source`."""
+
+    def score(
+        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]]
+    ) -> Run:
+        return score_source(
+            rows, target, performers, setup, part,
+            signatures=signatures, on_progress=on_progress, inputs=inputs,
+        )  # fmt: skip
+
+    marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
+    return score_shards(source, folder, options, score, marks)
 
 
 def score_source(
@@ -35,6 +60,7 @@ def score_source(
     *,
     signatures: Callable[[], Mapping[str, str]],
     on_progress: Callable[[Progress], None] | None = None,
+    inputs: Sequence[Mapping[str, Any]] | None = None,
 ) -> Run:
     """Score every row of a source to an output.
 
@@ -46,6 +72,7 @@ def score_source(
         options: how rows are scored.
         signatures: tells how each metric is made; asked where a manifest is written.
         on_progress: told how far the run is.
+        inputs: what tells the rows from others, where that is known.
 
     Raises:
         RowsError, OptionError, StoppedError: as `graders.score_file`.
@@ -64,13 +91,16 @@ def score_source(
         for executor in begun:
             stack.callback(executor.close)
         earlier = _earlier(options, target, marks)
-        inputs: list[dict[str, Any]] = []
+        known = list(inputs or ())
         if isinstance(target, Path) and is_direct(target):
             place: FileOutput | StreamOutput = _stream(options, target)
             source.note()
         else:
-            inputs = source.identity()
-            manifest = _manifest(performers, job, options, signatures(), inputs, earlier)
+            if inputs is None:
+                known = [*source.identity()]
+            else:
+                source.note()
+            manifest = _manifest(performers, job, options, signatures(), known, earlier)
             output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
             place = output(
                 target, manifest, resume=options.resume, restart=options.restart, marks=marks,
@@ -80,8 +110,8 @@ def score_source(
         with place, books(performers, setup, options, place) as ledger:
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
-                earlier=earlier, limit=_limit(options, inputs), on_progress=on_progress,
-                check=lambda: source.check_unchanged(inputs), ledger=ledger,
+                earlier=earlier, limit=_limit(options, known), on_progress=on_progress,
+                check=lambda: source.check_unchanged(known), ledger=ledger,
             )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from graders.wire.endpoint import base_url
 from graders.wire.transport import transport_of
 
 __all__ = [
-    "describe", "differences", "grader_digest", "manifest_for", "manifest_of", "new_manifest_of", "read_manifest",
+    "describe", "differences", "grader_digest", "input_changes", "manifest_for", "manifest_of", "new_manifest_of", "read_manifest",
     "scored_by", "write_manifest",
 ]  # fmt: skip
 
@@ -186,7 +186,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         found.append(f"the sandbox was {then['sandbox']} and is {now['sandbox']}")
     if then["options"] != now["options"]:
         found.append("an option has changed: " + _first_change(then["options"], now["options"]))
-    found += _input_changes(then["inputs"], now["inputs"])
+    found += input_changes(then["inputs"], now["inputs"])
     old, new = (one.get("only_failed") for one in (then, now))
     if (old is None) != (new is None):
         found.append("--only-failed was given for one run and not for the other")
@@ -204,7 +204,8 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else jsontext.encode(value).decode()
 
 
-def _input_changes(then: list[Mapping[str, Any]], now: list[Mapping[str, Any]]) -> list[str]:
+def input_changes(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say in what the inputs of two runs differ."""
     if len(then) != len(now):
         return [f"the rows came from {len(then)} files and now come from {len(now)}"]
     for old, new in zip(then, now, strict=True):

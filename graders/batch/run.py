@@ -370,7 +370,7 @@ def _feed(  # noqa: PLR0917
     done: int,
 ) -> Iterable[Block | None]:
     """Return the blocks to be scored; None now and then while a stream gives nothing."""
-    blocks: Iterable[Block] = source.blocks(parallelism.block_bytes)
+    blocks: Iterable[Block] = source.blocks(parallelism.block_bytes, rows.start)
     if notes is not None:
         blocks = notes.watch(blocks)
     blocks = window(blocks, rows.start, rows.stop)

@@ -14,7 +14,7 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from graders import api, jsontext
+from graders import api
 from graders.api import (
     MaxFailures,
     Progress,
@@ -38,13 +38,13 @@ from graders.cli.option import (
     python_options,
     reading_options,
 )
-from graders.cli.output import progress_bar, say, say_notes, write_json
+from graders.cli.output import progress_bar, say, say_notes, write_file
 from graders.cli.usage import Somewhere
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
-from graders.errors import BudgetError, OptionError, RowsError, StoppedError, shown
+from graders.errors import BudgetError, OptionError, StoppedError, shown
 from graders.models import JudgeOptions, paid_text
-from graders.remote import Place, Remote, named
+from graders.remote import Place, named
 from graders.report.terminal import number, run_view
 from graders.rows import RowRange
 from graders.sandbox import Stats
@@ -181,7 +181,7 @@ def score(
             found = verified(ready.plan, rows, options.layout, verify_metrics)
         body = {**_body(ready, run, seconds, found), "notes": notes}
         if summary_file is not None:
-            _write_summary(summary_file, body)
+            write_file(summary_file, body)
         view = _view(ready, run, output, seconds, found or (), notes, options.by)
         face.write(view, body, f"graders score: {shown(ready.name)}", summary)
     if any(one.differing for one in found or ()):
@@ -265,17 +265,6 @@ def _code(run: Run, stopped: str, max_failures: MaxFailures | None) -> int:
         say("every row failed")
         return 1
     return 0
-
-
-def _write_summary(place: Place, body: Any) -> None:
-    try:
-        if isinstance(place, Remote):
-            place.put_bytes(jsontext.encode(body, indent=True) + b"\n")
-            return
-        with place.open("w", encoding="utf-8") as stream:
-            write_json(body, stream)
-    except OSError as error:
-        raise RowsError(f"{place}: cannot be written: {error.strerror or error}") from None
 
 
 def _stats(grader: api.Grader, run: Run) -> Stats | None:

@@ -18,6 +18,7 @@ __all__ = [
     "dataset_blocks",
     "is_dataset",
     "parquet_blocks",
+    "row_groups",
     "rows_of_batch",
     "rows_of_dataset",
     "time_of",
@@ -29,8 +30,13 @@ _BUFFER: Final = 1 << 20
 """Bytes of a column that are held."""
 
 
-def parquet_blocks(path: Place, size: int) -> Iterator[Block]:
+def parquet_blocks(path: Place, size: int, group: int = 0) -> Iterator[Block]:
     """Yield the rows of a Parquet file.
+
+    Args:
+        path: the file.
+        size: bytes of a block.
+        group: the row group to begin at.
 
     Raises:
         RowsError: it is none.
@@ -52,8 +58,11 @@ def parquet_blocks(path: Place, size: int) -> Iterator[Block]:
             opened = path.open() if isinstance(path, Remote) else path
             # Not buffered ahead, which would hold the whole file; of an object only what rows need is fetched.
             with ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER) as file:
-                total = file.metadata.num_rows
-                for batch in file.iter_batches(_BATCH):
+                known = file.metadata
+                total = known.num_rows
+                done = sum(known.row_group(one).num_rows for one in range(group))
+                wanted = range(group, known.num_row_groups)
+                for batch in file.iter_batches(_BATCH, row_groups=wanted):
                     for row in rows_of_batch(batch):
                         done += 1
                         yield done, f"line {done}: {row}" if isinstance(row, str) else row
@@ -68,6 +77,19 @@ def parquet_blocks(path: Place, size: int) -> Iterator[Block]:
 
     whole = path.stat().st_size
     return blocks_of(records(), size, lambda: whole * done // max(total, 1))
+
+
+def row_groups(path: Place) -> list[int] | None:
+    """Return how many rows each row group of a Parquet file has; None where it cannot be read."""
+    try:
+        from pyarrow import ArrowException  # noqa: PLC0415  (an extra)
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+        with ParquetFile(path.open() if isinstance(path, Remote) else path) as file:
+            known = file.metadata
+            return [known.row_group(one).num_rows for one in range(known.num_row_groups)]
+    except (ImportError, ArrowException, OSError):
+        return None  # Who reads it says why.
 
 
 def rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | str]:

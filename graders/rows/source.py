@@ -22,7 +22,7 @@ from graders.errors import OptionError, RowsError, UnavailableError, nearest_pat
 from graders.extension import names
 from graders.remote import Place, Remote, is_remote, named
 from graders.rows.arrow import dataset_blocks, is_dataset, parquet_blocks
-from graders.rows.block import Block, Readable, count_rows
+from graders.rows.block import Block, Readable, count_rows, read_blocks
 from graders.rows.delimited import csv_blocks
 from graders.rows.encoding import as_utf8
 from graders.rows.excel import excel_blocks
@@ -31,12 +31,29 @@ from graders.rows.reader import ENDINGS, extended_blocks, reader_of
 from graders.rows.value import json_blocks
 from graders.rows.watch import PIECE, Watch, stamp_of, sum_of
 
-__all__ = ["Source", "find_source"]
+__all__ = ["Mark", "Source", "find_source"]
 
 _PIPE_BYTES: Final = 1 << 20
 _PACKED: Final = (".gz", ".zst")
 _DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 _EXCEL: Final = (".xlsx", ".xlsm")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place to begin to read at.
+
+    Attributes:
+        file: which of the files.
+        row: the index of the row that begins there.
+        line: the 1-based number of its line, as messages count.
+        place: the byte, of JSON Lines; the row group, of Parquet; 0 for the file's beginning.
+    """
+
+    file: int
+    row: int
+    line: int = 1
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +63,12 @@ class Source:
     Attributes:
         paths: the files, or places elsewhere; `-` is standard input.
         watch: sees whether the files stay as they are; None where nobody asks.
+        marks: places to begin at, in order; () where nobody looked for them.
     """
 
     paths: tuple[Place, ...]
     watch: Watch | None = field(default=None, compare=False)
+    marks: tuple[Mark, ...] = field(default=(), compare=False)
 
     @property
     def is_stream(self) -> bool:
@@ -64,23 +83,33 @@ class Source:
         sizes = [_size(path) for path in self.paths]
         return None if None in sizes else sum(filter(None, sizes))
 
-    def blocks(self, size: int) -> Iterator[Block]:
+    def blocks(self, size: int, first: int = 0) -> Iterator[Block]:
         """Yield the rows in blocks of about `size` bytes; indexes run on from file to file.
+
+        Args:
+            size: bytes.
+            first: the first row that is wanted: what comes before the last mark at or before it is not read.
 
         Raises:
             RowsError: a file cannot be read, or not to its end.
             UnavailableError: a kind of file needs a package that is not installed.
         """
-        index = end = 0
-        for path in self.paths:
+        mark = next((one for one in reversed(self.marks) if one.row <= first), _BEGINNING)
+        index = mark.row
+        end = sum(_size(path) or 0 for path in self.paths[: mark.file] if path.is_file())
+        for path in self.paths[mark.file :]:
             name = str(path) if len(self.paths) > 1 else ""
             block = None
-            for block in _blocks(path, size, self.watch):
-                yield replace(block, index=index + block.index, name=name, end=end + block.end)
+            for block in _blocks(path, size, self.watch, mark):
+                yield replace(
+                    block, index=index + block.index, line=block.line + mark.line - 1, name=name,
+                    end=end + block.end,
+                )  # fmt: skip
             if block is not None:
                 index += block.index + count_rows(block)
             if len(self.paths) > 1 and path.is_file():
                 end += _size(path) or 0
+            mark = _BEGINNING
 
     def identity(self) -> list[dict[str, Any]]:
         """Return what tells these rows from others: sizes and digests; of a stream, nothing.
@@ -104,6 +133,9 @@ class Source:
         if self.watch is not None:
             known = zip(self.paths, inputs, strict=False)
             self.watch.check(_identity, dict(known))
+
+
+_BEGINNING: Final = Mark(0, 0)
 
 
 def find_source(patterns: Sequence[str | os.PathLike[str] | Remote]) -> Source:
@@ -213,29 +245,34 @@ def _said_of(path: Place) -> Iterator[None]:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _blocks(path: Place, size: int, watch: Watch | None) -> Iterator[Block]:
+def _blocks(path: Place, size: int, watch: Watch | None, mark: Mark) -> Iterator[Block]:
     if str(path) == "-":
         stdin = _stdin()
         _widen(stdin)
         yield from json_blocks(cast("Readable", as_utf8(check_kind(stdin))), size)
         return
     with _said_of(path):
-        yield from _blocks_of_file(path, size, watch)
+        yield from _blocks_of_file(path, size, watch, mark)
 
 
-def _blocks_of_file(path: Place, size: int, watch: Watch | None) -> Iterator[Block]:
+def _blocks_of_file(path: Place, size: int, watch: Watch | None, mark: Mark) -> Iterator[Block]:
     """Yield the rows of a file, or of a dataset's folder, as its name says what it is."""
     if isinstance(path, Remote) and not _is_read_as_it_comes(path):
         with path.local() as copy:
-            yield from _blocks_of_file(copy, size, None)
+            yield from _blocks_of_file(copy, size, None, mark)
     elif isinstance(path, Path) and path.is_dir() and is_dataset(path):
         yield from dataset_blocks(path, size)
     elif isinstance(path, Path) and (extension := reader_of(path)) is not None:
         yield from extended_blocks(extension, path, size)
     elif path.suffix.lower() == ".parquet":
-        yield from parquet_blocks(path, size)
+        yield from parquet_blocks(path, size, mark.place)
     elif isinstance(path, Path) and path.suffix.lower() in _EXCEL:
         yield from excel_blocks(path, size)
+    elif mark.place:
+        with path.open("rb") as raw:
+            raw.seek(mark.place)
+            for block in read_blocks(cast("Readable", raw), size):
+                yield replace(block, end=block.end + mark.place)
     else:
         kinds = [suffix.lower() for suffix in path.suffixes[-2:]]
         packing = kinds.pop() if kinds and kinds[-1] in _PACKED else ""
@@ -326,7 +363,7 @@ class _Unpacked(io.RawIOBase):
 def _packing_fault(error: Exception) -> str:
     if isinstance(error, EOFError):
         return "the file ends too early"
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and (error.strerror or error.errno is not None):
         return error.strerror or type(error).__name__
     return "the file is damaged, or compressed in another way than its name says"
 
