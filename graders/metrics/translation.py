@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from graders.metrics.coder import Batch, Coder
 from graders.metrics.metric import Defined, Metric, MetricOptions, Parts, library
-from graders.metrics.native import Core, Counts, counted
+from graders.metrics.native import Counts, core_of, counted
 from graders.metrics.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Translation:
             clear=self._clear,
         )
         self._meteor: Meteor | None = None
-        self._core = Core.of("translation")
+        self._core = core_of("translation")
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
