@@ -75,7 +75,10 @@ class Coder:
         """
         for start, stop in slices(candidates, references, _BATCH_CHARACTERS):
             alphabet = self._alphabet
-            if len(alphabet) > _MOST_TOKENS or alphabet.characters > _MEMORY_CHARACTERS:
+            if (
+                len(alphabet) > min(_MOST_TOKENS, alphabet.most)
+                or alphabet.characters > _MEMORY_CHARACTERS
+            ):
                 self._clear()
             yield self._batch(candidates[start:stop], references[start:stop])
 

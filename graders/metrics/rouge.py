@@ -79,7 +79,6 @@ class _StemAlphabet(Alphabet):
         stem = self._stemmed(token)
         # A word with an empty stem is dropped, as the library's final check does.
         code = self[token] = self._stems[stem] if stem else ""
-        self.characters += len(token)
         return code
 
     def clear(self) -> None:

@@ -154,6 +154,16 @@ class SentenceSplitter:
             return False
         return True if _CLOSING.issuperset(piece[end:]) else None
 
+    def ends_plainly(self, letters: str) -> bool:
+        """Tell whether two or more letters with a full stop end a sentence before any next word."""
+        kind = letters.lower()
+        return (
+            letters.isalpha()
+            and len(letters) > 1
+            and kind not in self._abbreviations
+            and kind not in self._colliding
+        )
+
     def _breaks(self, text: str) -> list[tuple[int, int]]:
         """Return (end of a sentence, start of the next one) for each break."""
         breaks: list[tuple[int, int]] = []
@@ -203,8 +213,7 @@ class SentenceSplitter:
             return True
         letters = word[:-1]
         if letters.isalpha() and len(letters) > 1:
-            kind = letters.lower()
-            return kind not in self._abbreviations and kind not in self._colliding
+            return self.ends_plainly(letters)
         tokens = self._annotated(word)
         if any(token.is_break for token in tokens[:-1]):
             return True
