@@ -13,20 +13,21 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ABI", "Core", "opened"]
+__all__ = ["ABI", "Core", "Tokens", "opened"]
 
 ABI: Final = 1
 """Changes with anything that this module must know of the library."""
 
 _DONE, _MEMORY = 0, 2
 _PAGES: Final = 0x1100
+_UTF_32: Final = f"utf-32-{sys.byteorder[0]}e"
 _RULES: Final = {"alphanumeric": 0, "translation": 1}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
 _SPACE, _WORD, _LETTER, _UPPER, _LOWER = 4, 8, 16, 32, 64
@@ -79,10 +80,27 @@ def _declare(library: ctypes.CDLL) -> None:
         ("page", status, (handle, code, data, data)),
         ("fold", status, (handle, code, data, size)),
         ("missing", status, (handle, data, size, numbers, ctypes.POINTER(size))),
+        ("tokens", status, (handle, ctypes.POINTER(_Columns), code, numbers, numbers, numbers)),
+        ("words", status, (handle, code, ctypes.c_uint64, numbers, size, numbers, size)),
         ("count", status, (handle, ctypes.POINTER(_Columns), ctypes.POINTER(_Order), numbers, size)),
     ):  # fmt: skip
         function = getattr(library, f"graders_{name}")
         function.restype, function.argtypes = result, arguments
+
+
+class Tokens(NamedTuple):
+    """Texts as numbers of tokens, one text after the other.
+
+    Attributes:
+        numbers: the tokens.
+        owner: for each token the place of its text.
+        names: what each number stands for. The same list from call to call, which only grows; another one
+            once the numbers are others.
+    """
+
+    numbers: npt.NDArray[np.uint32]
+    owner: npt.NDArray[np.int32]
+    names: list[str]
 
 
 class Core:
@@ -107,6 +125,9 @@ class Core:
         if not self._handle:
             raise MemoryError
         weakref.finalize(self, library.graders_free, self._handle)
+        self._generation = -1
+        self._names: list[str] = []
+        self._named = 0
         self._learn(rule)
 
     def counts(
@@ -132,23 +153,67 @@ class Core:
         """
         import numpy as np
 
-        width = 2 + orders + longest
-        found = np.zeros((len(candidates), width), np.int64)
-        texts = "".join(chain(candidates, references))
-        lengths = np.fromiter(map(len, chain(candidates, references)), np.uint64)
-        try:
-            data, bytes_each = texts.encode("latin-1"), 1
-        except UnicodeEncodeError:
-            data, bytes_each = texts.encode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass"), 4
-            self._teach(data, len(texts))
-        columns = _Columns(data, bytes_each, len(texts), lengths.ctypes.data, len(candidates))
-        order = _Order(self._rule, orders, longest, _threads(len(texts)))
+        found = np.zeros((len(candidates), 2 + orders + longest), np.int64)
+        columns, _lengths = self._columns([*candidates, *references])
+        order = _Order(self._rule, orders, longest, _threads(columns.size))
         count = self._library.graders_count
         status = count(self._handle, columns, order, found.ctypes.data, found.size)
         if status != _DONE:
             _warn(status)
             return None
         return np.ascontiguousarray(found.T)
+
+    def tokens(self, texts: list[str]) -> Tokens | None:
+        """Return the tokens of an even number of texts; None where Python is to find them.
+
+        Texts of a million characters together make a good call.
+        """
+        import numpy as np
+
+        columns, _lengths = self._columns(texts)
+        numbers = np.zeros(columns.size, np.uint32)
+        sizes, about = np.zeros(len(texts), np.uint64), np.zeros(3, np.uint64)
+        addresses = (one.ctypes.data for one in (numbers, sizes, about))
+        status = self._library.graders_tokens(self._handle, columns, self._rule, *addresses)
+        if status != _DONE:
+            _warn(status)
+            return None
+        self._name(*about.tolist())
+        owner = np.repeat(np.arange(len(texts), dtype=np.int32), sizes.astype(np.int64))
+        return Tokens(numbers[: len(owner)], owner, self._names)
+
+    def _name(self, generation: int, count: int, characters: int) -> None:
+        """Keep what the numbers of tokens stand for."""
+        import numpy as np
+
+        if generation != self._generation:
+            self._generation, self._names, self._named = generation, [], 0
+        known = len(self._names)
+        if known == count:
+            return
+        text = np.zeros(characters - self._named, np.uint32)
+        ends = np.zeros(count - known, np.uint64)
+        words = self._library.graders_words
+        into = (text.ctypes.data, text.size, ends.ctypes.data, ends.size)
+        self._check(words(self._handle, self._rule, known, *into))
+        joined = text.tobytes().decode(_UTF_32, "surrogatepass")
+        places = [0, *(ends - np.uint64(self._named)).tolist()]
+        self._names += [joined[start:stop] for start, stop in pairwise(places)]
+        self._named = characters
+
+    def _columns(self, texts: Sequence[str]) -> tuple[_Columns, Any]:
+        """Return texts as the door takes them, and what is to live as long as that."""
+        import numpy as np
+
+        joined = "".join(texts)
+        lengths = np.fromiter(map(len, texts), np.uint64, len(texts))
+        try:
+            data, width = joined.encode("latin-1"), 1
+        except UnicodeEncodeError:
+            data, width = joined.encode(_UTF_32, "surrogatepass"), 4
+            self._teach(data, len(joined))
+        pairs = len(texts) // 2
+        return _Columns(data, width, len(joined), lengths.ctypes.data, pairs), lengths
 
     def _learn(self, rule: str) -> None:
         """Tell the core what it needs for Latin-1."""
