@@ -21,6 +21,7 @@ from graders.batch.shard import score_shards
 from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
+from graders.metrics import native_core
 from graders.remote import Place, Remote
 from graders.rows import Source, Watch
 
@@ -157,6 +158,8 @@ def _manifest(  # noqa: PLR0917
         performers.plan, setup=job.setup, signatures=signatures, layout=job.layout,
         rows=options.rows, on_error=job.on_error, inputs=inputs, judgements=job.keep,
     )  # fmt: skip
+    if signatures:  # Told, and no difference between two runs: the numbers are the same.
+        manifest["native"] = native_core().to_dict()
     if earlier is not None:
         earlier.check(manifest)
         manifest["only_failed"] = earlier.identity()
