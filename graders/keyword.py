@@ -81,6 +81,8 @@ class ScoreKeywords(TypedDict, total=False):
     ray_wait: float
     resume: bool
     restart: bool
+    shards: int | None
+    shard: str | None
     where: RowRange | None
     allow_empty: bool
     limit: int | None

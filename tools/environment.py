@@ -2,7 +2,7 @@
 
     python tools/environment.py LOCK [--folder .venv]
 
-LOCK is a file of tools/lock without its ending (core, dev, scale, browser, hooks), or `lowest` or `newest`:
+LOCK is a file of tools/lock without its ending (core, dev, scale, browser, hooks, site), or `lowest` or `newest`:
 the lowest versions that pyproject.toml allows, or the newest there are, unlocked.
 
 Run by any Python >= 3.11 with nothing installed. uv does the installing, itself fetched by name with
@@ -108,7 +108,7 @@ def install_unlocked(python: Path, name: str) -> bool:
 def main(words: Sequence[str] | None = None) -> int:
     """Read the arguments and make the environment."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("lock", help="core, dev, scale, browser, hooks, lowest or newest")
+    parser.add_argument("lock", help="core, dev, scale, browser, hooks, site, lowest or newest")
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv")
     parser.add_argument("--without-project", action="store_true", help="only the lock's packages")
     arguments = parser.parse_args(words)

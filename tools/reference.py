@@ -14,8 +14,10 @@ from pathlib import Path
 
 import click
 from lint_page import lint_page
+from llms_page import llms_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from python_page import python_page
 
 import graders
 from graders import config, kinds, suite
@@ -245,8 +247,10 @@ def main() -> int:
         REFERENCE / "config.md": config_page(),
         REFERENCE / "command.md": command_page(),
         REFERENCE / "lint.md": lint_page(MADE),
+        REFERENCE / "python.md": python_page(MADE),
         API: api_page(),
         ARCHITECTURE: architecture_page(),
+        ROOT / "llms.txt": llms_page(),
         ROOT / "graders" / "config" / PUBLISHED.name: _json(config.schema()),
         ROOT / "graders" / "suite" / SUITE.name: _json(suite.schema()),
     }

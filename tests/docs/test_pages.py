@@ -41,7 +41,7 @@ LONG = {
     *(
         f"docs/howto/{one}.md"
         for one in (
-            "compare", "dry-run-a-job", "judge", "judge-quality", "lint", "probe", "report",
+            "agents", "compare", "dry-run-a-job", "judge", "judge-quality", "lint", "probe", "report",
             "score-at-scale", "serve", "test-a-reward",
         )
     ),
@@ -52,7 +52,7 @@ LONG = {
 }  # fmt: skip
 """Pages whose commands take most of the time, and are those of the README and of the other tests."""
 
-NOT_RUN = 27
+NOT_RUN = 28
 """How many blocks nothing runs here. It may fall; one more wants a better reason than the others."""
 
 
