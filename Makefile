@@ -137,7 +137,7 @@ test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
 bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
 	@$(BIN)/python -m benchmarks.chat_bench
 
-.PHONY: test-scale
+.PHONY: test-scale test-scale-large
 $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 	@echo "==> Ray and Hugging Face datasets are some hundred megabytes"
 	@$(ENVIRONMENT) scale --folder $(VENV)
@@ -145,6 +145,9 @@ $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 
 test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data and from dataset folders
 	@$(BIN)/python -m pytest -q -m scale tests/scale
+
+test-scale-large: $(VENV)/installed-scale ## Kill nodes of a local Ray cluster more often, and all of them
+	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale tests/scale/test_nodes.py
 
 .PHONY: site test-site
 $(VENV)/installed-site: tools/lock/site.txt | $(VENV)/installed-dev
