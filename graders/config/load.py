@@ -28,16 +28,7 @@ __all__ = [
     "Loaded", "Source", "dump", "load", "load_source", "place_of", "read_document", "schema",
 ]  # fmt: skip
 
-Source = (
-    Mapping[str, Any]
-    | list[Any]
-    | str
-    | bytes
-    | os.PathLike[str]
-    | Remote
-    | BaseModel
-    | EvalCriteria
-)
+Source = Mapping[str, Any] | list[Any] | str | bytes | os.PathLike[str] | BaseModel | EvalCriteria
 """Where a config may come from."""
 
 Location = tuple[str | int, ...]
