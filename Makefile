@@ -168,6 +168,15 @@ $(VENV)-remote/installed: tools/lock/remote.txt | python
 test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote
 
+.PHONY: test-spark
+$(VENV)-spark/installed: tools/lock/spark.txt | python
+	@$(ENVIRONMENT) spark --folder $(VENV)-spark
+	@command -v java >/dev/null || apt-get install -y -qq default-jre-headless
+	@touch $@
+
+test-spark: $(VENV)-spark/installed ## Grade in Spark and Dask on their local engines (PyPI; Debian: installs Java if missing)
+	@$(VENV)-spark/bin/python -m pytest -q -m spark tests/spark
+
 .PHONY: test-browser
 $(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json
 	@command -v npm >/dev/null || apt-get install -y -qq npm
