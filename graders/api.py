@@ -10,18 +10,19 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Self, Unpack
 
 from graders import config as configs
 from graders.batch.executor import Job
-from graders.batch.file import score_source
+from graders.batch.file import score_parts, score_source
 from graders.batch.flow import in_order
+from graders.batch.merge import merge as merge_shards
 from graders.batch.option import ScoreOptions
 from graders.batch.output import check_apart, is_direct, kept_note, partial_of
 from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
+from graders.batch.shard import is_folder
 from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
@@ -36,14 +37,15 @@ from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
-from graders.rows import Chunk, Layout, RowRange, add_row, blocks_of, find_source, portions
+from graders.remote import named
+from graders.rows import Chunk, Layout, RowRange, blocks_of, columns_of, find_source, portions
 from graders.sandbox import MissingImport, PythonOptions, Seen, Stats
 from graders.shape import name_of_shape
 
 __all__ = [
     "Explanation", "Grader", "JudgeOptions", "MaxFailures", "Progress", "PythonOptions", "Reading",
     "RetiredModel", "RowRange", "Run", "ScoreOptions", "SharedPerformers", "check_apart",
-    "is_direct", "kept_note", "load", "partial_of", "score_file",
+    "is_direct", "kept_note", "load", "merge_shards", "partial_of", "score_file",
 ]  # fmt: skip
 
 
@@ -298,9 +300,7 @@ class Grader:
                         yield from (one.grade(self.name, self.type) for one in results)
             return
         for start, portion in portions(rows, chunk):
-            columns = Chunk(indexes=range(start, start + len(portion)))
-            for row in portion:
-                add_row(columns, row, layout)
+            columns = columns_of(portion, layout, start)
             with self._running() as runner:
                 graded = runner.grade(columns, stop)
             yield from (graded.grade(row) for row in range(len(portion)))
@@ -469,9 +469,11 @@ def score_file(
     Args:
         grader: grades.
         rows: the file of rows, or several, or patterns such as `data/*.jsonl.gz`; `-` for standard
-            input. JSON Lines, also compressed (.gz, .zst), CSV, Parquet, or a dataset folder.
+            input. JSON Lines, also compressed (.gz, .zst), CSV, Parquet, or a dataset folder. Also
+            addresses: `s3://`, `gs://`, `az://`, `hf://` (extra `remote`), `https://`.
         output: the file of results, which appears whole when all rows are done; `-` for
-            standard output.
+            standard output; or an address in object storage. A folder, or what is to be one where
+            `shards` or `shard` is given, gets parts, which `graders merge` makes one file of.
         options: how rows are scored.
         on_progress: told how far the run is.
         keywords: fields of `ScoreOptions`, in place of what `options` says.
@@ -488,8 +490,16 @@ def score_file(
     refuse(left, "score_file", ScoreOptions)
     source = find_source([rows] if isinstance(rows, str | os.PathLike) else rows)
     live = grader._live  # noqa: SLF001  (the same module)
+    place = named(output)
+    if place.suffix.lower() == ".parquet":
+        name = f"{place.name[:-8]}.jsonl"
+        raise OptionError(
+            f"{place}: results are written line by line; score to {name}, and graders merge {name} "
+            f"-o {place.name} makes Parquet of them"
+        )
+    in_parts = options.shards or options.shard is not None or is_folder(output, place)
     with live.lock:
-        return score_source(
-            source, Path(output), live.performers, grader.setup, options,
+        return (score_parts if in_parts else score_source)(
+            source, place, live.performers, grader.setup, options,
             signatures=lambda: grader.signatures, on_progress=on_progress,
         )  # fmt: skip

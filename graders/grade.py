@@ -11,7 +11,7 @@ from graders import hosted
 from graders.hosted import Code
 from graders.htmltext import card, shortened
 
-__all__ = ["Failure", "Grade", "Usage"]
+__all__ = ["Failure", "Grade", "Usage", "grade_of"]
 
 _SHOWN: Final = 300
 """Characters of a text that a notebook shows."""
@@ -147,6 +147,39 @@ class Grade:
         for word, failures in (("failure", self.failures), ("invalid", self.replaced)):
             facts += [(word, one.code, shortened(_said(one), _SHOWN)) for one in failures]
         return card(f"{shortened(self.name, _SHOWN)} ({self.type})", facts)
+
+
+class _Draft:
+    """A grade whose fields can be set, which takes a tenth of the time of `Grade(...)`."""
+
+    __slots__ = tuple(Grade.__dataclass_fields__)
+
+
+def grade_of(
+    *,
+    reward: float | None,
+    sub_rewards: Mapping[str, float | None],
+    failures: tuple[Failure, ...],
+    replaced: tuple[Failure, ...],
+    usage: Mapping[str, Usage],
+    name: str,
+    type: str,  # noqa: A002  (the JSON's own word)
+    execution_time: float,
+) -> Grade:
+    """Return `Grade(...)` of these fields, for where there is one a row and little else to do."""
+    draft: Any = _Draft()
+    draft.reward = reward
+    draft.sub_rewards = sub_rewards
+    draft.failures = failures
+    draft.replaced = replaced
+    draft.usage = usage
+    draft.name = name
+    draft.type = type
+    draft.execution_time = execution_time
+    draft.__class__ = Grade
+    draft.__post_init__()
+    grade: Grade = draft
+    return grade
 
 
 def _said(failure: Failure) -> str:

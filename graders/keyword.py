@@ -78,8 +78,11 @@ class ScoreKeywords(TypedDict, total=False):
     workers: int | None
     engine: Engine
     ray_address: str | None
+    ray_wait: float
     resume: bool
     restart: bool
+    shards: int | None
+    shard: str | None
     where: RowRange | None
     allow_empty: bool
     limit: int | None

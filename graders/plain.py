@@ -20,7 +20,6 @@ from uuid import UUID
 __all__ = ["plain", "plain_value", "shortest"]
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-_TEXT: Final = frozenset({str})
 
 
 def plain(value: Any) -> Any:
@@ -40,12 +39,10 @@ def _plain(value: Any) -> Any:
     if kind in _SCALARS:
         return value
     if kind is dict:
-        if not _TEXT.issuperset(map(type, value)):
-            return _of_mapping(value)
-        if _SCALARS.issuperset(map(type, value.values())):
-            return value
         found = value
         for key, one in value.items():
+            if type(key) is not str:
+                return _of_mapping(value)
             if type(one) not in _SCALARS and (new := _plain(one)) is not one:
                 found = {**value} if found is value else found
                 found[key] = new

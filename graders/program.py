@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import time
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-__all__ = ["program", "settings", "watch_parent"]
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["kill", "program", "settings", "watch_parent"]
 
 
 def program(module: str, *arguments: str) -> list[str]:
@@ -40,3 +45,13 @@ def watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a process, unless its end is known.
+
+    Its own `kill` looks first whether it has ended, and so takes the end from whoever waits for it.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL if os.name != "nt" else signal.SIGTERM)

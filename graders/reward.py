@@ -282,7 +282,8 @@ class Reward:
         stop = threading.Event()
         future = self._gatherer().run(lambda: self._graded(rows, self._layout, stop))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self._within)
+            async with asyncio.timeout(self._within):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             return [self._late() for _ in rows]
         finally:

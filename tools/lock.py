@@ -33,13 +33,15 @@ PROJECT: Final[dict[str, list[str]]] = {
     "core": ["build"],
     "dev": ["build", "dev"],
     "scale": ["build", "dev", "scale"],
+    "remote": ["build", "remote"],
     "browser": ["build", "dev", "browser"],
     "hooks": ["build", "dev", "hooks"],
     "site": ["build", "dev", "site"],
 }
 """Each lock of the project's own environment, and the dependency groups it holds beside it.
 
-`dev` is resolved first and the others under it, so that one environment can take one after another.
+`dev` is resolved first and the others under it, so that one environment can take one after another; but
+for `remote`, which has an environment of its own.
 """
 
 NODE: Final[dict[str, list[str]]] = {**clients.NODE, "npm-axe": ["axe-core@4.14.1"]}
@@ -103,12 +105,14 @@ def _arguments(name: str, folder: Path) -> Sequence[str]:
         asked.write_text("".join(f"{line}\n" for line in ALONE[name]), encoding="utf-8")
         return [str(asked), *(["--no-deps"] if name == "punkt" else [])]  # Only a file of it.
     words = ["pyproject.toml"]
-    extras = {"scale": ("ray", "parquet")}.get(name, ())
+    extras = {"scale": ("ray", "parquet"), "remote": ("remote", "parquet")}.get(name, ())
     for extra in (*extras, *(("rouge",) if name != "core" else ())):
         words += ["--extra", extra]
     for group in PROJECT[name]:
         words += ["--group", group]
-    return words if name == "dev" else [*words, "--constraints", str(path("dev"))]
+    if name in {"dev", "remote"}:
+        return words
+    return [*words, "--constraints", str(path("dev"))]
 
 
 def resolve(name: str, *, keep: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graders.batch.earlier import Earlier
+from graders.batch.elsewhere import RemoteOutput
 from graders.batch.executor import Job
 from graders.batch.manifest import describe
 from graders.batch.option import ScoreOptions
@@ -16,17 +17,19 @@ from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direc
 from graders.batch.parallelism import Parallelism
 from graders.batch.run import Limit, MaxFailures, Progress, Run, run
 from graders.batch.score import OnError
+from graders.batch.shard import score_shards
 from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
+from graders.remote import Place, Remote
 from graders.rows import Source, Watch
 
-__all__ = ["score_source"]
+__all__ = ["score_parts", "score_source"]
 
 
-def score_source(
+def score_parts(
     source: Source,
-    target: Path,
+    folder: Place,
     performers: Performers,
     setup: Setup | None,
     options: ScoreOptions,
@@ -34,16 +37,42 @@ def score_source(
     signatures: Callable[[], Mapping[str, str]],
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
+    """Score the rows of a source to parts in a folder; arguments and errors as of `score_source`."""
+
+    def score(
+        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]]
+    ) -> Run:
+        return score_source(
+            rows, target, performers, setup, part,
+            signatures=signatures, on_progress=on_progress, inputs=inputs,
+        )  # fmt: skip
+
+    marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
+    return score_shards(source, folder, options, score, marks)
+
+
+def score_source(
+    source: Source,
+    target: Place,
+    performers: Performers,
+    setup: Setup | None,
+    options: ScoreOptions,
+    *,
+    signatures: Callable[[], Mapping[str, str]],
+    on_progress: Callable[[Progress], None] | None = None,
+    inputs: Sequence[Mapping[str, Any]] | None = None,
+) -> Run:
     """Score every row of a source to an output.
 
     Args:
         source: the rows.
-        target: the file of results, or `-`.
+        target: the file of results, a place elsewhere, or `-`.
         performers: of this process.
         setup: what other processes make theirs from; None where none can.
         options: how rows are scored.
         signatures: tells how each metric is made; asked where a manifest is written.
         on_progress: told how far the run is.
+        inputs: what tells the rows from others, where that is known.
 
     Raises:
         RowsError, OptionError, StoppedError: as `graders.score_file`.
@@ -55,20 +84,25 @@ def score_source(
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
     with ExitStack() as stack:
         parallelism = Parallelism(
-            performers, job, options.workers, source.size, options.engine, options.ray_address
-        )
+            performers, job, options.workers, source.size, options.engine, options.ray_address,
+            options.ray_wait,
+        )  # fmt: skip
         begun = parallelism.begun()
         for executor in begun:
             stack.callback(executor.close)
         earlier = _earlier(options, target, marks)
-        inputs: list[dict[str, Any]] = []
-        if is_direct(target):
+        known = list(inputs or ())
+        if isinstance(target, Path) and is_direct(target):
             place: FileOutput | StreamOutput = _stream(options, target)
             source.note()
         else:
-            inputs = source.identity()
-            manifest = _manifest(performers, job, options, signatures(), inputs, earlier)
-            place = FileOutput(
+            if inputs is None:
+                known = [*source.identity()]
+            else:
+                source.note()
+            manifest = _manifest(performers, job, options, signatures(), known, earlier)
+            output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
+            place = output(
                 target, manifest, resume=options.resume, restart=options.restart, marks=marks,
                 first=options.rows.start if earlier is None else None,
                 judgements=options.keep_judgements, earlier=options.only_failed,
@@ -76,18 +110,18 @@ def score_source(
         with place, books(performers, setup, options, place) as ledger:
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
-                earlier=earlier, limit=_limit(options, inputs), on_progress=on_progress,
-                check=lambda: source.check_unchanged(inputs), ledger=ledger,
+                earlier=earlier, limit=_limit(options, known), on_progress=on_progress,
+                check=lambda: source.check_unchanged(known), ledger=ledger,
             )  # fmt: skip
 
 
 def _earlier(
-    options: ScoreOptions, target: Path, marks: Mapping[str, float | None]
+    options: ScoreOptions, target: Place, marks: Mapping[str, float | None]
 ) -> Earlier | None:
     if options.only_failed is None:
         return None
     earlier = Earlier(options.only_failed, marks)
-    if not earlier.stands_at(target):  # In place is what many want.
+    if isinstance(target, Remote) or not earlier.stands_at(target):  # In place is what many want.
         check_apart([earlier.path], target)
     return earlier
 

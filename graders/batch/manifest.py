@@ -22,6 +22,7 @@ from graders.grading.performers import Setup
 from graders.models import JudgeOptions
 from graders.option import options_of
 from graders.plan import Plan
+from graders.remote import Place, Remote
 from graders.rows import Layout, RowRange, reader_of, written
 from graders.sandbox.level import require
 from graders.version import __version__
@@ -29,11 +30,12 @@ from graders.wire.endpoint import base_url
 from graders.wire.transport import transport_of
 
 __all__ = [
-    "describe", "differences", "grader_digest", "manifest_for", "manifest_of", "new_manifest_of", "read_manifest",
+    "describe", "differences", "grader_digest", "input_changes", "manifest_for", "manifest_of", "new_manifest_of", "read_manifest",
     "scored_by", "write_manifest",
 ]  # fmt: skip
 
 _FORMAT: Final = 1
+_LONGEST: Final = 64 << 20
 
 
 def manifest_of(output: Path) -> Path:
@@ -46,8 +48,10 @@ def new_manifest_of(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
 
-def manifest_for(results: Path) -> dict[str, Any] | None:
+def manifest_for(results: Place) -> dict[str, Any] | None:
     """Return the manifest beside results, an interrupted run's included; None where there is none."""
+    if isinstance(results, Remote):
+        return read_manifest(results.beside(".manifest.json"))
     beside = results.resolve()
     return read_manifest(manifest_of(beside.with_name(beside.name.removesuffix(".partial"))))
 
@@ -182,7 +186,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         found.append(f"the sandbox was {then['sandbox']} and is {now['sandbox']}")
     if then["options"] != now["options"]:
         found.append("an option has changed: " + _first_change(then["options"], now["options"]))
-    found += _input_changes(then["inputs"], now["inputs"])
+    found += input_changes(then["inputs"], now["inputs"])
     old, new = (one.get("only_failed") for one in (then, now))
     if (old is None) != (new is None):
         found.append("--only-failed was given for one run and not for the other")
@@ -200,29 +204,31 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else jsontext.encode(value).decode()
 
 
-def _input_changes(then: list[Mapping[str, Any]], now: list[Mapping[str, Any]]) -> list[str]:
+def input_changes(then: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say in what the inputs of two runs differ."""
     if len(then) != len(now):
         return [f"the rows came from {len(then)} files and now come from {len(now)}"]
     for old, new in zip(then, now, strict=True):
-        if ("sha256" in old) != ("sha256" in new):
+        if any((one in old) != (one in new) for one in ("sha256", "version")):
             return [f"the rows came from {old['path']} and now come from {new['path']}"]
         if old.get("size") != new.get("size"):
             return [f"{new['path']} had {old['size']:,} bytes and has {new['size']:,}"]
-        if old.get("sha256") != new.get("sha256"):
+        if any(old.get(one) != new.get(one) for one in ("sha256", "version")):
             return [f"{new['path']} holds other rows of the same size"]
     return []
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Place) -> dict[str, Any] | None:
     """Return a manifest; None where there is none that can be read."""
     try:
-        found = jsontext.decode(path.read_bytes())
+        data = path.read(_LONGEST) if isinstance(path, Remote) else path.read_bytes()
+        found = jsontext.decode(data)
     except (OSError, ValueError):
         return None
     return found if _fits(found, _SHAPE) else None
 
 
-_FILE: Final = {"path": str, "size?": int, "sha256?": str, "lines?": int}
+_FILE: Final = {"path": str, "size?": int, "sha256?": str, "version?": str, "lines?": int}
 _SHAPE: Final = {
     "format": int,
     "versions": {},

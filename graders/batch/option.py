@@ -32,9 +32,14 @@ class ScoreOptions:
             none. Models are always asked from this process.
         engine: `local` for processes of this machine, `ray` for Ray actors (extra `ray`).
         ray_address: of the Ray cluster; None for this machine.
+        ray_wait: seconds that a run may be without any worker on the cluster, before the first, or where all
+            are lost, until it ends.
         resume: go on where an earlier run was interrupted; it must have been of the same grader,
             rows and options.
         restart: drop what an interrupted run has finished.
+        shards: into how many parts the results are divided, which stand in a folder, the output; None for
+            one file, or, where the output is a folder, a part for each 256 MB.
+        shard: `I/N`: score part I of N only, counted from 0, into a folder that several workers share.
         where: the rows to score, by index; None for all.
         allow_empty: let an input without rows be a success, and not an error.
         limit: score at most so many rows.
@@ -84,12 +89,24 @@ class ScoreOptions:
     ray_address: str | None = option(
         None, "Ray cluster.  [default: this machine]", metavar="ADDRESS", group="Speed and resuming"
     )
+    ray_wait: float = option(
+        60.0, "How long a run may be without any worker on the Ray cluster.", metavar="SECONDS",
+        unit="seconds", above=0, group="Speed and resuming",
+    )  # fmt: skip
     resume: bool = option(
         False, "Go on where an interrupted run of the same was stopped.", group="Speed and resuming"
     )
     restart: bool = option(
         False, "Drop what an interrupted run has finished.", group="Speed and resuming"
     )
+    shards: int | None = option(
+        None, "Divide the results into N parts, each resumable, in the folder OUT.",
+        metavar="N", least=1, most=99_999, group="Speed and resuming",
+    )  # fmt: skip
+    shard: str | None = option(
+        None, "Score part I of N only, I from 0, as one of several workers that share OUT.",
+        metavar="I/N", group="Speed and resuming",
+    )  # fmt: skip
     where: RowRange | None = option(
         None, "Score the rows with these indexes only.", group="Rows and samples"
     )
@@ -130,6 +147,8 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.shard is not None and self.shards is not None:
+            raise OptionError("shards scores all parts and shard one of them; give one of the two")
         if self.budget is not None and math.isinf(self.budget):
             raise OptionError("budget is a number of dollars, got inf; leave it out for no limit")
         if self.budget is not None and self.prices is None:

@@ -31,6 +31,7 @@ from graders.batch.manifest import (
 from graders.batch.result import Result, read_results, tally_results
 from graders.batch.tally import Tally
 from graders.errors import OptionError, RowsError, shown
+from graders.remote import Place, Remote
 
 __all__ = [
     "FileOutput", "Finished", "StreamOutput", "check_apart", "is_direct", "kept_note", "ledger_of",
@@ -99,15 +100,17 @@ def kept_note(output: Path | str) -> str:
     return f"; the finished rows are in {output}.partial, and --resume goes on with them"
 
 
-def is_direct(path: Path) -> bool:
+def is_direct(path: Place) -> bool:
     """Whether results for `path` go straight there: standard output, a pipe, a device."""
+    if isinstance(path, Remote):
+        return False
     if str(path) == "-":
         return True
     target = _target(path)
     return target.exists() and not target.is_file()
 
 
-def check_apart(read: Iterable[Path], path: Path, summary: Path | None = None) -> None:
+def check_apart(read: Iterable[Place], path: Place, summary: Place | None = None) -> None:
     """Refuse to write over a file that is read, or over the results.
 
     Args:
@@ -119,8 +122,12 @@ def check_apart(read: Iterable[Path], path: Path, summary: Path | None = None) -
         RowsError: something would be lost.
     """
     written = [] if summary is None else [summary]
-    beside: list[Path] = []
-    if not is_direct(path):
+    beside: list[Place] = []
+    if isinstance(path, Remote):
+        beside = [path.beside(one) for one in (".manifest.json", ".judgements.jsonl", ".partial")]
+        if summary is not None and _same(summary, [path, *beside]):
+            raise RowsError(f"{summary} holds the results; the summary would replace them")
+    elif not is_direct(path):
         manifests = [manifest_of(_target(path)), manifest_of(partial_of(path))]
         judgements = [judgements_of(_target(path)), judgements_of(partial_of(path))]
         beside = [partial_of(path), *manifests, *map(new_manifest_of, manifests), lock_of(path)]
@@ -136,11 +143,14 @@ def check_apart(read: Iterable[Path], path: Path, summary: Path | None = None) -
             raise RowsError(f"{one} is read; what this run writes would replace it")
 
 
-def _same(path: Path, others: Iterable[Path]) -> bool:
+def _same(path: Place, others: Iterable[Place]) -> bool:
+    if isinstance(path, Remote):
+        return path in others
     with contextlib.suppress(OSError, ValueError):
         return any(
             _target(path) == _target(other) or (other.is_file() and other.samefile(path))
             for other in others
+            if isinstance(other, Path)
         )
     return False
 
@@ -152,7 +162,7 @@ def lock_of(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _named_faults(path: Path) -> Iterator[None]:
+def _named_faults(path: Path | str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
@@ -211,6 +221,7 @@ class FileOutput:
         marks: the pass mark of each judge by its key, for the tally.
         judgements: whether judgements are kept beside the results.
         earlier: results whose rows are kept, with their judgements.
+        name: what messages call it where it is not the path.
 
     Attributes:
         finished: what an earlier run finished; nothing unless resumed.
@@ -233,8 +244,10 @@ class FileOutput:
         marks: Mapping[str, float | None] | None = None,
         judgements: bool = False,
         earlier: Path | None = None,
+        name: str = "",
     ) -> None:
         self.path = path
+        self.name = name or str(path)
         self.finished = Finished()
         self.manifest = dict(manifest)
         self._target = _target(path)
@@ -246,8 +259,8 @@ class FileOutput:
         self._synced = time.monotonic()
         self._begun = False
         self._stream: FileIO | None = None
-        with _named_faults(path):
-            self._lock = _Lock(lock_of(path), path)
+        with _named_faults(self.name):
+            self._lock = _Lock(lock_of(path), self.name)
             try:
                 self._begin(resume=resume, restart=restart)
             except BaseException:
@@ -291,14 +304,14 @@ class FileOutput:
         then = read_manifest(manifest_of(place)) if place.exists() else None
         if then is None and size:
             raise RowsError(
-                f"{self.path} cannot be resumed: {manifest_of(self._place).name}, which says what "
+                f"{self.name} cannot be resumed: {manifest_of(self._place).name}, which says what "
                 "its rows were made from, is not there or not readable; --restart starts anew"
             )
         if then is None:
             return 0
         if changed := differences(then, self.manifest):
             raise RowsError(
-                f"{self.path} cannot be resumed: {'; '.join(changed)}; "
+                f"{self.name} cannot be resumed: {'; '.join(changed)}; "
                 "--restart starts anew and drops what was finished"
             )
         noted = then.get("stream")
@@ -306,7 +319,8 @@ class FileOutput:
             self.manifest["stream"] = noted
         if size:
             # Of a stream, only what was compared with what comes again can be gone on with.
-            unsure = noted is None and any("sha256" not in one for one in then["inputs"])
+            known = all("sha256" in one or "version" in one for one in then["inputs"])
+            unsure = noted is None and not known
             before = None if noted is None else noted["rows"]
             if self._beside is not None:
                 covered = self._beside.covered
@@ -385,12 +399,12 @@ class FileOutput:
         """What is left of a run that does not come to its end, as the end of a sentence."""
         with contextlib.suppress(OSError):
             if self._begun and self._place.stat().st_size:
-                return kept_note(self.path)
+                return kept_note(self.name)
         return ""
 
     def write(self, lines: bytes, judgements: bytes = b"") -> None:
         """Append result lines and the judgements of their rows; both are soon on the disk for good."""
-        with _named_faults(self.path):
+        with _named_faults(self.name):
             if self._beside is not None:
                 self._beside.write(lines, judgements)
             rest = memoryview(lines)
@@ -402,7 +416,7 @@ class FileOutput:
 
     def sync(self, **notes: Any) -> None:
         """Make sure that everything so far is on the disk, with notes in the manifest."""
-        with _named_faults(self.path):
+        with _named_faults(self.name):
             if self._beside is not None:
                 self._beside.sync()
             os.fsync(self._opened().fileno())
@@ -416,11 +430,11 @@ class FileOutput:
         notes = {name: note for name, note in notes.items() if note is not None}
         if self._beside is not None:
             notes["judgements"] = self._beside.identity
-        with _named_faults(self.path):
+        with _named_faults(self.name):
             size = os.fstat(self._opened().fileno()).st_size
         complete = {"rows": rows, "bytes": size, "sha256": self._digest.hexdigest()}
         self.sync(complete=complete, **notes)
-        with _named_faults(self.path):
+        with _named_faults(self.name):
             self._place.replace(self._target)
             if self._beside is not None:
                 self._beside.leave(empty=False)
@@ -436,7 +450,7 @@ class _Lock:
         RowsError: another run holds it.
     """
 
-    def __init__(self, place: Path, output: Path) -> None:
+    def __init__(self, place: Path, output: str) -> None:
         self._place = place
         while True:
             self._stream = place.open("ab")

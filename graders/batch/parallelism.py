@@ -48,6 +48,7 @@ class Parallelism:
         size: bytes of the input; None where nobody knows.
         engine: `local` for processes of this machine, `ray` for actors.
         ray_address: of the Ray cluster; None for this machine.
+        ray_wait: seconds that the run may be without any worker there.
     """
 
     performers: Performers
@@ -56,6 +57,7 @@ class Parallelism:
     size: int | None = None
     engine: Engine = "local"
     ray_address: str | None = None
+    ray_wait: float = 60.0
 
     @property
     def processes(self) -> int:
@@ -108,7 +110,7 @@ class Parallelism:
             one = replace(setup, python=replace(setup.python, workers=setup.python.workers or 1))
             return ray_executors(
                 replace(self.job, setup=one), self.performers.plan,
-                address=self.ray_address, workers=self.workers,
+                address=self.ray_address, workers=self.workers, wait=self.ray_wait,
             )  # fmt: skip
         if self.processes and setup is not None:
             share = max(1, (setup.python.workers or cores()) // self.processes)

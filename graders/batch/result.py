@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from graders import jsontext
 from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.grade import Failure, Grade, Usage
 from graders.kinds import Panelled
+from graders.remote import Place
 from graders.rows import Readable, read_blocks
 
 __all__ = ["Result", "read_results", "results_of", "tally_results"]
@@ -103,7 +103,7 @@ def read_results(stream: Readable, *, strict: bool = False) -> Iterator[list[Res
             return
 
 
-def results_of(path: Path) -> Iterator[list[Result]]:
+def results_of(path: Place) -> Iterator[list[Result]]:
     """Yield the results of the file at a path, as `read_results` does.
 
     Raises:
@@ -111,7 +111,7 @@ def results_of(path: Path) -> Iterator[list[Result]]:
     """
     try:
         with path.open("rb") as stream:
-            yield from read_results(stream)
+            yield from read_results(cast("Readable", stream))
     except OSError as error:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 

@@ -19,7 +19,7 @@ from graders.batch.output import FileOutput, StreamOutput
 from graders.batch.parallelism import Parallelism
 from graders.batch.score import Scored
 from graders.batch.tally import CROWDED, Tally
-from graders.errors import BudgetError, RowsError, StoppedError
+from graders.errors import BudgetError, RowsError, StoppedError, UnavailableError
 from graders.htmltext import card, shortened
 from graders.rows import Block, ChangedError, RowRange, Source, count_rows, cut_small, window
 from graders.sandbox import Stats, total
@@ -324,7 +324,8 @@ def _check_input(output: FileOutput | StreamOutput, check: Callable[[], None] | 
     except ChangedError:
         # Rows may have been scored as they are now: nothing is to go on with these results.
         inputs = output.manifest.get("inputs", ()) if isinstance(output, FileOutput) else ()
-        output.sync(inputs=[{**one, "sha256": "changed"} for one in inputs])
+        told = [(one, "version" if "version" in one else "sha256") for one in inputs]
+        output.sync(inputs=[{**one, name: "changed"} for one, name in told])
         raise
 
 
@@ -348,8 +349,8 @@ def _noted(
     """Write down, however it ends, how far a stream was read and what was paid; say what is kept."""
     try:
         yield
-    except RowsError as error:
-        raise RowsError(f"{error}{output.kept}") from None
+    except (RowsError, UnavailableError) as error:
+        raise type(error)(f"{error}{output.kept}") from None
     except BudgetError as error:
         output.sync(cost=_so_far(ledger))
         raise BudgetError(str(error), run=result) from None
@@ -369,7 +370,7 @@ def _feed(  # noqa: PLR0917
     done: int,
 ) -> Iterable[Block | None]:
     """Return the blocks to be scored; None now and then while a stream gives nothing."""
-    blocks: Iterable[Block] = source.blocks(parallelism.block_bytes)
+    blocks: Iterable[Block] = source.blocks(parallelism.block_bytes, rows.start)
     if notes is not None:
         blocks = notes.watch(blocks)
     blocks = window(blocks, rows.start, rows.stop)
@@ -444,7 +445,7 @@ class _StreamNotes:
 
     def _others(self) -> RowsError:
         return RowsError(
-            f"{self._output.path} cannot be resumed: the rows that come are not those the run "
+            f"{self._output.name} cannot be resumed: the rows that come are not those the run "
             "began with; --restart starts anew and drops what was finished"
         )
 

@@ -39,6 +39,8 @@ class Worker:
         self._job = job
         self._performers = Performers.of(job.setup)
         self._runner: Runner | None = None
+        # Process numbers would be those of other machines, too.
+        self._name = int.from_bytes(os.urandom(8))
 
     def start(self) -> GradersError | None:
         """Get ready; return why that cannot be."""
@@ -56,8 +58,8 @@ class Worker:
         except (LostError, GradersError) as error:
             return error
         stats, peak = self._performers.shared.python_stats, peak_memory()
-        scored.python = None if stats is None else (os.getpid(), stats)
-        scored.peak = None if peak is None else (os.getpid(), peak)
+        scored.python = None if stats is None else (self._name, stats)
+        scored.peak = None if peak is None else (self._name, peak)
         return scored
 
     def close(self) -> None:

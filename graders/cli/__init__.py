@@ -23,7 +23,8 @@ __all__ = ["cli", "commands", "main"]
 _SUBJECTS = {
     "Begin": {"init": "new", "new": "new"},
     "Grade": {
-        "run": "run", "validate": "validate", "score": "score", "test": "test", "watch": "watch", "report": "report",
+        "run": "run", "validate": "validate", "score": "score", "merge": "merge", "test": "test", "watch": "watch",
+        "report": "report",
     },
     "Find out whether the grader is right": {"probe": "probe", "diff": "diff", "agree": "agree", "verify": "verify"},
     "Jobs, evals, other places": {"job": "job", "evals": "evals", "serve": "serve", "mcp": "mcp",

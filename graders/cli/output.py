@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, TypeVar
 
 from graders import jsontext
+from graders.errors import RowsError
+from graders.remote import Place, Remote
 
 __all__ = [
     "abandon_stdout", "as_wide_as", "prepare_streams", "progress_bar", "say", "say_notes",
-    "write_json", "write_lines",
+    "write_file", "write_json", "write_lines",
 ]  # fmt: skip
 
 Now = TypeVar("Now")
@@ -43,6 +45,22 @@ def write_json(body: Any, stream: IO[str] | None = None) -> None:
         stream.buffer.write(data)
     else:
         stream.write(data.decode())
+
+
+def write_file(place: Place, body: Any) -> None:
+    """Write a JSON value to a file, here or elsewhere.
+
+    Raises:
+        RowsError: it cannot be written.
+    """
+    try:
+        if isinstance(place, Remote):
+            place.put_bytes(jsontext.encode(body, indent=True) + b"\n")
+            return
+        with place.open("w", encoding="utf-8") as stream:
+            write_json(body, stream)
+    except OSError as error:
+        raise RowsError(f"{place}: cannot be written: {error.strerror or error}") from None
 
 
 def as_wide_as(stream: IO[str], text: str, otherwise: int | None = None) -> str:

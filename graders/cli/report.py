@@ -14,9 +14,11 @@ from graders.api import Grader
 from graders.batch.manifest import manifest_for, scored_by
 from graders.cli.option import json_option
 from graders.cli.output import say, write_json
+from graders.cli.usage import Somewhere
 from graders.config import load_source
 from graders.errors import OptionError
 from graders.reading import Reading
+from graders.remote import Place, Remote, named
 from graders.report.finding import read_finding, read_json
 from graders.report.html import build
 from graders.report.panel import finding_notes
@@ -37,7 +39,7 @@ The file is one page that loads nothing: it can be mailed, kept, or opened offli
 _APPENDICES: Final = {"diff": "Differences", "probe": "Probes", "agree": "Agreement with people"}
 """What other commands print as JSON, and the heading under which the page shows it."""
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = Somewhere(dir_okay=False)
 
 
 @click.command(epilog=_EPILOG, short_help="Show what results say, as text or one HTML file.")
@@ -70,7 +72,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--title", metavar="TEXT", help="The page's heading.  [default: the grader's name]")
 @json_option
 def report(
-    results: Path,
+    results: Place,
     *,
     output: str | None,
     rows: Sequence[str],
@@ -78,10 +80,10 @@ def report(
     item_path: str | None,
     sample_path: str | None,
     by: str | None,
-    summary: Path | None,
-    diff: Path | None,
-    probe: Path | None,
-    agree: Path | None,
+    summary: Place | None,
+    diff: Place | None,
+    probe: Place | None,
+    agree: Place | None,
     title: str | None,
     as_json: bool,
 ) -> int:
@@ -143,7 +145,7 @@ def _categories(
     return read_categories(source.blocks(1 << 18), layout)
 
 
-def _grader(source: str, results: Path) -> Grader:
+def _grader(source: str, results: Place) -> Grader:
     """Return the grader, with the reading that the results were made with."""
     options = (manifest_for(results) or {}).get("options", {})
     known = {one.name: options[one.name] for one in fields(Reading) if one.name in options}
@@ -165,21 +167,29 @@ def _layout(
     )
 
 
-def _check_apart(output: str, inputs: Sequence[Path]) -> None:
+def _check_apart(output: str, inputs: Sequence[Place]) -> None:
     """Refuse to write over what is read."""
-    target = Path(output)
-    if target.exists() and any(path.exists() and target.samefile(path) for path in inputs):
-        raise OptionError(f"{output} is what is read; the page would replace it")
+    target = named(output)
+    if isinstance(target, Remote):
+        same = target in inputs
+    else:
+        here = [one for one in inputs if isinstance(one, Path) and one.exists()]
+        same = target.exists() and any(target.samefile(one) for one in here)
+    if same:
+        raise OptionError(f"{target} is what is read; the page would replace it")
 
 
 def _write(output: str, made: bytes) -> None:
-    """Write the page whole or not at all, to a file or to standard output."""
+    """Write the page whole or not at all, to a file, elsewhere or to standard output."""
     if output == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(made)
         return
-    target = Path(output)
+    target = named(output)
     try:
+        if isinstance(target, Remote):
+            target.put_bytes(made)
+            return
         if target.exists() and not target.is_file():
             target.write_bytes(made)  # A pipe or a device, where nothing can stand beside it.
             return
@@ -187,4 +197,4 @@ def _write(output: str, made: bytes) -> None:
         beside.write_bytes(made)
         beside.replace(target)
     except OSError as error:
-        raise OptionError(f"{output}: {error.strerror or error}") from None
+        raise OptionError(f"{target}: {error.strerror or error}") from None

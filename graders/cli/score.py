@@ -38,11 +38,13 @@ from graders.cli.option import (
     python_options,
     reading_options,
 )
-from graders.cli.output import progress_bar, say, say_notes, write_json
+from graders.cli.output import progress_bar, say, say_notes, write_file
+from graders.cli.usage import Somewhere
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
-from graders.errors import BudgetError, OptionError, RowsError, StoppedError, shown
+from graders.errors import BudgetError, OptionError, StoppedError, shown
 from graders.models import JudgeOptions, paid_text
+from graders.remote import Place, named
 from graders.report.terminal import number, run_view
 from graders.rows import RowRange
 from graders.sandbox import Stats
@@ -124,7 +126,7 @@ def _range(text: str) -> RowRange:
     "--summary",
     "summary_file",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Somewhere(dir_okay=False),
     help="Write the summary there, as JSON.",
     cls=Flag,
     group="Results",
@@ -139,7 +141,7 @@ def score(
     *,
     output: str,
     options: ScoreOptions,
-    summary_file: Path | None,
+    summary_file: Place | None,
     verify_metrics: int | None,
     face: Face,
     reading: Reading,
@@ -179,7 +181,7 @@ def score(
             found = verified(ready.plan, rows, options.layout, verify_metrics)
         body = {**_body(ready, run, seconds, found), "notes": notes}
         if summary_file is not None:
-            _write_summary(summary_file, body)
+            write_file(summary_file, body)
         view = _view(ready, run, output, seconds, found or (), notes, options.by)
         face.write(view, body, f"graders score: {shown(ready.name)}", summary)
     if any(one.differing for one in found or ()):
@@ -193,7 +195,7 @@ def score(
 
 def _check(
     rows: Sequence[str], options: ScoreOptions, *, grader: str, output: str,
-    key_file: Path | None, summary_file: Path | None, again: bool,
+    key_file: Path | None, summary_file: Place | None, again: bool,
 ) -> None:  # fmt: skip
     """Refuse what cannot be meant, and to write over a file that is read."""
     if "-" in rows and grader == "-":
@@ -202,10 +204,10 @@ def _check(
         raise click.UsageError("--verify-metrics reads the rows again, which - does not allow.")
     if options.resume and options.restart:
         raise click.UsageError("--resume and --restart exclude each other.")
-    check_apart([Path(one) for one in (grader, key_file) if one is not None], Path(output))
+    check_apart([named(one) for one in (grader, key_file) if one is not None], named(output))
     if summary_file is not None:
         read = [grader, key_file, options.only_failed, *rows]
-        check_apart([Path(one) for one in read if one is not None], Path(output), summary_file)
+        check_apart([named(one) for one in read if one is not None], named(output), summary_file)
 
 
 def _warn(
@@ -230,7 +232,7 @@ def _view(  # noqa: PLR0917
     paid = [] if run.paid is None else [f"cost: {paid_text(run.paid)}"]
     notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *paid, *warned]
     view = run_view(
-        run, name=grader.name, type=grader.type, output=output,
+        run, name=grader.name, type=grader.type, output=str(named(output)),
         signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
     return Group(view, *map(Text, verify_lines(found)))
@@ -265,14 +267,6 @@ def _code(run: Run, stopped: str, max_failures: MaxFailures | None) -> int:
     return 0
 
 
-def _write_summary(path: Path, body: Any) -> None:
-    try:
-        with path.open("w", encoding="utf-8") as stream:
-            write_json(body, stream)
-    except OSError as error:
-        raise RowsError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
 def _stats(grader: api.Grader, run: Run) -> Stats | None:
     """What all sandboxes did: the workers', else that of this process."""
     return run.python or (grader.python_stats if run.tally.rows > run.resumed else None)
@@ -291,17 +285,17 @@ def _python_figures(stats: Stats | None) -> dict[str, Any] | None:
 
 def _kept(output: str) -> str:
     """Say what there is of a run that did not come to its end."""
-    partial = partial_of(Path(output))
-    if output == "-" or not partial.is_file():
+    place = named(output)
+    if output == "-" or (isinstance(place, Path) and not partial_of(place).is_file()):
         return ""
-    return kept_note(output)
+    return kept_note(str(place))
 
 
 def _how_on(error: StoppedError, output: str) -> str:
     """Say how to go on after a run has stopped."""
     if not isinstance(error, BudgetError):
         return _kept(output)
-    if is_direct(Path(output)):
+    if is_direct(named(output)):
         return "; results in a file (-o) could be gone on with"
     return "; --resume with a higher budget goes on, and pays for no reply twice"
 

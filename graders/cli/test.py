@@ -15,7 +15,9 @@ from rich.text import Text
 from graders.cli.face import Face, face_options
 from graders.cli.option import flags
 from graders.cli.output import say_notes
+from graders.cli.usage import Somewhere
 from graders.errors import GradersError, OptionError
+from graders.remote import Place
 from graders.sandbox import PythonOptions
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ orderings and invariances. graders schema --suite prints its JSON Schema."""
 
 
 @click.command(epilog=_EPILOG, short_help="Run unit tests of rewards.")
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="PATH...", type=Somewhere())
 @click.option("-k", "words", metavar="TEXT", help="Only tests with this text in their name.")
 @click.option("--update", is_flag=True, help="Write what came into the suite where it differs.")
 @click.option(
@@ -55,7 +57,7 @@ orderings and invariances. graders schema --suite prints its JSON Schema."""
 @flags(PythonOptions, "sandbox", "python")
 @face_options
 def test(
-    paths: Sequence[Path],
+    paths: Sequence[Place],
     *,
     words: str | None,
     update: bool,
@@ -108,7 +110,7 @@ def test(
 
 
 def run_suite(
-    path: Path, *, words: str | None, update: bool, coverage: bool, running: Mapping[str, Any]
+    path: Place, *, words: str | None, update: bool, coverage: bool, running: Mapping[str, Any]
 ) -> SuiteRun:
     """Run one suite; one that cannot be run does not keep the others from it."""
     from graders.report.suite import SuiteRun  # noqa: PLC0415

@@ -10,16 +10,29 @@ from typing import Any
 
 import click
 
-from graders.errors import nearest
+from graders.errors import OptionError, nearest
+from graders.remote import is_remote, named
 
-__all__ = ["explained", "worded"]
+__all__ = ["Somewhere", "explained", "worded"]
+
+
+class Somewhere(click.Path):
+    """A file of this machine, or an address of a place elsewhere.
+
+    Args:
+        more: what a `click.Path` takes.
+    """
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(path_type=Path, **more)
 
 
 def worded(command: click.Command) -> click.Command:
     """Let the options of a command, and of those under it, refuse values in our sentences."""
     for parameter in command.params:
         kind = parameter.type
-        if type(kind).__module__.startswith("click.") and "convert" not in vars(kind):
+        ours = isinstance(kind, Somewhere) or type(kind).__module__.startswith("click.")
+        if ours and "convert" not in vars(kind):
             parameter.type = _worded_type(kind)
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         worded(inner)
@@ -30,6 +43,8 @@ def _worded_type(kind: click.ParamType[Any]) -> click.ParamType[Any]:
     own = copy.copy(kind)
 
     def convert(value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(kind, click.Path) and isinstance(value, str) and is_remote(value):
+            return _elsewhere(kind, value, param, ctx)
         try:
             read = kind.convert(value, param, ctx)
         except click.BadParameter:
@@ -40,6 +55,21 @@ def _worded_type(kind: click.ParamType[Any]) -> click.ParamType[Any]:
 
     vars(own)["convert"] = convert
     return own
+
+
+def _elsewhere(
+    kind: click.Path, value: str, param: click.Parameter | None, ctx: click.Context | None
+) -> Any:
+    """Return the place that an address names; as a path it would become a folder `s3:` here."""
+    try:
+        place = named(value)
+    except OptionError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+    if not isinstance(kind, Somewhere):
+        raise click.BadParameter(
+            f"{place} is an address; a path of this machine is needed.", ctx, param
+        )
+    return place
 
 
 def _value_problem(kind: click.ParamType[Any], value: Any) -> str:

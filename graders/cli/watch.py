@@ -117,6 +117,10 @@ def watch(
     grader, *rows = [one for one in paths if not one.endswith(ENDINGS)] or [""]
     if "-" in paths:
         raise click.UsageError("Standard input (-) is read only once; name files.")
+    if elsewhere := [one for one in paths if "://" in one]:
+        raise click.UsageError(
+            f"{elsewhere[0]} is no file of this machine, and only those are watched."
+        )
     if grader and not rows:
         raise click.UsageError(f"Missing ROWS for {grader}; a suite names its grader itself.")
     shown = _Shown(
@@ -233,7 +237,8 @@ class _Shown:
         """Return the files to look at: those named, and the graders that suites name."""
         own = [Path(self.grader)] if self.grader else []
         try:
-            matching = find_source(self.rows).paths if self.rows else []
+            found = find_source(self.rows).paths if self.rows else ()
+            matching = [path for path in found if isinstance(path, Path)]
         except GradersError:
             matching = []
         named = [Path(one) for one in self.rows]

@@ -21,6 +21,7 @@ from graders.config.editor import document_schema
 from graders.errors import ConfigError, Fault, nearest, nearest_path, quoted
 from graders.kinds import AnyGrader, EvalCriteria, kind_named
 from graders.kinds.fault import faults_of, formula_faults, json_path
+from graders.remote import Remote, named
 from graders.template import Dialect
 
 __all__ = [
@@ -81,7 +82,7 @@ def load(source: Source, *, dialect: Dialect = "hosted") -> Any:
     return load_source(source, dialect=dialect).config
 
 
-def load_source(source: Source, *, dialect: Dialect = "hosted") -> Loaded:
+def load_source(source: Source | Remote, *, dialect: Dialect = "hosted") -> Loaded:
     """Like `load`, with what else the source holds."""
     if isinstance(source, BaseModel | EvalCriteria):
         return Loaded(source, "grader")
@@ -146,7 +147,7 @@ def _adapter() -> TypeAdapter[Any]:
     return TypeAdapter(AnyGrader)  # On first use: it costs more than importing the models.
 
 
-def _read(source: str | bytes | os.PathLike[str]) -> tuple[str, str]:
+def _read(source: str | bytes | os.PathLike[str] | Remote) -> tuple[str, str]:
     """Return the text of a source and what to call it."""
     if isinstance(source, bytes):
         return _decoded(source, "grader"), "grader"
@@ -157,12 +158,17 @@ def _read(source: str | bytes | os.PathLike[str]) -> tuple[str, str]:
         start = source.lstrip("\ufeff \t\r\n")
         if not start or start.startswith(("{", "[")) or "\n" in source:
             return source, "grader"
-    path = Path(source)
+    path = named(source)
     try:
         with path.open("rb") as file:
             data = jsontext.read_whole(file)
-    except FileNotFoundError:
-        raise _unreadable(str(path), f"there is no such file{_nearest_file(path)}") from None
+    except FileNotFoundError as error:
+        near = (
+            error.strerror
+            if isinstance(path, Remote)
+            else f"there is no such file{_nearest_file(path)}"
+        )
+        raise _unreadable(str(path), str(near)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(quoted(str(path)), f"cannot be read: {reason}") from None

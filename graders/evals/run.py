@@ -20,9 +20,12 @@ from graders.evals.rows import RowSource, RunError, open_rows
 from graders.evals.store import FINISHED, EvalStore
 from graders.evals.verdict import Criterion, criteria, results, status_of
 from graders.explanation import Explanation
-from graders.jobs import RunOptions
+from graders.jobs import RunOptions, Store
 from graders.models import RolloutOptions
 from graders.models.rollout import Rollout, Sampler
+from graders.training import TrainRun
+from graders.training.local import LocalModels
+from graders.training.local_sampler import LocalSampler
 from graders.wire.endpoint import LOCAL
 from graders.wire.error import conflict
 
@@ -135,7 +138,7 @@ class _Run:
         self._prompts: Prompts | None = None
         if self._model is not None:
             self._prompts = Prompts(self._source)
-            self._sampler = _sampler(options, self._model)
+            self._sampler = _sampler(options, self._model, evals.store)
             stack.callback(self._sampler.close)
         self._answered = False
         self._ahead = stack.enter_context(ThreadPoolExecutor(1, "graders-answers"))
@@ -291,12 +294,20 @@ def _add(used: dict[str, list[int]], model: str, calls: int, usage: Mapping[str,
     used[model] = [one + other for one, other in zip(used.get(model, [0] * 4), more, strict=True)]
 
 
-def _sampler(options: RunOptions, model: str) -> Sampler:
-    """Return what asks a run's model.
+def _sampler(options: RunOptions, model: str, store: Store) -> Sampler | LocalSampler:
+    """Return what asks a run's model: a model of this machine where one has its name, else a server.
 
     Raises:
         RunError: there is no server that could be asked, or no key for it.
     """
+    if isinstance(options, TrainRun):
+        url = options.training.urls.get(model)
+        models = LocalModels(options.training, store)
+        if url is not None:
+            served = replace(options.rollout, url=url, model=None, api_key_file=None)
+            options = replace(options, rollout=served, judge=replace(options.judge, model_map={}))
+        elif models.knows(model):
+            return LocalSampler(models, model, read_answer)
     try:
         return Sampler(*asked_of(options, model), read_answer)
     except GradersError as error:

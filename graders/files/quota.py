@@ -17,16 +17,18 @@ _LEAST: Final = 16 << 10
 
 
 class Quota:
-    """What a store may take: its files, the parts of uploads, and its database.
+    """What a store may take: its files, the parts of uploads, its database, and what was trained.
 
     Args:
         limit: bytes; None for as many as the disk has.
         database: the database's file.
         uploads: the folder of files that come in parts.
+        training: the folder of models.
     """
 
-    def __init__(self, limit: int | None, database: Path, uploads: Path) -> None:
-        self._limit, self._database, self._uploads = limit, database, uploads
+    def __init__(self, limit: int | None, database: Path, uploads: Path, training: Path) -> None:
+        self._limit, self._database = limit, database
+        self._uploads, self._training = uploads, training
 
     def used(self, base: sqlite3.Connection) -> int:
         """Return how many bytes the store takes; what is still being written is not in it."""
@@ -35,7 +37,7 @@ class Quota:
         for end in ("", "-wal"):
             with contextlib.suppress(OSError):
                 total += self._database.with_name(self._database.name + end).stat().st_size
-        return total + _size(self._uploads)
+        return total + _size(self._uploads) + _whole_size(self._training)
 
     def free(self, base: sqlite3.Connection) -> int | None:
         """Return how many bytes more the store may take, None for any number."""
@@ -59,7 +61,7 @@ class Quota:
         """Return the error of a store that takes as much as it may."""
         return ApiError(
             413, f"the store may take {self._limit or 0:,} bytes (--max-stored) and has no room for "
-            "this; delete files, or old ones by: graders data clear", code="storage_quota_exceeded",
+            "this; delete files or models, or old files by: graders data clear", code="storage_quota_exceeded",
         )  # fmt: skip
 
 
@@ -73,4 +75,17 @@ def _size(folder: Path) -> int:
                 for part in parts:
                     if part.name.startswith("part_"):
                         total += max(part.stat(follow_symlinks=False).st_size, _LEAST)
+    return total
+
+
+def _whole_size(folder: Path) -> int:
+    """Return what all files in a folder take, and in the folders in it."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for one in entries:
+            if one.is_dir(follow_symlinks=False):
+                total += _whole_size(Path(one.path))
+                continue
+            with contextlib.suppress(OSError):  # What is being trained comes and goes.
+                total += max(one.stat(follow_symlinks=False).st_size, _LEAST)
     return total

@@ -26,7 +26,7 @@ from graders.calls import (
     Stop,
 )
 from graders.errors import UnavailableError
-from graders.grade import Failure, Grade, Usage
+from graders.grade import Failure, Grade, Usage, grade_of
 from graders.grading.judging import Judging, ask_judges, settled_by
 from graders.kinds import Asked, Judged, Panelled, Performer, Rows, Settled
 from graders.metrics import Request, Scorer
@@ -110,12 +110,12 @@ class Graded:
 
     def grade(self, row: int, execution_time: float = 0.0) -> Grade:
         """Return one row's grade."""
-        return Grade(
+        return grade_of(
             reward=self.rewards[row],
             sub_rewards={key: column[row] for key, column in self.sub_rewards.items()},
             failures=self.failures.get(row, ()),
             replaced=self.replaced.get(row, ()),
-            usage=self.usage(row),
+            usage=self.usage(row) if self.judged else {},
             name=self.name,
             type=self.type,
             execution_time=execution_time,

@@ -23,10 +23,15 @@ from graders.jobs.request import JobRequest
 from graders.wire.error import no_job, refused
 from graders.wire.page import Page, page, size_of
 
-__all__ = ["FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "progress_of", "say"]
+__all__ = ["AGAIN", "FINISHED", "NOTE", "RUNNABLE", "Jobs", "Level", "progress_of", "say"]
 
 RUNNABLE: Final = ("validating_files", "queued", "running")
 FINISHED: Final = ("succeeded", "failed", "cancelled")
+AGAIN: Final = (
+    "disk_full", "out_of_memory", "process_lost", "training_failed", "training_unavailable",
+)  # fmt: skip
+"""The codes of jobs that train and failed for want of something: with that they can be resumed."""
+
 TRAINED: Final = (
     "Trained on this machine by graders; the hosted service trains by rules of its own."
 )
@@ -170,22 +175,27 @@ class Jobs:
     def resume(self, name: str, *, served: bool = True) -> dict[str, Any]:
         """Let a paused job go on where it was, and return its object.
 
+        One that trains and failed for want of room, memory or the like goes on from its last
+        checkpoint.
+
         Args:
             name: its id.
             served: whether servers run it from now on.
 
         Raises:
-            ApiError: there is no such job (404), or it is not paused (400).
+            ApiError: there is no such job (404), or it is neither (400).
         """
         with self._database.writing() as base:
             row = _row(base, name)
-            if row["status"] != "paused":
+            if row["status"] != "paused" and not _can_be_tried_again(row):
                 raise refused(
                     f"the job {name} is {row['status']}; only a paused job can be resumed",
                     code="job_not_resumable",
                 )
             base.execute(
-                "UPDATE job SET status='queued', served=? WHERE place=?", (served, row["place"])
+                "UPDATE job SET status='queued', served=?, finished_at=NULL, error=NULL, verdict=NULL"
+                " WHERE place=?",
+                (served, row["place"]),
             )
             say(base, row["place"], "The job was resumed")
             return shape(_row(base, name))
@@ -367,6 +377,13 @@ def _check_file(base: sqlite3.Connection, name: str | None, param: str) -> None:
             param,
             "invalid_file_purpose",
         )
+
+
+def _can_be_tried_again(row: sqlite3.Row) -> bool:
+    """Return whether a job trains and failed for want of something that may be there now."""
+    if row["training"] is None or row["status"] != "failed":
+        return False
+    return jsontext.decode(row["error"] or "{}").get("code") in AGAIN
 
 
 def _check_unfinished(row: sqlite3.Row, what: str) -> None:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Any, Final
 
 from graders.api import Grader
@@ -140,7 +141,13 @@ def _run(
     except OutageError as error:
         _paused(journal, str(error))
     except RefusedError as error:
-        _failed(journal, error)
+        try:
+            _failed(journal, error)
+        except ApiError as full:
+            if full.status != HTTPStatus.INSUFFICIENT_STORAGE:
+                raise
+            store.ballast.give_up()
+            _failed(journal, error)
 
 
 @contextlib.contextmanager
@@ -173,7 +180,8 @@ def _failed(journal: Journal, error: RefusedError) -> None:
             " verdict=? WHERE place=?",
             (int(time.time()), encoded(told), encoded(judged), journal.place),
         )
-        says = f"Verdict: {headline(judged)}. The job failed ({error.code}): {error}"
+        verdict = "" if journal.trains else f"Verdict: {headline(judged)}. "
+        says = f"{verdict}The job failed ({error.code}): {error}"
         say(base, journal.place, says, level="error", data={"error": told, "verdict": judged})
 
 

@@ -73,7 +73,7 @@ class Store:
         self.ballast.keep()
         self.warning = exposed(self.folder, "the store")
         self.database = Database(self.folder / _DATABASE)
-        self._quota = quota = Quota(most, self.database.path, uploads)
+        self._quota = quota = Quota(most, self.database.path, uploads, self.folder / TRAINING)
         self.files = Files(self.database, blobs, quota)
         self.uploads = Uploads(self.files, uploads, self.database, quota)
         self.jobs = Jobs(self.database, locks, quota)

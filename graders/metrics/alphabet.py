@@ -15,7 +15,9 @@ single pair of texts with more distinct tokens than that takes the slower `wide`
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import TypeAlias, TypeVar
 
 __all__ = ["BLOCK", "Alphabet", "AlphabetFullError", "Codes", "Token", "blocks", "wide"]
@@ -46,27 +48,45 @@ class AlphabetFullError(Exception):
     """More distinct tokens than Python has code points; caught inside the metrics."""
 
 
-class Alphabet(dict[Token, str]):
+def _full() -> str:
+    raise AlphabetFullError
+
+
+class Alphabet(defaultdict[Token, str]):
     """Maps each distinct token to one code point, in order of first sight, from U+0001 on.
 
+    A token never seen before costs no line of Python: most of a text without spaces is such tokens.
+
     Attributes:
-        tokens: the tokens by code point, so that `tokens[ord(code)]` is the way back.
-        characters: how many characters the tokens have together.
+        most: how many tokens are worth remembering.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.tokens: list[Token | None] = [None]
-        self.characters = 0
+        self.most = _LAST
+        self._tokens: list[Token | None] = [None]
+        self._characters = 0
+        self._begin()
 
-    def __missing__(self, token: Token) -> str:
-        number = len(self.tokens)
-        if number > _LAST:
-            raise AlphabetFullError
-        self.tokens.append(token)
-        self.characters += len(token)
-        code = self[token] = chr(number)
-        return code
+    def _begin(self) -> None:
+        # An iterator that ended would silently end the text that asks; this one raises for ever.
+        points = chain(map(chr, range(1, _LAST + 1)), iter(_full, None))
+        self.default_factory = points.__next__
+
+    @property
+    def tokens(self) -> list[Token | None]:
+        """The tokens by code point, so that `tokens[ord(code)]` is the way back; one list until `clear`."""
+        # The tokens that came since are the last ones.
+        if new := len(self) - len(self._tokens) + 1:
+            since = [*islice(reversed(self), new)]
+            self._tokens.extend(reversed(since))
+            self._characters += sum(map(len, since))
+        return self._tokens
+
+    @property
+    def characters(self) -> int:
+        """How many characters the tokens have together."""
+        return self._characters if self.tokens else 0
 
     def codes(self, tokens: Iterable[Token]) -> str:
         """Return the tokens as one string, a code point each."""
@@ -84,8 +104,9 @@ class Alphabet(dict[Token, str]):
     def clear(self) -> None:
         """Forget every token: strings coded before must not meet strings coded after."""
         super().clear()
-        del self.tokens[1:]
-        self.characters = 0
+        del self._tokens[1:]
+        self._characters = 0
+        self._begin()
 
 
 def wide(

@@ -14,11 +14,18 @@ through the sentence splitter.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from itertools import filterfalse, pairwise
 
-from graders.metrics.alphabet import Alphabet
-from graders.metrics.pieces import CLOSERS, Remembered, Rules, simple_latin
+from graders.metrics.alphabet import BLOCK, Alphabet
+from graders.metrics.pieces import (
+    CLOSERS,
+    CONTRACTED,
+    LONGEST_KEPT,
+    Remembered,
+    Rules,
+    simple_latin,
+)
 from graders.metrics.sentence import SentenceSplitter
 from graders.metrics.word_tokenizer import spaced_words
 
@@ -28,6 +35,16 @@ __all__ = ["LatinTexts"]
 _END = "\n"
 # Stands in the code points for a piece whose neighbours decide what its tokens are.
 _UNSURE = " "
+# A word with at most a bracket or quote on either side and one mark behind: in a text, a line each.
+# A full stop within it is none that may end a sentence, a comma or colon none that stands apart.
+_PLAIN = re.compile(
+    r"""^([(\[{<"`]?)((?:[^;@#$%&?!*\[\](){}<>,:."'`«»\n-]|-(?!-)|\.(?=\w)|[,:](?=\d))+)"""
+    r"""([)\]}>"`]?)([.,:;?!]?)$""",
+    re.MULTILINE,
+)
+_OPENED = {'"': "``"}
+_CLOSED = {'"': "''"}
+_SHORTENED = re.compile(r"^([A-Za-z]+?)('[smdSMD]|'ll|'LL|'re|'RE|'ve|'VE|n't|N'T)$", re.MULTILINE)
 # At the start of a sentence two quotes are read otherwise than behind a space.
 _TWO_QUOTES = re.compile("[\"']{2}")
 
@@ -40,6 +57,24 @@ class _Known(Remembered):
         self._alphabet = alphabet
         self._splitter = splitter
         self._rules = rules
+
+    def meet(self, pieces: Iterable[str]) -> None:
+        """Remember, of some new pieces, those plain enough: all at once, and most are."""
+        codes, plain = self._alphabet, "\n".join(pieces)
+        found = {}
+        for opened, word, closed, mark in _PLAIN.findall(plain):
+            # Of full stops only those are plain that end a sentence whatever comes next.
+            if mark == "." and (opened or closed or not self._splitter.ends_plainly(word)):
+                continue
+            tokens = _OPENED.get(opened, opened), word, _CLOSED.get(closed, closed), mark
+            found[f"{opened}{word}{closed}{mark}"] = codes.codes(filter(None, tokens))
+        for word, ending in _SHORTENED.findall(plain):
+            found[f"{word}{ending}"] = codes[word] + codes[ending]
+        folded = plain.lower()
+        for two in CONTRACTED:
+            if two in folded:
+                found = {piece: one for piece, one in found.items() if two not in piece.lower()}
+        self.keep({piece: one for piece, one in found.items() if len(piece) <= LONGEST_KEPT})
 
     def find(self, piece: str) -> str:
         """Return the code points of a piece, or the mark of those that it does not tell alone."""
@@ -69,11 +104,23 @@ class LatinTexts:
         self._known = _Known(alphabet, self._splitter, self._rules)
 
     def codes(self, texts: Sequence[str]) -> list[str]:
+        """Return the code points of each of some texts."""
+        # No-break spaces are whitespace for some rules only.
+        odd = [text for text in texts if len(text) > BLOCK or "\xa0" in text]
+        if not odd:
+            return self._together(texts)
+        found = {text: self._by_sentences(text) for text in odd}
+        others = [text for text in texts if text not in found]
+        found.update(zip(others, self._together(others), strict=True))
+        return [found[text] for text in texts]
+
+    def _together(self, texts: Sequence[str]) -> list[str]:
         """Return the code points of texts of moderate length without no-break spaces."""
         if not texts:
             return []
         end, unsure = self._alphabet[_END], self._alphabet[_UNSURE]
         pieces = f" {_END} ".join(texts).split(" ")
+        self._known.meet(set(filterfalse(self._known.__contains__, pieces)))
         joined = "".join(map(self._known.__getitem__, pieces))
         found = joined.split(end)
         if unsure in joined:
@@ -99,7 +146,7 @@ class LatinTexts:
         for start, stop in pairwise((*cuts, len(pieces) - 1)):
             part = "".join(codes[start:stop])
             if unsure in part:
-                part = self.by_sentences(" ".join(pieces[start:stop]))
+                part = self._by_sentences(" ".join(pieces[start:stop]))
             found.append(part)
         return "".join(found)
 
@@ -107,7 +154,7 @@ class LatinTexts:
         """Return the sentences of any text of these characters."""
         return self._splitter.sentences(text)
 
-    def by_sentences(self, text: str) -> str:
+    def _by_sentences(self, text: str) -> str:
         """Return the code points of any text of these characters, sentence by sentence."""
         sentences = self._splitter.sentences(text)
         # Whitespace for some rules only, so the pieces are not what they seem.

@@ -14,12 +14,12 @@ quotes, because the rule for the final full stop looks through those into the pi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from graders.metrics.alphabet import BLOCK, Alphabet, blocks
 
-__all__ = ["CLOSERS", "Pieces", "Rules", "simple_latin", "simple_other"]
+__all__ = ["CLOSERS", "CONTRACTED", "LONGEST_KEPT", "Pieces", "Rules", "simple_latin"]
 
 # Puts whitespace between the tokens of a text.
 _Cut = Callable[[str], str]
@@ -34,18 +34,17 @@ class _Simple(Protocol):
 CLOSERS = frozenset("])}>\"'»")
 """What the rule for the final full stop looks through."""
 
-_LONGEST_KEPT = 64
+LONGEST_KEPT = 64
 _MOST_KEPT = 50_000
 
+CONTRACTED = ("cannot", "gimme", "gonna", "gotta", "lemme", "wanna")
+"""What a word may hold, in any case, and not be one."""
 # What `simple_latin` leaves to the rules: quotes, runs, contractions written as one word.
-_INVOLVED = re.compile(r"[\"'`«»]|\.\.|--|[,:][,:]|(?i:cannot|gimme|gonna|gotta|lemme|wanna)")
+_INVOLVED = re.compile(rf"[\"'`«»]|\.\.|--|[,:][,:]|(?i:{'|'.join(CONTRACTED)})")
 _FINAL_CLOSERS = re.compile(r"\.[\])}>]+$")
 _SIMPLE_TOKEN = re.compile(
     r"[;@#$%&?!*\[\](){}<>]|[,:](?!\d)|(?:[^;@#$%&?!*\[\](){}<>,:]|[,:](?=\d))+"
 )
-
-_DIGIT = re.compile("[0-9]")
-_MARK_OR_WORD = re.compile(r"[!-/:-@\[-`{-~]|[^!-/:-@\[-`{-~]+")
 
 
 def simple_latin(piece: str, *, ends: bool) -> list[str] | None:
@@ -65,28 +64,20 @@ def simple_latin(piece: str, *, ends: bool) -> list[str] | None:
     return _SIMPLE_TOKEN.findall(piece)
 
 
-def simple_other(piece: str, *, ends: bool) -> list[str] | None:  # noqa: ARG001 - same shape
-    """Return the tokens of a piece of any text, or None when it takes the rules to tell.
-
-    Only next to a digit may a punctuation mark not stand alone.
-    """
-    if piece.isalnum():
-        return [piece]
-    if piece.isascii() and not _DIGIT.search(piece):
-        return _MARK_OR_WORD.findall(piece)
-    return None
-
-
 class Remembered(dict[str, str]):
     """What is found out about pieces, kept for a bounded number of those of ordinary length."""
 
     def __missing__(self, piece: str) -> str:
         codes = self.find(piece)
-        if len(piece) <= _LONGEST_KEPT:
-            if len(self) >= _MOST_KEPT:
-                self.clear()
-            self[piece] = codes
+        if len(piece) <= LONGEST_KEPT:
+            self.keep({piece: codes})
         return codes
+
+    def keep(self, found: Mapping[str, str]) -> None:
+        """Remember pieces with their code points."""
+        if len(self) + len(found) > _MOST_KEPT:
+            self.clear()
+        self.update(found)
 
     def find(self, piece: str) -> str:
         """Return the code points of a piece; for subclasses to say."""

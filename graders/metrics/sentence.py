@@ -24,7 +24,7 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 
-__all__ = ["PunktModel", "SentenceSplitter", "punkt_model"]
+__all__ = ["PunktModel", "SentenceSplitter", "punkt_model", "punkt_table"]
 
 _NOT_WORD = r"[)\";}\]*:@'({\[«»?!]"
 _MANY = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
@@ -68,12 +68,17 @@ class PunktModel:
     seen: Mapping[str, int]
 
 
+def punkt_table() -> str:
+    """Return NLTK's English model as lines: a kind, and words by tabs."""
+    packed = (files("graders.metrics") / "data" / "punkt-english.txt.xz").read_bytes()
+    return lzma.decompress(packed).decode()
+
+
 @lru_cache(maxsize=1)
 def punkt_model() -> PunktModel:
     """Return NLTK's English model."""
-    packed = (files("graders.metrics") / "data" / "punkt-english.txt.xz").read_bytes()
     kinds: dict[str, list[list[str]]] = {kind: [] for kind in "acos"}
-    for line in lzma.decompress(packed).decode().split("\n"):
+    for line in punkt_table().split("\n"):
         kind, *words = line.split("\t")
         kinds[kind].append(words)
     return PunktModel(
@@ -149,6 +154,16 @@ class SentenceSplitter:
             return False
         return True if _CLOSING.issuperset(piece[end:]) else None
 
+    def ends_plainly(self, letters: str) -> bool:
+        """Tell whether two or more letters with a full stop end a sentence before any next word."""
+        kind = letters.lower()
+        return (
+            letters.isalpha()
+            and len(letters) > 1
+            and kind not in self._abbreviations
+            and kind not in self._colliding
+        )
+
     def _breaks(self, text: str) -> list[tuple[int, int]]:
         """Return (end of a sentence, start of the next one) for each break."""
         breaks: list[tuple[int, int]] = []
@@ -198,8 +213,7 @@ class SentenceSplitter:
             return True
         letters = word[:-1]
         if letters.isalpha() and len(letters) > 1:
-            kind = letters.lower()
-            return kind not in self._abbreviations and kind not in self._colliding
+            return self.ends_plainly(letters)
         tokens = self._annotated(word)
         if any(token.is_break for token in tokens[:-1]):
             return True

@@ -1,7 +1,6 @@
 """Tokenisation for BLEU, GLEU and METEOR: printable Latin-1 by words, other text by the intl rule.
 
-`latin.py` codes the former, a column of texts at once, by the pieces of `pieces.py`; those also
-serve the latter.
+Both code a column of texts at once: `latin.py` by the pieces of `pieces.py`, `intl_tokenizer.py` by arrays.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graders.metrics.alphabet import BLOCK, Alphabet
+from graders.metrics.alphabet import Alphabet
 
 if TYPE_CHECKING:
+    from graders.metrics.intl_tokenizer import InternationalTexts
     from graders.metrics.latin import LatinTexts
-    from graders.metrics.pieces import Rules
 
 __all__ = ["Tokenizer"]
 
+_FEW_TOKENS, _MANY_TOKENS = 1 << 13, 1 << 16
 _OTHER_THAN_LATIN = re.compile(r"[^ -~\xa0-\xff]")
 
 
@@ -38,30 +38,27 @@ class Tokenizer:
     def __init__(self) -> None:
         self.alphabet = Alphabet()
         self._latin: LatinTexts | None = None
-        self._other: Rules | None = None
+        self._other: InternationalTexts | None = None
 
     def codes(self, texts: Sequence[str]) -> list[str]:
         """Return the tokens of each text as code points of `alphabet`."""
-        plain = [text for text in texts if len(text) <= BLOCK and _is_printable_ascii(text)]
-        coded = dict(zip(plain, self._latin_texts().codes(plain), strict=True)) if plain else {}
-        return [coded[text] if text in coded else self._codes(text) for text in texts]
-
-    def _codes(self, text: str) -> str:
-        """Return the tokens of a text that is not to be split together with others."""
-        if not _is_latin(text):
-            return self._other_codes(text)
-        latin = self._latin_texts()
-        # No-break spaces are whitespace for some rules only.
-        if "\xa0" in text or len(text) > BLOCK:
-            return latin.by_sentences(text)
-        return latin.codes([text])[0]
+        latin: list[str] = []
+        other: list[str] = []
+        for text in texts:
+            (latin if _is_latin(text) else other).append(text)
+        # Of other texts few tokens come again, and looking one up takes the longer the more there are.
+        self.alphabet.most = _FEW_TOKENS if len(other) > len(latin) else _MANY_TOKENS
+        if not other:
+            return self._latin_texts().codes(latin) if latin else []
+        coded = dict(zip(other, self._other_texts().codes(other), strict=True))
+        if latin:
+            coded.update(zip(latin, self._latin_texts().codes(latin), strict=True))
+        return [coded[text] for text in texts]
 
     def tokens(self, text: str) -> list[str]:
         """Return the tokens of a text as strings, remembering none of them."""
         if not _is_latin(text):
-            from graders.metrics.intl_tokenizer import spaced_international
-
-            return spaced_international(text).split()
+            return self._other_texts().spaced([text]).split()
         from graders.metrics.word_tokenizer import spaced_words
 
         sentences = self._latin_texts().sentences(text)
@@ -70,9 +67,8 @@ class Tokenizer:
     def clear(self) -> None:
         """Forget the alphabet and everything coded with it."""
         self.alphabet.clear()
-        for rules in (self._latin, self._other):
-            if rules is not None:
-                rules.clear()
+        if self._latin is not None:
+            self._latin.clear()
 
     def _latin_texts(self) -> LatinTexts:
         if self._latin is None:
@@ -81,13 +77,9 @@ class Tokenizer:
             self._latin = LatinTexts(self.alphabet)
         return self._latin
 
-    def _other_codes(self, text: str) -> str:
+    def _other_texts(self) -> InternationalTexts:
         if self._other is None:
-            from graders.metrics.intl_tokenizer import spaced_international
-            from graders.metrics.pieces import Rules, simple_other
+            from graders.metrics.intl_tokenizer import InternationalTexts
 
-            self._other = Rules(self.alphabet, spaced_international, simple_other)
-        found: list[str] = []
-        starts, ends = not text[0].isspace(), not text[-1].isspace()
-        self._other.add(found, text, starts=starts, ends=ends)
-        return "".join(found)
+            self._other = InternationalTexts(self.alphabet)
+        return self._other

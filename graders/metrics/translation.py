@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from graders.metrics.coder import Batch, Coder
 from graders.metrics.metric import Defined, Metric, MetricOptions, Parts, library
+from graders.metrics.native import Core, Counts, counted
 from graders.metrics.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -67,30 +68,36 @@ class Translation:
             clear=self._clear,
         )
         self._meteor: Meteor | None = None
+        self._core = Core.of("translation")
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `bleu`, `gleu` and `meteor` over the same rows."""
         scores: dict[str, list[float]] = {metric: [] for metric in metrics}
-        for batch in self._coder.batches(candidates, references):
-            if "bleu" in scores or "gleu" in scores:
-                self._count(batch, scores)
-            if "meteor" in scores:
+        if "bleu" in scores or "gleu" in scores:
+            from graders.metrics.bleu_value import ORDERS, bleu_values, gleu_values
+
+            for ours, theirs, *common in counted(
+                self._core, self._counted, candidates, references, orders=ORDERS
+            ):
+                if "bleu" in scores:
+                    scores["bleu"] += bleu_values(common, ours, theirs)
+                if "gleu" in scores:
+                    scores["gleu"] += gleu_values(common, ours, theirs)
+        if "meteor" in scores:
+            for batch in self._coder.batches(candidates, references):
                 scores["meteor"] += self._align(batch)
         return scores
 
-    def _count(self, batch: Batch, scores: dict[str, list[float]]) -> None:
-        """Add the scores that come from counting n-grams."""
-        from graders.metrics.bleu_value import ORDERS, bleu_values, gleu_values
+    def _counted(self, candidates: Sequence[str], references: Sequence[str]) -> Iterator[Counts]:
+        """Yield what the native core counts, counted in Python."""
+        from graders.metrics.bleu_value import ORDERS
         from graders.metrics.ngram import lengths, overlaps
 
-        sizes = lengths(batch.candidates), lengths(batch.references)
-        common = overlaps(batch.candidates, batch.references, ORDERS)
-        if "bleu" in scores:
-            scores["bleu"] += bleu_values(common, *sizes)
-        if "gleu" in scores:
-            scores["gleu"] += gleu_values(common, *sizes)
+        for batch in self._coder.batches(candidates, references):
+            columns = batch.candidates, batch.references
+            yield [*map(lengths, columns), *overlaps(*columns, ORDERS)]
 
     def _align(self, batch: Batch) -> list[float]:
         """Return the METEOR scores of a batch."""

@@ -322,7 +322,8 @@ class ChatClient:
         if learned.first is not None or self._endpoint.first_party:
             if learned.first is not None and not learned.first.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(learned.first.wait(), _FIRST_SECONDS)
+                    async with asyncio.timeout(_FIRST_SECONDS):
+                        await learned.first.wait()
             return await self._ask_now(asking, index)
         learned.first = asyncio.Event()
         try:

@@ -6,7 +6,6 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from graders import jsontext
@@ -16,6 +15,7 @@ from graders.batch.result import Result, results_of, tally_results
 from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.models import paid_text
+from graders.remote import Place
 from graders.report.share import Moments, Shares
 from graders.rows import Categories
 
@@ -41,7 +41,7 @@ class Notice:
         code_names: the failure codes.
     """
 
-    path: Path
+    path: Place
     tally: Tally = field(default_factory=Tally)
     shares: Shares | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -124,7 +124,7 @@ def _slow_row(body: Any) -> SlowRow | None:
 
 
 def read_finding(
-    path: Path,
+    path: Place,
     *,
     marks: Mapping[str, float | None] | None = None,
     summary: Mapping[str, Any] | None = None,
@@ -171,7 +171,7 @@ def read_finding(
     return found
 
 
-def _check(found: Notice, path: Path, read: int) -> None:
+def _check(found: Notice, path: Place, read: int) -> None:
     """Say where a file breaks off: its figures are of the rows before that."""
     size = path.stat().st_size
     rows = found.tally.rows
@@ -214,14 +214,15 @@ def _place(found: Notice, results: Sequence[Result]) -> None:
         found.codes.append(place)
 
 
-def read_json(path: Path, option: str) -> Mapping[str, Any]:
+def read_json(path: Place, option: str) -> Mapping[str, Any]:
     """Return the JSON object of a file.
 
     Raises:
         RowsError: it cannot be read, or holds no JSON object.
     """
     try:
-        value = jsontext.decode(path.read_bytes())
+        with path.open("rb") as stream:
+            value = jsontext.decode(jsontext.read_whole(stream))
     except OSError as error:
         raise RowsError(f"{option} {path}: {error.strerror or error}") from None
     except ValueError as error:

@@ -13,11 +13,12 @@ from graders.rows.block import (
     window,
 )
 from graders.rows.category import MOST_CATEGORIES, Categories, read_categories
-from graders.rows.decode import Chunk, Layout, add_row, decode_block, written
+from graders.rows.decode import Chunk, Layout, columns_of, decode_block, written
 from graders.rows.mapping import blocks_of, portions
 from graders.rows.range import RowRange
 from graders.rows.reader import ENDINGS, Reader, load_reader, reader_of
-from graders.rows.source import Source, find_source
+from graders.rows.source import Mark, Source, find_source
+from graders.rows.survey import Survey, survey_of
 from graders.rows.watch import ChangedError, Watch
 
 __all__ = [
@@ -28,14 +29,16 @@ __all__ = [
     "ChangedError",
     "Chunk",
     "Layout",
+    "Mark",
     "Readable",
     "Reader",
     "RowRange",
     "Source",
+    "Survey",
     "Watch",
-    "add_row",
     "blank_others",
     "blocks_of",
+    "columns_of",
     "count_rows",
     "cut",
     "cut_small",
@@ -46,6 +49,7 @@ __all__ = [
     "read_blocks",
     "read_categories",
     "reader_of",
+    "survey_of",
     "window",
     "written",
 ]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from graders.errors import RowsError, UnavailableError, quoted
 from graders.plain import plain, shortest
+from graders.remote import Place, Remote, RemoteError
 from graders.rows.block import Block
 from graders.rows.table import Record, blocks_of
 
@@ -17,6 +18,7 @@ __all__ = [
     "dataset_blocks",
     "is_dataset",
     "parquet_blocks",
+    "row_groups",
     "rows_of_batch",
     "rows_of_dataset",
     "time_of",
@@ -24,10 +26,17 @@ __all__ = [
 
 _BATCH: Final = 512
 _PARQUET: Final = b"PAR1"
+_BUFFER: Final = 1 << 20
+"""Bytes of a column that are held."""
 
 
-def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
+def parquet_blocks(path: Place, size: int, group: int = 0) -> Iterator[Block]:
     """Yield the rows of a Parquet file.
+
+    Args:
+        path: the file.
+        size: bytes of a block.
+        group: the row group to begin at.
 
     Raises:
         RowsError: it is none.
@@ -46,21 +55,41 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
     def records() -> Iterator[Record]:
         nonlocal done, total
         try:
-            with ParquetFile(path) as file:
-                total = file.metadata.num_rows
-                for batch in file.iter_batches(_BATCH):
+            opened = path.open() if isinstance(path, Remote) else path
+            # Not buffered ahead, which would hold the whole file; of an object only what rows need is fetched.
+            with ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER) as file:
+                known = file.metadata
+                total = known.num_rows
+                done = sum(known.row_group(one).num_rows for one in range(group))
+                wanted = range(group, known.num_row_groups)
+                for batch in file.iter_batches(_BATCH, row_groups=wanted):
                     for row in rows_of_batch(batch):
                         done += 1
                         yield done, f"line {done}: {row}" if isinstance(row, str) else row
         except UnicodeDecodeError:
             raise RowsError("the Parquet file cannot be read: a name is not UTF-8") from None
         except (ArrowException, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if isinstance(error, RemoteError) or (
+                isinstance(error, OSError) and error.errno is not None
+            ):
                 raise  # The system's, not the file's.
             raise RowsError(_unread(path)) from None
 
     whole = path.stat().st_size
     return blocks_of(records(), size, lambda: whole * done // max(total, 1))
+
+
+def row_groups(path: Place) -> list[int] | None:
+    """Return how many rows each row group of a Parquet file has; None where it cannot be read."""
+    try:
+        from pyarrow import ArrowException  # noqa: PLC0415  (an extra)
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+        with ParquetFile(path.open() if isinstance(path, Remote) else path) as file:
+            known = file.metadata
+            return [known.row_group(one).num_rows for one in range(known.num_row_groups)]
+    except (ImportError, ArrowException, OSError):
+        return None  # Who reads it says why.
 
 
 def rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | str]:
@@ -218,7 +247,7 @@ def rows_of_dataset(dataset: Any) -> Iterator[Mapping[str, Any] | str]:
             yield from rows_of_batch(batch)
 
 
-def _unread(path: Path) -> str:
+def _unread(path: Place) -> str:
     """Return why a Parquet file cannot be read, whatever its library says of it."""
     with path.open("rb") as file:
         head = file.read(len(_PARQUET))

@@ -17,7 +17,7 @@ from graders.grade import Failure
 from graders.rows.block import BOM, Block
 from graders.sample import Absent
 
-__all__ = ["Chunk", "Layout", "add_row", "decode_block", "written"]
+__all__ = ["Chunk", "Layout", "columns_of", "decode_block", "written"]
 
 MAX_ID_DEPTH: Final = 100
 """No id nests deeper: it could not be written into a result line."""
@@ -118,11 +118,7 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
         data = data.removeprefix(BOM)
     exact = jsontext.has_long_number(data)
     file = f"{block.name} " if block.name else ""
-    # Item and sample mostly stand under a key each; `add_row` finds any others.
-    item_key, sample_key = (
-        steps[0] if len(steps) == 1 and isinstance(steps[0], str) else None
-        for steps in (layout.item, layout.sample)
-    )
+    keys = _keys(layout)
     for offset, text in enumerate(data.split(b"\n")):
         if not text or text.isspace():
             continue
@@ -132,13 +128,7 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
         if problem:
             _fail(chunk, f"{file}{problem}")
             continue
-        item, sample = row.get(item_key), row.get(sample_key)
-        if item is None or sample is None:
-            add_row(chunk, row, layout)
-            continue
-        chunk.items.append(item)
-        chunk.samples.append(sample)
-        chunk.ids.append(row.get("id"))
+        _add(chunk, row, layout, keys)
     chunk.indexes = block.indexes or range(block.index, block.index + len(chunk.items))
     return chunk
 
@@ -218,10 +208,29 @@ def _typed(value: Any) -> Any:
         return value
 
 
-def add_row(chunk: Chunk, row: Mapping[str, Any], layout: Layout) -> None:
+def columns_of(rows: Sequence[Mapping[str, Any]], layout: Layout, start: int = 0) -> Chunk:
+    """Return rows in columns, the first of them the row of index `start`."""
+    chunk = Chunk(indexes=range(start, start + len(rows)))
+    keys = _keys(layout)
+    for row in rows:
+        _add(chunk, row, layout, keys)
+    return chunk
+
+
+def _keys(layout: Layout) -> tuple[Any, Any]:
+    """Return the keys of item and sample, None where one does not stand under a key of the row."""
+    item, sample = (
+        steps[0] if len(steps) == 1 and isinstance(steps[0], str) else None
+        for steps in (layout.item, layout.sample)
+    )
+    return item, sample
+
+
+def _add(chunk: Chunk, row: Mapping[Any, Any], layout: Layout, keys: tuple[Any, Any]) -> None:
     """Add a row's item, sample and id to the columns."""
-    chunk.items.append(_find(row, layout, "item"))
-    chunk.samples.append(_find(row, layout, "sample"))
+    item, sample = row.get(keys[0]), row.get(keys[1])
+    chunk.items.append(_find(row, layout, "item") if item is None else item)
+    chunk.samples.append(_find(row, layout, "sample") if sample is None else sample)
     chunk.ids.append(row.get("id"))
 
 

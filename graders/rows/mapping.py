@@ -48,7 +48,7 @@ def portions(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[Portion]:
 
 
 def _checked(row: Any, index: int) -> Mapping[str, Any]:
-    if not isinstance(row, Mapping):
+    if type(row) is not dict and not isinstance(row, Mapping):
         raise OptionError(
             f"row {index} is a {type(row).__name__}; rows are "
             'mappings {"item": ..., "sample": ...}'

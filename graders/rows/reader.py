@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from graders.errors import ExtensionError, RowsError
 from graders.extension import Extension, called, find, has, load, loader, named, takes
+from graders.remote import Place
 from graders.rows.block import Block
 from graders.rows.table import Record, blocks_of
 
@@ -38,7 +39,7 @@ class Reader:
     records: Callable[[Path], Iterable[Mapping[str, Any]]]
 
 
-def reader_of(path: Path) -> Extension | None:
+def reader_of(path: Place) -> Extension | None:
     """Return the extension that reads files of a path's ending, None where none does.
 
     Raises:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from graders.errors import RowsError
+from graders.remote import Place, Remote
 
 __all__ = ["PIECE", "ChangedError", "Watch", "stamp_of", "sum_of"]
 
@@ -36,9 +37,9 @@ class Watch:
         stamps: what the system says of each file, taken before it was summed.
     """
 
-    sums: dict[Path, Sequence[int]] = field(default_factory=dict)
-    stamps: dict[Path, Any] = field(default_factory=dict)
-    _compared: set[Path] = field(default_factory=set)
+    sums: dict[Place, Sequence[int]] = field(default_factory=dict)
+    stamps: dict[Place, Any] = field(default_factory=dict)
+    _compared: set[Place] = field(default_factory=set)
 
     def opened(self, path: Path) -> BinaryIO:
         """Open a file that is read from its beginning.
@@ -52,13 +53,15 @@ class Watch:
         return cast("BinaryIO", io.BufferedReader(_Compared(path, self.sums[path]), PIECE))
 
     def check(
-        self, identify: Callable[[Path], Mapping[str, Any]], digests: Mapping[Path, str]
+        self,
+        identify: Callable[[Place], Mapping[str, Any]],
+        known: Mapping[Place, Mapping[str, Any]],
     ) -> None:
         """See whether the files that were not compared as they were read are what they were.
 
         Args:
             identify: returns what tells a file from others.
-            digests: what that was.
+            known: what that was.
 
         Raises:
             ChangedError: one is not.
@@ -66,7 +69,8 @@ class Watch:
         for path, stamp in self.stamps.items():
             if path not in self._compared and stamp_of(path) != stamp:
                 try:
-                    same = identify(path).get("sha256") == digests.get(path)
+                    now, then = identify(path), known.get(path, {})
+                    same = all(now.get(one) == then.get(one) for one in ("sha256", "version"))
                 except RowsError:
                     same = False
                 if not same:
@@ -75,9 +79,11 @@ class Watch:
                     )
 
 
-def stamp_of(path: Path) -> Any:
+def stamp_of(path: Place) -> Any:
     """Return what changes when a file, or one in a folder, is written; None where it is gone."""
     try:
+        if isinstance(path, Remote):
+            return path.look()
         found = path.stat()
         within = [(one, stamp_of(one)) for one in sorted(path.iterdir())] if path.is_dir() else []
     except OSError:

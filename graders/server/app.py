@@ -17,7 +17,6 @@ from graders.errors import GradersError
 from graders.jobs import Store
 from graders.server.form import FORMS, path_of
 from graders.server.guard import ROUTE, Guard, error_response
-from graders.server.local import LocalModels
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
@@ -28,6 +27,7 @@ from graders.server.route import file, grader, job, local, model, page, reward, 
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
 from graders.server.upstream import Upstream
+from graders.training.local import LocalModels
 from graders.wire.error import ApiError
 
 __all__ = ["PREFIXES", "create_app"]
@@ -87,9 +87,6 @@ _REWARDS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
 """What trainers ask for rewards; first of all, for they ask often."""
 
 _RECORDED: tuple[tuple[str, str, Callable[..., Any]], ...] = (
-    ("POST", "/chat/completions", model.chat),
-    ("POST", "/deployments/{deployment}/chat/completions", model.chat),
-    ("POST", "/responses", model.response),
     ("GET", "/chat/completions", model.list_chats),
     ("GET", "/chat/completions/{id}", model.retrieve_chat),
     ("POST", "/chat/completions/{id}", model.update_chat),
@@ -104,11 +101,13 @@ _RECORDED: tuple[tuple[str, str, Callable[..., Any]], ...] = (
 _LOCAL: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/models", local.list_models),
     ("GET", "/models/{model:path}", local.retrieve_model),
+    ("DELETE", "/models/{model:path}", local.delete_model),
     ("POST", "/chat/completions", model.chat),
     ("POST", "/deployments/{deployment}/chat/completions", model.chat),
-    ("POST", "/completions", local.completions),
+    ("POST", "/completions", model.completion),
+    ("POST", "/responses", model.response),
 )
-"""What is there with --train: models of this machine, to be tried out."""
+"""Models: with --train those of this machine, to be tried out; without it, the error says so."""
 
 _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/", page.root),
@@ -146,26 +145,27 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
     supervisor = Supervisor(store, options, log)
-    upstream = Upstream(options, store, log) if options.record else None
+    upstream = Upstream.of_all(options, store, log) if options.record else None
+    elsewhere = Upstream.by_model(options, store, log)
     models = None if options.training is None else LocalModels(options.training, store)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.shared = State(
-            options, store, pool, meter, log, supervisor.wake, graders, upstream, models
+            options, store, pool, meter, log, supervisor.wake, graders, upstream, models, elsewhere
         )
         await pool.start()
         async with supervisor:
             yield
-        if upstream is not None:
-            await upstream.close()
+        for one in (*([upstream] if upstream is not None else ()), *elsewhere.values()):
+            await one.close()
         if models is not None:
             await models.close()
         await pool.close()
         store.close()
 
     app = Starlette(
-        routes=_routes(record=options.record, trains=options.training is not None),
+        routes=_routes(record=options.record),
         lifespan=lifespan,
         exception_handlers={
             HTTPException: _http_error,
@@ -184,9 +184,9 @@ class _Route(Route):
         return match, {**found, ROUTE: self.path}
 
 
-def _routes(*, record: bool, trains: bool) -> list[BaseRoute]:
+def _routes(*, record: bool) -> list[BaseRoute]:
     routes: list[BaseRoute] = [_Route(path, call, methods=[way]) for way, path, call in _REWARDS]
-    prefixed = (*_API, *(_LOCAL if trains else ()), *(_RECORDED if record else ()))
+    prefixed = (*_API, *_LOCAL, *(_RECORDED if record else ()))
     for prefix in PREFIXES:
         routes += [_Route(prefix + path, call, methods=[method]) for method, path, call in prefixed]
     return routes + [_Route(path, call, methods=[method]) for method, path, call in _OWN]

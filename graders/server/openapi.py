@@ -8,18 +8,26 @@ from typing import Any, Final
 from graders.config import schema
 from graders.hosted import DETAILS, FLAGS
 from graders.server.form import FORMS, form_at, path_of
+from graders.server.openapi_model import model_paths, model_schemas
+from graders.server.openapi_part import BOOL as _BOOL
+from graders.server.openapi_part import ID as _ID
+from graders.server.openapi_part import MAYBE_OBJECT as _MAYBE_OBJECT
+from graders.server.openapi_part import MAYBE_TEXT as _MAYBE_TEXT
+from graders.server.openapi_part import MAYBE_WHOLE as _MAYBE_WHOLE
+from graders.server.openapi_part import OBJECT as _OBJECT
+from graders.server.openapi_part import TEXT as _TEXT
+from graders.server.openapi_part import WHOLE as _WHOLE
+from graders.server.openapi_part import call as _call
+from graders.server.openapi_part import json_of as _json
+from graders.server.openapi_part import limit as _limit
+from graders.server.openapi_part import made as _made
+from graders.server.openapi_part import page as _page
+from graders.server.openapi_part import ref as _ref
+from graders.server.openapi_part import with_parameter as _with
 from graders.version import __version__
 
 __all__ = ["document"]
 
-_TEXT: Final[dict[str, Any]] = {"type": "string"}
-_MAYBE_TEXT: Final[dict[str, Any]] = {"type": ["string", "null"]}
-_WHOLE: Final[dict[str, Any]] = {"type": "integer"}
-_MAYBE_WHOLE: Final[dict[str, Any]] = {"type": ["integer", "null"]}
-_OBJECT: Final[dict[str, Any]] = {"type": "object"}
-_MAYBE_OBJECT: Final[dict[str, Any]] = {"type": ["object", "null"]}
-_BOOL: Final[dict[str, Any]] = {"type": "boolean"}
-_ID: Final[dict[str, Any]] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}
 _PURPOSES: Final = ("fine-tune", "evals", "assistants", "batch", "vision", "user_data")
 _STATUSES: Final = (
     "validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled",
@@ -28,11 +36,12 @@ _RUN_STATUSES: Final = ("queued", "in_progress", "completed", "failed", "cancele
 _GONE: Final[dict[str, Any]] = {"object": _TEXT, "deleted": {"const": True}}
 
 
-def document(names: Sequence[str] = ()) -> dict[str, Any]:
+def document(names: Sequence[str] = (), *, trains: bool = False) -> dict[str, Any]:
     """Return the OpenAPI document of a server.
 
     Args:
         names: of the graders whose rewards can be asked for.
+        trains: whether jobs train, and models of this machine can be asked.
     """
     definitions = schema()["$defs"]
     grader = definitions.pop("grader")
@@ -40,18 +49,24 @@ def document(names: Sequence[str] = ()) -> dict[str, Any]:
         **{name: _nullable(_moved(value)) for name, value in definitions.items()},
         "Grader": _moved(grader),
         **_schemas(),
+        **model_schemas(),
     }
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "graders",
             "version": __version__,
-            "description": "Hosted grader JSON on your own machine. Jobs are dry runs: nothing is trained.",
+            "description": "Hosted grader JSON on your own machine. "
+            + (
+                "Jobs train models of yours."
+                if trains
+                else "Jobs are dry runs: nothing is trained."
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}],
-        "paths": _paths(names),
+        "paths": {**_paths(names), **(model_paths() if trains else {})},
         "components": {
             "schemas": schemas,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
@@ -81,91 +96,6 @@ def _nullable(value: Any) -> Any:
         if "default" in field and isinstance(field.get("type"), str):
             field["type"] = [field["type"], "null"]
     return value
-
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json(shape: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": shape}}
-
-
-def _made(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
-
-
-def _page(of: str, *, ends: bool) -> dict[str, Any]:
-    shape = {
-        "object": {"const": "list"},
-        "data": {"type": "array", "items": _ref(of)},
-        "has_more": _BOOL,
-    }
-    return _made({**shape, "first_id": _MAYBE_TEXT, "last_id": _MAYBE_TEXT} if ends else shape)
-
-
-def _call(
-    said: str,
-    answer: dict[str, Any],
-    *errors: int,
-    body: dict[str, Any] | None = None,
-    query: dict[str, dict[str, Any]] | None = None,
-    name: str,
-    status: int = 200,
-) -> dict[str, Any]:
-    call: dict[str, Any] = {
-        "summary": said,
-        "operationId": name,
-        "responses": {
-            str(status): {"description": "Done.", "content": answer},
-            **{
-                str(wrong): {"description": _ERRORS[wrong], "content": _json(_ref("Error"))}
-                for wrong in (*errors, 401, 403, 405, 408, 413, 500, 503)
-            },
-        },
-    }
-    if body is not None:
-        call["requestBody"] = {"required": True, "content": body}
-    if query:
-        call["parameters"] = [
-            {"name": one, "in": "query", "required": False, "schema": shape}
-            for one, shape in query.items()
-        ]
-    return call
-
-
-_ERRORS: Final = {
-    400: "The request is faulty; the message says where.",
-    401: "The token is missing or wrong.",
-    403: "The Host or the Origin is not this server's.",
-    404: "There is no such thing.",
-    405: "This path takes other methods.",
-    408: "The body came too slowly.",
-    422: "A row has no reward, and this form knows none without.",
-    409: "It cannot be done in the present state.",
-    413: "The request is too large.",
-    429: "Too many requests wait.",
-    500: "The server is at fault.",
-    501: "This machine lacks what the grader needs.",
-    503: "The server is shutting down, or lost a process.",
-    504: "Grading takes too long.",
-}
-
-
-def _with(name: str, path: dict[str, Any]) -> dict[str, Any]:
-    """Add a path parameter."""
-    shape = (
-        _ID
-        if name in ("id", "run", "item")
-        else {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
-    )
-    parameter = {"name": name, "in": "path", "required": True, "schema": shape}
-    return {**path, "parameters": [*path.get("parameters", []), parameter]}
-
-
-def _limit(most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 0, "maximum": most}
 
 
 _AFTER: Final = {"after": _TEXT}

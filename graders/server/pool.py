@@ -11,16 +11,13 @@ in a process that is gone go to the next one, once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import os
 import pickle
-import signal
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graders.program import program, settings
+from graders.program import kill, program, settings
 from graders.server.asked import Asked, settle, with_others
 from graders.server.frame import (
     ANSWER,
@@ -37,7 +34,7 @@ from graders.server.option import ServeOptions
 from graders.server.worker import PING, REWARD, STOP, TASKS, THREADS
 from graders.wire.error import ApiError
 
-__all__ = ["Pool", "kill"]
+__all__ = ["Pool"]
 
 _PIPELINED: Final = 2  # The next request is there when the last one is answered.
 _PING_SECONDS: Final = 2.0
@@ -442,16 +439,6 @@ class _Process:
                 self._kill("was told to end")
         if task is not None:
             await asyncio.wait([task], timeout=5.0)
-
-
-def kill(process: asyncio.subprocess.Process) -> None:
-    """Kill a process, unless its end is known.
-
-    Its own `kill` looks first whether it has ended, and so takes the end from whoever waits for it.
-    """
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
 
 
 def _surely(answer: Answer | Elsewhere) -> Answer:

@@ -16,13 +16,13 @@ from graders.errors import quoted
 from graders.jobs import Store
 from graders.server.body import read_body
 from graders.server.json_object import parse_object
-from graders.server.local import LocalModels
 from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions
 from graders.server.pool import Pool
 from graders.server.reward import Served
 from graders.server.upstream import Upstream
+from graders.training.local import LocalModels
 from graders.wire.error import ApiError
 
 __all__ = [
@@ -63,6 +63,7 @@ class State:
         wake: tells whoever runs jobs that there may be something to do.
         served: graders whose rewards can be asked for, by name.
         upstream: passes calls on to the model server; None where none are.
+        elsewhere: pass calls of models on to the servers that serve them, by the models' names.
         local: asks models of this machine; None where there are none.
         spool: what uploads under way take.
     """
@@ -76,6 +77,7 @@ class State:
     served: Mapping[str, Served]
     upstream: Upstream | None = None
     local: LocalModels | None = None
+    elsewhere: Mapping[str, Upstream] = field(default_factory=dict)
     spool: Spool = field(default_factory=Spool)
 
 

@@ -21,10 +21,9 @@ from graders.jobs import RunOptions, Store
 from graders.jobs.job import progress_of
 from graders.jobs.run import fail_job
 from graders.jobs.worker import FULL
-from graders.program import program, settings
+from graders.program import kill, program, settings
 from graders.server.log import Log
 from graders.server.option import ServeOptions
-from graders.server.pool import kill
 from graders.training import TrainRun
 
 __all__ = ["Supervisor"]
@@ -136,8 +135,10 @@ class Supervisor:
             except GradersError as error:
                 said = str(error)
                 self._log.seldom(said, "fault", "error", seconds=_SAID_AGAIN, message=said)
+            # Not by `wait_for`: before Python 3.12 it forgets a cancellation that comes with a wake.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _begin(self) -> None:

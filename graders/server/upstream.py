@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -22,7 +22,7 @@ from graders.evals.stored import Kind, keep_call
 from graders.jobs import RunOptions, Store
 from graders.server.log import Log
 from graders.server.option import ServeOptions
-from graders.wire.endpoint import resolve
+from graders.wire.endpoint import ServerAddress, resolve
 from graders.wire.error import ApiError
 from graders.wire.exchange import client_of
 
@@ -48,23 +48,43 @@ class Upstream:
     """Passes calls on. Nothing is connected before the first one.
 
     Args:
-        options: how the server is run.
+        endpoint: the model server.
+        options: how this server is run.
         store: where calls are recorded.
         log: is told what could not be.
-
-    Raises:
-        GradersError: there is no server that calls could be passed on to.
     """
 
-    def __init__(self, options: ServeOptions, store: Store, log: Log) -> None:
-        both = RunOptions(rollout=options.rollout, judge=options.judge)
-        rollout, _ = asked_of(both, "")
-        self._endpoint = resolve(rollout.url, rollout.api_key_file, rollout.auth)
-        self._deadline = rollout.deadline
+    def __init__(
+        self, endpoint: ServerAddress, options: ServeOptions, store: Store, log: Log
+    ) -> None:
+        self._endpoint, self._deadline = endpoint, options.rollout.deadline
+        self._records = options.record
         self._store, self._log = store, log
         self._client: httpx2.AsyncClient | None = None
         self._writer = ThreadPoolExecutor(1, "graders-record")
         self._waiting = 0
+
+    @classmethod
+    def of_all(cls, options: ServeOptions, store: Store, log: Log) -> Self:
+        """Return what passes calls on to the server of judges or rollouts.
+
+        Raises:
+            GradersError: there is none.
+        """
+        rollout, _ = asked_of(RunOptions(rollout=options.rollout, judge=options.judge), "")
+        return cls(resolve(rollout.url, rollout.api_key_file, rollout.auth), options, store, log)
+
+    @classmethod
+    def by_model(cls, options: ServeOptions, store: Store, log: Log) -> dict[str, Self]:
+        """Return what passes calls of models on to the servers that --model-url names for them.
+
+        Raises:
+            OptionError: one is no address.
+        """
+        urls = {} if options.training is None else options.training.urls
+        return {
+            name: cls(resolve(url, variable=""), options, store, log) for name, url in urls.items()
+        }
 
     async def pass_on(
         self, request: Request, path: str, sent: dict[str, Any], raw: bytes
@@ -121,7 +141,12 @@ class Upstream:
 
     def _is_kept(self, answer: httpx2.Response, path: str, sent: dict[str, Any]) -> bool:
         kind = _KINDS.get(path)
-        if kind is None or answer.status_code != 200 or "content-encoding" in answer.headers:
+        if (
+            not self._records
+            or kind is None
+            or answer.status_code != 200
+            or "content-encoding" in answer.headers
+        ):
             return False
         return is_to_be_stored(kind, sent)
 

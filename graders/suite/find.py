@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from graders.errors import ConfigError, Fault, nearest_path
+from graders.remote import Place, Remote
 
 __all__ = ["ENDINGS", "find_suites"]
 
@@ -17,16 +18,20 @@ ENDINGS: Final = (".graders.yaml", ".graders.yml", ".graders.json")
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "venv", "build", "dist"})
 
 
-def find_suites(paths: Iterable[Path]) -> list[Path]:
+def find_suites(paths: Iterable[Place]) -> list[Place]:
     """Return the suite files among paths: a file is one, a folder is searched for them.
+
+    An address is one, or a pattern of several.
 
     Raises:
         ConfigError: a path is not there, or no suite is.
     """
-    found: dict[Path, None] = {}
+    found: dict[Place, None] = {}
     asked = list(paths)
     for path in asked:
-        if path.is_dir():
+        if isinstance(path, Remote):
+            found.update(dict.fromkeys(_matches(path)))
+        elif path.is_dir():
             found.update(dict.fromkeys(_walk(path)))
         elif path.exists():
             found[path] = None
@@ -42,6 +47,13 @@ def find_suites(paths: Iterable[Path]) -> list[Path]:
         problem = f"no suite is here; the name of a suite file is one of {names}"
         raise ConfigError([Fault("$", problem)], source=searched)
     return list(found)
+
+
+def _matches(place: Remote) -> list[Remote]:
+    try:
+        return place.matches() if place.has_magic else [place]
+    except OSError as error:
+        raise ConfigError([Fault("$", str(error.strerror or error))], source=str(place)) from None
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from graders.config.document import Place
 from graders.errors import ConfigError, Fault, nearest, quoted, suggestion
 from graders.models import JudgeOptions
 from graders.reading import Reading
+from graders.remote import Remote, is_remote, named
 from graders.sandbox import Level, PythonOptions
 from graders.suite.change import CHANGES, changed, text_of, with_text
 from graders.suite.expectation import (
@@ -46,7 +47,7 @@ _ABSENT: Final = object()
 
 
 def load_suite(
-    path: Path,
+    path: Path | Remote,
     *,
     record: bool = False,
     sandbox: Level | None = None,
@@ -83,7 +84,7 @@ def load_suite(
     return suite
 
 
-def _read(path: Path) -> str:
+def _read(path: Path | Remote) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -100,7 +101,7 @@ def _read(path: Path) -> str:
 class _Reader:
     """Reads one suite; faults are gathered as (place, message, code)."""
 
-    def __init__(self, path: Path, running: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path | Remote, running: Mapping[str, Any]) -> None:
         self.path = path
         self.running = running
         self.faults: list[tuple[Place, str, str]] = []
@@ -158,7 +159,7 @@ class _Reader:
         source = value["grader"]
         try:
             if isinstance(source, str):
-                source = self.path.parent / source
+                source = named(source) if is_remote(source) else self.path.parent / source
             elif not isinstance(source, Mapping | list):
                 self.fault(
                     ("grader",), f"a path or a grader's object is needed, got {quoted(source)}"

@@ -11,6 +11,7 @@ from graders.config import Loaded
 from graders.config.document import Place
 from graders.models import JudgeOptions
 from graders.reading import Reading
+from graders.remote import Remote
 from graders.sandbox import PythonOptions
 from graders.suite.expectation import Expected, ExpectedFailure
 
@@ -105,7 +106,7 @@ class Suite:
         tests: cases, orderings and invariances, in this order.
     """
 
-    path: Path
+    path: Path | Remote
     text: str
     grader: Loaded
     reading: Reading

@@ -16,6 +16,7 @@ from graders.keyword import take
 from graders.models import JudgeOptions
 from graders.option import Option, options_of, wrong
 from graders.reading import Reading
+from graders.remote import Place, Remote
 from graders.sandbox import Level, PythonOptions
 from graders.wire.endpoint import LOCAL
 
@@ -36,9 +37,14 @@ _FOREIGN: Final = (
 Options = tuple[Reading, PythonOptions, JudgeOptions]
 
 
+def _beside(folder: Place, name: str) -> Path:
+    """Return a path as the suite in a folder says it; beside one that stands elsewhere it is from here."""
+    return Path(name) if isinstance(folder, Remote) else folder / name
+
+
 def read_options(
     value: Mapping[str, Any],
-    folder: Path,
+    folder: Place,
     *,
     record: bool,
     sandbox: Level | None = None,
@@ -54,7 +60,7 @@ def read_options(
         python: their interpreter; None for this environment, or a built image.
     """
     given = {
-        key: folder / one if key == "cache_file" and isinstance(one, str) else one
+        key: _beside(folder, one) if key == "cache_file" and isinstance(one, str) else one
         for key, one in value.items()
         if key in OPTIONS  # Nothing else of a stranger's file comes any further.
     }

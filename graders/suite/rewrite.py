@@ -21,6 +21,7 @@ from graders.config import document, yamltext
 from graders.config.document import Place
 from graders.errors import ConfigError
 from graders.grade import Grade
+from graders.remote import Remote
 from graders.suite.model import Suite
 from graders.suite.outcome import Outcome
 
@@ -41,7 +42,7 @@ class Rewrite:
         refused: why others have none, a sentence each.
     """
 
-    path: Path
+    path: Path | Remote
     changed: tuple[str, ...]
     refused: tuple[str, ...]
 
@@ -297,6 +298,8 @@ def _write(suite: Suite, pen: _Pen, edits: Sequence[_Edit]) -> None:
         same = False
     if not same:
         raise _RefusedError("the text would not say what it should; change it by hand")
+    if isinstance(suite.path, Remote):
+        raise _RefusedError("it stands elsewhere; write it in a copy on this machine")
     path = suite.path.resolve()
     try:
         if path.read_bytes() != suite.text.encode():

@@ -83,14 +83,14 @@ def render_column(
 
 def _render_fast(template: Template, items: Sequence[Any], samples: Sequence[Any]) -> list[str]:
     """Render where every path leads to text; anything else raises and goes the careful way."""
+    if len(template.parts) == 1 and isinstance(path := template.parts[0], Path):
+        return _text_column(path, items, samples)
     rows = len(items)
     # A path that stands twice is walked once.
     values = {path: _text_column(path, items, samples) for path in template.paths}
     columns = [
         repeat(part, rows) if isinstance(part, str) else values[part] for part in template.parts
     ]
-    if len(columns) == 1:
-        return list(columns[0])
     return list(map("".join, zip(*columns, strict=True)))
 
 

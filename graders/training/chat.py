@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from graders.training.tool import read_calls
 
 __all__ = ["PLAIN", "Chat", "Learned"]
 
@@ -58,6 +60,23 @@ class Chat:
             add_generation_prompt=ask, **self._more,
         )  # fmt: skip
         return text
+
+    def calls(
+        self, ids: Sequence[int], names: Collection[str], ends: Collection[int] = ()
+    ) -> tuple[str | None, list[dict[str, Any]]] | None:
+        """Return the tools that an answer calls, and its text beside them; None where it calls none.
+
+        Args:
+            ids: the answer; what families mark calls by may be special tokens.
+            names: of the tools that were offered.
+            ends: the tokens that end answers.
+        """
+        if not names:
+            return None
+        tokenizer = self.tokenizer
+        over = {*ends, tokenizer.eos_token_id, tokenizer.pad_token_id}
+        said = tokenizer.decode([one for one in ids if one not in over], skip_special_tokens=False)
+        return read_calls(said, names)
 
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Any = None) -> str:
         """Return a prompt as text, without the token of beginning that tokenizers put before it."""

@@ -17,6 +17,7 @@ from graders.training.card import card
 from graders.training.chat import PLAIN, Chat
 from graders.training.checkpoint import checkpoint_folder, marked, newest
 from graders.training.follow import Follower
+from graders.training.integration import finish
 from graders.training.session import NotTrainableError, Session
 
 __all__ = ["LIBRARIES", "train"]
@@ -42,10 +43,13 @@ def train(session: Session) -> None:
     session.say("begun", device=device, versions=versions, step=at or 0)
     if begun is not None:
         follower.replay(begun)
-    if begun is not None and at == plan["schedule"]["total_steps"]:
-        _load(trainer, begun)  # It was ended between its last checkpoint and its end.
-    else:
-        trainer.train(resume_from_checkpoint=None if begun is None else str(begun))
+    try:
+        if begun is not None and at == plan["schedule"]["total_steps"]:
+            _load(trainer, begun)  # It was ended between its last checkpoint and its end.
+        else:
+            trainer.train(resume_from_checkpoint=None if begun is None else str(begun))
+    finally:
+        finish()
     if follower.left:
         session.say("paused", step=trainer.state.global_step)
         return

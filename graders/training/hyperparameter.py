@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from graders.training.option import TrainingOptions
 
-__all__ = ["Schedule", "order_of", "schedule"]
+__all__ = ["Schedule", "largest_divisor", "order_of", "schedule"]
 
 _EPOCHS: Final = {"supervised": 3, "dpo": 1, "reinforcement": 1}
 _LARGEST_BATCH: Final = {"supervised": 16, "dpo": 8, "reinforcement": 8}
@@ -100,13 +100,13 @@ def schedule(kind: str, given: Mapping[str, Any], rows: int, options: TrainingOp
     return Schedule(
         batch_size=batch, n_epochs=epochs, learning_rate=rate * multiplier,
         beta=number("beta", 0.1), answers=answers, eval_answers=number("eval_samples", 1),
-        rows_at_once=_divisor(batch * answers, options.rows_at_once or max(_AT_ONCE, answers)),
+        rows_at_once=largest_divisor(batch * answers, options.rows_at_once or max(_AT_ONCE, answers)),
         total_steps=total, evaluated=sorted({*evaluated, *kept}), kept=kept,
         saved=list(range(every, total, every)), shown=shown,
     )  # fmt: skip
 
 
-def _divisor(whole: int, most: int) -> int:
+def largest_divisor(whole: int, most: int) -> int:
     """Return the largest divisor of a number that is not above another."""
     return next(one for one in range(min(whole, most), 0, -1) if whole % one == 0)
 

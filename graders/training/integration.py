@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import netrc
 import os
+import sys
+import threading
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from graders.errors import shown
 from graders.training.session import Session
 
-__all__ = ["reporting"]
+__all__ = ["finish", "reporting"]
 
-_HOST: Final = "api.wandb.ai"
-_WITHOUT_KEY: Final = ("offline", "disabled", "dryrun")
+_HOST: Final = "https://api.wandb.ai"
+_OFFLINE: Final = ("offline", "dryrun")
+_PATIENCE: Final = 60.0
+"""Seconds that the last of the curves may take on its way."""
 
 
 def reporting(session: Session) -> dict[str, Any]:
@@ -33,39 +38,68 @@ def reporting(session: Session) -> dict[str, Any]:
         found["report_to"].append(kind)
         if kind == "trackio":
             found["project"] = settings["project"]
-        where = settings.get("project") or session.folder / kind
-        session.note(f"Losses and rewards go to {kind}: {where}", "info")
+        session.note(f"Losses and rewards go to {kind}: {_where(kind, settings, session)}", "info")
     return found
+
+
+def finish() -> None:
+    """Have sent what is on its way; a service that cannot be reached holds the job up for a minute at most."""
+    library = sys.modules.get("wandb")
+    if library is not None and getattr(library, "run", None) is not None:
+        ending = threading.Thread(target=library.finish, kwargs={"quiet": True}, daemon=True)
+        ending.start()
+        ending.join(_PATIENCE)
+
+
+def _where(kind: str, settings: dict[str, Any], session: Session) -> str:
+    """Return where curves go, and the folder where that is one of this machine."""
+    project, folder = settings.get("project"), session.folder / kind
+    if kind == "wandb":
+        offline = os.environ.get("WANDB_MODE") in _OFFLINE
+        return f"{project}" + f", in {folder} until wandb sync sends them" * offline
+    if kind == "tensorboard":
+        return str(folder)
+    remote = os.environ.get("TRACKIO_SPACE_ID") or os.environ.get("TRACKIO_SERVER_URL")
+    return f"{project}, in {remote or os.environ['TRACKIO_DIR']}"
 
 
 def _lacks(kind: str) -> str:
     if find_spec(kind) is None and not (kind == "tensorboard" and find_spec("tensorboardX")):
         return f"{kind} is not installed (pip install {kind})"
-    if kind == "wandb" and os.environ.get("WANDB_MODE") not in _WITHOUT_KEY:
-        return "" if os.environ.get("WANDB_API_KEY") or _has_login() else "no key (WANDB_API_KEY)"
-    return ""
+    mode = os.environ.get("WANDB_MODE")
+    if kind != "wandb" or mode in _OFFLINE:
+        return ""
+    if mode == "disabled":
+        return "WANDB_MODE is disabled"
+    return "" if os.environ.get("WANDB_API_KEY") or _has_login() else "no key (WANDB_API_KEY)"
 
 
 def _has_login() -> bool:
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", _HOST)).hostname or ""
     try:
-        return netrc.netrc().authenticators(_HOST) is not None
+        return netrc.netrc().authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
 
 
 def _begin(kind: str, settings: dict[str, Any], session: Session) -> str:
     """Begin where the trainer's callbacks look for it; return why that cannot be done, "" where it can."""
+    folder = str(session.folder / kind)
     if kind == "tensorboard":
-        os.environ["TENSORBOARD_LOGGING_DIR"] = str(session.folder / kind)
-    elif kind == "trackio":
-        os.environ.setdefault("TRACKIO_DIR", str(session.folder / kind))
-    else:
-        try:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = folder
+        return ""
+    try:
+        if kind == "trackio":
+            os.environ.setdefault("TRACKIO_DIR", folder)
+            import_module(kind).init(
+                project=settings["project"], name=session.plan["name"], resume="allow", embed=False
+            )
+        else:
             import_module(kind).init(
                 project=settings["project"], entity=settings.get("entity"),
                 name=settings.get("name") or session.plan["name"], tags=settings.get("tags"),
                 id=session.plan["job"], resume="allow", dir=str(session.folder),
             )  # fmt: skip
-        except Exception as error:  # noqa: BLE001  (whatever that library raises)
-            return f"{type(error).__name__}: {shown(str(error), 200)}"
+    except Exception as error:  # noqa: BLE001  (whatever that library raises)
+        return f"{type(error).__name__}: {shown(str(error), 200)}"
     return ""

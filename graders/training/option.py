@@ -22,6 +22,8 @@ class TrainingOptions:
 
     Attributes:
         models: for a body's model the folder of a model, or the name of one on the Hugging Face hub.
+        urls: for a model's name the OpenAI-compatible server that answers in its name, such as a vLLM that
+            was given its folder.
         full: whether every weight is trained; else an adapter (LoRA) beside them.
         rank: the adapter's rank.
         length: tokens of the longest row; what is beyond is cut off.
@@ -37,6 +39,10 @@ class TrainingOptions:
     models: Mapping[str, str] = option(
         dict, "The model to train where a job names NAME: a folder, or a name on the Hugging Face hub; "
         "may be given several times.", name="train_model", group="Training", metavar="NAME=MODEL",
+    )  # fmt: skip
+    urls: Mapping[str, str] = option(
+        dict, "Pass calls of the model NAME on to a server that serves it, such as vLLM; may be given "
+        "several times.", name="model_url", group="Training", metavar="NAME=URL",
     )  # fmt: skip
     full: bool = option(
         False,

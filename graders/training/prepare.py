@@ -30,9 +30,10 @@ from graders.privacy import close_to_others, opener, private_folder
 from graders.training.base import Base, model_name
 from graders.training.hyperparameter import schedule
 from graders.training.option import TrainRun
+from graders.training.reason import no_room
 from graders.training.rows import dpo_row, prompt_row, supervised_row
 
-__all__ = ["PLAN", "check", "prepare", "room"]
+__all__ = ["PLAN", "check", "prepare", "room", "write_plan"]
 
 PLAN: Final = "plan.json"
 _PARTS: Final = ("rows", "cache", "tmp", "checkpoints")
@@ -56,8 +57,7 @@ def room(folder: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
         raise RefusedError(
             "disk_full" if full else "training_failed",
-            f"{folder} cannot be written: {error.strerror or error}"
-            + ("; make room, and create the job again: earlier checkpoints stay" if full else ""),
+            no_room(folder) if full else f"{folder} cannot be written: {error.strerror or error}",
         ) from None
 
 
@@ -132,7 +132,7 @@ def prepare(journal: Journal, options: TrainRun, base: Base, folder: Path) -> di
                 "answer_tokens": training.answer_tokens, "flat": training.flat,
             },
         }  # fmt: skip
-        _write(folder / PLAN, jsontext.encode(plan))
+        write_plan(folder, plan)
     return plan
 
 
@@ -149,10 +149,16 @@ def _write_rows(data: Dataset, path: Path, row: Callable[[Any], dict[str, Any]])
     partial.replace(path)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_plan(folder: Path, plan: dict[str, Any]) -> None:
+    """Put a job's plan where its training process reads it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = folder / PLAN
     partial = path.with_suffix(".partial")
     with open(partial, "wb", opener=opener) as target:
-        target.write(content)
+        target.write(jsontext.encode(plan))
         target.flush()
         os.fsync(target.fileno())
     partial.replace(path)

@@ -21,6 +21,7 @@ from graders.program import program, settings
 __all__ = ["LOCK", "Child", "environment", "is_free"]
 
 LOG: Final = "worker.log"
+_LAST_WORDS: Final = 8192
 LOCK: Final = "lock"
 """Held by the process that trains in a job's folder."""
 
@@ -41,7 +42,9 @@ class Child:
     def __init__(self, folder: Path, options: RunOptions, *, online: bool) -> None:
         said = settings()
         said["env"] = {**said["env"], **environment(folder, online=online)}
-        with open(folder / LOG, "ab", opener=opener) as log:
+        self._log = folder / LOG
+        with open(self._log, "ab", opener=opener) as log:
+            self._log_began = log.tell()
             self._process = subprocess.Popen(
                 program("graders.training.worker", str(folder)), stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=log, cwd=folder, **said,
@@ -70,6 +73,16 @@ class Child:
             return self._said.get(timeout=seconds)
         except queue.Empty:
             return {}
+
+    def last_words(self) -> str:
+        """Return the end of what it has written into its log."""
+        try:
+            with self._log.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_began, size - _LAST_WORDS))
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""
 
     def stop(self) -> None:
         """Have it save and end, at the next step."""
@@ -112,6 +125,8 @@ def environment(folder: Path, *, online: bool) -> Mapping[str, str]:
         "HF_DATASETS_CACHE": str(folder / "cache"),
         "TMPDIR": str(folder / "tmp"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "WANDB_ERROR_REPORTING": "false",
         "TRL_EXPERIMENTAL_SILENCE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 from datasets import Dataset
+from transformers import LogitsProcessorList
 from trl import GRPOConfig, GRPOTrainer
 
 from graders import jsontext
@@ -22,9 +23,11 @@ from graders.jobs.journal import StoredGrade
 from graders.jobs.metric import Counts, SubGrader, metrics, sub_graders
 from graders.reward import Reward
 from graders.training.chat import Chat
+from graders.training.constraint import ConstraintError, Constraints, ends_of, schema_of
 from graders.training.follow import Follower
 from graders.training.learn import common, order
 from graders.training.session import NotTrainableError, Session
+from graders.training.tool import names_of
 
 __all__ = ["Rewards", "trainer"]
 
@@ -37,12 +40,14 @@ class Rewards(TrlReward):
         graders: those that give scores.
         answers: of each prompt.
         total: how many steps there are.
+        chat: reads calls of tools in answers.
     """
 
     def __init__(
-        self, reward: Reward, graders: Sequence[SubGrader], answers: int, total: int
+        self, reward: Reward, graders: Sequence[SubGrader], answers: int, total: int, chat: Chat
     ) -> None:
         super().__init__(reward)
+        self._chat = chat
         self._graders, self._answers, self._total = graders, answers, total
         self._train, self._valid = Counts(), Counts()
         self._differs = self._flat = False
@@ -51,13 +56,22 @@ class Rewards(TrlReward):
         self.trainer: Any = None
 
     def __call__(
-        self, prompts: Any = None, completions: Sequence[Any] = (), *, row: Any = (), **columns: Any
-    ) -> list[float | None]:
-        """Return a reward for each completion; the item is the row that it answers."""
-        columns.pop("shown", None)
+        self, prompts: Any = None, completions: Sequence[Any] = (), *, row: Any = (),
+        offered: Sequence[str] = (), **columns: Any,
+    ) -> list[float | None]:  # fmt: skip
+        """Return a reward for each completion; the item is the row that it answers.
+
+        An answer that calls tools of its row is a sample with `output_tools`, any other is its text.
+        """
         items = [jsontext.decode(one) for one in row]
-        self._tokens = [len(one) for one in columns.get("completion_ids") or ()]
-        return super().__call__(prompts, completions, row=items, **columns)
+        ids = columns.get("completion_ids") or ()
+        self._tokens = [len(one) for one in ids]
+        said = list(completions)
+        for at, (one, names) in enumerate(zip(ids, offered, strict=False)):
+            calls = self._chat.calls(one, jsontext.decode(names)) if names else None
+            if calls is not None:
+                said[at] = {"output_text": calls[0] or "", "output_tools": calls[1]}
+        return super().__call__(prompts, said, row=items, **columns)
 
     def _told(
         self, rows: Any, grades: Sequence[Grade], began: float, **more: Any
@@ -119,15 +133,20 @@ def trainer(
     loaded = load_source(plan["body"])
     grader = Grader(loaded, reading=options.reading, python=options.python, judge=options.judge)
     reward = Reward(grader, item="row", sample="completion")
-    rewards = Rewards(reward, sub_graders(grader.plan), numbers["answers"], numbers["total_steps"])
+    rewards = Rewards(
+        reward, sub_graders(grader.plan), numbers["answers"], numbers["total_steps"], chat
+    )
     follower.hosted = rewards.hosted
-    _say_what_is_left_out(session)
+    schema = schema_of(plan["response_format"])
+    engine = _engine(session, schema)
+    if schema is not None and not engine:
+        _hold(session, model, chat, schema)
     arguments = GRPOConfig(
         **common(session), beta=0.0, num_generations=numbers["answers"], shuffle_dataset=False,
         max_completion_length=settings["answer_tokens"], temperature=1.0,
         num_generations_eval=numbers["eval_answers"],
         per_device_eval_batch_size=numbers["eval_answers"] * max(1, 8 // numbers["eval_answers"]),
-        remove_unused_columns=False, **_engine(session),
+        remove_unused_columns=False, **engine,
     )  # fmt: skip
     prompts = _prompts(session, chat, "training")
     made = GRPOTrainer(
@@ -157,21 +176,52 @@ def _prompts(session: Session, chat: Chat, use: str) -> list[dict[str, Any]]:
                 f"{session.length - length:,} there is room for {max(0, length):,} (--train-length, "
                 "--train-answer-tokens; the model's own limit)",
             )
-        found.append({"prompt": prompt, "row": jsontext.encode(row["item"]).decode()})
+        names = names_of(row["tools"])
+        offered = jsontext.encode(names).decode() if names else ""
+        item = jsontext.encode(row["item"]).decode()
+        found.append({"prompt": prompt, "row": item, "offered": offered})
     return found
 
 
-def _engine(session: Session) -> dict[str, Any]:
-    """Return what samples answers: vLLM where it is installed and there is a GPU, else transformers."""
-    if find_spec("vllm") is not None and torch.cuda.is_available() and sys.platform == "linux":
-        session.note("Answers are sampled by vLLM", "info")
-        return {"use_vllm": True, "vllm_mode": "colocate"}
-    return {}
+def _engine(session: Session, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what has vLLM sample answers, where it is installed and there is a GPU; {} for transformers.
+
+    Source: TRL 1.16, whose `generation_kwargs` become vLLM's SamplingParams.
+    """
+    if find_spec("vllm") is None or not torch.cuda.is_available() or sys.platform != "linux":
+        return {}
+    session.note("Answers are sampled by vLLM", "info")
+    found: dict[str, Any] = {
+        "use_vllm": True, "vllm_mode": "colocate", "vllm_max_model_length": session.length,
+    }  # fmt: skip
+    if schema is not None:
+        # Of tokens that a schema leaves alone vLLM says a likelihood of 1, which the model's own is not:
+        # corrected by it, every answer would weigh nothing.
+        found |= {
+            "generation_kwargs": {
+                "structured_outputs": {"json": dict(schema), "disable_any_whitespace": True}
+            },
+            "vllm_importance_sampling_correction": False,
+        }
+        session.note("response_format: vLLM holds answers to the schema", "info")
+    return found
 
 
-def _say_what_is_left_out(session: Session) -> None:
-    if session.plan["response_format"] is not None:
+def _hold(session: Session, model: Any, chat: Chat, schema: Mapping[str, Any]) -> None:
+    """Have every answer that transformers sample of a model held to a schema; an event says where they are not."""
+    try:
+        constraints = Constraints(chat.tokenizer, ends_of(chat.tokenizer, model))
+        processor = constraints.processor(schema)
+    except ConstraintError as error:
         session.note(
-            "response_format does not hold answers to its schema here: transformers samples freely, so the "
-            "grader sees whatever the model says"
+            f"response_format does not hold answers to its schema, the grader sees what the model says freely: {error}"
         )
+        return
+    generate = model.generate
+
+    def held(*args: Any, **given: Any) -> Any:
+        return generate(*args, logits_processor=LogitsProcessorList([processor.fresh()]), **given)
+
+    # Of the model beneath an adapter, which asks it: trainers have no place for processors.
+    model.generate = held
+    session.note("response_format: answers are held to the schema while they are sampled", "info")

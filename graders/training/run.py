@@ -6,18 +6,20 @@ process that goes on from a checkpoint tells its whole past again.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
 
 from graders import jsontext
 from graders.files import file as files
 from graders.files.identifier import new_identifier
-from graders.jobs.job import FINISHED, encoded, say
+from graders.jobs.job import AGAIN, FINISHED, encoded, say
 from graders.jobs.journal import JobStoppedError, Journal
 from graders.jobs.option import RunOptions
 from graders.jobs.request import JobRequest
@@ -27,10 +29,18 @@ from graders.jobs.validation import RefusedError
 from graders.training.base import base_of
 from graders.training.checkpoint import newest, tidy
 from graders.training.event import REWARDED, checkpoint_metrics, step_data, step_says, table
+from graders.training.hyperparameter import largest_divisor
 from graders.training.option import TrainingOptions, TrainRun
-from graders.training.prepare import check, prepare
+from graders.training.prepare import check, prepare, room, write_plan
 from graders.training.process import Child, is_free
-from graders.training.trained import folder_of, trained_models
+from graders.training.reason import (
+    killed_for_memory,
+    lacks_memory,
+    no_room,
+    short_of_memory,
+    signal_of,
+)
+from graders.training.trained import folder_of, trained, trained_models
 from graders.wire.error import ApiError
 
 __all__ = ["create_job", "train_job"]
@@ -38,6 +48,7 @@ __all__ = ["create_job", "train_job"]
 _POLL: Final = 0.2
 _BEST: Final = 3
 _MOST_LOST: Final = 5
+_MOST_FOR_MEMORY: Final = 2
 RESULTS: Final = "step_metrics.csv"
 
 
@@ -56,7 +67,7 @@ def create_job(
         ApiError: the body has faults, or no model stands for the one it names (400).
     """
     request = JobRequest.parse(body, trains=True)
-    base_of(request.model, options.models, trained_models(store))
+    base_of(request.model, options.models, trained_models(store), trained(store))
     return store.jobs.create(body, served=served, trains=True)
 
 
@@ -79,14 +90,21 @@ def train_job(
     def how(
         store: Store, journal: Journal, options: RunOptions, tell: Callable[[JobProgress], None]
     ) -> None:
-        _Training(store, journal, _run_of(options), tell).run()
+        try:
+            _Training(store, journal, _run_of(options), tell).run()
+        except ApiError as error:
+            if error.status != HTTPStatus.INSUFFICIENT_STORAGE:
+                raise
+            raise RefusedError("disk_full", no_room(folder)) from None
 
     done = run_job(
         store, name, options, on_progress, stopping=stopping, claimed=claimed,
         how=how if trains else None,
     )  # fmt: skip
     if trains and done["status"] in FINISHED:
-        for one in ("rows", "cache", "tmp"):  # Nobody goes on from here: what was trained stays.
+        again = (done["error"] or {}).get("code") in AGAIN
+        # What was trained stays, and the rows where the job can be resumed.
+        for one in ("cache", "tmp") if again else ("rows", "cache", "tmp"):
             shutil.rmtree(folder / one, ignore_errors=True)
     return done
 
@@ -95,6 +113,18 @@ def _run_of(options: RunOptions) -> TrainRun:
     if isinstance(options, TrainRun):
         return options
     raise RefusedError("training_unavailable", "this job trains its model: say --train")
+
+
+class _End(NamedTuple):
+    """Who ended a training process.
+
+    Attributes:
+        by: the signal.
+        for_memory: whether the system did, for memory ran out.
+    """
+
+    by: str
+    for_memory: bool
 
 
 class _Training:
@@ -131,20 +161,39 @@ class _Training:
             self._plan = jsontext.decode(row["training"])
         else:
             self._validate()
+        self._fit()
         self._begin()
         lost, before = 0, newest(self._folder)
-        while not self._train():
+        while (end := self._train()) is not None:
             # Its process was ended by somebody else, such as a system that ran out of memory.
             at = newest(self._folder)
             lost, before = 1 if at != before else lost + 1, at
+            if end.for_memory and lost >= _MOST_FOR_MEMORY:
+                raise RefusedError("out_of_memory", short_of_memory(self._plan))
             if lost >= _MOST_LOST:
                 raise RefusedError(
                     "process_lost",
-                    f"the training process was killed {lost} times after step {at or 0}; the system may lack memory: "
-                    "train fewer rows at once (--train-rows), or shorter ones (--train-length)",
+                    f"the training process was ended {lost} times after step {at or 0}, by {end.by}; the system may "
+                    "lack memory: train fewer rows at once (--train-rows 1) and resume the job, or create it again "
+                    "with shorter rows (--train-length)",
                 )
-            self._note(
-                f"The training process was killed; it goes on from step {at or 0}", level="warn"
+            why = ", for the system ran out of memory" if end.for_memory else ""
+            says = (
+                f"The training process was ended by {end.by}{why}; it goes on from step {at or 0}"
+            )
+            self._note(says, level="warn")
+
+    def _fit(self) -> None:
+        """Train as many rows at once as this run is told to: that changes no step, but what memory it takes."""
+        given, numbers = self._options.training.rows_at_once, self._plan["schedule"]
+        fitting = largest_divisor(numbers["batch_size"] * numbers["answers"], given or 1)
+        if given is None or numbers["rows_at_once"] == fitting:
+            return
+        numbers["rows_at_once"] = fitting
+        with room(self._folder), self._writing() as base:
+            write_plan(self._folder, self._plan)
+            base.execute(
+                "UPDATE job SET training=? WHERE place=?", (encoded(self._plan), self._place)
             )
 
     def _validate(self) -> None:
@@ -185,24 +234,40 @@ class _Training:
     def _progress(self, status: str, step: int) -> JobProgress:
         return JobProgress(status, step, self._plan["schedule"]["total_steps"])
 
-    def _train(self) -> bool:
-        """Start the training process and follow it; return whether it came to an end of its own.
+    def _train(self) -> _End | None:
+        """Start the training process and follow it; return who ended it, None where it came to an end of its own.
 
         Raises:
             RefusedError: it cannot train.
             JobStoppedError: the job was paused or cancelled, or this process is to end.
         """
-        tidy(self._folder, self._kept(), torn=is_free(self._folder))
-        child = Child(self._folder, self._graders(), online=self._plan["hub"])
+        self._sweep()
+        killed = killed_for_memory()
+        with room(self._folder):
+            child = Child(self._folder, self._graders(), online=self._plan["hub"])
         self._began = (time.monotonic(), self._journal.row()["step"])
         try:
-            return self._follow(child)
+            code = self._follow(child)
         except (JobStoppedError, KeyboardInterrupt):
             if self._journal.row()["status"] not in FINISHED:
                 self._follow_to_end(child)
             raise
         finally:
             child.kill()
+            with contextlib.suppress(ApiError):
+                self._sweep()
+        if code == 0:
+            return None
+        for_memory = code == -signal.SIGKILL and killed_for_memory() > killed
+        return _End(signal_of(code), for_memory)
+
+    def _sweep(self) -> None:
+        """Take away what nobody needs: also what was being written where nobody writes any more."""
+        free = is_free(self._folder)
+        tidy(self._folder, self._kept(), torn=free)
+        if free:
+            for one in self._folder.glob("*.partial"):
+                shutil.rmtree(one, ignore_errors=True)
 
     def _graders(self) -> RunOptions:
         options = self._options
@@ -211,14 +276,17 @@ class _Training:
             reading=options.reading, rollout=replace(options.rollout, api_key_file=None),
         )  # fmt: skip
 
-    def _follow(self, child: Child) -> bool:
+    def _follow(self, child: Child) -> int:
+        """Return 0 once the job is finished, below 0 the signal that ended the process."""
         while (said := child.next(_POLL)) is not None:
             if said and self._take(said):
-                return True
+                return 0
             self._journal.check()
         code = child.wait()
+        if lacks_memory(child.last_words()):
+            raise RefusedError("out_of_memory", short_of_memory(self._plan))
         if code < 0:
-            return False
+            return code
         raise RefusedError(
             "training_failed",
             f"the training process ended with code {code}; {self._folder / 'worker.log'} says why",
@@ -252,7 +320,7 @@ class _Training:
 
     # What is written down.
 
-    @contextmanager
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Give a connection, also of a job that was paused meanwhile: what is trained is trained."""
         with self._store.database.writing() as base:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from graders import jsontext
+from graders.errors import quoted
+from graders.files.disk import faults
+from graders.jobs.job import FINISHED
 from graders.jobs.store import TRAINING, Store
 from graders.training.checkpoint import checkpoint_folder, marked
+from graders.wire.error import conflict
 
-__all__ = ["Trained", "folder_of", "trained", "trained_models"]
+__all__ = ["Trained", "folder_of", "remove", "trained", "trained_models"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +65,53 @@ def trained(store: Store) -> dict[str, Trained]:
 def trained_models(store: Store) -> dict[str, Path]:
     """Return the folders of the models that jobs have ended with, by name."""
     return {name: one.folder for name, one in trained(store).items() if one.base is None}
+
+
+def remove(store: Store, name: str) -> None:
+    """Remove a model or a checkpoint that was trained, and its files.
+
+    Raises:
+        ApiError: a job trains it or from it, or a checkpoint of another job stands on it (409).
+    """
+    with store.database.writing() as base:  # No job begins to train from it meanwhile.
+        one = trained(store)[name]
+        _check_unused(base, store, one)
+        base.execute("UPDATE checkpoint SET gone=1 WHERE name=?", (name,))
+        aside = one.folder.with_name(f"gone-{one.folder.name}")
+        with faults(store.folder):
+            shutil.rmtree(aside, ignore_errors=True)
+            one.folder.replace(aside)
+    adapter = one.folder.parent / "adapter"
+    with faults(store.folder):
+        shutil.rmtree(aside)
+        if one.folder.name == "model" and adapter.is_dir():
+            shutil.rmtree(adapter)
+
+
+def _check_unused(base: sqlite3.Connection, store: Store, one: Trained) -> None:
+    query = "SELECT id, status, request, training FROM job WHERE training IS NOT NULL"
+    for job in base.execute(query).fetchall():
+        plan, folder = jsontext.decode(job["training"]), folder_of(store, job["id"])
+        begins = plan.get("base") == str(one.folder)
+        named = jsontext.decode(job["request"])["model"] == one.name
+        if job["status"] not in FINISHED and (begins or named or one.folder.is_relative_to(folder)):
+            which = "trains it" if one.folder.is_relative_to(folder) else "trains from it"
+            raise conflict(
+                f"{quoted(one.name)} cannot be deleted: {job['id']} {which} ({job['status']}); wait for "
+                "its end, or cancel it", code="model_in_use",
+            )  # fmt: skip
+        if begins and (kept := _standing(base, store, job["id"])):
+            raise conflict(
+                f"{quoted(one.name)} cannot be deleted: the checkpoint {kept} is an adapter for it; delete "
+                "that first", code="model_in_use",
+            )  # fmt: skip
+
+
+def _standing(base: sqlite3.Connection, store: Store, job: str) -> str | None:
+    """Return the name of a checkpoint of a job that is an adapter and can be asked; None for none."""
+    del base
+    folder = folder_of(store, job)
+    for one in trained(store).values():
+        if one.base is not None and one.folder.is_relative_to(folder):
+            return one.name
+    return None

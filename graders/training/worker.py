@@ -8,7 +8,6 @@ under way, and ends.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import pickle
 import sys
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from graders import jsontext
-from graders.errors import GradersError, shown
 from graders.privacy import opener
 from graders.training.process import LOCK
-from graders.training.session import NotTrainableError, Session
+from graders.training.reason import reason_of
+from graders.training.session import Session
 
-__all__ = ["main", "reason_of"]
+__all__ = ["main"]
 
 _PATIENCE: Final = 120.0
 """Seconds that a step may still take where the process that wanted it is gone."""
@@ -52,7 +51,7 @@ def main() -> None:
 
         with contextlib.suppress(OSError):
             traceback.print_exc()
-        code_, message = reason_of(error, folder)
+        code_, message = reason_of(error, folder, session.plan)
         session.say("failed", code=code_, message=message)
         code = 1
     with contextlib.suppress(OSError):
@@ -86,57 +85,6 @@ def _alone(folder: Path, stopping: threading.Event) -> Iterator[bool]:
                 yield True
                 return
         yield False
-
-
-_FULL: Final = ("no space left on device", "os error 28", "disk quota exceeded", "storagefull",
-                "pytorchstreamwriter failed", "unexpected pos")  # fmt: skip
-_MEMORY: Final = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "cannot allocate memory",
-)
-
-
-def reason_of(error: BaseException, folder: Path) -> tuple[str, str]:
-    """Return the code and the sentence of what went wrong.
-
-    Args:
-        error: what was raised; what it came from is looked at too.
-        folder: the job's folder.
-    """
-    chain, one = list[BaseException](), error
-    while one not in chain:
-        chain.append(one)
-        one = one.__cause__ or one.__context__ or one
-    for one in chain:
-        if isinstance(one, NotTrainableError):
-            return one.code, str(one)
-    said = " ".join(f"{type(one).__name__}: {one}" for one in chain).lower()
-    full = any(
-        isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in chain
-    )
-    if full or any(text in said for text in _FULL):
-        return "disk_full", (
-            f"there is no room on the disk of {folder}; make room, and create the job again: earlier "
-            "checkpoints stay and can be used"
-        )
-    if any(isinstance(one, MemoryError) for one in chain) or any(text in said for text in _MEMORY):
-        return "out_of_memory", (
-            "there is not enough memory for the model and its rows: train fewer rows at once "
-            "(--train-rows 1), shorter ones (--train-length), or an adapter (without --train-full); "
-            "earlier checkpoints stay and can be used"
-        )
-    if isinstance(error, ModuleNotFoundError):
-        return "training_unavailable", (
-            f"{error.name} is not installed: pip install 'local-graders[train]'"
-        )
-    text = str(error).partition("\n")[0]
-    if isinstance(error, GradersError):
-        return "training_failed", shown(text, 400)
-    return "training_failed", (
-        f"{type(error).__name__}: {shown(text, 400)} ({folder / 'worker.log'} says where)"
-    )
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ for line in sys.stdin:
 Processes = Callable[..., list[Done]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def forks() -> Iterator[Callable[..., Any]]:
     """A process for each set of variables: it has loaded everything and forks commands."""
     with ExitStack() as stack:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from graders.cli import commands
+from tests.cli.conftest import Processes
 from tests.waiting import PATIENCE
 
 Command = Callable[..., Any]
@@ -49,6 +50,12 @@ CASES = [
 ]
 
 
+def in_bash(words: str) -> dict[str, str]:
+    """Return what the script for bash sets before it asks the command."""
+    count = str(len(words.split()) - 1)
+    return {"COMP_WORDS": words, "COMP_CWORD": count, "_GRADERS_COMPLETE": "bash_complete"}
+
+
 def asked(shell: str, script: str, words: str, folder: Path) -> set[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     flags = {"bash": ["--noprofile", "--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
@@ -59,14 +66,14 @@ def asked(shell: str, script: str, words: str, folder: Path) -> set[str]:
     return set(done.stdout.split()) or {done.stderr}
 
 
-@pytest.mark.parametrize(
-    ("shell", "script"),
-    [
-        ("bash", BASH),
-        pytest.param("zsh", ZSH, marks=pytest.mark.more),
-        pytest.param("fish", FISH, marks=pytest.mark.more),
-    ],
-)
+def test_what_is_typed_is_completed(processes: Processes) -> None:
+    each = [in_bash(words) for words, _ in CASES]
+    for done, (_, found) in zip(processes(*[[]] * len(each), each=each), CASES, strict=True):
+        assert {line.partition(",")[2] for line in done.out.splitlines()} == found
+
+
+@pytest.mark.more
+@pytest.mark.parametrize(("shell", "script"), [("bash", BASH), ("zsh", ZSH), ("fish", FISH)])
 @pytest.mark.parametrize(("words", "found"), CASES)
 def test_a_shell_completes_what_is_typed(
     command: Command, folder: Path, shell: str, script: str, words: str, found: set[str]
@@ -77,13 +84,10 @@ def test_a_shell_completes_what_is_typed(
     assert asked(shell, script, words, folder) == found
 
 
-@pytest.mark.parametrize(
-    "words", ["graders score che", "graders diff che", "graders validate x che"]
-)
-def test_files_are_left_to_the_shell(process: Command, words: str) -> None:
-    count = str(len(words.split()) - 1)
-    done = process(COMP_WORDS=words, COMP_CWORD=count, _GRADERS_COMPLETE="bash_complete")
-    assert done.out == "file,che\n"
+def test_files_are_left_to_the_shell(processes: Processes) -> None:
+    typed = ["graders score che", "graders diff che", "graders validate x che"]
+    for done in processes(*[[]] * len(typed), each=[in_bash(words) for words in typed]):
+        assert done.out == "file,che\n"
 
 
 def test_each_shell_gets_a_script_and_the_default_is_your_own(

@@ -227,6 +227,7 @@ def test_json_is_a_line_for_each_event(watched: Any) -> None:
     ("words", "said"),
     [
         (["grader.json"], "Missing ROWS for grader.json"),
+        (["grader.json", "s3://b/rows.jsonl"], "s3://b/rows.jsonl is no file of this machine"),
         (["-", "rows.jsonl"], "Standard input (-) is read only once"),
         (["gradr.json", "rows.jsonl"], "did you mean grader.json?"),
         (["grader.json", "row.jsonl"], "row.jsonl"),

@@ -13,6 +13,7 @@ import graders
 from graders.convert import convert
 from graders.convert.gemini import is_gemini, read
 from graders.errors import ConfigError, GradersError
+from tests import unconfined
 
 IDENTITY = {"parseType": "IDENTITY"}
 ROW = {
@@ -68,7 +69,7 @@ WHOLE = composite((2, match()), (1, TAGGED), (0.5, CODE))
 
 def graded(document: Any, text: str, item: Any = ROW) -> float | None:
     """Return the reward of an answer by what a document was read as."""
-    return graders.load(read(document).document).grade(item=item, sample=text).reward
+    return unconfined.load(read(document).document).grade(item=item, sample=text).reward
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,9 @@ def test_a_single_reward_is_what_gemini_gives(
 
 
 def test_a_composite_is_the_weighted_mean() -> None:
-    assert graded(WHOLE, "Paris") == (2 * 1.0 + 1 * 0.1 + 0.5 * 1.0) / 3.5
-    assert graded(WHOLE, "<a>Paris</a>") == (2 * -1.0 + 1 * 0.7 + 0.5 * -0.5) / 3.5
+    with graders.load(read(WHOLE).document) as grader:
+        found = [grader.grade(item=ROW, sample=text).reward for text in ("Paris", "<a>Paris</a>")]
+    assert found == [(2 * 1.0 + 1 * 0.1 + 0.5 * 1.0) / 3.5, (2 * -1.0 + 1 * 0.7 + 0.5 * -0.5) / 3.5]
     job = {"reinforcementTuningSpec": {**WHOLE, "trainingDatasetUri": "gs://rows"}}
     made = read(job)
     assert made.document == read(WHOLE).document
@@ -198,7 +200,7 @@ def test_an_odd_document_ends_in_a_grader_or_one_sentence(document: Any) -> None
         made = convert(document, "graders", read_as="gemini")
     except GradersError:
         return
-    graders.load(made.document)
+    unconfined.load(made.document)
 
 
 @pytest.mark.parametrize("weight", [10**400, float("inf"), True, "2"])

@@ -11,6 +11,7 @@ import graders
 from graders.convert import convert
 from graders.convert.gemini import read
 from graders.convert.gemini_write import write
+from tests import unconfined
 from tests.convert.test_gemini import CODE, JUDGE, ROW, TAGGED, WHOLE, composite, match
 
 
@@ -69,7 +70,7 @@ def test_there_and_back_gives_the_same_grades(grader: dict[str, Any]) -> None:
     assert not there.losses
     back = read(there.document)
     assert not back.losses
-    before, after = graders.load(grader), graders.load(back.document)
+    before, after = unconfined.load(grader), unconfined.load(back.document)
     for text in TEXTS:
         was = before.grade(item={"answer": "Paris"}, sample=text).reward
         now = after.grade(item=ROW, sample=text).reward

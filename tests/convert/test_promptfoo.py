@@ -12,6 +12,7 @@ import graders
 from graders.convert import convert
 from graders.convert.promptfoo import assertion, is_promptfoo, read
 from graders.errors import ConfigError, GradersError
+from tests import unconfined
 
 ITEM = {"a": "Paris", "n": 3, "deep": {"x": "seine"}}
 
@@ -20,7 +21,7 @@ def graded(one: dict[str, Any], text: str, item: Any = ITEM) -> float | None:
     """Return what an answer gets by an assertion."""
     made = assertion(one)
     assert isinstance(made, dict), made
-    return graders.load({"name": "x", **made}).grade(item=item, sample=text).reward
+    return unconfined.load({"name": "x", **made}).grade(item=item, sample=text).reward
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_odd_assertions_end_in_a_grader_or_one_sentence(found: list[Any]) -> Non
         made = convert({"defaultTest": {"assert": found}}, "graders", read_as="promptfoo")
     except GradersError:
         return
-    graders.load(made.document)
+    unconfined.load(made.document)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_odd_tests_end_in_a_grader_or_one_sentence(tests: Any, default: Any) -> 
         made = convert(document, "graders", read_as="promptfoo")
     except GradersError:
         return
-    graders.load(made.document)
+    unconfined.load(made.document)
     assert all(isinstance(one["item"], dict) for one in made.rows)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import graders
 from graders.convert.promptfoo import read
 from graders.convert.promptfoo_write import write
+from tests import unconfined
 
 NATIVE: list[Any] = [
     {"type": "icontains", "value": "{{a}}", "weight": 2.0, "metric": "right"},
@@ -59,7 +59,7 @@ def test_there_and_back_gives_the_same_grades() -> None:
     assert files.keys() == {"promptfooconfig.json"}
     back = read(json.loads(files["promptfooconfig.json"]))
     assert not back.losses
-    before, after = graders.load(there), graders.load(back.document)
+    before, after = unconfined.load(there), unconfined.load(back.document)
     for text in ("Paris", "paris", "In Paris", ""):
         was = before.grade(item={"a": "Paris"}, sample=text).reward
         assert was is not None

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import regex  # type: ignore[import-untyped, unused-ignore]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graders
 from graders.metrics.alphabet import Alphabet
 from graders.metrics.definition import Definition
-from graders.metrics.intl_tokenizer import spaced_international
-from graders.metrics.pieces import simple_other
+from graders.metrics.latin import LatinTexts
 from graders.metrics.sentence import SentenceSplitter, punkt_model
 from graders.metrics.tokenizer import Tokenizer
 from tests.examples import examples
@@ -120,6 +120,23 @@ def test_word_tokens_do_not_depend_on_the_texts_coded_together(
         assert [tokenizer.alphabet.tokens[ord(code)] for code in codes] == wanted
 
 
+# What words are made of, and all that stands at their edges.
+PARTS = [
+    *"aF1é²ª.,:;?!()[]{}<>\"'`«»-_/\\=+$%&*#@~^|", "--", "..", "foo", "Bar", "22", "cannot", "Wanna", "n't",
+    "N'T", "'s", "'S", "'ll", "'", "Mr", "etc", "e.g", "u.s", "can", "not", "d'ye",
+]  # fmt: skip
+
+
+@settings(max_examples=examples(300))
+@given(st.lists(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map("".join), max_size=60))
+def test_pieces_that_are_plain_are_coded_as_by_the_rules(pieces: list[str]) -> None:
+    known = LatinTexts(Alphabet())._known
+    known.meet(pieces)
+    assert dict(known) == {piece: known.find(piece) for piece in known}
+    words = [piece for piece in pieces if piece.isalpha() and "n" not in piece.lower()]
+    assert known.keys() >= set(words)
+
+
 def test_other_texts_follow_the_international_rule(texts: list[str], library: Any) -> None:
     tokenizer = Tokenizer()
     some = [text for text in texts if not LATIN.fullmatch(text)]
@@ -130,13 +147,36 @@ def test_other_texts_follow_the_international_rule(texts: list[str], library: An
         assert remembered(tokenizer, text) == wanted
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, pytest.param(4, marks=pytest.mark.slow)])
-def test_pieces_cut_without_the_rules_are_cut_as_by_them(size: int) -> None:
-    for characters in itertools.product("aB.,!'\"$_`(\0", repeat=size):
-        piece = "".join(characters)
-        tokens = simple_other(piece, ends=True)
-        assert spaced_international(piece).split() == tokens
-        assert spaced_international(f"x {piece} x").split()[1:-1] == tokens
+def tokens_of(tokenizer: Tokenizer, texts: list[str]) -> list[list[Any]]:
+    """The tokens of texts that are coded together."""
+    coded = tokenizer.codes(texts)
+    names = tokenizer.alphabet.tokens
+    return [[names[ord(code)] for code in codes] for codes in coded]
+
+
+@pytest.mark.parametrize("size", [4, 5, pytest.param(6, marks=pytest.mark.slow)])
+def test_runs_of_punctuation_part_as_by_substitution(library: Any, size: int) -> None:
+    # Every text over one character of each kind, alone and behind the others.
+    texts = [f"\u3042 {''.join(one)}" for one in itertools.product("a1.$ ", repeat=size)]
+    bare = ["".join(one) for one in itertools.product("あ1。$", repeat=size)]
+    wanted = [library.intl(text) for text in texts + bare]
+    assert tokens_of(Tokenizer(), texts + bare) == wanted
+    alone = Tokenizer()
+    assert [alone.tokens(text) for text in texts] == wanted[: len(texts)]
+
+
+@settings(max_examples=examples(300))
+@given(
+    st.lists(
+        st.text(st.characters() | st.sampled_from("a1.,$½\n\u3000。、€"), max_size=12), max_size=6
+    )
+)
+def test_other_texts_do_not_depend_on_the_texts_coded_together(
+    library: Any, texts: list[str]
+) -> None:
+    # A newline makes each one such a text, whatever else it holds.
+    texts = [f"{text}\n" for text in texts]
+    assert tokens_of(Tokenizer(), texts) == [library.intl(text) for text in texts]
 
 
 KNOWN = st.characters(exclude_categories=["Cn"])
@@ -172,14 +212,15 @@ def test_tokens_of_typical_texts(text: str, tokens: list[str]) -> None:
 
 
 def test_a_long_text_is_split_in_blocks_like_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from graders.metrics import alphabet, tokenizer
+    from graders.metrics import alphabet, intl_tokenizer, latin
 
     text = 'A (short) text, isn\'t it? Dr. Who said "no." Yes. ' * 20
     other = text + "\n 1. 日本。 (1) 2."
     whole = Tokenizer()
     wanted = [remembered(whole, text), remembered(whole, other)]
     monkeypatch.setattr(alphabet, "BLOCK", 7)
-    monkeypatch.setattr(tokenizer, "BLOCK", 7)
+    monkeypatch.setattr(intl_tokenizer, "BLOCK", 7)
+    monkeypatch.setattr(latin, "BLOCK", 7)
     cut = Tokenizer()
     assert [remembered(cut, text), remembered(cut, other)] == wanted
     assert Alphabet().codes_of(b"a b  c d" * 9) == Alphabet().codes((b"a b  c d" * 9).split())
@@ -188,4 +229,22 @@ def test_a_long_text_is_split_in_blocks_like_a_short_one(monkeypatch: pytest.Mon
 @settings(max_examples=examples(600))
 @given(st.text(st.sampled_from("aé1½.,-!?$+€ 。、漢ا\u0660\u202f\n😀"), max_size=30))
 def test_the_definition_cuts_by_the_international_rule(library: Any, text: str) -> None:
-    assert Definition().intl(text) == library.intl(text) == spaced_international(text).split()
+    assert Definition().intl(text) == library.intl(text)
+
+
+@settings(max_examples=examples(400))
+@given(st.lists(st.text(st.characters(exclude_categories=()), max_size=20), min_size=1, max_size=5))
+def test_other_texts_part_as_regex_substitutes(texts: list[str]) -> None:
+    # Characters that are newer than this Python, too, and halves of surrogate pairs.
+    rules = (
+        (r"(\P{N})(\p{P})", r"\1 \2 "),
+        (r"(\p{P})(\P{N})", r" \1 \2"),
+        (r"(\p{S})", r" \1 "),
+    )
+    wanted = []
+    texts = [f"{text}\n" for text in texts]
+    for text in texts:
+        for pattern, replacement in rules:
+            text = regex.sub(pattern, replacement, text)  # noqa: PLW2901
+        wanted.append(text.split())
+    assert tokens_of(Tokenizer(), texts) == wanted

@@ -54,9 +54,9 @@ class FaultyJudge:
             if self.tries[row] <= 2:
                 return error(int(fault), **({"retry_after": "0"} if fault == "429" else {}))
             fault = "verdict"
-        # Two rows get no answer: with a third, a server may count as gone, and others go unasked.
+        # Two rows get no answer, and nobody may ask for them again: they may be billed all the same.
         if row in {f"answer {n + 3 * 'abc'.index(self.name)}" for n in (7, 23)}:
-            return Told(held=lambda: True)
+            return Told(cut_at=-1)
         text = {
             "garbage": "I would say it is rather good",
             "cut": '{"steps": [{"description": "It is',
@@ -103,7 +103,7 @@ def panel(serve: Any, command: Command, folder: Path) -> tuple[list[FaultyJudge]
     def score(output: str, *more: str) -> Done:
         return command(
             folder, "score", "g.json", "rows.jsonl", "-o", output, "--panel", "panel.json",
-            "--panel-rule", "median", "--panel-quorum", "2", "--deadline", "3", "--prices",
+            "--panel-rule", "median", "--panel-quorum", "2", "--pay-once", "--prices",
             "prices.json", "--keep-judgements", "--concurrency", "6", "--reply-form", "text", *more,
         )  # fmt: skip
 
@@ -235,7 +235,7 @@ def test_replies_of_the_cache_cost_nothing(
     caching = ("--cache", "--cache-file", "replies.sqlite")
     assert score("first.jsonl", *caching).code == 0
     start_over(judges)
-    # Garbage is in the cache, too; who never answered is asked again, and is silent again.
+    # Garbage is in the cache, too; who broke off is asked again, and breaks off again.
     done = score("again.jsonl", *caching, "--budget", "0.02")
     assert done.code == 0, done.err
     assert spent(judges) == 0

@@ -21,9 +21,12 @@ def grade(sample, item):
     return math_verify.parser.lazy_expr_regex.cache_info().currsize
 """
 MATH = """
+import math_verify.parser
 from math_verify import parse, verify
 
 def grade(sample, item):
+    if item is None:
+        return math_verify.parser.lazy_expr_regex.cache_info().currsize
     return float(verify(parse("$" + item + "$"), parse(sample["output_text"])))
 """
 SYMPY = """
@@ -45,21 +48,22 @@ def scores(source: str, samples: list[str], items: list[Any], **options: Any) ->
         return [reply.score for reply in sandbox.perform(call)]
 
 
-def test_a_row_of_its_own_process_finds_caches_filled_and_where_rows_share_one_nothing_is_done() -> (
-    None
-):
-    assert scores(CACHE, [""] * 2, [None] * 2, isolation="row") == [1, 1]
+def test_where_rows_share_a_process_no_cache_is_filled() -> None:
     assert scores(CACHE, [""], [None], isolation="module") == [0]
 
 
 @pytest.mark.parametrize("isolation", ["row", pytest.param("module", marks=pytest.mark.more)])
-def test_mathematics_gets_the_scores_it_has_without(isolation: Any) -> None:
+def test_mathematics_gets_the_scores_it_has_without_and_rows_find_caches_filled(
+    isolation: Any,
+) -> None:
     golds, answers = (list(texts) for texts in zip(*ANSWERS, strict=True))
     names: dict[str, Any] = {}
     exec(MATH, names)
     plain = [names["grade"]({"output_text": answer}, gold) for gold, answer in ANSWERS]
     assert {*plain} == {0.0, 1.0}
-    assert scores(MATH, answers, golds, isolation=isolation) == plain
+    *found, cached = scores(MATH, [*answers, ""], [*golds, None], isolation=isolation)
+    assert found == plain
+    assert isolation == "module" or cached == 1
 
 
 def test_an_expression_without_end_is_killed_alone_from_any_thread() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import forks
 from tests.waiting import PATIENCE
 
 __all__ = ["BEARER", "TOKEN", "Answer", "Serving"]
@@ -50,17 +51,21 @@ class Serving:
     environment: dict[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
     lines: list[dict[str, Any]] = field(default_factory=list)
-    process: subprocess.Popen[str] = field(init=False)
+    process: subprocess.Popen[str] | forks.Fork = field(init=False)
     port: int = 0
 
     def __post_init__(self) -> None:
         given = any(one.startswith("--port") for one in self.options)
-        self.process = subprocess.Popen(
-            [*self.before, sys.executable, "-m", "graders", "serve", *([] if given else ["--port", "0"]),
-             "--data-dir", str(self.folder), *self.options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "NO_PROXY": "127.0.0.1", **self.environment},
-        )  # fmt: skip
+        port = () if given else ("--port", "0")
+        words = ["serve", *port, "--data-dir", str(self.folder), *self.options]
+        environment = {**os.environ, "NO_PROXY": "127.0.0.1", **self.environment}
+        if self.before or any(name.startswith("PYTHON") for name in self.environment):
+            self.process = subprocess.Popen(
+                [*self.before, sys.executable, "-m", "graders", *words], env=environment, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            )  # fmt: skip
+        else:
+            self.process = forks.start(words, environment)
         self._listening = threading.Event()
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -135,7 +140,9 @@ class Serving:
             + b"\r\n--frontier--\r\n"
         )
         kind = "multipart/form-data; boundary=frontier"
-        return self.ask("POST", "/v1/files", parts, timeout=60, **{"Content_Type": kind, **headers})
+        return self.ask(
+            "POST", "/v1/files", parts, timeout=PATIENCE, **{"Content_Type": kind, **headers}
+        )
 
     def is_busy_with(self, requests: int) -> bool:
         """Whether so many grading requests are under way or wait."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from graders.errors import OptionError
-from graders.server.app import _API, _OWN, _REWARDS, PREFIXES
+from graders.server.app import _API, _LOCAL, _OWN, _REWARDS, PREFIXES
 from graders.server.openapi import document
 from graders.server.option import RequestLimits, ServeOptions, is_loopback
 from tests.server.process import BEARER, TOKEN, Serving
@@ -110,15 +110,30 @@ def test_metrics_are_counted(server: Serving) -> None:
     assert "Paris" not in text
 
 
+def described(**said: Any) -> set[tuple[str, str]]:
+    paths = document(**said)["paths"]
+    return {
+        (way.upper(), path) for path, one in paths.items() for way in one if way != "parameters"
+    }
+
+
 def test_openapi_has_every_endpoint_and_no_other() -> None:
-    described = {
-        (method.upper(), path) for path, one in document()["paths"].items() for method in one
-        if method != "parameters"
-    }  # fmt: skip
     served = {(method, PREFIXES[0] + path) for method, path, _ in _API}
     rewards = {(method, path) for method, path, _ in _REWARDS if "{form}" not in path}
     own = {(method, path) for method, path, _ in _OWN}
-    assert served | rewards <= described <= served | rewards | own
+    assert served | rewards <= described() <= served | rewards | own
+    # Where jobs train there are models; what is passed on alone describes itself.
+    models = {(way, f"{PREFIXES[0]}{path}".replace(":path", "")) for way, path, _ in _LOCAL}
+    passed = {(way, path) for way, path in models if "deployment" in path or "responses" in path}
+    assert described(trains=True) - described() == models - passed
+
+
+def test_a_server_that_does_not_train_says_that_models_need_it(server: Serving) -> None:
+    for way, path in (("GET", "/v1/models"), ("GET", "/v1/models/ft:x"), ("DELETE", "/v1/models/ft:x"),
+                      ("POST", "/v1/chat/completions"), ("POST", "/v1/completions")):  # fmt: skip
+        answer = server.ask(way, path, {"model": "m"} if way == "POST" else None)
+        assert answer.status == 404
+        assert "--train" in answer.error["message"]
 
 
 @pytest.mark.parametrize(

@@ -245,13 +245,11 @@ class StoredIds:
 
 def test_nothing_of_it_is_there_unless_it_is_asked_for(start: Callable[..., Serving]) -> None:
     server = start("--jobs", "0")
-    for method, path in (
-        ("POST", "/v1/chat/completions"),
-        ("GET", "/v1/chat/completions"),
-        ("POST", "/v1/responses"),
-    ):
-        answer = server.ask(method, path, ASK if method == "POST" else None)
+    for path in ("/v1/chat/completions", "/v1/responses"):
+        answer = server.ask("POST", path, ASK)
         assert (answer.status, answer.error["code"]) == (404, "unknown_url")
+        assert "--record" in answer.error["message"]
+        assert server.ask("GET", path).status == 405
 
 
 def test_a_model_server_that_is_not_there_is_said(start: Callable[..., Serving]) -> None:

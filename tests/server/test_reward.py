@@ -11,7 +11,6 @@ import importlib.util
 import json
 import math
 import os
-import subprocess
 import sys
 import threading
 import types
@@ -32,10 +31,11 @@ from graders.server.openapi import document
 from graders.server.option import ServeOptions
 from graders.server.pool import _Group
 from graders.server.worker import REWARD
+from tests import forks
 from tests.models.server import ScriptedServer, Told, completion
 from tests.server.process import TOKEN, Answer, Serving
 from tests.server.test_grader import JUDGE
-from tests.server.test_over import goes_on
+from tests.server.test_over import at_work, below, goes_on
 from tests.waiting import until
 
 RIGHT = {
@@ -595,8 +595,9 @@ def test_a_request_that_is_over_leaves_nothing_running(
     server = start("--jobs", "0", *graders_)
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     body = json.dumps({"rows": [{"item": {"on": True}, "sample": "x"}] * 8})
+    there = set(below(server.process.pid))
     connection.request("POST", "/v1/rewards/batch/spinner", body)
-    until(lambda: goes_on(server.process.pid))
+    until(lambda: at_work(server, there))
     connection.close()
     until(lambda: server.is_busy_with(0))
     until(lambda: not goes_on(server.process.pid))
@@ -771,15 +772,19 @@ def test_nemo_gym_s_own_client_gets_rewards(settled: Serving) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_served_ends_the_server_before_it_begins(
-    tmp_path: Path, config: dict[str, Any], options: list[str], says: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: dict[str, Any],
+    options: list[str],
+    says: str,
 ) -> None:
     (tmp_path / "g.json").write_text(json.dumps(config))
-    done = subprocess.run(
-        [sys.executable, "-m", "graders", "serve", "--port", "0", "--data-dir", "store", *options],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={name: one for name, one in os.environ.items() if not name.startswith("OPENAI")},
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    environment = {name: one for name, one in os.environ.items() if not name.startswith("OPENAI")}
+    ended = forks.start(["serve", "--port", "0", "--data-dir", "store", *options], environment)
+    with ended.stderr as said:
+        told = said.read()
+    assert ended.wait() == 2
+    assert says in told
+    assert "Traceback" not in told
     assert not (tmp_path / "store").exists()

@@ -52,9 +52,14 @@ ENVIRONMENTS: Final = {
     "train": Environment(
         (
             TORCH, "trl==1.16.0", "transformers==5.24.0", "datasets==5.2.0", "peft==0.21.2",
-            "openai==3.57.0", "tensorboard", "uvicorn", "starlette", "python-multipart", "prometheus-client",
+            "llguidance==1.9.1",
+            "openai==3.57.0", "tensorboard", "trackio==0.43.0", "wandb==0.31.0", "uvicorn", "starlette",
+            "python-multipart", "prometheus-client",
         ),
-        ("tests/trainers/test_train.py",),
+        (
+            "tests/trainers/test_train.py", "tests/trainers/test_train_room.py",
+            "tests/trainers/test_train_reports.py", "tests/trainers/test_serve.py",
+        ),
     ),
     "verl": Environment(
         (

@@ -10,100 +10,33 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 pytest.importorskip("peft")
 pytest.importorskip("openai")
 
-from openai import BadRequestError, NotFoundError, OpenAI
+from openai import BadRequestError, NotFoundError
 
+import graders
 from graders.jobs import Store
 from graders.training.chat import PLAIN, Chat
 from graders.training.checkpoint import newest
-from tests.server.process import Serving
 from tests.trainers import home, tiny
-from tests.waiting import children_of, command_of, until
+from tests.trainers.house import Home, shown, supervised
+from tests.waiting import until
 
 pytestmark = pytest.mark.trainers
 
 
-class Home:
-    """A server that trains a tiny model, and the official client of it."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.base = home.model_folder(folder / "model")
-        self.store = folder / "store"
-        self.options = (
-            "--train", "--train-model", f"{home.NAME}={self.base}", "--train-answer-tokens", "4",
-            "--processes", "1", *options,
-        )  # fmt: skip
-        self.start()
-
-    def start(self) -> None:
-        self.server = Serving(self.store, self.options)
-        self.client = OpenAI(base_url=f"{self.server.url}/v1", api_key="-", max_retries=0)
-
-    def restart(self) -> None:
-        self.server.close()
-        self.start()
-
-    def upload(self, content: bytes, name: str = "rows.jsonl") -> str:
-        return self.client.files.create(file=(name, content), purpose="fine-tune").id
-
-    def create(
-        self, kind: str, training: bytes, validation: bytes | None = None, **more: Any
-    ) -> Any:
-        inner = {"hyperparameters": more.pop("hyperparameters", {}), **more.pop("inner", {})}
-        method: Any = {"type": kind, kind: inner}
-        return self.client.fine_tuning.jobs.create(
-            model=home.NAME, training_file=self.upload(training), seed=7, method=method,
-            validation_file=self.upload(validation, "valid.jsonl") if validation else None,
-            **more,
-        )  # fmt: skip
-
-    def get(self, job: Any) -> Any:
-        return self.client.fine_tuning.jobs.retrieve(job.id)
-
-    def wait(self, job: Any, wanted: Callable[[Any], bool]) -> Any:
-        def found() -> Any:
-            now = self.get(job)
-            return now if wanted(now) or now.status == "failed" else None
-
-        return until(found)
-
-    def reach(self, job: Any, step: int) -> None:
-        """Wait until a job has trained so many steps."""
-        self.wait(job, lambda _: len(self.steps(job)) >= step)
-
-    def done(self, job: Any) -> Any:
-        now = self.wait(job, lambda one: one.finished_at is not None)
-        assert now.status == "succeeded", now.error
-        return now
-
-    def steps(self, job: Any) -> list[dict[str, Any]]:
-        """The data of its steps, in order."""
-        events = list(self.client.fine_tuning.jobs.list_events(job.id, limit=100))
-        found: list[Any] = [one.data for one in events if one.type == "metrics"]
-        return found[::-1]
-
-    def processes(self) -> list[int]:
-        """The processes that train."""
-        found, looked = [], [self.server.process.pid]
-        while looked:
-            for pid in children_of(looked.pop()):
-                looked.append(pid)
-                if b"graders.training.worker" in command_of(pid):
-                    found.append(pid)
-        return found
-
-
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    made = Home(tmp_path_factory.mktemp("train"))
+    made = Home(tmp_path_factory.mktemp("train"), "--allow-endpoint", "127.0.0.1")
     yield made
     made.server.close()
 
@@ -112,13 +45,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def learned(house: Home) -> Any:
     """A supervised job that nobody disturbed."""
     return house.done(supervised(house))
-
-
-def supervised(house: Home, **more: Any) -> Any:
-    numbers = {"n_epochs": 6, "batch_size": 8, "learning_rate_multiplier": 50}
-    return house.create(
-        "supervised", home.supervised(24), home.supervised(6), hyperparameters=numbers, **more
-    )
 
 
 def test_a_supervised_job_learns_and_says_so_in_the_hosted_objects(
@@ -222,7 +148,9 @@ def test_what_cannot_be_asked_is_said(house: Home) -> None:
     long = [{"role": "user", "content": "red " * 100}]
     with pytest.raises(BadRequestError, match="the prompt has 101 tokens; the model takes 64"):
         create(model=home.NAME, messages=long)
-    with pytest.raises(BadRequestError, match="cannot be held here"):
+    with pytest.raises(
+        BadRequestError, match="cannot be held by this model: llguidance cannot read"
+    ):
         create(
             model=home.NAME,
             messages=said,
@@ -295,11 +223,6 @@ def test_a_job_whose_server_is_killed_again_and_again_ends_with_equal_losses(
         other.server.close()
 
 
-def shown(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What steps say besides how long they took."""
-    return [{name: value for name, value in one.items() if name != "trainer"} for one in steps]
-
-
 def test_a_body_that_names_a_model_without_a_folder_is_refused(house: Home) -> None:
     with pytest.raises(BadRequestError, match=r"--train-model gpt-4\.1=FOLDER") as caught:
         house.client.fine_tuning.jobs.create(
@@ -319,14 +242,29 @@ def test_a_dpo_job_prefers_the_chosen_text(house: Home) -> None:
     assert job.method.dpo.hyperparameters.beta == 0.5
 
 
-def test_a_reinforcement_job_earns_more_than_one_with_shuffled_rewards(house: Home) -> None:
-    real, control = (rewarded(house, one) for one in (tiny.GRADER, SHUFFLED))
-    means, others = (
-        [one["train_mean_reward"] for one in house.steps(job)] for job in (real, control)
-    )
-    assert len(means) == len(others) == 24
-    assert last(means) > means[0] + 0.15
-    assert last(means) > last(others) + 0.1
+@pytest.mark.parametrize(
+    "seeds", [(7,), pytest.param((7, 8, 9), marks=pytest.mark.slow)], ids=["one", "three"]
+)
+def test_a_reinforcement_job_earns_more_than_one_with_shuffled_rewards(
+    house: Home, seeds: tuple[int, ...]
+) -> None:
+    margins = []
+    for seed in seeds:
+        real = rewarded(house, tiny.GRADER, seed)
+        with Shuffling() as shuffling:
+            control = rewarded(house, shuffling.grader, seed)
+        means, others = (
+            [one["train_mean_reward"] for one in house.steps(job)] for job in (real, control)
+        )
+        assert len(means) == len(others) == 24
+        # The control pays what its own answers are worth, but for another answer each.
+        assert len(shuffling.true) >= 24 * 48
+        assert sum(shuffling.given) == pytest.approx(sum(shuffling.true), rel=0.1)
+        assert shuffling.given != shuffling.true
+        assert last(means) > means[0] + 0.15
+        margins.append(last(means) - last(others))
+    print("margins", margins)  # noqa: T201
+    assert min(margins) > 0.1
     points = list(house.client.fine_tuning.jobs.checkpoints.list(real.id))
     assert len(points) == 3
     rewards = [one.metrics.model_dump()["full_valid_mean_reward"] for one in points]
@@ -338,25 +276,70 @@ def test_a_reinforcement_job_earns_more_than_one_with_shuffled_rewards(house: Ho
     assert names == ["share", "near"]
 
 
-SHUFFLED: dict[str, Any] = {
-    **tiny.GRADER,
-    "graders": {
-        **tiny.GRADER["graders"],
-        # The words' own rewards, but of another row's answer: nothing can be learned from them.
-        "share": {"type": "python", "name": "share", "source": "import zlib\n" + tiny.SHARE.replace(
-            'item["answer"].lower()', '("red", "green", "blue")[zlib.crc32((sample["output_text"] + str(item["n"])).encode()) % 3]',
-        )},
-        "near": {**tiny.GRADER["graders"]["near"], "reference": "{{ item.n }}"},
-    },
-}  # fmt: skip
+class Shuffling:
+    """The grader of `tiny` as an endpoint that shuffles: an answer gets the reward of another one.
+
+    Rewards wait in a pool of two steps' size; each answer puts its own in, and takes one out by lot. So what is paid is
+    what was earned, reward for reward, and says nothing of the answer that gets it.
+
+    Attributes:
+        grader: the JSON for a job.
+        true, given: the rewards that answers earned, and those that they got.
+    """
+
+    POOL = 96
+
+    def __init__(self) -> None:
+        self.true: list[float] = []
+        self.given: list[float] = []
+        self._pool: list[float] = []
+        self._draw, self._lock = random.Random(3), threading.Lock()
+
+    def _score(self, row: dict[str, Any]) -> float:
+        grade = self._real.grade(item=row["item"], sample=row["sample"]["output_text"])
+        assert grade.reward is not None
+        with self._lock:
+            self.true.append(grade.reward)
+            self._pool.append(grade.reward)
+            at = self._draw.randrange(len(self._pool))
+            filled = len(self._pool) > self.POOL
+            self.given.append(self._pool.pop(at) if filled else self._pool[at])
+            return self.given[-1]
+
+    def __enter__(self) -> Self:
+        score = self._score
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                row = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = json.dumps({"score": score(row)}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._real = graders.load(tiny.GRADER)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{self._server.server_port}/"
+        self.grader = {"type": "endpoint", "name": "shuffled", "url": url}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._real.close()
 
 
-def rewarded(house: Home, grader: dict[str, Any]) -> Any:
+def rewarded(house: Home, grader: dict[str, Any], seed: int) -> Any:
     numbers = {"batch_size": 6, "n_epochs": 6, "learning_rate_multiplier": 1000, "eval_interval": 6}
     return house.done(
         house.create(
             "reinforcement", home.prompts(24), home.prompts(6), hyperparameters=numbers,
-            inner={"grader": grader},
+            inner={"grader": grader}, seed=seed,
         )
     )  # fmt: skip
 
@@ -423,19 +406,6 @@ def test_a_job_that_teaches_nothing_stops_and_says_so(house: Home) -> None:
     assert ended.status == "failed"
     assert ended.error.code == "no_learning_signal"
     assert "for 10 steps in a row" in ended.error.message
-
-
-def test_curves_go_where_the_body_says_and_an_event_tells_where_they_do_not(house: Home) -> None:
-    job = house.create(
-        "supervised", home.supervised(6), hyperparameters={"n_epochs": 1, "batch_size": 3},
-        integrations=[{"type": "tensorboard"}, {"type": "wandb", "wandb": {"project": "p"}}],
-    )  # fmt: skip
-    house.done(job)
-    written = list((house.store / "training" / job.id / "tensorboard").rglob("events.out.*"))
-    assert written
-    assert b"train/loss" in written[0].read_bytes()
-    said = [one.message for one in house.client.fine_tuning.jobs.list_events(job.id, limit=100)]
-    assert "The wandb integration gets nothing: wandb is not installed (pip install wandb)" in said
 
 
 def test_a_model_that_cannot_be_loaded_fails_the_job_in_a_sentence(house: Home) -> None:

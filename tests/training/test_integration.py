@@ -34,6 +34,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     library = ModuleType("wandb")
     library.init = lambda **said: begun.append(said)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "wandb", library)
+    monkeypatch.setitem(sys.modules, "trackio", library)
     monkeypatch.setattr(integration, "find_spec", lambda _: object())
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.delenv("WANDB_MODE", raising=False)
@@ -94,13 +95,62 @@ def test_what_cannot_be_reached_holds_no_job_up(
     assert "RuntimeError: no way through" in notes[0]
 
 
-@pytest.mark.usefixtures("there")
-def test_tensorboard_and_trackio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TRACKIO_DIR", "TENSORBOARD_LOGGING_DIR"):
+def test_tensorboard_and_trackio(
+    tmp_path: Path, there: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "TRACKIO_DIR",
+        "TENSORBOARD_LOGGING_DIR",
+        "TRACKIO_SPACE_ID",
+        "TRACKIO_SERVER_URL",
+    ):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     trackio = {"type": "trackio", "trackio": {"project": "p"}}
-    found, _ = told(tmp_path, {"type": "tensorboard"}, trackio)
+    found, notes = told(tmp_path, {"type": "tensorboard"}, trackio)
     assert found == {
         "report_to": ["tensorboard", "trackio"], "run_name": "ft:m", "project": "p",
     }  # fmt: skip
+    assert there == [{"project": "p", "name": "ft:m", "resume": "allow", "embed": False}]
+    assert notes == [
+        f"info: Losses and rewards go to tensorboard: {tmp_path / 'tensorboard'}",
+        f"info: Losses and rewards go to trackio: p, in {tmp_path / 'trackio'}",
+    ]
+
+
+def test_wandb_that_is_offline_says_where_and_one_that_is_disabled_that_nothing_is_kept(
+    tmp_path: Path, there: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert told(tmp_path, WANDB)[1] == [
+        f"info: Losses and rewards go to wandb: p, in {tmp_path / 'wandb'} until wandb sync sends them"
+    ]
+    assert len(there) == 1
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    found, notes = told(tmp_path, WANDB)
+    assert (found["report_to"], len(there)) == ([], 1)
+    assert notes == ["warn: The wandb integration gets nothing: WANDB_MODE is disabled"]
+
+
+def test_a_login_at_a_server_of_ones_own_is_a_key(
+    tmp_path: Path, there: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.com:8443/")
+    (tmp_path / ".netrc").write_text("machine wandb.example.com login user password k\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    assert told(tmp_path, WANDB)[0]["report_to"] == ["wandb"]
+    assert len(there) == 1
+
+
+def test_what_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[dict[str, Any]] = []
+    library = ModuleType("wandb")
+    library.run = object()  # type: ignore[attr-defined]
+    library.finish = lambda **said: ended.append(said)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wandb", library)
+    integration.finish()
+    assert ended == [{"quiet": True}]
+    library.run = None  # type: ignore[attr-defined]
+    integration.finish()
+    assert len(ended) == 1

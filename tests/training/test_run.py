@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from graders.jobs.clear import kept, remove
 from graders.jobs.journal import Journal
 from graders.jobs.run import run_job
 from graders.jobs.validation import RefusedError
-from graders.training import TrainingOptions, TrainRun, create_job, train_job
+from graders.training import TrainingOptions, TrainRun, create_job, run, train_job
 from graders.training.base import base_of
 from graders.training.prepare import prepare
 from graders.training.process import LOCK, is_free
@@ -158,3 +159,104 @@ def test_a_folder_in_which_somebody_still_saves_is_not_free(tmp_path: Path) -> N
         fcntl.flock(held, fcntl.LOCK_EX)
         assert not is_free(tmp_path)
     assert is_free(tmp_path)
+
+
+class Ended:
+    """A training process that is gone: each one says and ends as it is told to."""
+
+    def __init__(self, *, code: int = -9, words: str = "", error: Exception | None = None) -> None:
+        self.code, self.words, self.error = code, words, error
+        self.started = 0
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        self.started += 1
+        return self
+
+    def next(self, _: float) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def wait(self) -> int:
+        return self.code
+
+    def kill(self) -> None:
+        """It is gone."""
+
+    def last_words(self) -> str:
+        return self.words
+
+
+def ended(store: Store, options: TrainingOptions, child: Ended, monkeypatch: Any) -> dict[str, Any]:
+    monkeypatch.setattr(run, "Child", child)
+    job = create_job(store, body(store), options)
+    return train_job(store, job["id"], TrainRun(training=options))
+
+
+def test_a_process_that_is_killed_again_and_again_fails_the_job(
+    store: Store, options: TrainingOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = Ended()
+    done = ended(store, options, child, monkeypatch)
+    assert (done["error"]["code"], child.started) == ("process_lost", 5)
+    assert "ended 5 times after step 0, by SIGKILL" in done["error"]["message"]
+
+
+def test_a_process_that_the_system_kills_for_memory_is_tried_once_more(
+    store: Store, options: TrainingOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, count = Ended(), iter(range(100))
+    monkeypatch.setattr(run, "killed_for_memory", lambda: next(count))
+    done = ended(store, options, child, monkeypatch)
+    assert (done["error"]["code"], child.started) == ("out_of_memory", 2)
+    said = [one["message"] for one in store.jobs.events(done["id"], limit=100)[0]]
+    assert (
+        "The training process was ended by SIGKILL, for the system ran out of memory; it goes on from step 0"
+        in said
+    )
+
+
+def test_a_process_whose_last_words_are_of_memory_is_not_tried_again(
+    store: Store, options: TrainingOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = Ended(code=-6, words="memory allocation of 64 bytes failed")
+    done = ended(store, options, child, monkeypatch)
+    assert (done["error"]["code"], child.started) == ("out_of_memory", 1)
+
+
+def test_a_job_that_lacked_room_keeps_its_rows_and_can_be_resumed(
+    store: Store, options: TrainingOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = ApiError(507, "the store cannot be used", code="storage")
+    done = ended(store, options, Ended(error=full), monkeypatch)
+    assert (done["status"], done["error"]["code"]) == ("failed", "disk_full")
+    assert "make room, and resume the job" in done["error"]["message"]
+    assert (folder_of(store, done["id"]) / "rows" / "training.jsonl").exists()
+    again = store.jobs.resume(done["id"])
+    assert [again[name] for name in ("status", "error", "finished_at")] == ["queued", None, None]
+    assert store.jobs.runnable(trains=True) == [done["id"]]
+
+
+def test_a_job_that_failed_for_what_it_is_cannot_be_resumed(
+    store: Store, options: TrainingOptions
+) -> None:
+    job = create_job(store, body(store, {"messages": []}), options)
+    train_job(store, job["id"], TrainRun(training=options))
+    with pytest.raises(ApiError, match="is failed; only a paused job can be resumed"):
+        store.jobs.resume(job["id"])
+
+
+def test_fewer_rows_at_once_can_be_said_when_a_job_is_resumed(
+    store: Store, options: TrainingOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = Ended(code=-6, words="bad_alloc")
+    monkeypatch.setattr(run, "Child", child)
+    rows = [ROW] * 8
+    job = create_job(store, body(store, *rows, hyperparameters={"batch_size": 8}), options)
+    done = train_job(store, job["id"], TrainRun(training=options))
+    assert "4 rows of up to" in done["error"]["message"]
+    store.jobs.resume(job["id"])
+    fewer = replace(options, rows_at_once=1)
+    done = train_job(store, job["id"], TrainRun(training=fewer))
+    assert "1 row of up to" in done["error"]["message"]
+    plan = json.loads((folder_of(store, job["id"]) / "plan.json").read_text())
+    assert plan["schedule"]["rows_at_once"] == 1

@@ -114,12 +114,12 @@ JOBS: Final = (
     ),
     _trained(
         "out_of_memory", "The model and its rows take more memory than there is.",
-        "Lower --train-rows or --train-length, or train an adapter and not every weight.",
+        "Resume it with --train-rows 1; or create it again with a lower --train-length, or an adapter and not every weight.",
         "A row of 100,000 tokens on a small device.",
     ),
     _trained(
         "disk_full", "Checkpoints take more room than there is.",
-        "Make room, and create the job again; earlier checkpoints stay.", "The disk is full.",
+        "Make room, and resume the job; earlier checkpoints stay.", "The disk is full.",
     ),
     _trained(
         "diverged", "The loss is not a number any more.",

@@ -108,7 +108,7 @@ _SAID: Final[Mapping[str, tuple[str, str, str]]] = {
     "job_already_finished": ("The job has ended; it cannot be cancelled or resumed.", "Create a new one.", "POST /v1/fine_tuning/jobs/{id}/cancel, twice"),
     "job_is_run": ("Another process runs the job.", "Wait for it, or pause it there.", "graders job resume of a job that a server runs"),
     "job_not_pausable": ("The job is paused already.", "Nothing.", "POST /v1/fine_tuning/jobs/{id}/pause, twice"),
-    "job_not_resumable": ("The job is not paused.", "Nothing, or create a new job.", "POST /v1/fine_tuning/jobs/{id}/resume of a running job"),
+    "job_not_resumable": ("The job is not paused, and has not failed for want of room or memory.", "Nothing, or create a new job.", "POST /v1/fine_tuning/jobs/{id}/resume of a running job"),
     "run_already_finished": ("The run has ended.", "Create a new one.", "cancelling a run that has ended"),
 }  # fmt: skip
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from graders.server.frame import Answer
 from graders.server.guard import retry_headers
+from graders.server.leaving import GONE_STATUS, unless_gone
 from graders.server.state import body_of, state_of
 
-__all__ = ["answered", "explain", "lint", "run", "unless_gone", "validate"]
+__all__ = ["answered", "explain", "lint", "run", "validate"]
 
 _JSON: Final = "application/json"
 
@@ -44,31 +42,9 @@ async def _ask(request: Request, task: str) -> Response:
     return answered(request, await unless_gone(request, pool.ask(task, await body_of(request))))
 
 
-def answered(request: Request, answer: Answer) -> Response:
-    """Return a grading process's answer as HTTP's, and count it."""
+def answered(request: Request, answer: Answer | None) -> Response:
+    """Return a grading process's answer as HTTP's, and count it; None where its client has gone."""
+    answer = answer or Answer(GONE_STATUS)
     if answer.facts:
         state_of(request).meter.grade(answer.facts)
     return Response(answer.body, answer.status, retry_headers(answer.status), _JSON)
-
-
-async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Return the answer; where the client goes before it is there, end the work for it."""
-    asking = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
-    both: list[asyncio.Future[Any]] = [asking, leaving]
-    try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not asking.done():
-            return Answer(499)  # Nobody reads it; the log and the counters do.
-        return await asking
-    finally:
-        for one in both:
-            one.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await leaving
-
-
-async def _left(request: Request) -> None:
-    """Return when the client of a request, whose body is read, has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -21,10 +21,11 @@ from graders.server.state import (
     state_of,
     stored,
 )
+from graders.training.ask import Kind as AskKind
 from graders.wire.error import ApiError
 
 __all__ = [
-    "chat", "chat_messages", "delete_chat", "delete_response", "list_chats", "response",
+    "chat", "chat_messages", "completion", "delete_chat", "delete_response", "list_chats", "response",
     "response_items", "retrieve_chat", "retrieve_response", "update_chat",
 ]  # fmt: skip
 
@@ -41,31 +42,54 @@ async def response(request: Request) -> Response:
     return await _pass_on(request, "/responses")
 
 
+async def completion(request: Request) -> Response:
+    """Let a model go on with a text."""
+    return await _pass_on(request, "/completions")
+
+
+_KINDS: Final[dict[str, AskKind]] = {"/chat/completions": "chat", "/completions": "text"}
+
+
 async def _pass_on(request: Request, path: str) -> Response:
-    upstream, local = state_of(request).upstream, state_of(request).local
+    """Have a call answered: as --model-url says, by a model of this machine, or by the server behind this one.
+
+    Raises:
+        ApiError: nobody is there who could answer (404).
+    """
+    state = state_of(request)
+    local, upstream = state.local, state.upstream
     if upstream is None and local is None:
         raise ApiError(
-            404, f"there is nothing at POST {request.url.path[:200]}", code="unknown_url"
-        )
+            404, f"there is nothing at POST {request.url.path[:200]} here: models of this machine answer with "
+            "--train, another server's with --record", code="unknown_url",
+        )  # fmt: skip
     raw = await body_of(request)
     sent = parse_object(raw, "; it holds model and messages")
     deployment = request.path_params.get("deployment")
     given = sent.get("model") or deployment
+    there = state.elsewhere.get(given) if isinstance(given, str) else None
+    kind = _KINDS.get(path)
     # What no model of this machine is called is the model server's business, where there is one.
     if (
-        local is not None
-        and path == "/chat/completions"
+        there is None
+        and local is not None
         and (upstream is None or await stored(local.knows, given))
     ):
-        return await answer_by(local, "chat", {**sent, "model": given})
-    if upstream is None:
-        raise ApiError(404, "responses are there with --record alone", code="unknown_url")
+        if kind is None:
+            raise ApiError(
+                404, "models of this machine answer at /v1/chat/completions and /v1/completions; the Responses "
+                "API is passed on alone (--record, --model-url)", code="unknown_url",
+            )  # fmt: skip
+        return await answer_by(request, local, kind, {**sent, "model": given})
     if deployment and "model" not in sent:
         sent["model"] = deployment
         from graders import jsontext  # noqa: PLC0415  (Azure's older paths alone)
 
         raw = jsontext.encode(sent)
-    return await upstream.pass_on(request, path, sent, raw)
+    passing = there or upstream
+    if passing is None:
+        raise TypeError("somebody answers, or there was an error before")
+    return await passing.pass_on(request, path, sent, raw)
 
 
 async def list_chats(request: Request) -> Response:

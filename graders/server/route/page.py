@@ -72,9 +72,10 @@ async def metrics(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """Give the description of all endpoints."""
-    return json_response(_document(tuple(state_of(request).served)))
+    state = state_of(request)
+    return json_response(_document(tuple(state.served), trains=state.local is not None))
 
 
 @cache
-def _document(names: tuple[str, ...]) -> dict[str, Any]:
-    return document(names)
+def _document(names: tuple[str, ...], *, trains: bool) -> dict[str, Any]:
+    return document(names, trains=trains)

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from graders.errors import quoted, suggestion
 from graders.server.form import FORMS, form_at, path_of
-from graders.server.route.grader import answered, unless_gone
+from graders.server.leaving import unless_gone
+from graders.server.route.grader import answered
 from graders.server.state import body_of, json_response, state_of
 from graders.wire.error import ApiError
 

@@ -15,12 +15,13 @@ from typing import Any, Final
 from graders import jsontext
 from graders.errors import nearest, quoted
 from graders.jobs import Store
-from graders.program import program, settings
-from graders.server.pool import kill
-from graders.training import TrainingOptions
+from graders.program import kill, program, settings
+from graders.training.ask import Ask
 from graders.training.base import base_of, hub_name
+from graders.training.option import TrainingOptions
 from graders.training.process import environment
-from graders.training.trained import trained
+from graders.training.said import Said
+from graders.training.trained import remove, trained
 from graders.wire.error import ApiError
 
 __all__ = ["LocalModels"]
@@ -47,15 +48,19 @@ class LocalModels:
 
     def listed(self) -> list[dict[str, Any]]:
         """Return every model that can be asked, as the API lists them."""
-        bases = [(name, 0, "system") for name in self._options.models]
         ours = [(one.name, one.at, "org-local") for one in trained(self._store).values()]
+        known = {name for name, _, _ in ours}
+        named = dict.fromkeys((*self._options.models, *self._options.urls))
+        bases = [(name, 0, "system") for name in named if name not in known]
         return [
             {"id": name, "object": "model", "created": at, "owned_by": owner}
             for name, at, owner in (*bases, *ours)
         ]
 
     def knows(self, name: Any) -> bool:
-        """Return whether a model can be asked."""
+        """Return whether a model of that name can be asked in this process."""
+        if not isinstance(name, str):
+            return False
         return name in self._options.models or name in trained(self._store)
 
     def no_model(self, name: Any) -> ApiError:
@@ -69,6 +74,22 @@ class LocalModels:
             param="model",
             code="model_not_found",
         )
+
+    def delete(self, name: str) -> None:
+        """Remove what was trained under a name.
+
+        Raises:
+            ApiError: nothing was (404), it is one of --train-model (403), or something needs it (409).
+        """
+        if name in self._options.models or name in self._options.urls:
+            if name not in trained(self._store):
+                raise ApiError(
+                    403, f"{quoted(name)} was not trained here, it is named by the server's options; only "
+                    "trained models are deleted", param="model", code="model_not_deletable",
+                )  # fmt: skip
+        elif not self.knows(name):
+            raise self.no_model(name)
+        remove(self._store, name)
 
     def _place(self, name: str) -> dict[str, Any]:
         """Return where a model stands.
@@ -84,6 +105,14 @@ class LocalModels:
             raise self.no_model(name)
         hub = one.base is not None and not Path(one.base).is_dir() and hub_name(one.base)
         return {"folder": str(one.folder), "base": one.base, "hub": hub}
+
+    async def answer(self, ask: Ask) -> Said:
+        """Return the whole answer to a call; errors as of `ask`."""
+        said = Said(ask.said["choices"])
+        async with aclosing(self.ask(ask.model, ask.said)) as pieces:
+            async for one in pieces:
+                said.add(one)
+        return said
 
     async def ask(self, name: str, said: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """Yield what the process says to a call, up to its end.

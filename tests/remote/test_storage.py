@@ -1,0 +1,273 @@
+"""Object storage on a real server: the same bytes as on this machine, through faults, kills and other machines."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graders
+from graders.batch import elsewhere
+from graders.cli import _main
+from graders.cli.report import _check_apart
+from graders.errors import OptionError, RowsError
+from graders.remote import reader
+from graders.remote.place import _store, named
+from tests.batch.conftest import GRADER, lines
+from tests.remote.storage import KEYS, Way, moto, pointed_at, reached, way
+from tests.waiting import PATIENCE, until
+
+pytestmark = [pytest.mark.remote, pytest.mark.filterwarnings("ignore")]
+
+ROWS = lines(3000)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with moto() as url:
+        reached(url)
+        yield url
+
+
+@pytest.fixture
+def to_it(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+    """A way to the server, a bucket with rows, and a store of this process that goes that way."""
+    import fsspec
+
+    monkeypatch.setattr("graders.remote.fault._LONGEST", 0.0)
+    monkeypatch.setattr(reader, "PIECE", 1 << 14)
+    with way(server) as found:
+        for name, value in pointed_at(found.url, tmp_path / "spool").items():
+            monkeypatch.setenv(name, value)
+        _store.cache_clear()
+        fsspec.spec.AbstractFileSystem.clear_instance_cache()
+        fsspec.filesystem("s3").clear_instance_cache()
+        system = fsspec.filesystem("s3", use_listings_cache=False)
+        if system.exists("bucket"):
+            system.rm("bucket", recursive=True)
+        system.mkdir("bucket")
+        system.pipe_file("bucket/in/rows.jsonl", ROWS)
+        system.pipe_file("bucket/in/rows.jsonl.gz", gzip.compress(ROWS))
+        system.pipe_file("bucket/g.json", json.dumps(GRADER).encode())
+        yield found
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("expected")
+    (folder / "rows.jsonl").write_bytes(ROWS)
+    graders.score_file(graders.load(GRADER), folder / "rows.jsonl", folder / "out.jsonl")
+    return (folder / "out.jsonl").read_bytes()
+
+
+def listed() -> set[str]:
+    import fsspec
+
+    return set(fsspec.filesystem("s3", use_listings_cache=False).find("bucket/out"))
+
+
+def content(name: str) -> bytes:
+    place: Any = named(name)
+    data: bytes = place.read(1 << 30)
+    return data
+
+
+def score(*words: str) -> int:
+    return _main(["score", "s3://bucket/g.json", *words, "--workers", "0"])
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_the_same_bytes_as_on_this_machine(to_it: Way, expected: bytes, name: str) -> None:
+    out = "s3://bucket/out/results.jsonl"
+    assert score(f"s3://bucket/in/{name}", "-o", out, "--summary", f"{out}.summary") == 0
+    assert content(out) == expected
+    names = {"results.jsonl", "results.jsonl.manifest.json", "results.jsonl.summary"}
+    assert listed() == {f"bucket/out/{one}" for one in names}
+    manifest = content(f"{out}.manifest.json")
+    assert json.loads(manifest)["complete"]["bytes"] == len(expected)
+    assert not any(key.encode() in manifest for key in KEYS.values() if "KEY" in key)
+    assert not any(one.is_file() for one in Path(os.environ["GRADERS_SPOOL"]).rglob("*"))
+    assert not Path("s3:").exists()
+    assert score(f"s3://bucket/in/{name}", "-o", out, "--resume") == 0  # Nothing is left to do.
+    assert content(f"{out}.manifest.json") == manifest
+
+
+def test_a_pattern_names_several_objects(to_it: Way, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_bytes(ROWS[: 20_000 if name == "a" else 30_000])
+        named(f"s3://bucket/many/{name}.jsonl").put(tmp_path / f"{name}.jsonl")  # type: ignore[union-attr]
+    assert score("s3://bucket/many/*.jsonl", "-o", str(tmp_path / "there.jsonl")) == 0
+    assert score(str(tmp_path / "?.jsonl"), "-o", str(tmp_path / "here.jsonl")) == 0
+    there = (tmp_path / "there.jsonl").read_text().replace("s3://bucket/many", str(tmp_path))
+    assert there == (tmp_path / "here.jsonl").read_text()
+
+
+def test_faults_on_the_way_cost_no_row(
+    to_it: Way, expected: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "_BYTES", 30_000)
+    kinds = ["cut", "lost", "500", "503", "slow"]
+    to_it.fault = lambda number, *_: kinds[number // 3 % 5] if number % 3 == 0 else ""
+    assert score("s3://bucket/in/rows.jsonl", "-o", "s3://bucket/out/r.jsonl") == 0
+    to_it.fault = lambda *_: ""
+    assert {*kinds} <= {*to_it.seen}
+    assert content("s3://bucket/out/r.jsonl") == expected
+    assert listed() == {"bucket/out/r.jsonl", "bucket/out/r.jsonl.manifest.json"}
+
+
+_SCRIPT = """
+import sys
+from graders.batch import elsewhere, parallelism
+from graders.cli import main
+elsewhere._BYTES, parallelism._PURE_BLOCK = 30_000, 1 << 13
+main(sys.argv[1:])
+"""
+
+
+def _far_or_over(parts: Callable[[], int], end: int, process: subprocess.Popen[bytes]) -> bool:
+    return parts() >= end or process.poll() is not None
+
+
+@pytest.mark.parametrize("same_machine", [True, False])
+def test_a_killed_run_goes_on_here_and_elsewhere(
+    to_it: Way, tmp_path: Path, expected: bytes, same_machine: bool
+) -> None:
+    out = "s3://bucket/out/killed.jsonl"
+    words = [
+        "score",
+        "s3://bucket/g.json",
+        "s3://bucket/in/rows.jsonl",
+        "-o",
+        out,
+        "--workers",
+        "0",
+    ]
+    spools = (
+        [tmp_path / "spool"] * 9 if same_machine else [tmp_path / f"spool{one}" for one in range(9)]
+    )
+    ends, taken = [2, 5], [0]
+
+    def parts() -> int:
+        try:
+            return len(json.loads(content(f"{out}.partial/state.json"))["parts"])
+        except FileNotFoundError:
+            return 0
+
+    for number, end in enumerate(ends):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SCRIPT, *words, "--resume"],
+            env=pointed_at(to_it.url, spools[number]), cwd=tmp_path,
+        )  # fmt: skip
+        until(functools.partial(_far_or_over, parts, end, process))
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE)
+        taken.append(parts())
+        assert taken[-1] >= end > taken[-2]
+    assert "bucket/out/killed.jsonl" not in listed()  # Whole or not at all.
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, *words, "--resume", "--json"],
+        env=pointed_at(to_it.url, spools[-1]), cwd=tmp_path, capture_output=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["resumed_rows"] > 0
+    assert content(out) == expected
+    assert listed() == {"bucket/out/killed.jsonl", "bucket/out/killed.jsonl.manifest.json"}
+
+
+def test_what_stands_there_is_asked_about_and_dropped_on_demand(
+    to_it: Way, expected: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = "s3://bucket/out/some.jsonl"
+    assert score("s3://bucket/in/rows.jsonl", "-o", out, "--max-failures", "20") == 1
+    assert "the finished rows are in s3://bucket/out/some.jsonl.partial" in capsys.readouterr().err
+    assert score("s3://bucket/in/rows.jsonl", "-o", out) == 2
+    assert "--resume goes on with them, --restart drops them" in capsys.readouterr().err
+    assert score("s3://bucket/in/rows.jsonl", "-o", out, "--resume", "--on-error", "zero") == 2
+    assert "s3://bucket/out/some.jsonl cannot be resumed: an option" in capsys.readouterr().err
+    assert score("s3://bucket/in/rows.jsonl", "-o", out, "--restart") == 0
+    assert content(out) == expected
+    assert listed() == {"bucket/out/some.jsonl", "bucket/out/some.jsonl.manifest.json"}
+
+
+def test_of_two_machines_the_later_goes_on(
+    to_it: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest: dict[str, Any] = {
+        "format": 1, "versions": {}, "grader": {"name": "g", "type": "multi", "sha256": "1"},
+        "metrics": {}, "sandbox": None, "options": {}, "inputs": [],
+    }  # fmt: skip
+    line = b'{"index":%d,"reward":1.0,"sub_rewards":{},"failures":[]}\n'
+    remote: Any = named("s3://bucket/out/two.jsonl")
+    monkeypatch.setattr(elsewhere, "_BYTES", 10)
+    with elsewhere.RemoteOutput(remote, manifest, first=0) as first:
+        first.write(line % 0)
+        monkeypatch.setenv("GRADERS_SPOOL", str(tmp_path / "other"))
+        with elsewhere.RemoteOutput(remote, manifest, resume=True, first=0) as second:
+            assert second.finished.rows == 1
+            with pytest.raises(RowsError, match="another run has begun to write it"):
+                first.write(line % 1)
+            with pytest.raises(RowsError, match="another run has begun to write it"):
+                first.finish(2)
+            second.write(line % 1)
+            second.finish(2)
+    assert content(str(remote)) == line % 0 + line % 1
+
+
+def test_an_object_that_changes_ends_the_run(to_it: Way, tmp_path: Path) -> None:
+    (tmp_path / "others.jsonl").write_bytes(ROWS[::-1])
+
+    blocks = graders.rows.find_source(["s3://bucket/in/rows.jsonl"]).blocks(1 << 14)
+    assert next(blocks).index == 0
+    named("s3://bucket/in/rows.jsonl").put(tmp_path / "others.jsonl")  # type: ignore[union-attr]
+    with pytest.raises(RowsError, match="changed while it was read"):
+        list(blocks)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("s3://bucket/in/none.jsonl", "s3://bucket/in/none.jsonl: there is no such object"),
+        ("s3://nowhere/in/none.jsonl", "s3://nowhere/in/none.jsonl: there is no such object"),
+        ("s3://bucket/in", "is a folder; name its files, such as s3://bucket/in/*.jsonl"),
+        ("s3://bucket/in/*.csv", "s3://bucket/in/*.csv: no object fits this pattern"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(
+    to_it: Way, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    assert score(name, "-o", str(tmp_path / "out.jsonl")) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_no_credentials_are_a_sentence(
+    to_it: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _store.cache_clear()
+    fsspec.filesystem("s3").clear_instance_cache()
+    with pytest.raises(RowsError, match="no access: Unable to locate credentials"):
+        graders.score_file(
+            graders.load(GRADER), "s3://bucket/in/rows.jsonl", tmp_path / "out.jsonl"
+        )
+
+
+def test_a_report_is_made_there(to_it: Way, capsys: pytest.CaptureFixture[str]) -> None:
+    out = "s3://bucket/out/r.jsonl"
+    assert score("s3://bucket/in/rows.jsonl", "-o", out) == 0
+    words = ["report", out, "-o", "s3://bucket/out/r.html", "--rows", "s3://bucket/in/rows.jsonl"]
+    assert _main(words) == 0
+    assert content("s3://bucket/out/r.html").startswith(b"<!doctype html>")
+    with pytest.raises(OptionError, match="the page would replace it"):
+        _check_apart(out, [named(out)])
