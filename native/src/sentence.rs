@@ -52,12 +52,8 @@ impl Punkt {
     /// Read a model: lines `a word`, `c word word`, `s word` or `o word bits`, by tabs, in Latin-1.
     pub fn new(table: &[u8], seed: &Seed) -> Result<Self, Fault> {
         let set = || Map::with_hasher(seed.clone());
-        let mut model = Punkt {
-            abbreviations: set(),
-            collocations: set(),
-            starters: set(),
-            seen: Map::with_hasher(seed.clone()),
-        };
+        let mut model =
+            Punkt { abbreviations: set(), collocations: set(), starters: set(), seen: Map::with_hasher(seed.clone()) };
         for line in table.split(|&byte| byte == b'\n') {
             let (kind, rest) = match line {
                 [kind, b'\t', rest @ ..] => (*kind, rest),
