@@ -213,9 +213,12 @@ test-clients: $(VENV)-clients/installed ## Call the server by the official clien
 test-trainers: $(VENV)/installed-dev ## Train with TRL, and call rewards by the code of verl, OpenRLHF, verifiers and others (gigabytes; TRAINERS="trl verl")
 	@$(BIN)/python -m tests.trainers.environment $(TRAINERS)
 
-.PHONY: test-train
+.PHONY: test-train test-train-short
 test-train: $(VENV)/installed-dev ## Train tiny models by jobs of every method, through the official SDK (torch, TRL; some minutes)
 	@$(BIN)/python -m tests.trainers.environment train
+
+test-train-short: $(VENV)/installed-dev ## The same in short: one job of each method, with a pause and a kill
+	@$(BIN)/python -m tests.trainers.environment train -m short
 
 test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of the server: the short form (Linux)
 	@$(BIN)/python -m pytest -q -rP -n 2 --dist loadfile -m load tests/load
