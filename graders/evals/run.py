@@ -189,6 +189,8 @@ class _Run:
                 lost[key[0]] = answer
             else:
                 self._journal.keep_answer(key[0], answer)
+            if isinstance(self._sampler, LocalSampler):  # A chunk of its answers may take long.
+                self._journal.check()
 
         self._sampler.sample(asks, keep)
         if lost and len(lost) == len(asks):

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from graders import jsontext
+from graders.evals.answer import read_answer
 from graders.evals.run import run_eval
 from graders.evals.store import EvalStore
 from graders.evals.stored import keep_call
 from graders.jobs import ApiError, RunOptions
 from graders.models import JudgeOptions, RolloutOptions
+from graders.training.local_sampler import LocalSampler
+from graders.training.said import Said
 from tests.evals.conftest import ALIKE, EXACT, JUDGE, asking, eval_body, jsonl
 from tests.models.server import Asked, ScriptedServer, Told, completion, error
 
@@ -304,6 +307,41 @@ def test_a_canceled_run_stops_and_a_deleted_one_leaves_nothing(
             assert base.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
     with pytest.raises(ApiError, match="No such eval"):
         evals.get_run(made["id"], run["id"])
+
+
+class Slow:
+    """A model of this machine that answers one call after the other."""
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        self.count, self._told = 0, told
+
+    async def answer(self, _: Any) -> Said:
+        self.count += 1
+        self._told(self.count)
+        said = Said(1)
+        said.add({"choice": 0, "text": "a0", "reason": "stop", "tokens": 1})
+        said.add({"done": True, "prompt": 1})
+        return said
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_canceled_run_does_not_wait_for_what_a_local_model_has_not_said(
+    evals: EvalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = evals.create(eval_body(EXACT))
+    run = evals.create_run(made["id"], {"data_source": asking("completions", ["a0"] * 200)})
+
+    def told(count: int) -> None:
+        if count == 3:
+            evals.cancel_run(made["id"], run["id"])
+
+    models: Any = Slow(told)
+    sampler = LocalSampler(models, "m", read_answer)
+    monkeypatch.setattr("graders.evals.run._sampler", lambda *_: sampler)
+    assert run_eval(evals, run["id"], RunOptions())["status"] == "canceled"
+    assert models.count == 3
 
 
 def test_criteria_that_cannot_run_here_fail_the_run_and_say_why(evals: EvalStore) -> None:
