@@ -92,22 +92,17 @@ def score_source(
         for executor in begun:
             stack.callback(executor.close)
         earlier = _earlier(options, target, marks)
+        direct = isinstance(target, Path) and is_direct(target)
         known = list(inputs or ())
-        if isinstance(target, Path) and is_direct(target):
-            place: FileOutput | StreamOutput = _stream(options, target)
+        if direct or inputs is not None:
             source.note()
         else:
-            if inputs is None:
-                known = [*source.identity()]
-            else:
-                source.note()
+            known = [*source.identity()]
+        if isinstance(target, Path) and direct:
+            place: FileOutput | StreamOutput = _stream(options, target)
+        else:
             manifest = _manifest(performers, job, options, signatures(), known, earlier)
-            output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
-            place = output(
-                target, manifest, resume=options.resume, restart=options.restart, marks=marks,
-                first=options.rows.start if earlier is None else None,
-                judgements=options.keep_judgements, earlier=options.only_failed,
-            )  # fmt: skip
+            place = _lasting(options, target, manifest, marks, earlier)
         with place, books(performers, setup, options, place) as ledger:
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
@@ -133,6 +128,19 @@ def _stream(options: ScoreOptions, target: Path) -> StreamOutput:
     if options.keep_judgements:
         raise OptionError(f"{target} is a stream; judgements are kept beside results in a file")
     return StreamOutput(target)
+
+
+def _lasting(
+    options: ScoreOptions, target: Place, manifest: dict[str, Any],
+    marks: Mapping[str, float | None], earlier: Earlier | None,
+) -> FileOutput:  # fmt: skip
+    output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
+    made: FileOutput = output(
+        target, manifest, resume=options.resume, restart=options.restart, marks=marks,
+        first=options.rows.start if earlier is None else None,
+        judgements=options.keep_judgements, earlier=options.only_failed,
+    )  # fmt: skip
+    return made
 
 
 def _limit(options: ScoreOptions, inputs: Sequence[Mapping[str, Any]]) -> Limit:
