@@ -168,6 +168,15 @@ $(VENV)-remote/installed: tools/lock/remote.txt | python
 test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote
 
+.PHONY: test-spark
+$(VENV)-spark/installed: tools/lock/spark.txt | python
+	@$(ENVIRONMENT) spark --folder $(VENV)-spark
+	@command -v java >/dev/null || apt-get install -y -qq default-jre-headless
+	@touch $@
+
+test-spark: $(VENV)-spark/installed ## Grade in Spark and Dask on their local engines (PyPI; Debian: installs Java if missing)
+	@$(VENV)-spark/bin/python -m pytest -q -m spark tests/spark
+
 .PHONY: test-browser
 $(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json
 	@command -v npm >/dev/null || apt-get install -y -qq npm
@@ -204,9 +213,12 @@ test-clients: $(VENV)-clients/installed ## Call the server by the official clien
 test-trainers: $(VENV)/installed-dev ## Train with TRL, and call rewards by the code of verl, OpenRLHF, verifiers and others (gigabytes; TRAINERS="trl verl")
 	@$(BIN)/python -m tests.trainers.environment $(TRAINERS)
 
-.PHONY: test-train
+.PHONY: test-train test-train-short
 test-train: $(VENV)/installed-dev ## Train tiny models by jobs of every method, through the official SDK (torch, TRL; some minutes)
 	@$(BIN)/python -m tests.trainers.environment train
+
+test-train-short: $(VENV)/installed-dev ## The same in short: one job of each method, with a pause and a kill
+	@$(BIN)/python -m tests.trainers.environment train -m short
 
 test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of the server: the short form (Linux)
 	@$(BIN)/python -m pytest -q -rP -n 2 --dist loadfile -m load tests/load

@@ -45,7 +45,8 @@ def _listed(caller: Caller) -> types.ListToolsResult:
 async def _called(caller: Caller, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
     try:
         body = await caller.call(_tool(name), arguments)
-    except ToolError as error:
+    except (ToolError, OSError, ValueError) as error:
+        # A full disk and a text that is no Unicode, too, are the agent's to know of.
         text = types.TextContent(type="text", text=str(error))
         return types.CallToolResult(content=[text], is_error=True)
     text = types.TextContent(type="text", text=encode(body).decode())

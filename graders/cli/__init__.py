@@ -22,7 +22,10 @@ __all__ = ["cli", "commands", "main"]
 
 _SUBJECTS = {
     "Begin": {"init": "new", "new": "new"},
-    "Grade": {"run": "run", "validate": "validate", "score": "score", "merge": "merge", "test": "test", "report": "report"},
+    "Grade": {
+        "run": "run", "validate": "validate", "score": "score", "merge": "merge", "test": "test", "watch": "watch",
+        "report": "report",
+    },
     "Find out whether the grader is right": {"probe": "probe", "diff": "diff", "agree": "agree", "verify": "verify"},
     "Jobs, evals, other places": {"job": "job", "evals": "evals", "serve": "serve", "mcp": "mcp",
         "convert": "convert"},

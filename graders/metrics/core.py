@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -76,9 +77,7 @@ def _declare(library: ctypes.CDLL) -> None:
     for name, result, arguments in (
         ("new", handle, ()),
         ("free", None, (handle,)),
-        ("punkt", status, (handle, data, size)),
-        ("page", status, (handle, code, data, data)),
-        ("fold", status, (handle, code, data, size)),
+        ("learn", status, (handle, code, data, size)),
         ("missing", status, (handle, data, size, numbers, ctypes.POINTER(size))),
         ("tokens", status, (handle, ctypes.POINTER(_Columns), code, numbers, numbers, numbers)),
         ("words", status, (handle, code, ctypes.c_uint64, numbers, size, numbers, size)),
@@ -221,7 +220,7 @@ class Core:
             from graders.metrics.sentence import punkt_table
 
             table = punkt_table().encode("latin-1", "ignore")
-            self._check(self._library.graders_punkt(self._handle, table, len(table)))
+            self._check(self._library.graders_learn(self._handle, _PAGES, table, len(table)))
         self._page(0)
 
     def _teach(self, data: bytes, size: int) -> None:
@@ -234,11 +233,9 @@ class Core:
 
     def _page(self, page: int) -> None:
         characters = "".join(map(chr, range(page << 8, (page + 1) << 8)))
-        lowered = characters.lower().encode("latin-1") if page == 0 else None
-        self._check(self._library.graders_page(self._handle, page, _classes(characters), lowered))
-        for character, folded in _folded(characters):
-            fold = self._library.graders_fold
-            self._check(fold(self._handle, ord(character), folded, len(folded)))
+        lowered = characters.lower().encode("latin-1") if page == 0 else _lowered(characters)
+        data = _classes(characters) + lowered
+        self._check(self._library.graders_learn(self._handle, page, data, len(data)))
 
     def _check(self, status: int) -> None:
         if status != _DONE:
@@ -263,13 +260,19 @@ def _classes(characters: str) -> bytes:
     return bytes(classes)
 
 
-def _folded(characters: str) -> Iterator[tuple[str, bytes]]:
-    """Yield characters beyond ASCII whose lower case has ASCII letters or digits, with that."""
-    for character in characters:
-        lowered = character.lower()
-        if character > "\x7f" and any(one.isascii() and one.isalnum() for one in lowered):
-            kept = (one if one.isascii() and one.isalnum() else " " for one in lowered)
-            yield character, "".join(kept).encode()
+def _lowered(characters: str) -> bytes:
+    """Return for each character the ASCII letter or digit that its lower case begins with.
+
+    0 stands for none; 0x80 is added where more follows, as behind the i of U+0130. No Python has a
+    character whose lower case holds another one, which tests see to.
+    """
+    found = bytearray(256)
+    if re.search("[a-z0-9]", characters.lower()):
+        for place, character in enumerate(characters):
+            first, *more = character.lower()
+            if first.isascii() and first.isalnum():
+                found[place] = ord(first) | (0x80 if more else 0)
+    return bytes(found)
 
 
 def _threads(characters: int) -> int:

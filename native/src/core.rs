@@ -54,7 +54,7 @@ pub struct Tables {
 
 impl Core {
     pub fn new() -> Self {
-        let tables = Tables { classes: Classes::new(), punkt: None };
+        let tables = Tables { classes: Classes::default(), punkt: None };
         Core { seed: Seed::new(), tables, workers: Vec::new() }
     }
 

@@ -86,46 +86,17 @@ pub unsafe extern "C" fn graders_free(handle: *mut Handle) {
     }
 }
 
-/// Take Punkt's model, `size` bytes of the table that `sentence::Punkt::new` reads.
+/// Learn what Python knows: page `what` of `classes`, or for 0x1100 the table of `sentence::Punkt`.
 ///
 /// # Safety
-/// `handle` is a living core; `table` holds `size` bytes.
+/// `handle` is a living core; `data` holds `size` bytes.
 #[no_mangle]
-pub unsafe extern "C" fn graders_punkt(handle: *const Handle, table: *const u8, size: usize) -> i32 {
+pub unsafe extern "C" fn graders_learn(handle: *const Handle, what: u32, data: *const u8, size: usize) -> i32 {
     // SAFETY: by the caller's promise.
-    let (handle, table) = unsafe { (handle.as_ref(), buffer(table, size)) };
-    guarded(handle, |core| match table {
-        Some(table) => core.learn(table).map(|()| true),
-        None => Ok(false),
-    })
-}
-
-/// Take the classes of the 256 characters of a page, and for page 0 their lower case.
-///
-/// # Safety
-/// `handle` is a living core; `classes` holds 256 bytes, and so does `lower` unless it is null.
-#[no_mangle]
-pub unsafe extern "C" fn graders_page(handle: *const Handle, page: u32, classes: *const u8, lower: *const u8) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, classes, lower) = unsafe { (handle.as_ref(), buffer(classes, 256), buffer(lower, 256)) };
-    guarded(handle, |core| {
-        if let (0, Some(lower)) = (page, lower) {
-            core.tables.classes.lower.copy_from_slice(lower);
-        }
-        classes.map_or(Ok(false), |classes| core.tables.classes.set(page as usize, classes))
-    })
-}
-
-/// Take what `str.lower` makes of a character beyond ASCII, as ASCII with blanks for all else.
-///
-/// # Safety
-/// `handle` is a living core; `lowered` holds `size` bytes.
-#[no_mangle]
-pub unsafe extern "C" fn graders_fold(handle: *const Handle, character: u32, lowered: *const u8, size: usize) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, lowered) = unsafe { (handle.as_ref(), buffer(lowered, size)) };
-    guarded(handle, |core| match lowered {
-        Some(lowered) => core.tables.classes.fold(character, lowered).map(|()| true),
+    let (handle, data) = unsafe { (handle.as_ref(), buffer(data, size)) };
+    guarded(handle, |core| match data {
+        Some(table) if what as usize == classes::PAGES => core.learn(table).map(|()| true),
+        Some(page) => core.tables.classes.set(what as usize, page),
         None => Ok(false),
     })
 }
@@ -253,7 +224,9 @@ pub unsafe extern "C" fn graders_words(
     guarded(handle, |core| {
         let words = rule_of(rule).and_then(|rule| core.vocabulary(rule).since(from as usize));
         match (words, text, ends) {
-            (Some((found, stops)), Some(text), Some(ends)) if found.len() == text.len() && stops.len() == ends.len() => {
+            (Some((found, stops)), Some(text), Some(ends))
+                if found.len() == text.len() && stops.len() == ends.len() =>
+            {
                 text.copy_from_slice(found);
                 ends.iter_mut().zip(stops).for_each(|(end, &stop)| *end = stop as u64);
                 Ok(true)

@@ -4,6 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 
+use crate::text::Character;
+
 /// Why a call did not end; the caller then takes the Python way.
 #[derive(Debug)]
 pub enum Fault {
@@ -199,6 +201,13 @@ impl Vocabulary {
         self.characters.clear();
         self.ends.clear();
         self.generation += 1;
+    }
+
+    /// Add the number of a token to those found.
+    pub fn add<C: Character>(&mut self, token: &[C], found: &mut Vec<u32>) -> Result<(), Fault> {
+        found.try_reserve(1)?;
+        found.push(C::number(token, self)?);
+        Ok(())
     }
 
     /// The number of a token of characters below U+0100.

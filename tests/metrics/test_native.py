@@ -171,8 +171,16 @@ def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
     columns = door._Columns(b"ab", 1, 2, None, 1)
     assert library.graders_count(handle, columns, order, None, 0) == 3
     assert library.graders_count(None, columns, order, None, 0) == 3
-    assert library.graders_page(handle, 0x1100, b"\0" * 256, None) == 3
+    assert library.graders_learn(handle, 0x1101, b"\0" * 512, 512) == 3
+    assert library.graders_learn(handle, 3, b"\0" * 511, 511) == 3
     assert library.graders_missing(handle, None, 0, None, None) == 3
+
+
+def test_lower_case_holds_no_more_ascii_than_the_core_is_told() -> None:
+    for number in range(0x80, sys.maxunicode + 1):
+        _, *more = chr(number).lower()
+        assert not any(one.isascii() and one.isalnum() for one in more)
+    assert not any(chr(number).isspace() for number in range(0x10000, sys.maxunicode + 1))
 
 
 @pytest.mark.parametrize(
