@@ -192,10 +192,10 @@ def model_seconds(blocks: int, worker: float, driver: float, fleet: Fleet) -> fl
     A straggler counts as what it does in the time; a node that dies loses half a block a lane and
     its absence.
     """
-    lanes = fleet.nodes * fleet.cores
-    lanes *= 1 - fleet.slow + fleet.slow / fleet.slowness  # type: ignore[assignment]
+    lanes = float(fleet.nodes * fleet.cores)
+    lanes *= 1 - fleet.slow + fleet.slow / fleet.slowness
     if fleet.lives:
-        lanes *= fleet.lives / (fleet.lives + fleet.absent + worker / 2)  # type: ignore[assignment]
+        lanes *= fleet.lives / (fleet.lives + fleet.absent + worker / 2)
     return max(blocks * worker / lanes, blocks * driver)
 
 
@@ -214,7 +214,7 @@ SHARDS: Final = 16
 
 def over_ray() -> list[tuple[str, ...]]:
     """Return a line for each grader and situation of one driver and 64 nodes."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     kinds = {kind: (one, one.worker) for kind, one in FIGURES.items()}
     kinds["python, 10 ms a row"] = (FIGURES["python"], HEAVY)
     for kind, (cost, seconds) in kinds.items():
@@ -232,7 +232,7 @@ def over_ray() -> list[tuple[str, ...]]:
 
 def by_shards(rows: int = 10**9) -> list[tuple[str, ...]]:
     """Return a line for each grader and situation of nodes that score parts by themselves."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     parts = NODES * SHARDS
     for kind, cost in FIGURES.items():
         seconds = rows / parts * (cost.worker + cost.driver) / CORES
@@ -246,7 +246,7 @@ def by_shards(rows: int = 10**9) -> list[tuple[str, ...]]:
 
 def days() -> list[tuple[str, ...]]:
     """Return a line for each kind of grader: a core's day, the hours of 10 M and 1 B rows, the network."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for kind, cost in FIGURES.items():
         whole = cost.worker + cost.driver
         lines.append(
@@ -339,7 +339,7 @@ def _spent(
 
 def _each(folder: Path, grader: object, sizes: tuple[int, int], **how: object) -> list[float]:
     """CPU seconds a row, of a process and of those it has started, without what starting takes."""
-    small, large = (_spent(folder, grader, count, **how) for count in sizes)  # type: ignore[arg-type]
+    small, large = (_spent(folder, grader, count, **how) for count in sizes)
     return [(b - a) / (sizes[1] - sizes[0]) for a, b in zip(small, large, strict=True)]
 
 

@@ -305,31 +305,6 @@ class Grader:
                 graded = runner.grade(columns, stop)
             yield from (graded.grade(row) for row in range(len(portion)))
 
-    def grade_columns(
-        self, items: Sequence[Any], samples: Sequence[Any], *, stop: Stop | None = None
-    ) -> Graded:
-        """Return the grades of rows in columns; all are graded together.
-
-        Args:
-            items: an item a row, of JSON's values (`graders.plain` makes them so).
-            samples: a sample a row.
-            stop: as for `grade`.
-
-        Returns:
-            Columns: `rewards`, None exactly where `failures` has the row's position; `sub_rewards`, a
-            column by sub-grader.
-
-        Raises:
-            OptionError: one column is longer than the other.
-            UnavailableError: this machine lacks what the grader needs.
-        """
-        count = len(items)
-        if count != len(samples):
-            raise OptionError(f"there are {count:,} items and {len(samples):,} samples")
-        columns = Chunk([*items], [*samples], [None] * count, indexes=range(count))
-        with self._running() as runner:
-            return runner.grade(columns, stop)
-
     def grade_frame(
         self,
         frame: Any,

@@ -15,6 +15,7 @@ from graders.config import Source
 from graders.frame import column_of
 from graders.plain import plain
 from graders.plan import Plan
+from graders.rows import Chunk
 
 __all__ = ["RayGrader"]
 
@@ -59,8 +60,10 @@ class RayGrader:
 
         items = self._items(names, values, count)
         samples = values(self._sample) if self._sample in names else [None] * count
-        grade = self._grader.grade_columns if self._desk is None else self._desk.grade
-        graded = grade(items, samples)
+        if self._desk is None:
+            graded = _graded(self._grader, items, samples)
+        else:
+            graded = self._desk.grade(items, samples)
         failures = [_text(graded.failures.get(row, ())) for row in range(count)]
         if arrow:
             return _with_arrow(batch, graded.rewards, graded.sub_rewards, failures)
@@ -113,7 +116,15 @@ class _Judging:
         self._grader: api.Grader = pickle.loads(grader)  # noqa: S301  (of the job itself)
 
     def grade(self, items: list[Any], samples: list[Any]) -> Any:
-        return self._grader.grade_columns(items, samples)
+        return _graded(self._grader, items, samples)
+
+
+def _graded(grader: api.Grader, items: list[Any], samples: list[Any]) -> Any:
+    """Return the grades of rows in columns, without a `Grade` for each row."""
+    count = len(items)
+    chunk = Chunk(items, [*samples], [None] * count, indexes=range(count))
+    with grader._running() as runner:  # noqa: SLF001  (what `grade_many` does with rows)
+        return runner.grade(chunk)
 
 
 def _named(plan: Plan) -> set[str]:

@@ -123,8 +123,3 @@ def test_a_column_that_cannot_be_read_is_named() -> None:
     nested = pa.array([[None], [10**18]], pa.list_(pa.timestamp("s")))
     with pytest.raises(OptionError, match='column "a" has a list'):
         RayGrader(GRADER)(pa.table({"a": nested, "sample": ["x", "y"]}))
-
-
-def test_columns_of_other_lengths_are_refused() -> None:
-    with pytest.raises(OptionError, match="there are 2 items and 1 samples"):
-        graders.load(GRADER).grade_columns([{}, {}], ["x"])
