@@ -14,7 +14,7 @@ from typing import Any, Self, Unpack
 
 from graders import config as configs
 from graders.batch.executor import Job
-from graders.batch.file import score_parts, score_source
+from graders.batch.file import score_rows
 from graders.batch.flow import in_order
 from graders.batch.merge import merge as merge_shards
 from graders.batch.option import ScoreOptions
@@ -22,7 +22,6 @@ from graders.batch.output import check_apart, is_direct, kept_note, partial_of
 from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
-from graders.batch.shard import is_folder
 from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
@@ -37,7 +36,6 @@ from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
-from graders.remote import named
 from graders.rows import Chunk, Layout, RowRange, blocks_of, columns_of, find_source, portions
 from graders.sandbox import MissingImport, PythonOptions, Seen, Stats
 from graders.shape import name_of_shape
@@ -490,16 +488,8 @@ def score_file(
     refuse(left, "score_file", ScoreOptions)
     source = find_source([rows] if isinstance(rows, str | os.PathLike) else rows)
     live = grader._live  # noqa: SLF001  (the same module)
-    place = named(output)
-    if place.suffix.lower() == ".parquet":
-        name = f"{place.name[:-8]}.jsonl"
-        raise OptionError(
-            f"{place}: results are written line by line; score to {name}, and graders merge {name} "
-            f"-o {place.name} makes Parquet of them"
-        )
-    in_parts = options.shards or options.shard is not None or is_folder(output, place)
     with live.lock:
-        return (score_parts if in_parts else score_source)(
-            source, place, live.performers, grader.setup, options,
+        return score_rows(
+            source, output, live.performers, grader.setup, options,
             signatures=lambda: grader.signatures, on_progress=on_progress,
         )  # fmt: skip

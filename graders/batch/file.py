@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,19 +18,19 @@ from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direc
 from graders.batch.parallelism import Parallelism
 from graders.batch.run import Limit, MaxFailures, Progress, Run, run
 from graders.batch.score import OnError
-from graders.batch.shard import score_shards
+from graders.batch.shard import is_folder, score_shards
 from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
-from graders.remote import Place, Remote
+from graders.remote import Place, Remote, named
 from graders.rows import Source, Watch
 
-__all__ = ["score_parts", "score_source"]
+__all__ = ["score_rows", "score_source"]
 
 
-def score_parts(
+def score_rows(
     source: Source,
-    folder: Place,
+    output: str | os.PathLike[str],
     performers: Performers,
     setup: Setup | None,
     options: ScoreOptions,
@@ -37,18 +38,27 @@ def score_parts(
     signatures: Callable[[], Mapping[str, str]],
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Score the rows of a source to parts in a folder; arguments and errors as of `score_source`."""
+    """Score the rows of a source to a file, or to parts in a folder; arguments and errors as of `score_source`."""
+    place = named(output)
+    if place.suffix.lower() == ".parquet":
+        name = f"{place.name[:-8]}.jsonl"
+        raise OptionError(
+            f"{place}: results are written line by line; score to {name}, and graders merge {name} "
+            f"-o {place.name} makes Parquet of them"
+        )
 
     def score(
-        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]]
+        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]] | None
     ) -> Run:
         return score_source(
             rows, target, performers, setup, part,
             signatures=signatures, on_progress=on_progress, inputs=inputs,
         )  # fmt: skip
 
+    if not (options.shards or options.shard is not None or is_folder(output, place)):
+        return score(source, place, options, None)
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
-    return score_shards(source, folder, options, score, marks)
+    return score_shards(source, place, options, score, marks)
 
 
 def score_source(
@@ -101,18 +111,25 @@ def score_source(
             else:
                 source.note()
             manifest = _manifest(performers, job, options, signatures(), known, earlier)
-            output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
-            place = output(
-                target, manifest, resume=options.resume, restart=options.restart, marks=marks,
-                first=options.rows.start if earlier is None else None,
-                judgements=options.keep_judgements, earlier=options.only_failed,
-            )  # fmt: skip
+            place = _output(options, target, manifest, marks)
         with place, books(performers, setup, options, place) as ledger:
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
                 earlier=earlier, limit=_limit(options, known), on_progress=on_progress,
                 check=lambda: source.check_unchanged(known), ledger=ledger,
             )  # fmt: skip
+
+
+def _output(
+    options: ScoreOptions, target: Place, manifest: Mapping[str, Any], marks: Mapping[str, float | None]
+) -> FileOutput:  # fmt: skip
+    kind: Any = FileOutput if isinstance(target, Path) else RemoteOutput
+    made: FileOutput = kind(
+        target, manifest, resume=options.resume, restart=options.restart, marks=marks,
+        first=options.rows.start if options.only_failed is None else None,
+        judgements=options.keep_judgements, earlier=options.only_failed,
+    )  # fmt: skip
+    return made
 
 
 def _earlier(
