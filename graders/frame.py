@@ -12,9 +12,9 @@ from graders import jsontext
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
 from graders.plain import plain, shortest
-from graders.rows.arrow import rows_of_batch, rows_of_dataset, time_of
+from graders.rows.arrow import rows_of_batch, rows_of_dataset, time_of, values_of
 
-__all__ = ["check_names", "rows_of", "with_grades", "with_items"]
+__all__ = ["check_names", "column_of", "rows_of", "with_grades", "with_items"]
 
 _BATCH: Final = 512
 
@@ -38,6 +38,20 @@ def rows_of(frame: Any) -> Iterator[Mapping[str, Any]]:
     if frame.format["type"] is None:
         return map(plain, _readable(rows_of_dataset(frame)))
     return (plain(dict(row)) for row in frame)  # As its owner wants them.
+
+
+def column_of(table: Any, name: str) -> list[Any]:
+    """Return a column of an Arrow table as JSON has its values; no other is looked at.
+
+    Raises:
+        OptionError: it holds what Python has not.
+    """
+    try:
+        found: list[Any] = plain(values_of(table.column(name)))
+    except (ValueError, ArithmeticError):
+        kind = table.schema.field(name).type
+        raise OptionError(f"the column {quoted(name)} has a {kind} that cannot be read") from None
+    return found
 
 
 def with_items(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

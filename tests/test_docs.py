@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,14 +12,23 @@ from pathlib import Path
 
 import pytest
 
+import graders
 from graders.cli import commands
+from graders.formula import FUNCTIONS
 from graders.hosted import CODES
 from graders.kinds import TYPES
 from graders.metrics import METRICS
 from graders.reading import Reading
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("samples/**/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("samples/**/*.md"),
+        ROOT / "llms.txt",
+    ]
+)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -41,6 +51,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_what_agents_read_first_is_true() -> None:
+    text = (ROOT / "llms.txt").read_text()
+    (block,) = re.findall(r"```json\n(.+?)```", text, re.DOTALL)
+    grader = graders.load(json.loads(block))
+    sample = '{"name": "Ann Lee", "email": "a@b.c"}'
+    assert grader({"name": "Ann Lee", "email": "a@b.c"}, sample) == 1.0
+    functions = re.search(r"numbers, `([a-z ]+)`", text)
+    assert functions is not None
+    assert set(functions[1].split()) == set(FUNCTIONS)
+    named = set(re.findall(r"`graders (\w+)", text))
+    assert named == set(commands())
 
 
 def test_every_failure_code_is_explained() -> None:

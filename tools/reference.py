@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 from lint_page import lint_page
+from llms_page import llms_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from python_page import python_page
@@ -249,6 +250,7 @@ def main() -> int:
         REFERENCE / "python.md": python_page(MADE),
         API: api_page(),
         ARCHITECTURE: architecture_page(),
+        ROOT / "llms.txt": llms_page(),
         ROOT / "graders" / "config" / PUBLISHED.name: _json(config.schema()),
         ROOT / "graders" / "suite" / SUITE.name: _json(suite.schema()),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,19 +17,20 @@ from graders.batch.output import FileOutput, StreamOutput, check_apart, is_direc
 from graders.batch.parallelism import Parallelism
 from graders.batch.run import Limit, MaxFailures, Progress, Run, run
 from graders.batch.score import OnError
-from graders.batch.shard import is_folder, score_shards
+from graders.batch.shard import score_shards
 from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
-from graders.remote import Place, Remote, named
+from graders.metrics import native_core
+from graders.remote import Place, Remote
 from graders.rows import Source, Watch
 
-__all__ = ["score_rows", "score_source"]
+__all__ = ["score_parts", "score_source"]
 
 
-def score_rows(
+def score_parts(
     source: Source,
-    output: str | os.PathLike[str],
+    folder: Place,
     performers: Performers,
     setup: Setup | None,
     options: ScoreOptions,
@@ -38,27 +38,18 @@ def score_rows(
     signatures: Callable[[], Mapping[str, str]],
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Score the rows of a source to a file, or to parts in a folder; arguments and errors as of `score_source`."""
-    place = named(output)
-    if place.suffix.lower() == ".parquet":
-        name = f"{place.name[:-8]}.jsonl"
-        raise OptionError(
-            f"{place}: results are written line by line; score to {name}, and graders merge {name} "
-            f"-o {place.name} makes Parquet of them"
-        )
+    """Score the rows of a source to parts in a folder; arguments and errors as of `score_source`."""
 
     def score(
-        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]] | None
+        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]]
     ) -> Run:
         return score_source(
             rows, target, performers, setup, part,
             signatures=signatures, on_progress=on_progress, inputs=inputs,
         )  # fmt: skip
 
-    if not (options.shards or options.shard is not None or is_folder(output, place)):
-        return score(source, place, options, None)
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
-    return score_shards(source, place, options, score, marks)
+    return score_shards(source, folder, options, score, marks)
 
 
 def score_source(
@@ -101,35 +92,23 @@ def score_source(
         for executor in begun:
             stack.callback(executor.close)
         earlier = _earlier(options, target, marks)
+        direct = isinstance(target, Path) and is_direct(target)
         known = list(inputs or ())
-        if isinstance(target, Path) and is_direct(target):
-            place: FileOutput | StreamOutput = _stream(options, target)
+        if direct or inputs is not None:
             source.note()
         else:
-            if inputs is None:
-                known = [*source.identity()]
-            else:
-                source.note()
+            known = [*source.identity()]
+        if isinstance(target, Path) and direct:
+            place: FileOutput | StreamOutput = _stream(options, target)
+        else:
             manifest = _manifest(performers, job, options, signatures(), known, earlier)
-            place = _output(options, target, manifest, marks)
+            place = _lasting(options, target, manifest, marks, earlier)
         with place, books(performers, setup, options, place) as ledger:
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
                 earlier=earlier, limit=_limit(options, known), on_progress=on_progress,
                 check=lambda: source.check_unchanged(known), ledger=ledger,
             )  # fmt: skip
-
-
-def _output(
-    options: ScoreOptions, target: Place, manifest: Mapping[str, Any], marks: Mapping[str, float | None]
-) -> FileOutput:  # fmt: skip
-    kind: Any = FileOutput if isinstance(target, Path) else RemoteOutput
-    made: FileOutput = kind(
-        target, manifest, resume=options.resume, restart=options.restart, marks=marks,
-        first=options.rows.start if options.only_failed is None else None,
-        judgements=options.keep_judgements, earlier=options.only_failed,
-    )  # fmt: skip
-    return made
 
 
 def _earlier(
@@ -151,6 +130,19 @@ def _stream(options: ScoreOptions, target: Path) -> StreamOutput:
     return StreamOutput(target)
 
 
+def _lasting(
+    options: ScoreOptions, target: Place, manifest: dict[str, Any],
+    marks: Mapping[str, float | None], earlier: Earlier | None,
+) -> FileOutput:  # fmt: skip
+    output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
+    made: FileOutput = output(
+        target, manifest, resume=options.resume, restart=options.restart, marks=marks,
+        first=options.rows.start if earlier is None else None,
+        judgements=options.keep_judgements, earlier=options.only_failed,
+    )  # fmt: skip
+    return made
+
+
 def _limit(options: ScoreOptions, inputs: Sequence[Mapping[str, Any]]) -> Limit:
     most = options.rows.most(inputs)
     part = options.where is not None or options.limit is not None  # Who asks for some may get none.
@@ -166,6 +158,8 @@ def _manifest(  # noqa: PLR0917
         performers.plan, setup=job.setup, signatures=signatures, layout=job.layout,
         rows=options.rows, on_error=job.on_error, inputs=inputs, judgements=job.keep,
     )  # fmt: skip
+    if signatures:  # Told, and no difference between two runs: the numbers are the same.
+        manifest["native"] = native_core().to_dict()
     if earlier is not None:
         earlier.check(manifest)
         manifest["only_failed"] = earlier.identity()

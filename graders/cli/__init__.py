@@ -22,9 +22,13 @@ __all__ = ["cli", "commands", "main"]
 
 _SUBJECTS = {
     "Begin": {"init": "new", "new": "new"},
-    "Grade": {"run": "run", "validate": "validate", "score": "score", "merge": "merge", "test": "test", "report": "report"},
+    "Grade": {
+        "run": "run", "validate": "validate", "score": "score", "merge": "merge", "test": "test", "watch": "watch",
+        "report": "report",
+    },
     "Find out whether the grader is right": {"probe": "probe", "diff": "diff", "agree": "agree", "verify": "verify"},
-    "Jobs, evals, other places": {"job": "job", "evals": "evals", "serve": "serve", "convert": "convert"},
+    "Jobs, evals, other places": {"job": "job", "evals": "evals", "serve": "serve", "mcp": "mcp",
+        "convert": "convert"},
     "Look up and set up": {
         "explain": "explain", "schema": "data", "data": "data", "doctor": "doctor", "image": "image",
         "completion": "completion",

@@ -23,7 +23,7 @@ from graders.sandbox import PythonOptions
 if TYPE_CHECKING:
     from graders.report.suite import SuiteRun
 
-__all__ = ["test"]
+__all__ = ["run_suite", "test"]
 
 _EPILOG = """\b
 Examples:
@@ -78,7 +78,7 @@ def test(
         raise click.UsageError("--min-coverage needs all tests and their coverage.")
     started = time.perf_counter()
     runs = [
-        _run(path, words=words, update=update, coverage=coverage, running=running)
+        run_suite(path, words=words, update=update, coverage=coverage, running=running)
         for path in find_suites(paths or [Path()])
     ]
     if words is not None and not any(run.outcomes or run.error for run in runs):
@@ -109,7 +109,7 @@ def test(
     return 1 if short or any(run.failed for run in runs) else 0
 
 
-def _run(
+def run_suite(
     path: Place, *, words: str | None, update: bool, coverage: bool, running: Mapping[str, Any]
 ) -> SuiteRun:
     """Run one suite; one that cannot be run does not keep the others from it."""
@@ -128,7 +128,10 @@ def _run(
         rewritten = rewrite(suite, outcomes) if update else None
     except GradersError as error:
         return SuiteRun(path=str(path), error=str(error))
-    return SuiteRun(path=str(path), outcomes=outcomes, coverage=covered, rewrite=rewritten)
+    return SuiteRun(
+        path=str(path), outcomes=outcomes, coverage=covered, rewrite=rewritten,
+        grader=suite.grader.file,
+    )  # fmt: skip
 
 
 def _write(path: Path, data: bytes) -> None:

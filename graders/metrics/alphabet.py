@@ -56,10 +56,14 @@ class Alphabet(defaultdict[Token, str]):
     """Maps each distinct token to one code point, in order of first sight, from U+0001 on.
 
     A token never seen before costs no line of Python: most of a text without spaces is such tokens.
+
+    Attributes:
+        most: how many tokens are worth remembering.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.most = _LAST
         self._tokens: list[Token | None] = [None]
         self._characters = 0
         self._begin()

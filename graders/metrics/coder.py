@@ -20,7 +20,7 @@ from operator import add
 
 from graders.metrics.alphabet import Alphabet, AlphabetFullError, Codes, Token, wide
 
-__all__ = ["Batch", "Coder"]
+__all__ = ["Batch", "Coder", "slices"]
 
 _BATCH_CHARACTERS = 1 << 18
 _MEMORY_CHARACTERS = 1 << 20
@@ -73,9 +73,12 @@ class Coder:
 
         A batch is good until the next one is asked for.
         """
-        for start, stop in _slices(candidates, references):
+        for start, stop in slices(candidates, references, _BATCH_CHARACTERS):
             alphabet = self._alphabet
-            if len(alphabet) > _MOST_TOKENS or alphabet.characters > _MEMORY_CHARACTERS:
+            if (
+                len(alphabet) > min(_MOST_TOKENS, alphabet.most)
+                or alphabet.characters > _MEMORY_CHARACTERS
+            ):
                 self._clear()
             yield self._batch(candidates[start:stop], references[start:stop])
 
@@ -85,7 +88,7 @@ class Coder:
             return Batch(ours, self._column(references), self._alphabet.tokens)
         except AlphabetFullError:
             self._clear()
-        # Only a single pair has that many tokens: see `_slices`.
+        # Only a single pair has that many tokens: see `slices`.
         tokens = self._tokens(candidates[0]), self._tokens(references[0])
         candidate, reference, table = wide(*tokens)
         return Batch([candidate], [reference], table)
@@ -116,12 +119,14 @@ class Coder:
         self._clear_all()
 
 
-def _slices(candidates: Sequence[str], references: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield row ranges of at most `_BATCH_CHARACTERS` characters, or of one row."""
+def slices(
+    candidates: Sequence[str], references: Sequence[str], characters: int
+) -> Iterator[tuple[int, int]]:
+    """Yield row ranges of at most so many characters, or of one row."""
     ends = list(accumulate(map(add, map(len, candidates), map(len, references))))
     start = 0
     while start < len(ends):
         before = ends[start - 1] if start else 0
-        stop = max(start + 1, bisect_right(ends, before + _BATCH_CHARACTERS))
+        stop = max(start + 1, bisect_right(ends, before + characters))
         yield start, stop
         start = stop

@@ -11,7 +11,8 @@ Tokens are the runs of [a-z0-9] in the lower-cased text. Two tricks:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from graders.metrics.alphabet import BLOCK, Alphabet, Codes, Token
@@ -27,6 +28,7 @@ from graders.metrics.metric import (
     library,
     linear,
 )
+from graders.metrics.native import Counts, core_of, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,27 +112,38 @@ class Rouge:
             tokens=(lambda text: filter(None, map(_stemmed, words(text)))) if stemmer else words,
             clear=alphabet.clear,
         )
+        self._core = None if stemmer else core_of("alphanumeric")
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `rouge_1`..`rouge_5` and `rouge_l` over the same rows."""
-        from graders.metrics.ngram import lengths, overlaps
-
         scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         orders = [int(metric[-1]) for metric in metrics if metric != "rouge_l"]
-        for batch in self._coder.batches(candidates, references):
-            ours, theirs = lengths(batch.candidates), lengths(batch.references)
-            if orders:
-                common = overlaps(batch.candidates, batch.references, max(orders))
+        most, longest = max(orders, default=0), "rouge_l" in scores
+        python = partial(self._counted, orders=most, longest=longest)
+        for ours, theirs, *common in counted(
+            self._core, python, candidates, references, orders=most, longest=longest
+        ):
             for order in orders:
                 # A text of n tokens has n - order + 1 n-grams.
                 grams = ours - order + 1, theirs - order + 1
                 scores[f"rouge_{order}"] += _values(common[order - 1], *grams, self._measure)
             if "rouge_l" in scores:
-                longest = _lcs(batch.candidates, batch.references)
-                scores["rouge_l"] += _values(longest, ours, theirs, self._measure)
+                scores["rouge_l"] += _values(common[-1], ours, theirs, self._measure)
         return scores
+
+    def _counted(
+        self, candidates: Sequence[str], references: Sequence[str], *, orders: int, longest: bool
+    ) -> Iterator[Counts]:
+        """Yield what the native core counts, counted in Python."""
+        from graders.metrics.ngram import lengths, overlaps
+
+        for batch in self._coder.batches(candidates, references):
+            columns = batch.candidates, batch.references
+            common = overlaps(*columns, orders) if orders else []
+            subsequences = [_lcs(*columns)] if longest else []
+            yield [*map(lengths, columns), *common, *subsequences]
 
 
 def _lcs(candidates: Sequence[Codes], references: Sequence[Codes]) -> npt.NDArray[np.int64]:

@@ -24,7 +24,7 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 
-__all__ = ["PunktModel", "SentenceSplitter", "punkt_model"]
+__all__ = ["PunktModel", "SentenceSplitter", "punkt_model", "punkt_table"]
 
 _NOT_WORD = r"[)\";}\]*:@'({\[«»?!]"
 _MANY = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
@@ -68,12 +68,17 @@ class PunktModel:
     seen: Mapping[str, int]
 
 
+def punkt_table() -> str:
+    """Return NLTK's English model as lines: a kind, and words by tabs."""
+    packed = (files("graders.metrics") / "data" / "punkt-english.txt.xz").read_bytes()
+    return lzma.decompress(packed).decode()
+
+
 @lru_cache(maxsize=1)
 def punkt_model() -> PunktModel:
     """Return NLTK's English model."""
-    packed = (files("graders.metrics") / "data" / "punkt-english.txt.xz").read_bytes()
     kinds: dict[str, list[list[str]]] = {kind: [] for kind in "acos"}
-    for line in lzma.decompress(packed).decode().split("\n"):
+    for line in punkt_table().split("\n"):
         kind, *words = line.split("\t")
         kinds[kind].append(words)
     return PunktModel(

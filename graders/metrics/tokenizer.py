@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tokenizer"]
 
+_FEW_TOKENS, _MANY_TOKENS = 1 << 13, 1 << 16
 _OTHER_THAN_LATIN = re.compile(r"[^ -~\xa0-\xff]")
 
 
@@ -45,6 +46,8 @@ class Tokenizer:
         other: list[str] = []
         for text in texts:
             (latin if _is_latin(text) else other).append(text)
+        # Of other texts few tokens come again, and looking one up takes the longer the more there are.
+        self.alphabet.most = _FEW_TOKENS if len(other) > len(latin) else _MANY_TOKENS
         if not other:
             return self._latin_texts().codes(latin) if latin else []
         coded = dict(zip(other, self._other_texts().codes(other), strict=True))

@@ -31,6 +31,7 @@ class SuiteRun:
         coverage: what they exercised; None where that was not followed.
         error: why it could not be run; "" where it was.
         rewrite: what became of its expectations; None where they were not to be rewritten.
+        grader: the file its grader came from; "" where it could not be run, or has it within.
     """
 
     path: str
@@ -38,6 +39,7 @@ class SuiteRun:
     coverage: Coverage | None = None
     error: str = ""
     rewrite: Rewrite | None = None
+    grader: str = ""
 
     @property
     def failed(self) -> list[Outcome]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,13 +34,19 @@ def hub_name(text: str) -> bool:
     return _HUB.fullmatch(text) is not None
 
 
-def base_of(name: str, models: Mapping[str, str], trained: Mapping[str, Path]) -> Base:
+def base_of(
+    name: str,
+    models: Mapping[str, str],
+    trained: Mapping[str, Path],
+    adapters: Collection[str] = (),
+) -> Base:
     """Return what stands for a body's model.
 
     Args:
         name: as the body names it.
         models: by such a name a folder, or a name on the hub.
         trained: the folders of models that were trained here, by their names.
+        adapters: the names of checkpoints that are adapters alone.
 
     Raises:
         ApiError: nothing does, or the folder holds no model (400).
@@ -48,6 +54,13 @@ def base_of(name: str, models: Mapping[str, str], trained: Mapping[str, Path]) -
     given = models.get(name)
     if given is None and name in trained:
         return _folder(name, trained[name])
+    if given is None and name in adapters:
+        raise ApiError(
+            400,
+            f"model: {quoted(name)} is a checkpoint, an adapter alone; name {name.partition(':ckpt-')[0]}, with which "
+            "its job ended, or train with --train-full, whose checkpoints are models",
+            param="model", code="model_not_found",
+        )  # fmt: skip
     if given is None:
         near = nearest(name, [*models, *trained])
         hint = f"; did you mean {near}?" if near else ""

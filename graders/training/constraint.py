@@ -99,7 +99,11 @@ class _Processor:
         return _Processor(self._matcher, self._ends)
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Return the scores of a batch, -inf for what may not come."""
+        """Return the scores of a batch, -inf for what may not come.
+
+        Raises:
+            ConstraintError: the schema takes more to follow than llguidance allows.
+        """
         import numpy as np  # noqa: PLC0415
         import torch  # noqa: PLC0415
 
@@ -111,7 +115,11 @@ class _Processor:
             self._rows = [self._matcher.deep_copy() for _ in range(input_ids.shape[0])]
         allowed = np.zeros((len(self._rows), scores.shape[1]), dtype=np.bool_)
         for row, one in zip(allowed, self._rows, strict=True):
-            if one.is_stopped():  # Whole, or beyond llguidance's limits: nothing more is said.
+            if one.is_error():
+                raise ConstraintError(
+                    f"llguidance gave this schema up: {shown(one.get_error(), 300)}"
+                )
+            if one.is_stopped():  # It is whole: nothing more is said.
                 row[self._ends] = True
                 continue
             bits = np.unpackbits(np.frombuffer(one.compute_bitmask(), np.uint8), bitorder="little")

@@ -40,7 +40,7 @@ from graders.training.reason import (
     short_of_memory,
     signal_of,
 )
-from graders.training.trained import folder_of, trained_models
+from graders.training.trained import folder_of, trained, trained_models
 from graders.wire.error import ApiError
 
 __all__ = ["create_job", "train_job"]
@@ -67,7 +67,7 @@ def create_job(
         ApiError: the body has faults, or no model stands for the one it names (400).
     """
     request = JobRequest.parse(body, trains=True)
-    base_of(request.model, options.models, trained_models(store))
+    base_of(request.model, options.models, trained_models(store), trained(store))
     return store.jobs.create(body, served=served, trains=True)
 
 

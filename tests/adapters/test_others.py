@@ -25,7 +25,7 @@ from graders.errors import FailedError, OptionError
 from tests.adapters.callers import Trace, score
 from tests.adapters.conftest import BOTH, EXACT
 from tests.models.server import Asked, ScriptedServer, Told, completion
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 # --- verl -----------------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ def test_verl_makes_a_grader_once_however_many_threads_bring_the_first_rows(
     together, real = threading.Barrier(4), graders.Reward
 
     def made(*source: Any, **options: Any) -> graders.Reward:
-        together.wait(60)  # All of them have seen that there is none yet.
+        together.wait(PATIENCE)  # All of them have seen that there is none yet.
         return real(*source, **options)
 
     monkeypatch.setattr(verl, "Reward", made)

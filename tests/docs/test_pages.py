@@ -41,7 +41,7 @@ LONG = {
     *(
         f"docs/howto/{one}.md"
         for one in (
-            "compare", "dry-run-a-job", "judge", "judge-quality", "lint", "probe", "report",
+            "agents", "compare", "dry-run-a-job", "judge", "judge-quality", "lint", "probe", "report",
             "score-at-scale", "serve", "test-a-reward",
         )
     ),

@@ -169,7 +169,7 @@ def test_at_the_same_time_from_several_threads_too(serve, mix):
     with ChatClient(options(server, concurrency=8)) as client:
 
         def ask(grader: int) -> list[tuple[tuple[int, int], Any]]:
-            together.wait(60)
+            together.wait(PATIENCE)
             rows = range(mix.count(grader))
             return [((grader, row), seen(client.perform(call(grader, [row])))[0]) for row in rows]
 

@@ -17,7 +17,7 @@ from graders.errors import UnavailableError
 from graders.models import JudgeOptions
 from graders.models.endpoint_client import EndpointClient
 from tests.models.server import Told, error
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 SECRET = "a-secret-of-some-length-0123"
 
@@ -213,7 +213,7 @@ def test_closing_while_rows_are_under_way_fails_them_with_a_sentence(serve):
     try:
         until(lambda: bool(server.asked))
         ready._live.performers.shared.performer("endpoint").close()
-        thread.join(60)
+        thread.join(PATIENCE)
         assert "was closed before it came" in found[0].failures[0].message
     finally:
         let_go.set()

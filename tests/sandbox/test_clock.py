@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from graders.calls import PythonCall, PythonReply
 from graders.sandbox import LEVELS, Limits, PythonSandbox, probe
 from tests.attacking import TOOLS
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 def more(*isolations: str) -> list[Any]:
@@ -147,6 +148,7 @@ def threads(process: Path) -> int:
 
 BURN = """
 import threading
+from concurrent.futures import ThreadPoolExecutor
 def burn():
     n = 0
     while True:
@@ -207,11 +209,23 @@ def test_a_process_that_is_kept_takes_nothing_over_from_a_stopped_call() -> None
     stop = threading.Event()
     source = (
         "import time\nSEEN = []\ndef grade(sample, item):\n    SEEN.append(1)\n"
-        "    while item: time.sleep(0.01)\n    return len(SEEN)"
+        "    while item:\n        open('called', 'w').close()\n        time.sleep(0.01)\n    return len(SEEN)"
     )
     with PythonSandbox(isolation="shared", keep=True, limits=AMPLE) as sandbox:
-        threading.Timer(0.5, stop.set).start()
-        (reply,) = sandbox.perform(PythonCall(source, [{}], [1]), stop=stop)
+
+        def is_called() -> bool:
+            scratch = sandbox._scratch
+            found = runners(str(scratch.path)) if scratch is not None else []
+            return any((one / "cwd" / "called").exists() for one in found)
+
+        def stop_it() -> None:
+            until(is_called)
+            stop.set()
+
+        with ThreadPoolExecutor(1) as thread:
+            stopped = thread.submit(stop_it)
+            (reply,) = sandbox.perform(PythonCall(source, [{}], [1]), stop=stop)
+            stopped.result()
         assert reply.error is not None
         assert outcomes(sandbox.perform(PythonCall(source, [{}], [0]))) == [1.0]
 
@@ -244,7 +258,7 @@ def test_a_call_nobody_waits_for_is_killed(source: str, isolation: Any) -> None:
         until(lambda: sandbox._scratch and len(runners(str(sandbox._scratch.path))) > 1)
         assert not done
         stop.set()
-        thread.join(60)
+        thread.join(PATIENCE)
         assert done == ["worker_start"] * 3
         # Whoever comes next is served, by the same source too.
         other = PythonCall("def grade(sample, item): return 0.5", [{}], [{}])
@@ -264,9 +278,9 @@ def test_whoever_waits_for_a_busy_worker_need_not_wait_on() -> None:
             thread.start()
             until(lambda: sandbox._scratch and runners(str(sandbox._scratch.path)))
         second.set()
-        threads[1].join(60)
+        threads[1].join(PATIENCE)
         assert not threads[1].is_alive()
         assert threads[0].is_alive()
         first.set()
-        threads[0].join(60)
+        threads[0].join(PATIENCE)
         assert not threads[0].is_alive()

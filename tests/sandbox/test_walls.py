@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from graders.calls import PythonCall, PythonReply
 from graders.sandbox import Limits, PythonSandbox, boot, level, probe
 from graders.sandbox import scratch as outside
 from graders.sandbox.inside import scratch, syscalls
+from tests.waiting import until
 
 from .conftest import needs_standard
 
@@ -325,10 +325,7 @@ def test_what_takes_long_is_removed_by_a_process_of_its_own(
     folder = outside.Scratch()
     (Path(folder.folder()) / "deep" / "er").mkdir(parents=True)
     folder.close()
-    until = time.monotonic() + 60
-    while folder.path.exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not folder.path.exists()
+    until(lambda: not folder.path.exists())
 
 
 def test_a_sweep_goes_on_with_what_is_half_removed(tmp_path: Path, monkeypatch: Any) -> None:

@@ -140,7 +140,9 @@ class Serving:
             + b"\r\n--frontier--\r\n"
         )
         kind = "multipart/form-data; boundary=frontier"
-        return self.ask("POST", "/v1/files", parts, timeout=60, **{"Content_Type": kind, **headers})
+        return self.ask(
+            "POST", "/v1/files", parts, timeout=PATIENCE, **{"Content_Type": kind, **headers}
+        )
 
     def is_busy_with(self, requests: int) -> bool:
         """Whether so many grading requests are under way or wait."""

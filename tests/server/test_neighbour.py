@@ -26,7 +26,7 @@ OTHER = 4242
 ASK = f"""
 import encodings.idna, http.client, os, socket, sys
 os.setgid({OTHER}); os.setuid({OTHER})
-asked = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60)
+asked = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=300)
 for path, headers in (("/v1/files", {{}}), ("/v1/files", {{"authorization": "Bearer " + sys.argv[2]}}), ("/healthz", {{}})):
     asked.request("GET", path, headers=headers)
     answer = asked.getresponse()
@@ -34,7 +34,7 @@ for path, headers in (("/v1/files", {{}}), ("/v1/files", {{"authorization": "Bea
     print(answer.status)
 # What nobody holds any more is root's by the kernel's word.
 for _ in range(20):
-    gone = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60)
+    gone = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=300)
     gone.sendall(b"POST /v1/uploads HTTP/1.1\\r\\nhost: localhost\\r\\ncontent-length: 2\\r\\n\\r\\n{{}}")
     gone.close()
 """

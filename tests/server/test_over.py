@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,7 @@ from graders.server.worker import THREADS
 from tests.attacking import TOOLS
 from tests.server.process import Serving
 from tests.server.test_grader import CHECK, ITEM, PYTHON
-from tests.waiting import children_of
+from tests.waiting import PATIENCE, children_of, until
 
 # Ways to stay on: each ends by itself after five minutes, so the tests see it if nobody ends it.
 HOLD = f"""{TOOLS}
@@ -64,40 +63,39 @@ def below(pid: int) -> list[int]:
 
 
 def goes_on(pid: int) -> bool:
-    """Whether anything below a process uses the CPU."""
+    """Whether anything below a process uses the CPU, or would if its turn came."""
+    tasks = [task for one in below(pid) for task in Path(f"/proc/{one}/task").glob("*/stat")]
+    return any(field(path, 0) in {"R", "D"} for path in tasks)
+
+
+def field(path: Path, number: int) -> str:
+    """Return what stands in a `stat` of /proc after the name; "" where the process has ended."""
     try:
-        before = {one: used(one) for one in below(pid)}
-        time.sleep(0.5)
-        return any(used(one) - count > 10 for one, count in before.items())
-    except OSError:  # one has ended meanwhile
-        return True
+        return path.read_text().rpartition(")")[2].split()[number]
+    except OSError:
+        return ""
 
 
 def used(pid: int) -> int:
     """Return the hundredths of a second of CPU that a process has used."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return int(fields[11]) + int(fields[12])
+    path = Path(f"/proc/{pid}/stat")
+    return int(field(path, 11) or 0) + int(field(path, 12) or 0)
+
+
+def at_work(server: Serving, there: set[int]) -> bool:
+    """Whether a process that was not there before has used so much of the CPU that it grades."""
+    return any(used(one) > 50 for one in set(below(server.process.pid)) - there)
 
 
 def ask_and_leave(server: Serving, grader: dict[str, Any]) -> None:
     """Ask for a grade, and go once the grader is at work: a new process uses much of the CPU."""
     there = set(below(server.process.pid))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     body = json.dumps({"grader": grader, "model_sample": "x"})
     headers = {"Content-Type": "application/json"}
     connection.request("POST", "/v1/fine_tuning/alpha/graders/run", body, headers)
-    until(lambda: any(used(one) > 50 for one in set(below(server.process.pid)) - there))
+    until(lambda: at_work(server, there))
     connection.close()
-
-
-def until(true: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def waiting(server: Serving) -> int:

@@ -15,7 +15,7 @@ import pytest
 from graders.server.places import GUESTS, Places, client_of
 from tests.server.process import BEARER, TOKEN, Serving
 from tests.server.test_grader import ITEM, PYTHON
-from tests.waiting import children_of, is_gone, until
+from tests.waiting import PATIENCE, children_of, is_gone, until
 
 PAGE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -200,7 +200,7 @@ def test_too_few_descriptors_are_said_at_the_start(tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", sys.executable, "-m", "graders", "serve",
          "--port", "0", "--data-dir", str(tmp_path)],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 2
     assert "64 files open, too few to serve" in done.stderr

@@ -35,7 +35,7 @@ from tests import forks
 from tests.models.server import ScriptedServer, Told, completion
 from tests.server.process import TOKEN, Answer, Serving
 from tests.server.test_grader import JUDGE
-from tests.server.test_over import goes_on
+from tests.server.test_over import at_work, below, goes_on
 from tests.waiting import until
 
 RIGHT = {
@@ -595,8 +595,9 @@ def test_a_request_that_is_over_leaves_nothing_running(
     server = start("--jobs", "0", *graders_)
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     body = json.dumps({"rows": [{"item": {"on": True}, "sample": "x"}] * 8})
+    there = set(below(server.process.pid))
     connection.request("POST", "/v1/rewards/batch/spinner", body)
-    until(lambda: goes_on(server.process.pid))
+    until(lambda: at_work(server, there))
     connection.close()
     until(lambda: server.is_busy_with(0))
     until(lambda: not goes_on(server.process.pid))

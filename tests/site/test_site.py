@@ -76,6 +76,11 @@ def test_the_front_page_has_one_picture_and_one_command(site: Path) -> None:
 
 
 def test_agents_find_the_same_texts_on_the_site(site: Path) -> None:
-    for name in ("llms.txt", "llms-full.txt"):
-        if (ROOT / name).exists():
-            assert (site / name).read_text() == (ROOT / name).read_text()
+    text = (site / "llms.txt").read_text()
+    assert text == (ROOT / "llms.txt").read_text()
+    links = re.findall(r"^- \[.+?\]\((.+?)\)", text, re.MULTILINE)
+    assert len(links) > 60
+    assert [one for one in links if (site / one).read_text() != (ROOT / one).read_text()] == []
+    whole = (site / "llms-full.txt").read_text()
+    assert "# Lint a grader" in whole
+    assert len(whole) < 400_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def learned(house: Speaking) -> Any:
         {"messages": [*home.asked(word), home.called(word)], "tools": home.TOOLS}
         for word in tiny.ASKED * 4
     ]
-    numbers = {"n_epochs": 12, "batch_size": 4, "learning_rate_multiplier": 300}
+    numbers = {"n_epochs": 20, "batch_size": 4, "learning_rate_multiplier": 500}
     return house.done(house.create("supervised", home.lines(rows), hyperparameters=numbers))
 
 
@@ -276,6 +277,52 @@ def test_whoever_goes_away_keeps_nobody_waiting(house: Speaking) -> None:
     next(iter(stream))
     stream.close()
     assert chat(house, max_tokens=1).usage.completion_tokens == 1
+
+
+def test_vllm_is_asked_in_words_that_trl_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The arguments, in TRL's own config. With vLLM itself they have been tried by hand, on a CPU."""
+    from dataclasses import fields
+
+    from trl import GRPOConfig
+
+    from graders.training import reinforce
+    from graders.training.session import Session
+
+    session = Session(
+        tmp_path, {"settings": {"length": 99}}, None, os.open(os.devnull, os.O_WRONLY)
+    )
+    assert reinforce._engine(session, SCHEMA) == {}  # There is no vLLM here.
+    monkeypatch.setattr(reinforce, "find_spec", lambda _: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    free, held = reinforce._engine(session, None), reinforce._engine(session, SCHEMA)
+    assert {*free, *held} <= {one.name for one in fields(GRPOConfig)}
+    assert free["vllm_max_model_length"] == 99
+    assert held["generation_kwargs"]["structured_outputs"]["json"] == SCHEMA
+    assert held["vllm_importance_sampling_correction"] is False
+
+
+def test_what_may_come_next_follows_from_the_schema(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer
+
+    from graders.training.constraint import ConstraintError, Constraints
+
+    tokenizer = AutoTokenizer.from_pretrained(home.speaking_folder(tmp_path))
+    held = Constraints(tokenizer, [2]).processor(SCHEMA).fresh()
+    texts = ['{"colour":"red"}', '{\n  "colour": "blue" }']
+    rows = [tokenizer(one, add_special_tokens=False)["input_ids"] for one in texts]
+    most = max(map(len, rows))
+    ids = torch.tensor([[7] + one + [2] * (most + 1 - len(one)) for one in rows])
+    for at in range(1, ids.shape[1]):
+        scores = held(ids[:, :at], torch.zeros(2, len(tokenizer) + 3))
+        assert scores[:, len(tokenizer) :].eq(float("-inf")).all()
+        for row in range(2):
+            assert scores[row, ids[row, at]] == 0
+            assert scores[row].eq(float("-inf")).any()
+    with pytest.raises(ConstraintError, match="Invalid type: objekt"):
+        Constraints(tokenizer, [2]).processor({"type": "objekt"})
 
 
 def test_a_model_is_deleted_with_its_files(house: Speaking) -> None:

@@ -30,12 +30,16 @@ TOP: Final = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/READ
 LARGEST: Final = 100_000
 """Bytes of a file that is shown as a page of its own; a larger one is only linked."""
 
+LONGEST: Final = 50_000
+"""Characters of a page that llms-full.txt leaves out: commands, rules and names, to be looked up singly."""
+
 LANGUAGES: Final = {".py": "python", ".json": "json", ".yaml": "yaml", ".toml": "toml"}
 
 _FENCE = re.compile(r"^```(\w+) (?:file|in|append)=(\S+)$", re.MULTILINE)
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+")
 _LINK = re.compile(r"(\]\()([^)#\s]+)?(#[^)\s]*)?(\))")
+_TARGET = re.compile(r"\]\(([^)#\s]+)\)")
 _CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 
 
@@ -107,10 +111,10 @@ def shown(source: Path) -> str:
     return f"# {source.name}\n\n`{source}`\n\n```{LANGUAGES[source.suffix]}\n{text}\n```\n"
 
 
-def navigation(index: str) -> list[tuple[str, list[str]]]:
+def navigation(index: str) -> list[tuple[str, list[Path]]]:
     """Return the sections of the front page's tables and the pages each names, in their order."""
     return [
-        (section[1], re.findall(r"\]\(([^)#\s]+)\)", section[2]))
+        (section[1], [Path(os.path.normpath(f"docs/{one}")) for one in _TARGET.findall(section[2])])
         for section in re.finditer(r"^\| \*\*(.+?)\*\* \|(.*)\|$", index, re.MULTILINE)
     ]
 
@@ -129,9 +133,8 @@ def lay_out(folder: Path, *, versions: bool) -> None:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / source, path)
-    for name in ("llms.txt", "llms-full.txt"):
-        if (ROOT / name).exists():
-            shutil.copyfile(ROOT / name, folder / "pages" / name)
+    shutil.copyfile(ROOT / "llms.txt", folder / "pages" / "llms.txt")
+    _write(folder / "pages" / "llms-full.txt", whole())
     shutil.copytree(HERE / "assets", folder / "pages" / "assets")
     shutil.copytree(ROOT / "docs/images", folder / "pages" / "images", dirs_exist_ok=True)
     config = (HERE / "zensical.toml").read_text(encoding="utf-8")
@@ -163,8 +166,7 @@ PICTURE: Final = (
 def _nav() -> str:
     sections: list[object] = ["index.md"]
     for title, targets in navigation((ROOT / "docs/README.md").read_text(encoding="utf-8")):
-        files = [Path(os.path.normpath(Path("docs") / target)) for target in targets]
-        sections.append({title: [_item(file) for file in files]})
+        sections.append({title: [_item(file) for file in targets]})
     return f"nav = {_toml(sections)}"
 
 
@@ -183,11 +185,7 @@ def _within(source: Path) -> list[Path]:
 def nav_pages() -> set[Path]:
     """Return the pages that the navigation names, relative to the repository."""
     index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
-    named = [
-        Path(os.path.normpath(Path("docs") / target))
-        for _, targets in navigation(index)
-        for target in targets
-    ]
+    named = [target for _, targets in navigation(index) for target in targets]
     return {Path("docs/README.md"), *(page for one in named for page in _within(one))}
 
 
@@ -205,9 +203,28 @@ def _write(path: Path, text: str) -> None:
 
 
 def build(folder: Path) -> int:
-    """Make HTML of what is laid out; return zensical's exit code."""
+    """Make HTML of what is laid out, with each page's Markdown beside; return zensical's exit code."""
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--config-file"]
-    return subprocess.run([*command, "zensical.toml"], cwd=folder, check=False).returncode
+    done = subprocess.run([*command, "zensical.toml"], cwd=folder, check=False)
+    if done.returncode == 0:
+        for source in pages():  # Where the links of llms.txt look for them.
+            _write(folder / "html" / source, (ROOT / source).read_text(encoding="utf-8"))
+    return done.returncode
+
+
+def whole() -> str:
+    """Return the pages that an agent is helped by in one text: all but the longest and the records."""
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    named = [
+        target
+        for section, targets in navigation(index)
+        for target in targets
+        if section != "Understand"
+    ]
+    texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in named}
+    return "\n".join(
+        f"<!-- {path} -->\n\n{text}" for path, text in texts.items() if len(text) < LONGEST
+    )
 
 
 def add_version(html: Path, folder: Path, version: str) -> None:
