@@ -144,7 +144,7 @@ class JudgeOptions:
         "auto", "Which replies are kept, and which are asked for.", flag=False
     )
     cache_file: Path | None = option(  # An address becomes a Remote, which is asked about as a Path is.
-        None, "Where replies are kept: a file, or a folder or s3://... that machines share.",
+        None, "Where replies are kept: a file; a folder or s3:// address is shared.",
         metavar="PATH", elsewhere=True, suite=True, group="Replies that are kept",
     )  # fmt: skip
 
