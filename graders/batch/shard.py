@@ -30,7 +30,7 @@ _PART_BYTES: Final = 256 << 20
 """Bytes of input of a part where nobody says how many there are."""
 _MOST: Final = 99_999
 
-ScorePart = Callable[[Source, Place, ScoreOptions, Sequence[Mapping[str, Any]]], Run]
+ScorePart = Callable[[Source, Place, ScoreOptions, Sequence[Mapping[str, Any]] | None], Run]
 """Scores the rows of options to a place; given what tells the input from others."""
 
 

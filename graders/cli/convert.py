@@ -52,10 +52,17 @@ def _failed(_: click.Context, __: click.Parameter, value: str) -> float | str:
 )
 @click.option("--to", required=True, metavar="FORMAT", help=f"One of {', '.join(WRITES)}.")
 @click.option(
-    "-o", "--output", metavar="OUT", help="A file; of a script a folder, or a .zip.  [default: -]"
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=click.Path(),
+    help="A file; of a script a folder, or a .zip.  [default: -]",
 )
 @click.option(
-    "--rows", metavar="FILE", help="Write the rows that IN has, as JSON Lines: a promptfoo's tests."
+    "--rows",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write the rows that IN has, as JSON Lines: a promptfoo's tests.",
 )
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @click.option(

@@ -83,6 +83,7 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
     "-o",
     "--output",
     metavar="FILE",
+    type=click.Path(),
     help="Write every row's delta there, as JSON Lines; - for standard output.",
     cls=Flag,
     group="Results",

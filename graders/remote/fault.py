@@ -20,6 +20,7 @@ __all__ = [
 
 _ATTEMPTS: Final = 8
 _LONGEST: Final = 16.0
+_PATIENCE: Final = 90.0
 _MOST: Final = 200
 _SECRET: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/@'\"]*@)?([^\s?#'\"]*)(?:[?#][^\s'\"]*)?"
@@ -79,11 +80,15 @@ def steadily(action: Callable[[], Given], wait: Callable[[float], None] = time.s
         RemoteError: it failed eight times.
         OSError: it failed for good.
     """
+    began = time.monotonic()
     for attempt in range(_ATTEMPTS):
         try:
             return action()
         except PassingError as error:
             reason = str(error)
+        # A library that tries again by itself, for minutes, is not asked eight times.
+        if time.monotonic() - began > _PATIENCE:
+            raise RemoteError(f"{scrubbed(reason)[:_MOST]} (tried for {_PATIENCE:.0f} s)")
         if attempt + 1 < _ATTEMPTS:
             # Many workers whose server went away come back at different times.
             wait(min(_LONGEST, 0.25 * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311

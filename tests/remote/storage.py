@@ -53,12 +53,14 @@ class Way:
         fault: of the number of a request, its method and path: `cut` in the midst of the answer, `lost` (the
             server does it, the answer does not come), `slow`, a status, or "".
         seen: how often each fault came.
+        sent: bytes that came from the server.
     """
 
     url: str = ""
     fault: Callable[[int, str, str], str] = lambda *_: ""
     seen: dict[str, int] = field(default_factory=dict)
     count: int = 0
+    sent: int = 0
 
 
 @contextlib.contextmanager
@@ -76,7 +78,9 @@ def way(to: str) -> Iterator[Way]:
                 found.count += 1
                 fault = found.fault(found.count, self.command, self.path)
                 found.seen[fault] = found.seen.get(fault, 0) + 1
-            _pass_on(self, port, fault)
+            size = _pass_on(self, port, fault)
+            with lock:
+                found.sent += size
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass  # noqa: N815  (http.server's names)
 
@@ -96,7 +100,8 @@ def way(to: str) -> Iterator[Way]:
         thread.join()
 
 
-def _pass_on(handler: BaseHTTPRequestHandler, port: int, fault: str) -> None:
+def _pass_on(handler: BaseHTTPRequestHandler, port: int, fault: str) -> int:
+    """Pass a request on; return how many bytes came back for it."""
     handler.close_connection = bool(fault)
     size = int(handler.headers.get("content-length") or 0)
     body = handler.rfile.read(size)
@@ -104,14 +109,14 @@ def _pass_on(handler: BaseHTTPRequestHandler, port: int, fault: str) -> None:
         handler.send_response(int(fault))
         handler.send_header("content-length", "0")
         handler.end_headers()
-        return
+        return 0
     asked = http.client.HTTPConnection("127.0.0.1", port)
     asked.request(handler.command, handler.path, body, dict(handler.headers))
     answer = asked.getresponse()
     data = answer.read()
     asked.close()
     if fault == "lost":
-        return
+        return 0
     with contextlib.suppress(OSError):
         handler.send_response(answer.status)
         for name, value in answer.getheaders():
@@ -124,8 +129,9 @@ def _pass_on(handler: BaseHTTPRequestHandler, port: int, fault: str) -> None:
             for start in range(0, len(data), 1 << 13):
                 handler.wfile.write(data[start : start + (1 << 13)])
                 time.sleep(0.002)
-            return
-        handler.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
+        else:
+            handler.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
+    return len(data)
 
 
 def reached(url: str) -> None:

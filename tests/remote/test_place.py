@@ -104,6 +104,8 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ["evals", "report", "evalrun_1", "-o", "s3://bucket/x"],
         ["test", "--junit", "s3://bucket/x"],
+        ["diff", "a.jsonl", "b.jsonl", "-o", "s3://bucket/x"],
+        ["convert", "a.json", "--to", "gemini", "-o", "s3://bucket/x"],
         ["job", "run", "job.json", "--training", "s3://bucket/x"],
     ],
 )

@@ -299,3 +299,43 @@ def test_a_cache_in_a_bucket_is_paid_for_once(
         server.stop()
     assert len(server.asked) == 15
     assert to_it.seen["500"] > 1
+
+
+def test_parts_in_a_bucket_are_scored_by_any_machine(
+    to_it: Way, tmp_path: Path, expected: bytes
+) -> None:
+    words = [
+        "score",
+        "s3://bucket/g.json",
+        "s3://bucket/in/rows.jsonl",
+        "-o",
+        "s3://bucket/out/parts/",
+    ]
+    words += ["--workers", "0", "--resume", "--shard"]
+    state = "s3://bucket/out/parts/part-00001-of-00003.jsonl.partial/state.json"
+
+    def worker(machine: str, shard: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", _SCRIPT, *words, shard],
+            env=pointed_at(to_it.url, tmp_path / machine), cwd=tmp_path,
+        )  # fmt: skip
+
+    def parts() -> int:
+        try:
+            return len(json.loads(content(state))["parts"])
+        except FileNotFoundError:
+            return 0
+
+    killed = worker("a", "1/3")
+    until(functools.partial(_far_or_over, parts, 1, killed))
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait(PATIENCE) == -signal.SIGKILL
+    others = [worker(machine, f"{one}/3") for one, machine in enumerate("bcd")]
+    assert [one.wait(PATIENCE) for one in others] == [0] * 3
+    before = to_it.sent
+    assert worker("e", "2/3").wait(PATIENCE) == 0  # A part fetches its own rows and its results.
+    assert to_it.sent - before < len(ROWS) / 2 + len(expected)
+    assert _main(["merge", "s3://bucket/out/parts/", "-o", "s3://bucket/out/whole.jsonl"]) == 0
+    assert content("s3://bucket/out/whole.jsonl") == expected
+    assert _main(["merge", "s3://bucket/out/parts", "-o", "s3://bucket/out/whole.parquet"]) == 0
+    assert content("s3://bucket/out/whole.parquet").startswith(b"PAR1")
