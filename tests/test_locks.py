@@ -87,9 +87,9 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_host(path: Path) -> 
 
 
 def test_the_projects_own_locks_agree_on_every_version(lock: ModuleType) -> None:
-    """One environment takes core, dev, scale, browser, hooks and site one after another; remote has its own."""
+    """One environment takes core, dev, scale, browser, hooks and site one after another; remote and spark have their own."""
     versions: dict[str, set[str]] = {}
-    for name in lock.PROJECT.keys() - {"remote"}:
+    for name in lock.PROJECT.keys() - {"remote", "spark"}:
         for package, version, _ in PINNED.findall(lock.path(name).read_text("utf-8")):
             versions.setdefault(package, set()).add(version)
     both = {package for package, found in versions.items() if len(found) > 1}

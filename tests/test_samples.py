@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from graders import cli
 
@@ -81,3 +85,43 @@ def test_the_sample_job_says_what_its_readme_says(
     assert verdict["signal"]["constant"] == 0
     assert cli._main([*words, "--data-dir", str(tmp_path), "--target", "openai"]) == 1
     assert "base_model_off: OpenAI has switched o4-mini-2025-04-16 off" in capfd.readouterr().out
+
+
+def shards(folder: Path, words: list[str], **more: str) -> None:
+    """Run a script of samples/shards as its scheduler would."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env={**os.environ, "PATH": path, **more},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("way", ["local", "slurm", "kubernetes"])
+def test_the_scripts_for_many_machines_give_the_bytes_of_one_run(tmp_path: Path, way: str) -> None:
+    scripts, sample = ROOT / "samples/shards", ROOT / "samples/text-similarity"
+    words = [str(sample / "grader.json"), str(sample / "rows.jsonl")]
+    if way == "local":
+        shards(tmp_path, [str(scripts / "local.sh"), *words, "parts"])
+    for index in range(3) if way != "local" else ():
+        if way == "slurm":
+            task = {"SLURM_ARRAY_TASK_ID": str(index), "SLURM_ARRAY_TASK_COUNT": "3"}
+            shards(tmp_path, ["bash", str(scripts / "slurm.sh"), *words, "parts/"], **task)
+        else:
+            job = yaml.safe_load((scripts / "kubernetes.yaml").read_text())
+            pod = job["spec"]["template"]["spec"]["containers"][0]
+            said = dict(zip(("GRADER", "ROWS", "RESULTS"), [*words, "parts/"], strict=True))
+            assert {*said, "COUNT"} < {one["name"] for one in pod["env"]}
+            assert pod["env"][0]["value"] == str(job["spec"]["completions"])
+            place = {"JOB_COMPLETION_INDEX": str(index), "COUNT": "3"}
+            shards(tmp_path, [*pod["command"], *pod["args"]], **said, **place)
+    if way != "local":
+        assert (
+            cli._main(["merge", str(tmp_path / "parts"), "-o", str(tmp_path / "parts.jsonl")]) == 0
+        )
+    command = ["score", *words, "-o", str(tmp_path / "one.jsonl")]
+    assert cli._main(command) == 0
+    assert (tmp_path / "parts.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()

@@ -34,6 +34,7 @@ PROJECT: Final[dict[str, list[str]]] = {
     "dev": ["build", "dev"],
     "scale": ["build", "dev", "scale"],
     "remote": ["build", "remote"],
+    "spark": ["build", "spark"],
     "browser": ["build", "dev", "browser"],
     "hooks": ["build", "dev", "hooks"],
     "site": ["build", "dev", "site"],
@@ -41,7 +42,7 @@ PROJECT: Final[dict[str, list[str]]] = {
 """Each lock of the project's own environment, and the dependency groups it holds beside it.
 
 `dev` is resolved first and the others under it, so that one environment can take one after another; but
-for `remote`, which has an environment of its own.
+for `remote` and `spark`, which have environments of their own.
 """
 
 NODE: Final[dict[str, list[str]]] = {**clients.NODE, "npm-axe": ["axe-core@4.14.1"]}
@@ -105,12 +106,16 @@ def _arguments(name: str, folder: Path) -> Sequence[str]:
         asked.write_text("".join(f"{line}\n" for line in ALONE[name]), encoding="utf-8")
         return [str(asked), *(["--no-deps"] if name == "punkt" else [])]  # Only a file of it.
     words = ["pyproject.toml"]
-    extras = {"scale": ("ray", "parquet"), "remote": ("remote", "parquet")}.get(name, ())
+    extras = {
+        "scale": ("ray", "parquet"),
+        "remote": ("remote", "parquet"),
+        "spark": ("parquet",),
+    }.get(name, ())
     for extra in (*extras, *(("rouge",) if name != "core" else ())):
         words += ["--extra", extra]
     for group in PROJECT[name]:
         words += ["--group", group]
-    if name in {"dev", "remote"}:
+    if name in {"dev", "remote", "spark"}:
         return words
     return [*words, "--constraints", str(path("dev"))]
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import hashlib
+import importlib
+import pickle
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from graders import api, jsontext
 from graders.config import Source
+from graders.frame import column_of
+from graders.plain import plain
+from graders.plan import Plan
 
 __all__ = ["RayGrader"]
+
+_TRIES: Final = 5
+_SIDE_BY_SIDE: Final = 64
 
 
 class RayGrader:
     """Adds grades to batches of rows; a class for `Dataset.map_batches`.
 
-    A batch with a column `item` has rows as JSON Lines do; in one without, a row is its own item.
-    The columns added are `reward` (null where the row failed), `sub_rewards` (an object) and
-    `failures` (JSON text, "" for none).
+    Batches are columns and stay so: numpy's (Ray's default) or, with `batch_format="pyarrow"`, Arrow's,
+    where what is not graded is not even looked at, and a missing number is no NaN. A batch with a
+    column `item` has rows as JSON Lines do; in one without, a row is its own item, of the columns
+    that the grader names. The columns added are `reward` (null where the row failed), `sub_rewards`
+    (an object; no column where there are no sub-graders) and `failures` (JSON text, "" for none).
+
+    Judges are asked by one actor for all of a job's actors with this grader: they keep to one
+    `concurrency`, one rate and one cache.
 
     Args:
         source: the grader, as for `graders.load`.
@@ -32,35 +46,128 @@ class RayGrader:
     def __init__(self, source: Source, *, sample: str = "sample", **options: Any) -> None:
         self._grader = api.load(source, **options)
         self._sample = sample
+        self._desk = _Desk.of(self._grader) if self._grader.plan.asks_servers else None
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a batch (columns of numpy arrays) with the grades of its rows."""
-        columns = {name: [_plain(value) for value in column] for name, column in batch.items()}
-        count = len(next(iter(columns.values()), []))
-        rows = []
-        for index in range(count):
-            row = {name: column[index] for name, column in columns.items()}
-            rows.append({"item": row.get("item", row), "sample": row.get(self._sample)})
-        grades = list(self._grader.grade_many(rows, chunk=max(count, 1)))
-        return {
-            **batch,
-            "reward": np.array([grade.reward for grade in grades], dtype=object),
-            "sub_rewards": _objects([dict(grade.sub_rewards) for grade in grades]),
-            "failures": _objects([_text(grade) for grade in grades]),
-        }
+    def __call__(self, batch: Any) -> Any:
+        """Return a batch with the grades of its rows: of numpy's columns, or of Arrow's."""
+        arrow = hasattr(batch, "column_names")
+        names = list(batch.column_names if arrow else batch)
+        count = batch.num_rows if arrow else len(next(iter(batch.values()), ()))
+
+        def values(name: str) -> list[Any]:
+            return column_of(batch, name) if arrow else _plain(batch[name])
+
+        items = self._items(names, values, count)
+        samples = values(self._sample) if self._sample in names else [None] * count
+        grade = self._grader.grade_columns if self._desk is None else self._desk.grade
+        graded = grade(items, samples)
+        failures = [_text(graded.failures.get(row, ())) for row in range(count)]
+        if arrow:
+            return _with_arrow(batch, graded.rewards, graded.sub_rewards, failures)
+        added = {"reward": _objects(graded.rewards)}
+        if graded.sub_rewards:
+            added["sub_rewards"] = _objects(_rows(graded.sub_rewards, count))
+        return {**batch, **added, "failures": _objects(failures)}
+
+    def _items(self, names: Sequence[str], values: Any, count: int) -> list[Any]:
+        if "item" in names:
+            return [_read(one) for one in values("item")]
+        named = _named(self._grader.plan)
+        # Where one is missing, or all are seen, the item has all: failures list what there is.
+        seen = [one for one in names if one in named] if named and named <= {*names} else names
+        return _rows({name: values(name) for name in seen}, count)
 
 
-def _plain(value: Any) -> Any:
-    """Return a numpy value as Python has it."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+class _Desk:
+    """One actor that asks judges for all actors of a job; made anew where it is lost."""
+
+    def __init__(self, grader: api.Grader) -> None:
+        self._ray: Any = importlib.import_module("ray")
+        self._grader = grader
+        told = (grader.to_dict(), repr(grader.setup))
+        self._name = f"graders-{hashlib.sha256(repr(told).encode()).hexdigest()[:16]}"
+        self._actor = self._found()
+
+    @classmethod
+    def of(cls, grader: api.Grader) -> _Desk | None:
+        """Return the desk of a grader; None outside Ray, where there are no other actors."""
+        return cls(grader) if importlib.import_module("ray").is_initialized() else None
+
+    def _found(self) -> Any:
+        make = self._ray.remote(num_cpus=0, max_concurrency=_SIDE_BY_SIDE)(_Judging)
+        return make.options(name=self._name, get_if_exists=True).remote(pickle.dumps(self._grader))
+
+    def grade(self, items: list[Any], samples: list[Any]) -> Any:
+        for attempt in range(_TRIES):
+            try:
+                return self._ray.get(self._actor.grade.remote(items, samples))
+            except self._ray.exceptions.RayActorError:
+                if attempt + 1 == _TRIES:
+                    raise
+                self._actor = self._found()
+        raise TypeError("there is at least one attempt")
 
 
-def _objects(values: list[Any]) -> Any:
+class _Judging:
+    def __init__(self, grader: bytes) -> None:
+        self._grader: api.Grader = pickle.loads(grader)  # noqa: S301  (of the job itself)
+
+    def grade(self, items: list[Any], samples: list[Any]) -> Any:
+        return self._grader.grade_columns(items, samples)
+
+
+def _named(plan: Plan) -> set[str]:
+    """Return the columns that a grader names; none where it may see all."""
+    if plan.reading.dialect == "jinja2" or any(leaf.sees_all for leaf in plan.leaves):
+        return set()
+    steps = [path.steps for one in plan.templates for path in one.paths if path.namespace == "item"]
+    return {str(one[0]) for one in steps} if all(steps) else set()
+
+
+def _rows(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
+    if not columns:
+        return [{} for _ in range(count)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(column: Any) -> list[Any]:
+    """Return a column of numpy's as Python has it."""
+    found: list[Any] = plain(column if isinstance(column, np.ndarray) else list(column))
+    return found
+
+
+def _read(item: Any) -> Any:
+    """Return an item; of text what it says as JSON, as in files of tables."""
+    if not isinstance(item, str):
+        return item
+    try:
+        return jsontext.decode(item, allow_nan=True)
+    except ValueError:
+        return item  # Whoever reads it says that it is a text.
+
+
+def _with_arrow(
+    table: Any, rewards: list[Any], subs: Mapping[str, list[Any]], failures: list[str]
+) -> Any:
+    import pyarrow as pa  # noqa: PLC0415  (whose table it is)
+
+    number = pa.float64()
+    added = {"reward": pa.array(rewards, number)}
+    if subs:
+        columns = [pa.array(one, number) for one in subs.values()]
+        added["sub_rewards"] = pa.StructArray.from_arrays(columns, names=list(subs))
+    added["failures"] = pa.array(failures, pa.string())
+    kept = table.select([one for one in table.column_names if one not in added])
+    for name, column in added.items():
+        kept = kept.append_column(name, column)
+    return kept
+
+
+def _objects(values: Sequence[Any]) -> Any:
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
 
 
-def _text(grade: Any) -> str:
-    found = [failure.to_dict() for failure in grade.failures]
-    return jsontext.encode(found).decode() if found else ""
+def _text(failures: Sequence[Any]) -> str:
+    return jsontext.encode([one.to_dict() for one in failures]).decode() if failures else ""

@@ -35,7 +35,7 @@ _SECONDS: Final = 60.0
 _ASK: Final = (
     "import json, platform; from importlib.metadata import distributions; "
     "print(json.dumps([platform.python_version(), "
-    "{one.name: one.version for one in distributions() if one.name}]))"
+    "{one.name.lower(): one.version for one in reversed([*distributions()]) if one.name}]))"
 )
 
 
@@ -45,8 +45,8 @@ class Machine:
 
     Attributes:
         facts: what has to be the same everywhere, by what a sentence calls it.
-        packages: versions that have to be the same where both machines have the package, by the
-            interpreter of python graders, "" for graders' own, and by package.
+        packages: versions that have to be the same where both machines have the package, by what
+            runs python graders and by package.
     """
 
     facts: Mapping[str, str]
@@ -85,16 +85,13 @@ def machine(setup: Setup) -> Machine:
     packages: dict[str, Mapping[str, str]] = {}
     if plan.needs("python"):
         facts["the sandbox level"] = require(setup.python.sandbox)
-        own = frozenset(plan.image_tags)
-        for tag, path in setup.python.interpreters(plan.image_tags).items():
-            own -= {tag}
-            version, packages[str(path)] = _asked(path)
-            facts[f"the interpreter {path}"] = version
-        for tag in own:
-            facts[f"the interpreter of {f'image {tag}' if tag else 'python graders'}"] = (
-                "graders' own"
-            )
-            packages[""] = {one.name: one.version for one in distributions() if one.name}
+        given = setup.python.interpreter
+        found = setup.python.interpreters(plan.image_tags)
+        for tag in sorted(plan.image_tags):
+            called = f"image {tag}" if tag and given is None else f"{given or 'python graders'}"
+            path = found.get(tag)
+            version, packages[called] = ("graders' own", _own()) if path is None else _asked(path)
+            facts[f"the interpreter of {called}"] = version
         for key, seen in seen_in(plan, setup.python).items():
             named = ", ".join(sorted({one.module for one in seen.missing}))
             facts[f"what {key or 'the source'} imports and is missing"] = named or "nothing"
@@ -109,11 +106,15 @@ def difference(here: Machine, there: Machine) -> str:
             return f"{name} is {other} there and {mine} here"
     for interpreter, mine_all in here.packages.items():
         others = there.packages.get(interpreter, {})
-        of = f" of {interpreter}" if interpreter else ""
         for name in sorted(mine_all.keys() & others.keys()):
             if mine_all[name] != others[name]:
-                return f"the package {name}{of} is {others[name]} there and {mine_all[name]} here"
+                return f"the package {name} of {interpreter} is {others[name]} there and {mine_all[name]} here"
     return ""
+
+
+def _own() -> dict[str, str]:
+    """Return the version of each package here; of two of one name the first is imported."""
+    return {one.name.lower(): one.version for one in reversed([*distributions()]) if one.name}
 
 
 def _needed(plan: Plan) -> dict[str, str]:

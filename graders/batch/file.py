@@ -21,6 +21,7 @@ from graders.batch.shard import score_shards
 from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
+from graders.metrics import native_core
 from graders.remote import Place, Remote
 from graders.rows import Source, Watch
 
@@ -91,22 +92,17 @@ def score_source(
         for executor in begun:
             stack.callback(executor.close)
         earlier = _earlier(options, target, marks)
+        direct = isinstance(target, Path) and is_direct(target)
         known = list(inputs or ())
-        if isinstance(target, Path) and is_direct(target):
-            place: FileOutput | StreamOutput = _stream(options, target)
+        if direct or inputs is not None:
             source.note()
         else:
-            if inputs is None:
-                known = [*source.identity()]
-            else:
-                source.note()
+            known = [*source.identity()]
+        if isinstance(target, Path) and direct:
+            place: FileOutput | StreamOutput = _stream(options, target)
+        else:
             manifest = _manifest(performers, job, options, signatures(), known, earlier)
-            output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
-            place = output(
-                target, manifest, resume=options.resume, restart=options.restart, marks=marks,
-                first=options.rows.start if earlier is None else None,
-                judgements=options.keep_judgements, earlier=options.only_failed,
-            )  # fmt: skip
+            place = _lasting(options, target, manifest, marks, earlier)
         with place, books(performers, setup, options, place) as ledger:
             return run(
                 source, place, parallelism, lambda: begun or parallelism.executors(), rows=options.rows,
@@ -134,6 +130,19 @@ def _stream(options: ScoreOptions, target: Path) -> StreamOutput:
     return StreamOutput(target)
 
 
+def _lasting(
+    options: ScoreOptions, target: Place, manifest: dict[str, Any],
+    marks: Mapping[str, float | None], earlier: Earlier | None,
+) -> FileOutput:  # fmt: skip
+    output: Any = FileOutput if isinstance(target, Path) else RemoteOutput
+    made: FileOutput = output(
+        target, manifest, resume=options.resume, restart=options.restart, marks=marks,
+        first=options.rows.start if earlier is None else None,
+        judgements=options.keep_judgements, earlier=options.only_failed,
+    )  # fmt: skip
+    return made
+
+
 def _limit(options: ScoreOptions, inputs: Sequence[Mapping[str, Any]]) -> Limit:
     most = options.rows.most(inputs)
     part = options.where is not None or options.limit is not None  # Who asks for some may get none.
@@ -149,6 +158,8 @@ def _manifest(  # noqa: PLR0917
         performers.plan, setup=job.setup, signatures=signatures, layout=job.layout,
         rows=options.rows, on_error=job.on_error, inputs=inputs, judgements=job.keep,
     )  # fmt: skip
+    if signatures:  # Told, and no difference between two runs: the numbers are the same.
+        manifest["native"] = native_core().to_dict()
     if earlier is not None:
         earlier.check(manifest)
         manifest["only_failed"] = earlier.identity()

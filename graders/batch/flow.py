@@ -23,6 +23,8 @@ _AHEAD: Final = 2
 _HELD: Final = 512
 _HELD_BYTES: Final = 16 << 20
 """Finished blocks that may wait for a slow one before them, and the bytes of input on their way."""
+_MANY: Final = 64
+"""Executors that this is enough for; of more each brings its share, or a slow one holds all others up."""
 _TICK: Final = 0.05
 
 
@@ -113,7 +115,11 @@ def _to_wait_for(
         return scored_now
     if len(pending) < most:
         return []
-    full = len(pending) >= most + held or sum(len(one.data) for one, _ in pending) > _HELD_BYTES
+    share = max(1.0, executors / _MANY)
+    full = (
+        len(pending) >= most + held * share
+        or sum(len(one.data) for one, _ in pending) > _HELD_BYTES * share
+    )
     return scored_now if full else []
 
 

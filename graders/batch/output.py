@@ -34,8 +34,8 @@ from graders.errors import OptionError, RowsError, shown
 from graders.remote import Place, Remote
 
 __all__ = [
-    "FileOutput", "Finished", "StreamOutput", "check_apart", "is_direct", "kept_note", "ledger_of",
-    "lock_of", "partial_of",
+    "FileOutput", "Finished", "StreamOutput", "check_apart", "check_lines", "is_direct", "kept_note",
+    "ledger_of", "lock_of", "partial_of",
 ]  # fmt: skip
 
 _SYNC_SECONDS: Final = 5.0
@@ -108,6 +108,20 @@ def is_direct(path: Place) -> bool:
         return True
     target = _target(path)
     return target.exists() and not target.is_file()
+
+
+def check_lines(path: Place) -> None:
+    """Say which command makes Parquet, where a file of result lines is named as if it were that.
+
+    Raises:
+        OptionError: it is.
+    """
+    if path.suffix.lower() == ".parquet":
+        name = f"{path.name[:-8]}.jsonl"
+        raise OptionError(
+            f"{path}: results are written line by line; score to {name}, and graders merge {name} "
+            f"-o {path.name} makes Parquet of them"
+        )
 
 
 def check_apart(read: Iterable[Place], path: Place, summary: Place | None = None) -> None:

@@ -1,4 +1,4 @@
-"""`graders doctor`: what this machine gives to the sandbox, which models are here, what others add."""
+"""`graders doctor`: what this machine gives to the sandbox, which models and which core are here, what others add."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from graders.cli.option import json_option
 from graders.cli.output import write_json
 from graders.extension import Extension, installed
+from graders.metrics import native_core
 from graders.models import missing_models
 from graders.report.terminal import machine_view, write_view
 from graders.sandbox import LEVELS, probe, promises
@@ -28,8 +29,8 @@ def doctor(*, as_json: bool) -> int:
     """Show what this machine gives to the sandbox of python graders, and what that promises.
 
     Also says whether the two models of the extra `models` are installed, the small judge and the
-    embeddings of `local`, and what other packages add: each is loaded, and what is wrong with one
-    is said.
+    embeddings of `local`, whether the native core counts the text metrics, and what other packages
+    add: each is loaded, and what is wrong with one is said.
 
     Exits with 1 when no level at or above standard is available: python graders then refuse to run
     unless a lower level is asked for by name.
@@ -40,11 +41,12 @@ def doctor(*, as_json: bool) -> int:
             **asdict(report),
             "levels": {level: asdict(promises(level)) for level in LEVELS},
             "models": missing_models(),
+            "native": native_core().to_dict(),
             "extensions": [{**asdict(one), "problem": problem} for one, problem in _extensions()],
         }
         write_json(body)
     else:
-        view = machine_view(report, missing_models(), _extensions())
+        view = machine_view(report, missing_models(), native_core(), _extensions())
         write_view(view, sys.stdout)
     return 0 if report.default is not None else 1
 

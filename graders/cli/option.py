@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from graders import jsontext
 from graders.api import PythonOptions, Reading, ScoreOptions
 from graders.cli.help import Flag
+from graders.cli.usage import Somewhere
 from graders.errors import OptionError
 from graders.models import RolloutOptions
 from graders.option import Option, options_of
@@ -164,6 +165,8 @@ def _click_of(one: Option) -> dict[str, Any]:
     if one.sort is float:
         low = one.least if one.above is None else one.above
         return {**said, "type": click.FloatRange(min=low, min_open=one.above is not None)}
+    if one.elsewhere:
+        return {**said, "type": Somewhere(dir_okay=True)}
     if one.sort is Path:
         return {**said, "type": click.Path(one.exists, dir_okay=False, path_type=Path)}
     return said

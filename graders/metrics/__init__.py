@@ -26,6 +26,7 @@ from graders.metrics.metric import (
     Request,
     library,
 )
+from graders.metrics.native import NativeCore, native_core
 from graders.metrics.scorer import Scorer
 from graders.metrics.table import METRICS, metric_of, signature
 
@@ -41,6 +42,7 @@ __all__ = [
     "Metric",
     "MetricFault",
     "MetricOptions",
+    "NativeCore",
     "Parts",
     "Request",
     "Scorer",
@@ -50,6 +52,7 @@ __all__ = [
     "library",
     "meteor",
     "metric_of",
+    "native_core",
     "rouge_1",
     "rouge_2",
     "rouge_3",

@@ -22,8 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from graders.metrics.alphabet import Codes, Token
-from graders.metrics.ngram import concatenated
+from graders.metrics.alphabet import Token
 from graders.metrics.stem import stem
 from graders.metrics.synonym import load
 
@@ -53,22 +52,24 @@ class Meteor:
 
     def values(
         self,
-        candidates: Sequence[Codes],
-        references: Sequence[Codes],
+        token: npt.NDArray[np.uint32],
+        owner: _Small,
         tokens: Sequence[Token | None],
+        pairs: int,
     ) -> list[float]:
-        """Return METEOR of each coded candidate against its coded reference, in [0, 1).
+        """Return METEOR of each candidate against its reference, in [0, 1).
 
         No match at all gives 0.0, and so does an empty text.
 
         Args:
-            candidates: the coded candidates.
-            references: as many coded references.
+            token: the token numbers of all texts, each candidate before its reference.
+            owner: of each token, 2 * pair for a candidate's, 2 * pair + 1 for a reference's.
             tokens: what each number stands for; until `clear`, the same list may only grow.
+            pairs: how many pairs there are.
         """
         if self._words.tokens is not tokens:
+            self.clear()
             self._words = _Words(tokens)
-        token, owner = concatenated(candidates, references)
         word = self._words.lowered(token)
         partner = np.full(len(word), -1, np.int32)
         places = _matched(np.arange(len(word), dtype=np.int32), word, owner, partner)
@@ -78,7 +79,7 @@ class Meteor:
             )
         if len(places):
             self._match_synonyms(places, word, owner, partner)
-        return _scores(partner, owner, len(candidates))
+        return _scores(partner, owner, pairs)
 
     def _match_synonyms(self, places: _Small, word: _Small, owner: _Small, partner: _Small) -> None:
         """Match candidate stems to reference stems that are synonyms of them.

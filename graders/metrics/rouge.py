@@ -28,7 +28,7 @@ from graders.metrics.metric import (
     library,
     linear,
 )
-from graders.metrics.native import Core, Counts, counted
+from graders.metrics.native import Counts, core_of, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +112,7 @@ class Rouge:
             tokens=(lambda text: filter(None, map(_stemmed, words(text)))) if stemmer else words,
             clear=alphabet.clear,
         )
-        self._core = None if stemmer else Core.of("alphanumeric")
+        self._core = None if stemmer else core_of("alphanumeric")
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]

@@ -10,6 +10,8 @@ mode NLTK_EXTENSIONS.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = ["stem"]
 
 _IRREGULAR = {
@@ -70,6 +72,18 @@ _STEP_4 = (
 )  # fmt: skip
 
 
+def _by_ending(rules: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """Return the rules by the last two letters of their suffixes: few words meet one at all."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for suffix, replacement in rules:
+        found.setdefault(suffix[-2:], []).append((suffix, replacement))
+    return found
+
+
+_RULES_2, _RULES_3 = _by_ending(_STEP_2), _by_ending(_STEP_3)
+_RULES_4 = _by_ending((suffix, "") for suffix in _STEP_4)
+
+
 def stem(word: str) -> str:
     """Return the stem of a word, lower-cased; any string is a word."""
     result = word.lower()
@@ -81,7 +95,7 @@ def stem(word: str) -> str:
     if result.endswith("y") and len(result) > 2 and _shape(result[:-1])[-1] == "c":
         result = f"{result[:-1]}i"
     result = _without_suffix_2(result)
-    result = _replaced(result, _STEP_3)
+    result = _replaced(result, _RULES_3)
     result = _without_suffix_4(result)
     return _without_final_e_or_l(result)
 
@@ -155,11 +169,11 @@ def _without_suffix_2(word: str) -> str:
     if word.endswith("logi"):
         # The l counts with the stem, so that geology, theology and archaeology agree.
         return word[:-1] if _measure(word[:-3]) > 0 else word
-    return _replaced(word, _STEP_2)
+    return _replaced(word, _RULES_2)
 
 
-def _replaced(word: str, rules: tuple[tuple[str, str], ...]) -> str:
-    for suffix, replacement in rules:
+def _replaced(word: str, rules: dict[str, list[tuple[str, str]]]) -> str:
+    for suffix, replacement in rules.get(word[-2:], ()):
         if word.endswith(suffix):
             kept = word[: -len(suffix)]
             return f"{kept}{replacement}" if _measure(kept) > 0 else word
@@ -168,7 +182,7 @@ def _replaced(word: str, rules: tuple[tuple[str, str], ...]) -> str:
 
 def _without_suffix_4(word: str) -> str:
     """Step 4."""
-    for suffix in _STEP_4:
+    for suffix, _ in _RULES_4.get(word[-2:], ()):
         if word.endswith(suffix):
             kept = word[: -len(suffix)]
             if _measure(kept) > 1 and (suffix != "ion" or kept[-1] in "st"):

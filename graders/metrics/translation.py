@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from graders.metrics.coder import Batch, Coder
+from graders.metrics.coder import Coder, slices
 from graders.metrics.metric import Defined, Metric, MetricOptions, Parts, library
-from graders.metrics.native import Core, Counts, counted
+from graders.metrics.native import Counts, core_of, counted
 from graders.metrics.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from graders.metrics.alignment import Meteor
 
 __all__ = ["BLEU", "GLEU", "METEOR", "Translation", "bleu", "gleu", "meteor"]
+
+_ALIGNED_CHARACTERS: Final = 1 << 20
 
 
 def bleu(candidates: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -68,7 +71,7 @@ class Translation:
             clear=self._clear,
         )
         self._meteor: Meteor | None = None
-        self._core = Core.of("translation")
+        self._core = core_of("translation")
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
@@ -86,8 +89,26 @@ class Translation:
                 if "gleu" in scores:
                     scores["gleu"] += gleu_values(common, ours, theirs)
         if "meteor" in scores:
-            for batch in self._coder.batches(candidates, references):
-                scores["meteor"] += self._align(batch)
+            from graders.metrics.alignment import Meteor
+
+            self._meteor = self._meteor or Meteor()
+            for start, stop in slices(candidates, references, _ALIGNED_CHARACTERS):
+                scores["meteor"] += self._aligned(candidates[start:stop], references[start:stop])
+        return scores
+
+    def _aligned(self, candidates: Sequence[str], references: Sequence[str]) -> list[float]:
+        """Return METEOR of some rows."""
+        from graders.metrics.ngram import concatenated
+
+        assert self._meteor is not None  # noqa: S101 - for the type checker
+        if self._core is not None:
+            texts = list(chain.from_iterable(zip(candidates, references, strict=True)))
+            if (found := self._core.tokens(texts)) is not None:
+                return self._meteor.values(*found, len(candidates))
+        scores = []
+        for batch in self._coder.batches(candidates, references):
+            token, owner = concatenated(batch.candidates, batch.references)
+            scores += self._meteor.values(token, owner, batch.tokens, len(batch.candidates))
         return scores
 
     def _counted(self, candidates: Sequence[str], references: Sequence[str]) -> Iterator[Counts]:
@@ -98,14 +119,6 @@ class Translation:
         for batch in self._coder.batches(candidates, references):
             columns = batch.candidates, batch.references
             yield [*map(lengths, columns), *overlaps(*columns, ORDERS)]
-
-    def _align(self, batch: Batch) -> list[float]:
-        """Return the METEOR scores of a batch."""
-        if self._meteor is None:
-            from graders.metrics.alignment import Meteor
-
-            self._meteor = Meteor()
-        return self._meteor.values(batch.candidates, batch.references, batch.tokens)
 
     def _clear(self) -> None:
         """Forget everything coded with the alphabet, which starts anew."""

@@ -13,30 +13,12 @@ from pathlib import Path
 from typing import Final, Self
 
 from graders.errors import UnavailableError, sqlite_problem
-from graders.models.option import default_cache_file
-from graders.privacy import close_to_others, exposed, private_file, private_folder
+from graders.privacy import exposed, private_file, private_folder
 
-__all__ = ["ReplyCache", "open_cache"]
+__all__ = ["ReplyCache"]
 
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
-
-
-def open_cache(named: Path | None, *, read_only: bool = False) -> ReplyCache:
-    """Return the cache of a file.
-
-    Args:
-        named: the file; None for the default, which is closed to others if need be unless the
-            environment names it.
-        read_only: whether nothing is ever written.
-
-    Raises:
-        UnavailableError: as `ReplyCache`.
-    """
-    path = named or default_cache_file()
-    if not (named or read_only or os.environ.get("GRADERS_CACHE_FILE")):
-        close_to_others(path)
-    return ReplyCache(path, read_only=read_only)
 
 
 def _close(base: sqlite3.Connection, process: int) -> None:
@@ -69,6 +51,8 @@ class ReplyCache:
     Raises:
         UnavailableError: the file cannot be opened or is something else.
     """
+
+    is_far = False
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path

@@ -14,12 +14,13 @@ from graders.calls import ChatCall, ChatError, ChatReply
 from graders.errors import BudgetError, quoted
 from graders.models import request
 from graders.models.asking import Asking, Billing, Learned, Sent
-from graders.models.cache import ReplyCache, open_cache
+from graders.models.cache import ReplyCache
 from graders.models.completion import read_completion
 from graders.models.kept import from_bytes, is_answer, to_bytes
 from graders.models.ledger import Ledger
 from graders.models.local import LocalServer
 from graders.models.option import JudgeOptions
+from graders.models.shared import SharedCache, open_cache
 from graders.wire.endpoint import ServerAddress, resolve
 from graders.wire.exchange import Wire, WireError
 from graders.wire.fault import error_of_status, refused_in, refuses_form
@@ -67,7 +68,7 @@ class ChatClient:
             variable=key_variable,
         )
         self.stats = JudgeStats(server=self._endpoint.url)
-        self._cache: ReplyCache | None = None
+        self._cache: ReplyCache | SharedCache | None = None
         if mode == "offline":
             self._cache = open_cache(self.options.cache_file, read_only=True)
         self._learned: OrderedDict[bytes, Learned] = OrderedDict()
@@ -287,10 +288,9 @@ class ChatClient:
                 reply, _ = await self._ask(asking, index)
                 return reply
             key = self._key(asking, index, sent)
-            if self.options.cache != "refresh" or key in self._refreshed:
-                found = self._found(asking, index)
-                if found is not None:
-                    return found
+            looks = self.options.cache != "refresh" or key in self._refreshed
+            if looks and not self._cache.is_far and (found := self._found(asking, index)):
+                return found
             flying = self._flying.get(key)
             if flying is None:
                 break
@@ -306,6 +306,10 @@ class ChatClient:
         future: asyncio.Future[tuple[ChatReply, bool]] = asyncio.get_running_loop().create_future()
         self._flying[key] = future
         try:
+            # Others that ask the same wait for this look, too.
+            if looks and (found := await self._found_far(asking, index)):
+                future.set_result((found, True))
+                return found
             reply, sent = await self._ask(asking, index)
             future.set_result((reply, self._keeps(sent.params, asking.model)))
             if self.options.cache == "refresh":
@@ -315,6 +319,12 @@ class ChatClient:
             if not future.done():
                 future.cancel()
             del self._flying[key]
+
+    async def _found_far(self, asking: Asking, index: int) -> ChatReply | None:
+        """Return the reply kept by a cache that is asked over the network; None of one that is here."""
+        if self._cache is None or not self._cache.is_far:
+            return None
+        return await asyncio.to_thread(self._found, asking, index)
 
     async def _ask(self, asking: Asking, index: int) -> tuple[ChatReply, Sent]:
         """Ask; alone where it is the first of its grader, so that the others learn from it."""

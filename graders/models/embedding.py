@@ -17,10 +17,11 @@ from graders import jsontext
 from graders.calls import ChatError, EmbedCall, EmbedReply
 from graders.errors import OptionError, shown
 from graders.models import minilm, request
-from graders.models.cache import ReplyCache, open_cache
+from graders.models.cache import ReplyCache
 from graders.models.completion import bad_field
 from graders.models.ledger import Ledger
 from graders.models.option import DEFAULT_EMBEDDING, JudgeOptions
+from graders.models.shared import SharedCache, open_cache
 from graders.wire.answer import HttpAnswer
 from graders.wire.endpoint import ApiKey, resolve
 from graders.wire.exchange import Wire, WireError
@@ -77,7 +78,7 @@ class EmbedClient:
         self.model = named or minilm.MODEL
         self.stats = JudgeStats(server=self._endpoint.url)
         self.ledger: Ledger | None = None
-        self._cache: ReplyCache | None = None
+        self._cache: ReplyCache | SharedCache | None = None
         if offline:
             self._cache = open_cache(self.options.cache_file, read_only=True)
         self._alone = threading.Lock()

@@ -57,7 +57,8 @@ class JudgeOptions:
         reply_form: how the reply's shape is asked for; `auto` finds what the server can do.
         cache: `auto` keeps replies of temperature 0 or with a seed, `all` every reply, `none`
             none; `refresh` keeps all and reads none; `offline` asks nothing but the cache.
-        cache_file: where replies are kept; None for the user's cache folder.
+        cache_file: where replies are kept: a file; or a folder that is there, or an address such as
+            `s3://bucket/replies`, that several machines share. None for the user's cache folder.
         repeats: how often a judge is asked for each row.
         panel: judges that are asked in place of the models that graders name; None for those.
         panel_rule: how their verdicts become one: `mean`, `median` or `majority`; `auto` is the mean
@@ -142,9 +143,11 @@ class JudgeOptions:
     cache: CacheMode = option(
         "auto", "Which replies are kept, and which are asked for.", flag=False
     )
-    cache_file: Path | None = option(
-        None, "Where replies are kept.", metavar="PATH", suite=True, group="Replies that are kept"
-    )
+    cache_file: Path | None = option(  # An address becomes a Remote, which is asked about as a Path is.
+        None, "Where replies are kept: a file, or a folder or s3://... that machines share.",
+        metavar="PATH", elsewhere=True, suite=True, group="Replies that are kept",
+    )  # fmt: skip
+
     embedding_model: str | None = option(
         None, f"Model that cosine embeds with.  [default: {DEFAULT_EMBEDDING}]",
         metavar="NAME", suite=True, kept=True, group="Models",

@@ -17,6 +17,7 @@ from graders.batch.tally import Figures, Tally, no_figures
 from graders.extension import Extension
 from graders.grade import Failure
 from graders.inspection.variable import VariableReport
+from graders.metrics import NativeCore
 from graders.report.finding import Notice
 from graders.report.text import clean, columns, fitted, hint, shortened
 from graders.sandbox import LEVELS, MachineReport, promises
@@ -439,6 +440,7 @@ def _extensions(found: Sequence[tuple[Extension, str]]) -> list[RenderableType]:
 def machine_view(
     report: MachineReport,
     models: Mapping[str, str],
+    core: NativeCore,
     extensions: Sequence[tuple[Extension, str]] = (),
 ) -> RenderableType:
     """Show what a machine gives to the sandbox and what its default level promises.
@@ -446,6 +448,7 @@ def machine_view(
     Args:
         report: what was found.
         models: what each model of ours needs to run here, by what it is for; "" where it is there.
+        core: whether text metrics are counted by the native core.
         extensions: what other packages add, each with why it cannot be used, "" where it can.
     """
     facts = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
@@ -461,6 +464,7 @@ def machine_view(
         else "a file system of its own"
     )
     facts.add_row("scratch", own)
+    facts.add_row("native core", core.problem or f"in use, version {core.version}")
     parts: list[RenderableType] = [facts, ""]
     table = columns("level", "here", "needs")
     for level in LEVELS:

@@ -22,6 +22,7 @@ __all__ = [
     "rows_of_batch",
     "rows_of_dataset",
     "time_of",
+    "values_of",
 ]
 
 _BATCH: Final = 512
@@ -117,6 +118,21 @@ def rows_of_batch(batch: Any) -> Iterator[Mapping[str, Any] | str]:
             yield _row_of(batch.slice(at, 1))
     else:
         yield from rows
+
+
+def values_of(column: Any) -> list[Any]:
+    """Return the values of a column of Arrow's, as `rows_of_batch` gives them.
+
+    Raises:
+        ValueError, ArithmeticError: it has one that Python has not.
+    """
+    import pyarrow as pa  # noqa: PLC0415  (an extra)
+
+    kind, rule = column.type, rule_of(column.type)
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pa.int64())
+    values: list[Any] = column.to_pylist()
+    return values if rule is None else [rule(one) for one in values]
 
 
 def _without_nanoseconds(batch: Any) -> Any:

@@ -16,7 +16,9 @@ from graders.training.session import Session
 
 __all__ = ["finish", "reporting"]
 
-_HOST: Final = "https://api.wandb.ai"
+_HOSTS: Final = ("api.wandb.ai", "api.forge.coreweave.com")
+"""Under which its login stands, in older and newer versions."""
+
 _OFFLINE: Final = ("offline", "dryrun")
 _PATIENCE: Final = 60.0
 """Seconds that the last of the curves may take on its way."""
@@ -46,7 +48,7 @@ def finish() -> None:
     """Have sent what is on its way; a service that cannot be reached holds the job up for a minute at most."""
     library = sys.modules.get("wandb")
     if library is not None and getattr(library, "run", None) is not None:
-        ending = threading.Thread(target=library.finish, kwargs={"quiet": True}, daemon=True)
+        ending = threading.Thread(target=library.finish, daemon=True)
         ending.start()
         ending.join(_PATIENCE)
 
@@ -75,11 +77,12 @@ def _lacks(kind: str) -> str:
 
 
 def _has_login() -> bool:
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", _HOST)).hostname or ""
+    own = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
     try:
-        return netrc.netrc().authenticators(host) is not None
+        known = netrc.netrc()
     except (OSError, netrc.NetrcParseError):
         return False
+    return any(known.authenticators(one) is not None for one in ([own] if own else _HOSTS))
 
 
 def _begin(kind: str, settings: dict[str, Any], session: Session) -> str:

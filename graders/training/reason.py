@@ -28,6 +28,8 @@ _MEMORY: Final = (
     "memoryerror",
     "memory allocation of",  # What Rust says before it aborts.
     "can't start new thread",
+    "thread creation failed",
+    "pthread_create failed",
     "failed to map segment",
 )
 _KEPT: Final = "checkpoints that are there stay and can be used"

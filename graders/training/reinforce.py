@@ -198,9 +198,7 @@ def _engine(session: Session, schema: Mapping[str, Any] | None) -> dict[str, Any
         # Of tokens that a schema leaves alone vLLM says a likelihood of 1, which the model's own is not:
         # corrected by it, every answer would weigh nothing.
         found |= {
-            "generation_kwargs": {
-                "structured_outputs": {"json": dict(schema), "disable_any_whitespace": True}
-            },
+            "generation_kwargs": {"structured_outputs": {"json": dict(schema)}},
             "vllm_importance_sampling_correction": False,
         }
         session.note("response_format: vLLM holds answers to the schema", "info")

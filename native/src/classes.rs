@@ -17,63 +17,45 @@ pub const UPPER: u8 = 32;
 pub const LOWER: u8 = 64;
 
 pub const PAGES: usize = 0x1100;
-const LAST: usize = 0x100;
+/// A page is 256 classes, then 256 lower cases: on page 0 the character in lower case, on others the
+/// ASCII letter or digit that lower case begins with, 0 for none, more by 0x80 where more follows.
+const PAGE: usize = 512;
 
-/// Classes by character, and lower case where ROUGE sees it.
-pub struct Classes {
-    pages: Vec<Option<Box<[u8]>>>,
-    /// The lower case of characters below U+0100, all of them below it too.
-    pub lower: [u8; LAST],
-    /// What `str.lower` makes of other characters where that holds an ASCII letter or digit.
-    folded: Vec<(u32, Box<[u8]>)>,
-}
+#[derive(Default)]
+pub struct Classes(Vec<Option<Box<[u8]>>>);
 
 impl Classes {
-    pub fn new() -> Self {
-        let mut pages = Vec::new();
-        pages.resize(PAGES, None);
-        let mut lower = [0; LAST];
-        for (at, byte) in lower.iter_mut().enumerate() {
-            *byte = at as u8;
-        }
-        Classes { pages, lower, folded: Vec::new() }
-    }
-
-    /// Take a page of 256 classes. False: there is no such page.
-    pub fn set(&mut self, page: usize, classes: &[u8]) -> Result<bool, Fault> {
-        if page >= PAGES || classes.len() != 256 {
+    /// Take a page. False: there is no such page.
+    pub fn set(&mut self, page: usize, data: &[u8]) -> Result<bool, Fault> {
+        if page >= PAGES || data.len() != PAGE {
             return Ok(false);
         }
-        self.pages[page] = Some(boxed(classes)?);
+        self.0.resize(PAGES, None);
+        self.0[page] = Some(boxed(data)?);
         Ok(true)
-    }
-
-    pub fn fold(&mut self, character: u32, lowered: &[u8]) -> Result<(), Fault> {
-        self.folded.push((character, boxed(lowered)?));
-        Ok(())
     }
 
     /// The pages of a text that were not set, each once.
     pub fn missing(&self, text: &[u32]) -> Vec<u32> {
         let mut found = Vec::new();
-        let mut last = usize::MAX;
-        for &character in text {
-            let page = (character >> 8) as usize;
-            if page != last {
-                last = page;
-                let known = self.pages.get(page).map_or(true, |page| page.is_some());
-                if !known && !found.contains(&(page as u32)) {
-                    found.push(page as u32);
-                }
+        let mut last = u32::MAX;
+        for page in text.iter().map(|character| character >> 8) {
+            if page != last && self.0.get(page as usize) == Some(&None) && !found.contains(&page) {
+                found.push(page);
             }
+            last = page;
         }
         found
     }
 
+    fn at(&self, character: u32, part: usize) -> u8 {
+        let page = self.0.get((character >> 8) as usize).and_then(Option::as_ref);
+        page.map_or(0, |page| page[part + (character & 0xFF) as usize])
+    }
+
     /// The class of a character; that of one never set is 0.
     pub fn of(&self, character: u32) -> u8 {
-        let page = self.pages.get((character >> 8) as usize).and_then(Option::as_ref);
-        page.map_or(0, |page| page[(character & 0xFF) as usize])
+        self.at(character, 0)
     }
 
     /// The class of a character below U+0100.
@@ -81,10 +63,8 @@ impl Classes {
         self.of(u32::from(character))
     }
 
-    /// The bytes of a character in lower case, those that are no ASCII letter or digit blank; None
-    /// for a character with none but such.
-    pub fn folded(&self, character: u32) -> Option<&[u8]> {
-        let found = self.folded.iter().find(|(known, _)| *known == character);
-        found.map(|(_, lowered)| &lowered[..])
+    /// The lower case of a character, as its page has it.
+    pub fn lower(&self, character: u32) -> u8 {
+        self.at(character, PAGE / 2)
     }
 }

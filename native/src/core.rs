@@ -37,7 +37,7 @@ impl Wanted {
 
 /// Between pairs a vocabulary of more tokens, or of more characters, is emptied.
 const MOST_TOKENS: usize = 1 << 17;
-const MOST_CHARACTERS: usize = 1 << 21;
+const MOST_CHARACTERS: usize = 1 << 20;
 
 /// Everything that is kept from call to call.
 pub struct Core {
@@ -54,7 +54,7 @@ pub struct Tables {
 
 impl Core {
     pub fn new() -> Self {
-        let tables = Tables { classes: Classes::new(), punkt: None };
+        let tables = Tables { classes: Classes::default(), punkt: None };
         Core { seed: Seed::new(), tables, workers: Vec::new() }
     }
 
@@ -67,6 +67,32 @@ impl Core {
     /// Forget every text; after a panic nothing that it may have left half done is used again.
     pub fn forget(&mut self) {
         self.workers.clear();
+    }
+
+    /// The worker that `tokens` is asked of.
+    fn first(&mut self) -> (&mut Worker, &Tables) {
+        if self.workers.is_empty() {
+            self.workers.push(Worker::new(&self.seed));
+        }
+        (&mut self.workers[0], &self.tables)
+    }
+
+    /// The token numbers of texts one after the other, and how many each has. They are good until
+    /// the vocabulary's generation changes, which is only at the beginning of a call.
+    pub fn tokens(&mut self, rule: Rule, texts: &[Text], sizes: &mut [u64]) -> Result<Vec<u32>, Fault> {
+        let (worker, tables) = self.first();
+        worker.trim(rule);
+        let mut numbers = Vec::new();
+        for (text, size) in texts.iter().zip(sizes) {
+            let before = numbers.len();
+            worker.tokens(rule, tables, *text, &mut numbers)?;
+            *size = (numbers.len() - before) as u64;
+        }
+        Ok(numbers)
+    }
+
+    pub fn vocabulary(&mut self, rule: Rule) -> &Vocabulary {
+        self.first().0.vocabulary(rule)
     }
 
     /// Count each pair, in so many threads. `found` has `wanted.width()` places a pair.

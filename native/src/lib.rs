@@ -86,46 +86,17 @@ pub unsafe extern "C" fn graders_free(handle: *mut Handle) {
     }
 }
 
-/// Take Punkt's model, `size` bytes of the table that `sentence::Punkt::new` reads.
+/// Learn what Python knows: page `what` of `classes`, or for 0x1100 the table of `sentence::Punkt`.
 ///
 /// # Safety
-/// `handle` is a living core; `table` holds `size` bytes.
+/// `handle` is a living core; `data` holds `size` bytes.
 #[no_mangle]
-pub unsafe extern "C" fn graders_punkt(handle: *const Handle, table: *const u8, size: usize) -> i32 {
+pub unsafe extern "C" fn graders_learn(handle: *const Handle, what: u32, data: *const u8, size: usize) -> i32 {
     // SAFETY: by the caller's promise.
-    let (handle, table) = unsafe { (handle.as_ref(), buffer(table, size)) };
-    guarded(handle, |core| match table {
-        Some(table) => core.learn(table).map(|()| true),
-        None => Ok(false),
-    })
-}
-
-/// Take the classes of the 256 characters of a page, and for page 0 their lower case.
-///
-/// # Safety
-/// `handle` is a living core; `classes` holds 256 bytes, and so does `lower` unless it is null.
-#[no_mangle]
-pub unsafe extern "C" fn graders_page(handle: *const Handle, page: u32, classes: *const u8, lower: *const u8) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, classes, lower) = unsafe { (handle.as_ref(), buffer(classes, 256), buffer(lower, 256)) };
-    guarded(handle, |core| {
-        if let (0, Some(lower)) = (page, lower) {
-            core.tables.classes.lower.copy_from_slice(lower);
-        }
-        classes.map_or(Ok(false), |classes| core.tables.classes.set(page as usize, classes))
-    })
-}
-
-/// Take what `str.lower` makes of a character beyond ASCII, as ASCII with blanks for all else.
-///
-/// # Safety
-/// `handle` is a living core; `lowered` holds `size` bytes.
-#[no_mangle]
-pub unsafe extern "C" fn graders_fold(handle: *const Handle, character: u32, lowered: *const u8, size: usize) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, lowered) = unsafe { (handle.as_ref(), buffer(lowered, size)) };
-    guarded(handle, |core| match lowered {
-        Some(lowered) => core.tables.classes.fold(character, lowered).map(|()| true),
+    let (handle, data) = unsafe { (handle.as_ref(), buffer(data, size)) };
+    guarded(handle, |core| match data {
+        Some(table) if what as usize == classes::PAGES => core.learn(table).map(|()| true),
+        Some(page) => core.tables.classes.set(what as usize, page),
         None => Ok(false),
     })
 }
@@ -179,10 +150,9 @@ pub unsafe extern "C" fn graders_count(
     // SAFETY: by the caller's promise.
     let texts = unsafe { columns.texts() };
     guarded(handle, |core| {
-        let rule = match order.rule {
-            0 => Rule::Alphanumeric,
-            1 => Rule::Translation,
-            _ => return Ok(false),
+        let rule = match rule_of(order.rule) {
+            Some(rule) => rule,
+            None => return Ok(false),
         };
         let wanted = Wanted { rule, orders: order.orders as usize, longest: order.longest != 0 };
         let texts = match texts {
@@ -196,6 +166,82 @@ pub unsafe extern "C" fn graders_count(
         core.count(wanted, candidates, references, order.threads as usize, found)?;
         Ok(true)
     })
+}
+
+/// Write the token numbers of each text, the candidates' first, and how many each has; then the
+/// generation of the vocabulary, its size, and its characters.
+///
+/// # Safety
+/// `handle` is a living core; `columns` is what its fields say; `numbers` has a place for each
+/// character, `sizes` for each text, and `about` three.
+#[no_mangle]
+pub unsafe extern "C" fn graders_tokens(
+    handle: *const Handle,
+    columns: *const Columns,
+    rule: u32,
+    numbers: *mut u32,
+    sizes: *mut u64,
+    about: *mut u64,
+) -> i32 {
+    // SAFETY: by the caller's promise.
+    let (handle, columns, about) = unsafe { (handle.as_ref(), columns.as_ref(), place(about, 3)) };
+    let (columns, about, rule) = match (columns, about, rule_of(rule)) {
+        (Some(columns), Some(about), Some(rule)) => (columns, about, rule),
+        _ => return WRONG,
+    };
+    // SAFETY: by the caller's promise.
+    let (texts, numbers, sizes) =
+        unsafe { (columns.texts(), place(numbers, columns.size), place(sizes, columns.pairs.saturating_mul(2))) };
+    guarded(handle, |core| match (texts, numbers, sizes) {
+        (Some(texts), Some(numbers), Some(sizes)) => {
+            let found = core.tokens(rule, &texts?, sizes)?;
+            numbers[..found.len()].copy_from_slice(&found); // no token is without a character
+            let vocabulary = core.vocabulary(rule);
+            let sizes = [vocabulary.generation(), vocabulary.size() as u64, vocabulary.characters() as u64];
+            about.copy_from_slice(&sizes);
+            Ok(true)
+        }
+        _ => Ok(false),
+    })
+}
+
+/// Write the tokens from a number on as UTF-32 end to end, and where each ends in all there are.
+///
+/// # Safety
+/// `handle` is a living core; `text` has `characters` places and `ends` has `count`.
+#[no_mangle]
+pub unsafe extern "C" fn graders_words(
+    handle: *const Handle,
+    rule: u32,
+    from: u64,
+    text: *mut u32,
+    characters: usize,
+    ends: *mut u64,
+    count: usize,
+) -> i32 {
+    // SAFETY: by the caller's promise.
+    let (handle, text, ends) = unsafe { (handle.as_ref(), place(text, characters), place(ends, count)) };
+    guarded(handle, |core| {
+        let words = rule_of(rule).and_then(|rule| core.vocabulary(rule).since(from as usize));
+        match (words, text, ends) {
+            (Some((found, stops)), Some(text), Some(ends))
+                if found.len() == text.len() && stops.len() == ends.len() =>
+            {
+                text.copy_from_slice(found);
+                ends.iter_mut().zip(stops).for_each(|(end, &stop)| *end = stop as u64);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    })
+}
+
+fn rule_of(number: u32) -> Option<Rule> {
+    match number {
+        0 => Some(Rule::Alphanumeric),
+        1 => Some(Rule::Translation),
+        _ => None,
+    }
 }
 
 impl Columns {

@@ -131,9 +131,7 @@ fn cut(
     found: &mut Vec<u32>,
 ) -> Result<(), Fault> {
     if is_plain(piece, classes) {
-        found.try_reserve(1)?;
-        found.push(vocabulary.narrow(piece)?);
-        return Ok(());
+        return vocabulary.add(piece, found);
     }
     let mut text = Vec::new();
     text.try_reserve(piece.len() * 3 + 4)?;
@@ -148,11 +146,7 @@ fn cut(
     if beside.after {
         tokens.next_back();
     }
-    for token in tokens {
-        found.try_reserve(1)?;
-        found.push(vocabulary.narrow(token)?);
-    }
-    Ok(())
+    tokens.try_for_each(|token| vocabulary.add(token, found))
 }
 
 /// Whether the rules have nothing to say about a piece: letters, digits and signs that no rule

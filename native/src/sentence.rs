@@ -13,14 +13,9 @@ const SEEN_UPPER: u8 = (1 << 1) | (1 << 2) | (1 << 3);
 const LOWER_BEGIN: u8 = 1 << 4;
 const SEEN_LOWER: u8 = (1 << 4) | (1 << 5) | (1 << 6);
 
-/// What Punkt learned from its training texts; words in lower case.
-pub struct Punkt {
-    abbreviations: Map<Box<[u8]>, ()>,
-    /// Two words with a tab between them.
-    collocations: Map<Box<[u8]>, ()>,
-    starters: Map<Box<[u8]>, ()>,
-    seen: Map<Box<[u8]>, u8>,
-}
+/// What Punkt learned from its training texts: the lines of its table, words in lower case, with
+/// the bits of those that have some.
+pub struct Punkt(Map<Box<[u8]>, u8>);
 
 /// A token around a possible end.
 struct Token<'a> {
@@ -49,33 +44,35 @@ impl Token<'_> {
 }
 
 impl Punkt {
-    /// Read a model: lines `a word`, `c word word`, `s word` or `o word bits`, by tabs, in Latin-1.
+    /// Read a model: lines `a abbreviation`, `c word word` of a collocation, `s sentence-starter` or
+    /// `o word bits` by tabs, in Latin-1.
     pub fn new(table: &[u8], seed: &Seed) -> Result<Self, Fault> {
-        let set = || Map::with_hasher(seed.clone());
-        let mut model = Punkt {
-            abbreviations: set(),
-            collocations: set(),
-            starters: set(),
-            seen: Map::with_hasher(seed.clone()),
-        };
+        let mut lines = Map::with_hasher(seed.clone());
         for line in table.split(|&byte| byte == b'\n') {
-            let (kind, rest) = match line {
-                [kind, b'\t', rest @ ..] => (*kind, rest),
-                _ => continue,
+            let words = match line.iter().rposition(|&byte| byte == b'\t') {
+                Some(tab) if line[0] == b'o' => tab,
+                _ => line.len(),
             };
-            match kind {
-                b'a' => drop(model.abbreviations.insert(boxed(rest)?, ())),
-                b'c' => drop(model.collocations.insert(boxed(rest)?, ())),
-                b's' => drop(model.starters.insert(boxed(rest)?, ())),
-                _ => {
-                    let tab = rest.iter().rposition(|&byte| byte == b'\t').unwrap_or(0);
-                    let bits = rest[tab..].iter().filter(|byte| byte.is_ascii_digit());
-                    let bits = bits.fold(0, |sum: u8, digit| sum * 10 + (digit - b'0'));
-                    model.seen.insert(boxed(&rest[..tab])?, bits);
-                }
-            }
+            let bits = line[words..].iter().filter(|byte| byte.is_ascii_digit());
+            lines.insert(boxed(&line[..words])?, bits.fold(0, |sum, digit| sum * 10 + (digit - b'0')));
         }
-        Ok(model)
+        Ok(Punkt(lines))
+    }
+
+    /// The bits of a line; None where there is no such line.
+    fn line(&self, kind: u8, word: &[u8], second: &[u8]) -> Option<u8> {
+        let mut line = Vec::with_capacity(word.len() + second.len() + 3);
+        line.extend([kind, b'\t']);
+        line.extend(word);
+        if kind == b'c' {
+            line.push(b'\t');
+            line.extend(second);
+        }
+        self.0.get(&line[..]).copied()
+    }
+
+    fn seen(&self, word: &[u8]) -> u8 {
+        self.line(b'o', word, b"").unwrap_or(0)
     }
 
     /// The sentences of a text as places in it, without the whitespace between them.
@@ -168,7 +165,7 @@ impl Punkt {
 
     /// Punkt's first pass: what the form of a token says.
     fn judged<'a>(&self, text: &'a [u8], classes: &Classes) -> Token<'a> {
-        let lower: Vec<u8> = text.iter().map(|&byte| classes.lower[usize::from(byte)]).collect();
+        let lower: Vec<u8> = text.iter().map(|&byte| classes.lower(u32::from(byte))).collect();
         let (mut ends, mut abbreviation, mut ellipsis) = (false, false, false);
         if matches!(text, b"." | b"?" | b"!") {
             ends = true;
@@ -177,7 +174,7 @@ impl Punkt {
         } else if text.ends_with(b".") && !text.ends_with(b"..") {
             let stem = &lower[..lower.len() - 1];
             let last = stem.rsplit(|&byte| byte == b'-').next().unwrap_or(stem);
-            abbreviation = self.abbreviations.contains_key(stem) || self.abbreviations.contains_key(last);
+            abbreviation = [stem, last].iter().any(|word| self.line(b'a', word, b"").is_some());
             ends = !abbreviation;
         }
         let kind = if is_number(&lower) { b"##number##".to_vec() } else { lower };
@@ -191,7 +188,7 @@ impl Punkt {
         let initial = token.text.len() == 2 && is_letter(token.text[0], classes);
         let kind = token.without_stop();
         let number = kind == b"##number##";
-        if self.collocations.contains_key(&[kind, next].join(&b'\t')[..]) {
+        if self.line(b'c', kind, next).is_some() {
             token.ends = false;
             token.abbreviation = true;
             return;
@@ -200,7 +197,7 @@ impl Punkt {
         let starts = self.starts_sentence(following, classes);
         if (token.abbreviation || token.ellipsis)
             && !initial
-            && (starts == Some(true) || upper && self.starters.contains_key(next))
+            && (starts == Some(true) || upper && self.line(b's', next, b"").is_some())
         {
             token.ends = true;
             return;
@@ -228,10 +225,6 @@ impl Punkt {
             return Some(false);
         }
         None
-    }
-
-    fn seen(&self, kind: &[u8]) -> u8 {
-        self.seen.get(kind).copied().unwrap_or(0)
     }
 }
 

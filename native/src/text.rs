@@ -48,29 +48,23 @@ pub fn alphanumeric<C: Character>(
     word.try_reserve(text.len())?;
     let mut end = |word: &mut Vec<u8>| -> Result<(), Fault> {
         if !word.is_empty() {
-            found.try_reserve(1)?;
-            found.push(vocabulary.narrow(word)?);
+            vocabulary.add(&word[..], found)?;
             word.clear();
         }
         Ok(())
     };
     for &character in text {
         let code = character.code();
-        if code < 0x80 {
-            let byte = code as u8;
-            if byte.is_ascii_alphanumeric() {
-                word.push(byte.to_ascii_lowercase());
-            } else {
-                end(word)?;
-            }
-            continue;
+        let lower = match code {
+            0..=0x7F if (code as u8).is_ascii_alphanumeric() => (code as u8).to_ascii_lowercase(),
+            0..=0xFF => 0,
+            _ => classes.lower(code),
+        };
+        if lower & 0x7F != 0 {
+            word.push(lower & 0x7F);
         }
-        for &byte in classes.folded(code).unwrap_or(b" ") {
-            if byte == b' ' {
-                end(word)?;
-            } else {
-                word.push(byte);
-            }
+        if lower == 0 || lower > 0x7F {
+            end(word)?;
         }
     }
     end(word)
@@ -128,21 +122,18 @@ pub fn international<C: Character>(
     for at in 0..size {
         let apart = is(at, SYMBOL) || class[at] & SPACE != 0;
         if (before[at] || apart) && start < at {
-            found.try_reserve(1)?;
-            found.push(C::number(&text[start..at], vocabulary)?);
+            vocabulary.add(&text[start..at], found)?;
             start = at;
         }
         if apart {
             if is(at, SYMBOL) {
-                found.try_reserve(1)?;
-                found.push(C::number(&text[at..=at], vocabulary)?);
+                vocabulary.add(&text[at..=at], found)?;
             }
             start = at + 1;
         }
     }
     if start < size {
-        found.try_reserve(1)?;
-        found.push(C::number(&text[start..], vocabulary)?);
+        vocabulary.add(&text[start..], found)?;
     }
     Ok(())
 }

@@ -4,6 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 
+use crate::text::Character;
+
 /// Why a call did not end; the caller then takes the Python way.
 #[derive(Debug)]
 pub enum Fault {
@@ -155,8 +157,11 @@ pub struct Vocabulary {
     narrow: Keyed<u32>,
     wide: Map<Box<[u32]>, u32>,
     scratch: Vec<u8>,
-    size: u32,
-    characters: usize,
+    /// The characters of all tokens in the order of their numbers, and where each token ends.
+    characters: Vec<u32>,
+    ends: Vec<usize>,
+    /// How often it was emptied: numbers of another generation are those of other tokens.
+    generation: u64,
 }
 
 impl Vocabulary {
@@ -165,26 +170,44 @@ impl Vocabulary {
             narrow: Keyed::new(seed),
             wide: Map::with_hasher(seed.clone()),
             scratch: Vec::new(),
-            size: 0,
-            characters: 0,
+            characters: Vec::new(),
+            ends: Vec::new(),
+            generation: 0,
         }
     }
 
     /// How many numbers are given; they run from 0.
     pub fn size(&self) -> usize {
-        self.size as usize
+        self.ends.len()
     }
 
-    /// How many characters the tokens have together.
+    /// The characters of the tokens from a number on, and where each ends in all there are.
+    pub fn since(&self, number: usize) -> Option<(&[u32], &[usize])> {
+        let start = number.checked_sub(1).map_or(Some(0), |last| self.ends.get(last).copied())?;
+        Some((&self.characters[start..], &self.ends[number..]))
+    }
+
     pub fn characters(&self) -> usize {
-        self.characters
+        self.characters.len()
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub fn clear(&mut self) {
         self.narrow.clear();
         self.wide.clear();
-        self.size = 0;
-        self.characters = 0;
+        self.characters.clear();
+        self.ends.clear();
+        self.generation += 1;
+    }
+
+    /// Add the number of a token to those found.
+    pub fn add<C: Character>(&mut self, token: &[C], found: &mut Vec<u32>) -> Result<(), Fault> {
+        found.try_reserve(1)?;
+        found.push(C::number(token, self)?);
+        Ok(())
     }
 
     /// The number of a token of characters below U+0100.
@@ -192,9 +215,8 @@ impl Vocabulary {
         if let Some(&number) = self.narrow.get(token) {
             return Ok(number);
         }
-        let number = self.size;
+        let number = self.added(token.iter().map(|&byte| u32::from(byte)), token.len())?;
         self.narrow.insert(token, number)?;
-        self.added(token.len());
         Ok(number)
     }
 
@@ -212,15 +234,18 @@ impl Vocabulary {
         if let Some(&number) = self.wide.get(token) {
             return Ok(number);
         }
+        let number = self.added(token.iter().copied(), token.len())?;
         self.wide.try_reserve(1)?;
-        let number = self.size;
         self.wide.insert(boxed(token)?, number);
-        self.added(token.len());
         Ok(number)
     }
 
-    fn added(&mut self, characters: usize) {
-        self.size += 1; // 2 ** 32 tokens do not fit the memory: checked arithmetic says so
-        self.characters += characters;
+    /// The number of a new token.
+    fn added(&mut self, token: impl Iterator<Item = u32>, size: usize) -> Result<u32, Fault> {
+        self.characters.try_reserve(size)?;
+        self.ends.try_reserve(1)?;
+        self.characters.extend(token);
+        self.ends.push(self.characters.len());
+        Ok(self.ends.len() as u32 - 1)
     }
 }

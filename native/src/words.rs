@@ -81,8 +81,7 @@ impl Rewriter {
             let skipped = usize::from(edges == Edges::BehindSpace);
             let start = at + skipped;
             let both = text.get(start..start + size).map_or(false, |found| {
-                found[..first.len()].eq_ignore_ascii_case(first)
-                    && found[first.len()..].eq_ignore_ascii_case(second)
+                found[..first.len()].eq_ignore_ascii_case(first) && found[first.len()..].eq_ignore_ascii_case(second)
             });
             if !both {
                 return 0;
@@ -132,7 +131,9 @@ pub fn spaced(sentence: &[u8], classes: &Classes) -> Vec<u8> {
     rules.text.push(b' ');
     endings(&mut rules);
     // (?i)\b(can)(not)\b and its like
-    for (first, second) in [("can", "not"), ("d", "'ye"), ("gim", "me"), ("gon", "na"), ("got", "ta"), ("lem", "me"), ("more", "'n")] {
+    for (first, second) in
+        [("can", "not"), ("d", "'ye"), ("gim", "me"), ("gon", "na"), ("got", "ta"), ("lem", "me"), ("more", "'n")]
+    {
         rules.part(classes, first.as_bytes(), second.as_bytes(), Edges::Words);
     }
     rules.part(classes, b"wan", b"na", Edges::BeforeSpace);
@@ -265,10 +266,9 @@ fn endings(rules: &mut Rewriter) {
     rules.each(b"'", |text, at, out| {
         let known = match text[at..] {
             [b'\'' | b' ', ..] => false,
-            [_, one, two, three, b' ', ..] => matches!(
-                &[one, two, three],
-                b"'ll" | b"'LL" | b"'re" | b"'RE" | b"'ve" | b"'VE" | b"n't" | b"N'T"
-            ),
+            [_, one, two, three, b' ', ..] => {
+                matches!(&[one, two, three], b"'ll" | b"'LL" | b"'re" | b"'RE" | b"'ve" | b"'VE" | b"n't" | b"N'T")
+            }
             _ => false,
         };
         if !known {

@@ -23,6 +23,7 @@ from graders.batch.output import FileOutput, StreamOutput, partial_of
 from graders.batch.run import MaxFailures
 from graders.cli import _main
 from graders.errors import OptionError, RowsError, StoppedError
+from graders.metrics import native_core
 from tests.batch.conftest import GRADER, Score, lines
 from tests.waiting import PATIENCE, until
 
@@ -270,6 +271,29 @@ def test_the_manifest_says_what_the_results_are_made_from(score: Score, tmp_path
     assert manifest["inputs"][0]["lines"] == 1530
     assert manifest["options"]["rouge_measure"] == "fmeasure"
     assert manifest["sandbox"] is None
+    assert manifest["native"]["used"] is (native_core().problem == "")
+
+
+@pytest.mark.parametrize("wishes", [("0", ""), ("", "0")])
+def test_a_run_goes_on_to_the_same_bytes_with_the_native_core_and_without(
+    wishes: tuple[str, str], score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = score(output="whole.jsonl")
+    monkeypatch.setenv("GRADERS_NATIVE", wishes[0])
+    score()
+    results, manifest = tmp_path / "out.jsonl", tmp_path / "out.jsonl.manifest.json"
+    data = results.read_bytes()
+    results.unlink()
+    (tmp_path / "out.jsonl.partial").write_bytes(data[: len(data) // 2])
+    manifest.rename(tmp_path / "out.jsonl.partial.manifest.json")
+    monkeypatch.setenv("GRADERS_NATIVE", wishes[1])
+    assert score(resume=True).complete
+    assert results.read_bytes() == (tmp_path / "whole.jsonl").read_bytes() == data
+    assert whole.complete
+    native = json.loads(manifest.read_bytes())["native"]
+    assert ("turned off" in native.get("problem", "")) is (
+        wishes[1] == "0" and native["version"] is not None
+    )
 
 
 PROGRAM = """

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from graders.calls import ChatCall, ChatError, ChatReply, EmbedCall
 from graders.models import JudgeOptions
 from graders.models.asking import Learned, Sent
-from graders.models.cache import ReplyCache, open_cache
+from graders.models.cache import ReplyCache
 from graders.models.client import ChatClient
 from graders.models.embedding import EmbedClient
+from graders.models.shared import SharedCache, open_cache
 from tests.models.server import Asked, Told, completion, error
 from tests.waiting import PATIENCE, until
 
@@ -397,7 +398,7 @@ def test_a_closed_client_replays_again_and_one_thread_opens_its_cache(serve, tmp
     client.close()
     alone = []
 
-    def opened(file: Path, *, read_only: bool) -> ReplyCache:
+    def opened(file: Path, *, read_only: bool) -> ReplyCache | SharedCache:
         alone.append(client._starting.locked())
         return open_cache(file, read_only=read_only)
 

@@ -12,7 +12,7 @@ import pytest
 
 import graders
 from graders import JudgeOptions
-from graders.models.cache import open_cache
+from graders.models.shared import open_cache
 from tests.models.server import Told, completion
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")

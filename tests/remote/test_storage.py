@@ -23,6 +23,7 @@ from graders.errors import OptionError, RowsError
 from graders.remote import reader
 from graders.remote.place import _store, named
 from tests.batch.conftest import GRADER, lines
+from tests.models.server import ScriptedServer, completion
 from tests.remote.storage import KEYS, Way, moto, pointed_at, reached, way
 from tests.waiting import PATIENCE, until
 
@@ -271,3 +272,30 @@ def test_a_report_is_made_there(to_it: Way, capsys: pytest.CaptureFixture[str]) 
     assert content("s3://bucket/out/r.html").startswith(b"<!doctype html>")
     with pytest.raises(OptionError, match="the page would replace it"):
         _check_apart(out, [named(out)])
+
+
+def test_a_cache_in_a_bucket_is_paid_for_once(
+    to_it: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    judge = {
+        "type": "score_model", "name": "j", "model": "m", "range": [0, 1],
+        "input": [{"role": "user", "content": "{{ item.a }}"}],
+    }  # fmt: skip
+    to_it.fault = lambda number, *_: (
+        ["cut", "lost", "500"][number // 4 % 3] if number % 4 == 0 else ""
+    )
+    rows = [{"item": {"a": f"text {one}"}, "sample": "x"} for one in range(15)]
+    server = ScriptedServer(lambda asked, _: completion('{"steps": [], "result": 0.5}'))
+    try:
+        for machine in ("first", "second"):
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / machine))
+            grader = graders.load(
+                judge, base_url=server.url, cache="all", cache_file="s3://bucket/replies"
+            )
+            with grader:
+                assert [one.reward for one in grader.grade_many(rows)] == [0.5] * 15
+    finally:
+        server.stop()
+    assert len(server.asked) == 15
+    assert to_it.seen["500"] > 1

@@ -36,10 +36,12 @@ def grade(sample, item):
     return float(sympy.simplify(sympy.sympify(sample["output_text"]) - item) == 0)
 """
 ANSWERS = [
-    (r"\frac{1}{2}", r"so $\boxed{0.5}$"), (r"3\sqrt{8}", r"$6\sqrt{2}$"), ("(1,2)", "$(2,1)$"), (r"\{1,2\}", r"$\{2,1\}$"),
-    ("[0,1)", "$[0,1]$"), (r"(-\infty,2)", "$x<2$"), ("1,234", "it is 1234"), ("x^2-1", "$(x-1)(x+1)$"),
-    (r"12\%", "$0.12$"), (r"\begin{pmatrix}1&2\end{pmatrix}", "$(1,3)$"), ("7", "no number at all"), ("7", ""),
+    (r"\frac{1}{2}", r"so $\boxed{0.5}$", 1.0), (r"3\sqrt{8}", r"$6\sqrt{2}$", 1.0), ("(1,2)", "$(2,1)$", 0.0),
+    (r"\{1,2\}", r"$\{2,1\}$", 1.0), ("[0,1)", "$[0,1]$", 0.0), (r"(-\infty,2)", "$x<2$", 0.0), ("1,234", "it is 1234", 1.0),
+    ("x^2-1", "$(x-1)(x+1)$", 1.0), (r"12\%", "$0.12$", 1.0), (r"\begin{pmatrix}1&2\end{pmatrix}", "$(1,3)$", 0.0),
+    ("7", "no number at all", 0.0), ("7", "", 0.0),
 ]  # fmt: skip
+"""Golds, answers, and the scores of math-verify without the sandbox."""
 
 
 def scores(source: str, samples: list[str], items: list[Any], **options: Any) -> list[float | None]:
@@ -56,14 +58,18 @@ def test_where_rows_share_a_process_no_cache_is_filled() -> None:
 def test_mathematics_gets_the_scores_it_has_without_and_rows_find_caches_filled(
     isolation: Any,
 ) -> None:
-    golds, answers = (list(texts) for texts in zip(*ANSWERS, strict=True))
-    names: dict[str, Any] = {}
-    exec(MATH, names)
-    plain = [names["grade"]({"output_text": answer}, gold) for gold, answer in ANSWERS]
-    assert {*plain} == {0.0, 1.0}
+    golds, answers, plain = (list(column) for column in zip(*ANSWERS, strict=True))
     *found, cached = scores(MATH, [*answers, ""], [*golds, None], isolation=isolation)
     assert found == plain
     assert isolation == "module" or cached == 1
+
+
+@pytest.mark.more
+def test_the_scores_are_those_of_the_version_that_is_here() -> None:
+    names: dict[str, Any] = {}
+    exec(MATH, names)
+    for gold, answer, score in ANSWERS:
+        assert names["grade"]({"output_text": answer}, gold) == score
 
 
 def test_an_expression_without_end_is_killed_alone_from_any_thread() -> None:

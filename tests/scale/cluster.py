@@ -20,7 +20,7 @@ class RayCluster:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head, connect=False)
+        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head, connect=False)
         self.address: str = self._cluster.address
         self.nodes = [self.add() for _ in range(nodes)]
 

@@ -27,9 +27,11 @@ from tests.waiting import PATIENCE, until
 pytestmark = [pytest.mark.scale, pytest.mark.filterwarnings("ignore")]
 
 ROWS = 20_000
-ROUNDS = 12 if "GRADERS_LARGE" in os.environ else 2
+LARGE = "GRADERS_LARGE" in os.environ
+ROUNDS = 12 if LARGE else 2
+large = pytest.mark.skipif(not LARGE, reason="make test-scale-large")
 PYTHON = {
-    "type": "python", "name": "p",
+    "type": "python", "name": "p", "image_tag": "2025-05-08",
     "source": "def grade(sample, item):\n    return len(sample['output_text']) / item['n']\n",
 }  # fmt: skip
 
@@ -46,7 +48,7 @@ def ray(cluster: RayCluster) -> Iterator[Any]:
     """Ray, connected, with all three nodes and nothing else."""
     import ray
 
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
     until_cpus(ray, 3)
     yield ray
     ray.shutdown()
@@ -121,6 +123,7 @@ def test_a_node_killed_at_any_time_costs_no_row(
     assert same(tmp_path)
 
 
+@large
 def test_without_any_node_a_run_ends_with_a_sentence_and_goes_on_later(
     cluster: RayCluster, ray: Any, score: Score, tmp_path: Path
 ) -> None:
@@ -154,23 +157,28 @@ def test_a_node_that_joins_late_is_used_where_more_workers_are_wanted(
     os.mkfifo(pipe)
     data = rows.read_bytes()
     middle = data.index(b"\n", len(data) // 2) + 1
-    late = []
+    late: list[Any] = []
+    joined = threading.Event()
 
     def feed() -> None:
         with pipe.open("wb") as stream:
             stream.write(data[:middle])
             stream.flush()
-            until(lambda: pools and pools[0]._have == 3)
-            late.append(cluster.add())
-            until(lambda: pools[0]._have == 4)
+            joined.wait(PATIENCE)
             stream.write(data[middle:])
+
+    def join() -> None:  # Ray starts nodes in the main thread only.
+        late.append(cluster.add())
+        until(lambda: pools[0]._have == 4)
+        joined.set()
 
     thread = threading.Thread(target=feed)
     thread.start()
     try:
         with caplog.at_level(logging.WARNING):
-            run = score(pipe, workers=4)
+            run = score(pipe, workers=4, on_progress=At(1, join))
     finally:
+        joined.set()
         thread.join(PATIENCE)
         for node in late:
             cluster.kill(node)
@@ -214,8 +222,18 @@ def _faked(folder: Path, name: str, version: str) -> str:
 
 def _patched(folder: Path, text: str) -> str:
     """Return a path to search whose Python does something first."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / "sitecustomize.py").write_text(text)
+    return str(folder)
+
+
+def _image(folder: Path) -> str:
+    """Return a cache folder in which an image seems to be built."""
+    version = f"py{sys.version_info.major}.{sys.version_info.minor}"
+    place = folder / "local-graders" / "images" / f"2025-05-08-{version}"
+    (place / "bin").mkdir(parents=True)
+    (place / "bin" / "python").symlink_to(sys.executable)
+    (place / "graders-image-ready").touch()
     return str(folder)
 
 
@@ -233,25 +251,28 @@ sys.meta_path.insert(0, Gone())
 """
 
 
-@pytest.mark.parametrize("what", ["package", "sandbox", "graders", "interpreter"])
+@pytest.mark.parametrize("what", ["package", "sandbox", "graders", "image"])
 def test_a_node_that_would_grade_otherwise_is_refused_by_name(
     cluster: RayCluster, tmp_path: Path, what: str
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
-    if what == "interpreter":
-        elsewhere.mkdir()
-        (elsewhere / "mine").symlink_to(sys.executable)
-    path = {
-        "package": lambda: {"PYTHONPATH": _faked(elsewhere, "rapidfuzz", "0.0.1")},
-        "sandbox": lambda: {"PYTHONPATH": _patched(elsewhere, _NO_LANDLOCK)},
-        "graders": lambda: {"PYTHONPATH": _patched(elsewhere, _NO_GRADERS)},
-        "interpreter": lambda: {"PATH": os.environ["PATH"]},
-    }[what]()
-    said = {
-        "package": r"the package rapidfuzz is 0\.0\.1 there and .* here",
-        "sandbox": r"this machine \(.*\) cannot confine python graders at the level 'standard'",
-        "graders": r"graders cannot be imported there \(No module named 'graders'\)",
-        "interpreter": r"the interpreter mine is not there there and Python .* here",
+    path, said = {
+        "package": (
+            {"PYTHONPATH": _faked(elsewhere / "a", "rapidfuzz", "0.0.1")},
+            r"the package rapidfuzz is 0\.0\.1 there and .* here",
+        ),
+        "sandbox": (
+            {"PYTHONPATH": _patched(elsewhere / "b", _NO_LANDLOCK)},
+            r"this machine \(.*\) cannot confine python graders at the level 'standard'",
+        ),
+        "graders": (
+            {"PYTHONPATH": _patched(elsewhere / "c", _NO_GRADERS)},
+            r"graders cannot be imported there \(No module named 'graders'\)",
+        ),
+        "image": (
+            {"XDG_CACHE_HOME": _image(elsewhere / "d")},
+            r"the interpreter of image 2025-05-08 is Python .* there and graders' own here",
+        ),
     }[what]
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps({"item": {"n": n}, "sample": "x"}) + "\n" for n in range(9)))
@@ -260,14 +281,9 @@ def test_a_node_that_would_grade_otherwise_is_refused_by_name(
     words = [
         str(Path(sys.executable).with_name("graders")), "score", str(grader), str(rows), "-o",
         str(tmp_path / "out.jsonl"), "--engine", "ray", "--ray-address", cluster.address,
-        *(["--python", "mine"] if what == "interpreter" else []),
     ]  # fmt: skip
-    environment = os.environ | {"PATH": f"{elsewhere}:{os.environ['PATH']}"}
     with cluster.another(**path):
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=PATIENCE, env=environment, check=False,
-            cwd=elsewhere,
-        )  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2, done.stderr
     sentence = done.stderr.strip().splitlines()[-1]
     named = r"graders: the Ray node \S+ \([\d.]+, [0-9a-f]{8}\) cannot grade as this machine does: "

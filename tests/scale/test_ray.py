@@ -7,17 +7,26 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import graders
+from graders.adapters.ray import RayGrader
 from graders.batch.run import MaxFailures
 from graders.errors import StoppedError, UnavailableError
 from tests.batch.conftest import GRADER, lines
+from tests.models.server import ScriptedServer, Told, completion
 
 pytestmark = [pytest.mark.scale, pytest.mark.filterwarnings("ignore")]
+
+
+JUDGE = {
+    "type": "score_model", "name": "j", "model": "m", "range": [0, 1],
+    "input": [{"role": "user", "content": "Rate {{ sample.output_text }}"}],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +107,9 @@ def test_python_graders_are_sandboxed_there_too(ray: Any, tmp_path: Path) -> Non
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "expected.jsonl").read_bytes()
 
 
-def test_ray_data_gets_the_grades_as_columns(ray: Any) -> None:
+@pytest.mark.parametrize("form", ["numpy", "pyarrow"])
+def test_ray_data_gets_the_grades_as_columns(ray: Any, form: str) -> None:
     from ray import data
-
-    from graders.adapters.ray import RayGrader
 
     found = [{"a": "x", "sample": "x"}, {"a": "y", "sample": "x"}, {"a": "x", "sample": None}] * 5
     graded = data.from_items(found).map_batches(
@@ -109,12 +117,62 @@ def test_ray_data_gets_the_grades_as_columns(ray: Any) -> None:
         fn_constructor_args=[GRADER],
         compute=data.ActorPoolStrategy(size=1),
         batch_size=4,
+        batch_format=form,
     )
     rows = graded.take_all()
     assert [row["reward"] for row in rows] == [1.0, 0.0, None] * 5
     assert rows[0]["sub_rewards"] == {"same": 1.0, "near": 1.0}
     assert rows[0]["failures"] == ""
     assert json.loads(rows[2]["failures"])[0]["code"] == "invalid_variable_error"
+
+
+@pytest.mark.parametrize("by", ["ray data", "graders score"])
+def test_judges_are_asked_as_often_and_as_fast_as_by_one_process(
+    ray: Any, tmp_path: Path, by: str
+) -> None:
+    """By one actor for all of Ray Data's actors: one concurrency, one cache."""
+
+    def answer(*_: Any) -> Told:
+        return replace(completion(), held=lambda: server.most < 3)  # Until so many are under way.
+
+    server = ScriptedServer(answer)
+    options: Any = {
+        "base_url": server.url,
+        "concurrency": 3,
+        "cache": "all",
+        "cache_file": tmp_path / "replies",
+    }
+    rows = [{"item": {"number": n % 30}, "sample": f"answer {n % 30}"} for n in range(120)]
+    try:
+        for _ in range(2):  # The second time all is in the cache.
+            if by == "ray data":
+                from ray import data
+
+                graded = data.from_items(rows, override_num_blocks=8).map_batches(
+                    RayGrader,
+                    fn_constructor_args=[JUDGE],
+                    fn_constructor_kwargs=options,
+                    compute=data.ActorPoolStrategy(size=2),
+                    batch_size=10,
+                    batch_format="pyarrow",
+                    num_cpus=0.5,
+                )
+                rewards = [row["reward"] for row in graded.take_all()]
+            else:
+                path = tmp_path / "rows.jsonl"
+                path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+                run = graders.score_file(
+                    graders.load(JUDGE, **options), path, tmp_path / "out.jsonl",
+                    engine="ray", workers=2, restart=True,
+                )  # fmt: skip
+                rewards = [0.5] * run.tally.scored
+            assert rewards == [0.5] * 120
+            asked = sorted(one.body["messages"][-1]["content"] for one in server.asked)
+            assert asked == sorted(set(asked))
+            assert len(asked) == 30
+        assert server.most == 3
+    finally:
+        server.stop()
 
 
 def test_no_cluster_is_one_sentence(rows: Path, tmp_path: Path) -> None:

@@ -91,3 +91,24 @@ def test_a_job_that_trains_is_no_dry_run(browser: Any, server: Serving) -> None:
     assert "dry run" not in visit.page.locator("#job").inner_text()
     assert visit.wide() <= 320
     visit.context.close()
+
+
+def test_a_job_that_lacked_room_shows_its_failure_once_and_can_be_resumed(
+    browser: Any, server: Serving
+) -> None:
+    visit = Visit(browser, server.url)
+    told = {"code": "disk_full", "message": "there is no room", "param": None}
+    with Store(server.folder) as store, store.database.writing() as base:
+        base.execute(
+            "UPDATE job SET status='failed', error=?, verdict=?",
+            (json.dumps(told), json.dumps({"outcome": "undecided", "target": "local"})),
+        )
+    page = visit.page
+    page.reload()
+    page.click("#tab-jobs")
+    page.locator("#job-verdict", has_text="there is no room").wait_for()
+    assert "Verdict" not in page.locator("#job-verdict").inner_text()
+    page.click("#job-resume")
+    page.locator("#job-state", has_text="queued").wait_for()
+    assert page.locator("#job-resume").is_disabled()
+    visit.context.close()

@@ -1,13 +1,15 @@
 """The environments of the trainers: each in a folder of its own under .venv-trainers, and its tests run there.
 
-    python -m tests.trainers.environment [NAME...]     make what is missing, and run the tests
+    python -m tests.trainers.environment [NAME...] [-m MARKER]     make what is missing, and run the tests
 
-They are gigabytes where torch is built for a GPU; TORCH says which is taken. What a trainer needs only on a GPU (vLLM,
-deepspeed, flash-attn) is left out: those are installed without what they ask for, and with what they import.
+torch comes as its makers' build for CPUs where their index can be reached, else as pip finds it, which may be
+gigabytes; TORCH says which version. What a trainer needs only on a GPU (vLLM, deepspeed, flash-attn) is left out: those are
+installed without what they ask for, and with what they import.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -103,8 +105,10 @@ def _python(version: str) -> str | None:
     return str(found[-1]) if found else shutil.which(f"python{version}")
 
 
-def _uv(*words: object) -> None:
-    subprocess.run([sys.executable, "-m", "uv", *map(str, words)], check=True, cwd=PROJECT)
+def _uv(*words: object, may_fail: bool = False) -> bool:
+    command = [sys.executable, "-m", "uv", *map(str, words)]
+    quiet = subprocess.DEVNULL if may_fail else None
+    return not subprocess.run(command, check=not may_fail, cwd=PROJECT, stderr=quiet).returncode
 
 
 def make(name: str) -> bool:
@@ -121,6 +125,10 @@ def make(name: str) -> bool:
     shutil.rmtree(ROOT / name, ignore_errors=True)
     _uv("venv", "--quiet", "--seed", "--python", python, ROOT / name)
     install = ("pip", "install", "--quiet", "--python", interpreter(name))
+    if TORCH in one.packages and not _uv(*install, "--torch-backend", "cpu", TORCH, may_fail=True):
+        # pip knows of places for packages that this machine's owner has named; what is there stays.
+        pip = [str(interpreter(name)), "-m", "pip", "install", "--quiet", TORCH]
+        subprocess.run(pip, check=True, cwd=PROJECT)
     _uv(*install, *one.packages, "pytest", "-e", PROJECT)
     if one.alone:
         _uv(*install, "--no-deps", *one.alone)
@@ -130,12 +138,19 @@ def make(name: str) -> bool:
 
 def main() -> int:
     """Make the environments that are named, or all, and run their tests."""
+    parser = argparse.ArgumentParser(prog="python -m tests.trainers.environment")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("-m", dest="marker", help="only tests with this marker")
+    asked = parser.parse_args()
+    if unknown := sorted({*asked.names} - {*ENVIRONMENTS}):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(ENVIRONMENTS)}")
     failed = []
-    for name in sys.argv[1:] or list(ENVIRONMENTS):
+    for name in asked.names or list(ENVIRONMENTS):
         if not make(name):
             continue
         _say(name)
         words = ["-m", "pytest", "-q", "-c", "tests/trainers/pytest.ini", "-W", "ignore"]
+        words += ["-m", asked.marker] if asked.marker else []
         tests = ENVIRONMENTS[name].tests
         if subprocess.run([interpreter(name), *words, *tests], check=False, cwd=PROJECT).returncode:
             failed.append(name)

@@ -295,7 +295,7 @@ def test_vllm_is_asked_in_words_that_trl_knows(
     )
     assert reinforce._engine(session, SCHEMA) == {}  # There is no vLLM here.
     monkeypatch.setattr(reinforce, "find_spec", lambda _: True)
-    monkeypatch.setattr(reinforce.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     free, held = reinforce._engine(session, None), reinforce._engine(session, SCHEMA)
     assert {*free, *held} <= {one.name for one in fields(GRPOConfig)}
     assert free["vllm_max_model_length"] == 99

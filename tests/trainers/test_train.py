@@ -47,6 +47,7 @@ def learned(house: Home) -> Any:
     return house.done(supervised(house))
 
 
+@pytest.mark.short
 def test_a_supervised_job_learns_and_says_so_in_the_hosted_objects(
     house: Home, learned: Any
 ) -> None:
@@ -93,6 +94,7 @@ def test_the_model_stands_in_its_folder_with_a_card(house: Home, learned: Any) -
     assert not (folder / "checkpoints" / "checkpoint-12" / "optimizer.pt").exists()
 
 
+@pytest.mark.short
 def test_what_was_trained_can_be_asked(house: Home, learned: Any) -> None:
     client, name = house.client, learned.fine_tuned_model
     listed = [one.id for one in client.models.list()]
@@ -158,6 +160,7 @@ def test_what_cannot_be_asked_is_said(house: Home) -> None:
         )
 
 
+@pytest.mark.short
 def test_a_job_that_is_paused_and_killed_ends_with_equal_losses(house: Home, learned: Any) -> None:
     job = supervised(house)
     house.wait(job, lambda _: len(house.steps(job)) >= 3)
@@ -231,6 +234,7 @@ def test_a_body_that_names_a_model_without_a_folder_is_refused(house: Home) -> N
     assert caught.value.param == "model"
 
 
+@pytest.mark.short
 def test_a_dpo_job_prefers_the_chosen_text(house: Home) -> None:
     numbers = {"n_epochs": 6, "batch_size": 8, "learning_rate_multiplier": 1000, "beta": 0.5}
     job = house.done(house.create("dpo", home.preferred(24), hyperparameters=numbers))
@@ -243,7 +247,11 @@ def test_a_dpo_job_prefers_the_chosen_text(house: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "seeds", [(7,), pytest.param((7, 8, 9), marks=pytest.mark.slow)], ids=["one", "three"]
+    "seeds",
+    [
+        pytest.param((7,), marks=pytest.mark.short, id="one"),
+        pytest.param((7, 8, 9), marks=pytest.mark.slow, id="three"),
+    ],
 )
 def test_a_reinforcement_job_earns_more_than_one_with_shuffled_rewards(
     house: Home, seeds: tuple[int, ...]

@@ -1,6 +1,8 @@
 // Jobs: the list, one of them, and what can be done with it. Asked for only while it is looked at.
 
 const ACTIVE = new Set(["validating_files", "queued", "running"]);
+// With what they lacked, jobs that train go on (AGAIN in graders/jobs/job.py).
+const AGAIN = new Set(["disk_full", "out_of_memory", "process_lost", "training_failed", "training_unavailable"]);
 const SOON = 1_000; // Milliseconds to the next look while something runs.
 const LATER = 5_000;
 const LATEST = 15_000; // And after failures, at most.
@@ -129,7 +131,7 @@ const errorView = (error) => (own(error, "message") ? [make("div", [
 const verdictView = (job) => {
   const failed = errorView(own(job, "error"));
   const verdict = own(runOf(job), "verdict");
-  if (!isObject(verdict)) return failed;
+  if (!isObject(verdict) || trains(job)) return failed;  // What trained has no verdict of a dry run.
   const outcome = textOf(own(verdict, "outcome"), 80);
   const [word, kind] = ENDS.get(outcome) || [outcome.replace(/_/g, " ") || "none", "bad"];
   const target = textOf(own(verdict, "target"), 20);
@@ -188,6 +190,8 @@ const showEvents = () => {
   }), ...(all.length > MOST_EVENTS ? [make("li", `… and ${count(all.length - MOST_EVENTS)} earlier`)] : []));
 };
 
+const canGoOn = (job) => trains(job) && own(job, "status") === "failed" && AGAIN.has(own(own(job, "error"), "code"));
+
 const showJob = () => {
   const job = jobs.job;
   byId("job").hidden = !job;
@@ -208,7 +212,7 @@ const showJob = () => {
     bar.setAttribute("aria-valuetext", progressWord(job));
   }
   allow({
-    "job-pause": ACTIVE.has(status), "job-resume": status === "paused", "job-cancel": ACTIVE.has(status) || status === "paused",
+    "job-pause": ACTIVE.has(status), "job-resume": status === "paused" || canGoOn(job), "job-cancel": ACTIVE.has(status) || status === "paused",
   });
   if (byId("job").dataset.seen !== jobs.raw) {
     byId("job").dataset.seen = jobs.raw;

@@ -1,0 +1,292 @@
+"""The native library by ctypes: texts in, counts out.
+
+What goes in are columns of texts, what comes out are integers. Unicode is this Python's: the
+library asks for the classes of 256 characters when it first sees one of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["ABI", "Core", "Tokens", "opened"]
+
+ABI: Final = 1
+"""Changes with anything that this module must know of the library."""
+
+_DONE, _MEMORY = 0, 2
+_PAGES: Final = 0x1100
+_UTF_32: Final = f"utf-32-{sys.byteorder[0]}e"
+_RULES: Final = {"alphanumeric": 0, "translation": 1}
+# As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
+_SPACE, _WORD, _LETTER, _UPPER, _LOWER = 4, 8, 16, 32, 64
+# A thread more pays from about a hundred milliseconds of work on.
+_THREAD_CHARACTERS: Final = 1 << 21
+
+
+def opened(path: str) -> tuple[ctypes.CDLL, int]:
+    """Return the library at a path, and the ABI that it speaks.
+
+    Raises:
+        OSError: there is none that this machine can load.
+        AttributeError: it is another library.
+    """
+    library = ctypes.CDLL(path)
+    library.graders_abi.restype = ctypes.c_uint32
+    abi = int(library.graders_abi())
+    if abi == ABI:
+        _declare(library)
+    return library, abi
+
+
+class _Columns(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_char_p),
+        ("width", ctypes.c_size_t),
+        ("size", ctypes.c_size_t),
+        ("lengths", ctypes.c_void_p),
+        ("pairs", ctypes.c_size_t),
+    )
+
+
+class _Order(ctypes.Structure):
+    _fields_ = (
+        ("rule", ctypes.c_uint32),
+        ("orders", ctypes.c_uint32),
+        ("longest", ctypes.c_uint32),
+        ("threads", ctypes.c_uint32),
+    )
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    handle, data, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
+    code, status = ctypes.c_uint32, ctypes.c_int32
+    numbers = ctypes.c_void_p
+    for name, result, arguments in (
+        ("new", handle, ()),
+        ("free", None, (handle,)),
+        ("learn", status, (handle, code, data, size)),
+        ("missing", status, (handle, data, size, numbers, ctypes.POINTER(size))),
+        ("tokens", status, (handle, ctypes.POINTER(_Columns), code, numbers, numbers, numbers)),
+        ("words", status, (handle, code, ctypes.c_uint64, numbers, size, numbers, size)),
+        ("count", status, (handle, ctypes.POINTER(_Columns), ctypes.POINTER(_Order), numbers, size)),
+    ):  # fmt: skip
+        function = getattr(library, f"graders_{name}")
+        function.restype, function.argtypes = result, arguments
+
+
+class Tokens(NamedTuple):
+    """Texts as numbers of tokens, one text after the other.
+
+    Attributes:
+        numbers: the tokens.
+        owner: for each token the place of its text.
+        names: what each number stands for. The same list from call to call, which only grows; another one
+            once the numbers are others.
+    """
+
+    numbers: npt.NDArray[np.uint32]
+    owner: npt.NDArray[np.int32]
+    names: list[str]
+
+
+class Core:
+    """Counts pairs of texts; remembers words from call to call, a bounded number.
+
+    Calls from several threads wait for one another.
+    """
+
+    def __init__(self, library: ctypes.CDLL, rule: Literal["alphanumeric", "translation"]) -> None:
+        """Make a core.
+
+        Args:
+            library: what `opened` gives.
+            rule: what a token is: ROUGE's word, or what BLEU, GLEU and METEOR compare.
+
+        Raises:
+            MemoryError: there is no memory for it.
+        """
+        self._library: Any = library
+        self._rule = _RULES[rule]
+        self._handle = library.graders_new()
+        if not self._handle:
+            raise MemoryError
+        weakref.finalize(self, library.graders_free, self._handle)
+        self._generation = -1
+        self._names: list[str] = []
+        self._named = 0
+        self._learn(rule)
+
+    def counts(
+        self,
+        candidates: Sequence[str],
+        references: Sequence[str],
+        *,
+        orders: int,
+        longest: bool = False,
+    ) -> npt.NDArray[np.int64] | None:
+        """Count each pair of texts.
+
+        Args:
+            candidates: the texts to score.
+            references: as many texts.
+            orders: n-grams in common are counted for n = 1 to this.
+            longest: whether the longest common subsequence is wanted.
+
+        Returns:
+            2 + `orders` + `longest` rows, a number a pair: the tokens of the candidates, those of
+            the references, the clipped common n-grams by n, the lengths of the subsequences. None
+            where the core could not do it: Python is to count then, and one warning says so.
+        """
+        import numpy as np
+
+        found = np.zeros((len(candidates), 2 + orders + longest), np.int64)
+        columns, _lengths = self._columns([*candidates, *references])
+        order = _Order(self._rule, orders, longest, _threads(columns.size))
+        count = self._library.graders_count
+        status = count(self._handle, columns, order, found.ctypes.data, found.size)
+        if status != _DONE:
+            _warn(status)
+            return None
+        return np.ascontiguousarray(found.T)
+
+    def tokens(self, texts: list[str]) -> Tokens | None:
+        """Return the tokens of an even number of texts; None where Python is to find them.
+
+        Texts of a million characters together make a good call.
+        """
+        import numpy as np
+
+        columns, _lengths = self._columns(texts)
+        numbers = np.zeros(columns.size, np.uint32)
+        sizes, about = np.zeros(len(texts), np.uint64), np.zeros(3, np.uint64)
+        addresses = (one.ctypes.data for one in (numbers, sizes, about))
+        status = self._library.graders_tokens(self._handle, columns, self._rule, *addresses)
+        if status != _DONE:
+            _warn(status)
+            return None
+        self._name(*about.tolist())
+        owner = np.repeat(np.arange(len(texts), dtype=np.int32), sizes.astype(np.int64))
+        return Tokens(numbers[: len(owner)], owner, self._names)
+
+    def _name(self, generation: int, count: int, characters: int) -> None:
+        """Keep what the numbers of tokens stand for."""
+        import numpy as np
+
+        if generation != self._generation:
+            self._generation, self._names, self._named = generation, [], 0
+        known = len(self._names)
+        if known == count:
+            return
+        text = np.zeros(characters - self._named, np.uint32)
+        ends = np.zeros(count - known, np.uint64)
+        words = self._library.graders_words
+        into = (text.ctypes.data, text.size, ends.ctypes.data, ends.size)
+        self._check(words(self._handle, self._rule, known, *into))
+        joined = text.tobytes().decode(_UTF_32, "surrogatepass")
+        places = [0, *(ends - np.uint64(self._named)).tolist()]
+        self._names += [joined[start:stop] for start, stop in pairwise(places)]
+        self._named = characters
+
+    def _columns(self, texts: Sequence[str]) -> tuple[_Columns, Any]:
+        """Return texts as the door takes them, and what is to live as long as that."""
+        import numpy as np
+
+        joined = "".join(texts)
+        lengths = np.fromiter(map(len, texts), np.uint64, len(texts))
+        try:
+            data, width = joined.encode("latin-1"), 1
+        except UnicodeEncodeError:
+            data, width = joined.encode(_UTF_32, "surrogatepass"), 4
+            self._teach(data, len(joined))
+        pairs = len(texts) // 2
+        return _Columns(data, width, len(joined), lengths.ctypes.data, pairs), lengths
+
+    def _learn(self, rule: str) -> None:
+        """Tell the core what it needs for Latin-1."""
+        if rule == "translation":
+            from graders.metrics.sentence import punkt_table
+
+            table = punkt_table().encode("latin-1", "ignore")
+            self._check(self._library.graders_learn(self._handle, _PAGES, table, len(table)))
+        self._page(0)
+
+    def _teach(self, data: bytes, size: int) -> None:
+        """Tell the core the classes of characters that it has not met before."""
+        pages, count = (ctypes.c_uint32 * _PAGES)(), ctypes.c_size_t()
+        missing = self._library.graders_missing
+        self._check(missing(self._handle, data, size, pages, ctypes.byref(count)))
+        for page in pages[: count.value]:
+            self._page(page)
+
+    def _page(self, page: int) -> None:
+        characters = "".join(map(chr, range(page << 8, (page + 1) << 8)))
+        lowered = characters.lower().encode("latin-1") if page == 0 else _lowered(characters)
+        data = _classes(characters) + lowered
+        self._check(self._library.graders_learn(self._handle, page, data, len(data)))
+
+    def _check(self, status: int) -> None:
+        if status != _DONE:
+            raise MemoryError if status == _MEMORY else RuntimeError(f"native core: {status}")
+
+
+def _classes(characters: str) -> bytes:
+    """Return the classes of 256 characters: what `regex`, `re` and `str` say of each."""
+    import regex  # type: ignore[import-untyped, unused-ignore]
+
+    classes = bytearray(256)
+    for found in regex.finditer(r"(\p{N})|(\p{P})|(\p{S})", characters):
+        classes[found.start()] = found.lastindex
+    for place, character in enumerate(characters):
+        if character.isspace():
+            classes[place] |= _SPACE
+    if characters[0] == "\0":  # words and case count in Latin-1 text alone
+        for place, character in enumerate(characters):
+            if character == "_" or character.isalnum():
+                classes[place] |= _WORD | (0 if character in "²³¹¼½¾" else _LETTER)
+            classes[place] |= _UPPER * character.isupper() | _LOWER * character.islower()
+    return bytes(classes)
+
+
+def _lowered(characters: str) -> bytes:
+    """Return for each character the ASCII letter or digit that its lower case begins with.
+
+    0 stands for none; 0x80 is added where more follows, as behind the i of U+0130. No Python has a
+    character whose lower case holds another one, which tests see to.
+    """
+    found = bytearray(256)
+    if re.search("[a-z0-9]", characters.lower()):
+        for place, character in enumerate(characters):
+            first, *more = character.lower()
+            if first.isascii() and first.isalnum():
+                found[place] = ord(first) | (0x80 if more else 0)
+    return bytes(found)
+
+
+def _threads(characters: int) -> int:
+    """Return how many threads count so many characters: one in a process of several, or a thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return 1
+    processors = os.cpu_count() or 1
+    return max(1, min(processors, characters // _THREAD_CHARACTERS))
+
+
+def _warn(status: int) -> None:
+    why = "had no memory" if status == _MEMORY else f"failed (status {status})"
+    warnings.warn(
+        f"the native core {why}; Python counts these rows, to the same numbers",
+        RuntimeWarning,
+        stacklevel=2,
+    )

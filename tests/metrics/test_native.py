@@ -1,0 +1,221 @@
+"""The native core: the same numbers with it and without, and every way in which it is not used."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import graders
+from graders.metrics import METRICS, MetricOptions, NativeCore, Request, Scorer, native, native_core
+from tests.examples import examples
+from tests.metrics.hostile import hostile_pairs
+
+COUNTED = [metric for metric in METRICS if metric != "fuzzy_match"]
+
+
+@pytest.fixture(autouse=True)
+def found_anew() -> Iterator[None]:
+    native._found.cache_clear()
+    yield
+    native._found.cache_clear()
+
+
+@pytest.fixture
+def core() -> None:
+    if problem := native_core().problem:
+        asked = os.environ.get("GRADERS_NATIVE") == "1"
+        (pytest.fail if asked else pytest.skip)(f"the native core: {problem} (make native)")
+
+
+@pytest.fixture
+def pure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scorer]:
+    """Make a scorer that counts in Python."""
+
+    def make(options: MetricOptions | None = None) -> Scorer:
+        with monkeypatch.context() as patch:
+            patch.setenv("GRADERS_NATIVE", "0")
+            scorer = Scorer(options)
+            scorer.score([Request(metric, ["a"], ["b"]) for metric in COUNTED])
+        return scorer
+
+    return make
+
+
+def scores(scorer: Scorer, pairs: list[tuple[str, str]]) -> list[list[float]]:
+    columns = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return scorer.score([Request(metric, *columns) for metric in COUNTED])
+
+
+def test_hostile_pairs_score_the_same_with_it_and_without(
+    core: None, pure: Callable[..., Scorer]
+) -> None:
+    random, ours, theirs = Random(27), Scorer(), pure()
+    for _ in range(examples(3)):
+        pairs = hostile_pairs(random, 1_000)
+        for metric, found, wanted in zip(
+            COUNTED, scores(ours, pairs), scores(theirs, pairs), strict=True
+        ):
+            differing = [
+                (metric, pair, one, other)
+                for pair, one, other in zip(pairs, found, wanted, strict=True)
+                if one != other
+            ]
+            assert differing[:3] == []
+
+
+def test_long_and_repeated_texts_score_the_same(
+    core: None, pure: Callable[..., Scorer], edge_cases: list[str], corpus: Any
+) -> None:
+    long = ["a" * 100_000, "日" * 100_000, "\ud800" * 5_000, "?!" * 20_000, ". " * 9_000]
+    long += [
+        ".\xa0" * 9_000,
+        "a. " * 9_000 + "B",
+        "x-" * 9_000,
+        "-" * 9_000,
+        "'" * 3_000,
+        "`" * 3_000,
+    ]
+    pairs = [(one, other) for one in long for other in (one, one[1:], "a. B", "")]
+    pairs += [(one, edge_cases[at % 7]) for at, one in enumerate(edge_cases)]
+    pairs += corpus.long_pairs(4, 5_000) + [(one, "the same reference") for one in edge_cases]
+    assert scores(Scorer(), pairs) == scores(pure(), pairs)
+
+
+def test_words_are_forgotten_between_texts_and_never_mixed_up(
+    core: None, pure: Callable[..., Scorer]
+) -> None:
+    pairs = []
+    for start in range(0, 300_000, 1_500):  # more distinct words than are kept
+        text = " ".join(f"w{number}" for number in range(start, start + 1_500))
+        pairs.append((text, f"w{start} again {text}"))
+    assert scores(Scorer(), pairs) == scores(pure(), pairs)
+
+
+def test_several_threads_count_as_one_does(core: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from graders.metrics import core as door
+
+    pairs = hostile_pairs(Random(4), 900)
+    alone = scores(Scorer(), pairs)
+    monkeypatch.setattr(door, "_THREAD_CHARACTERS", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    several = Scorer()
+    for _ in range(3):
+        assert scores(several, pairs) == alone
+
+
+def test_one_core_may_be_called_by_many_threads(core: None) -> None:
+    counting = native.core_of("translation")
+    assert counting is not None
+    texts = [f"word {number} of many, and another." for number in range(500)]
+    wanted = counting.counts(texts, texts, orders=4)
+    found: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(counting.counts(texts, texts, orders=4)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all((one == wanted).all() for one in found)
+
+
+def test_no_rows_and_no_orders_are_counted(core: None) -> None:
+    counting = native.core_of("alphanumeric")
+    assert counting is not None
+    nothing = counting.counts([], [], orders=5, longest=True)
+    assert nothing is not None
+    assert nothing.shape == (8, 0)
+    one = counting.counts(["A b\u212a"], ["b\u0130"], orders=0)
+    assert one is not None
+    assert one.tolist() == [[2], [2 - 1]]
+    del counting
+    gc.collect()
+
+
+@pytest.mark.parametrize(("status", "says"), [(1, "failed"), (2, "had no memory"), (3, "failed")])
+def test_what_it_cannot_count_python_counts_with_a_warning(
+    core: None, status: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing:
+        def __init__(self, library: Any) -> None:
+            self._library = library
+
+        def __getattr__(self, name: str) -> Any:
+            return (lambda *_: status) if name == "graders_count" else getattr(self._library, name)
+
+    real = native._found("")
+    monkeypatch.setattr(native, "_found", lambda _: (real[0], Failing(real[1])))
+    monkeypatch.setattr(native._found, "cache_clear", lambda: None, raising=False)
+    with pytest.warns(RuntimeWarning, match=f"native core {says}.*Python counts"):
+        found = Scorer().score([Request("rouge_1", ["a b"], ["a c"])])
+    assert found == [[0.5]]
+
+
+def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
+    from graders.metrics import core as door
+
+    counting = native.core_of("alphanumeric")
+    assert counting is not None
+    library, handle = counting._library, counting._handle
+    order = door._Order(7, 1, 0, 1)
+    columns = door._Columns(b"ab", 1, 2, None, 1)
+    assert library.graders_count(handle, columns, order, None, 0) == 3
+    assert library.graders_count(None, columns, order, None, 0) == 3
+    assert library.graders_learn(handle, 0x1101, b"\0" * 512, 512) == 3
+    assert library.graders_learn(handle, 3, b"\0" * 511, 511) == 3
+    assert library.graders_missing(handle, None, 0, None, None) == 3
+
+
+def test_lower_case_holds_no_more_ascii_than_the_core_is_told() -> None:
+    for number in range(0x80, sys.maxunicode + 1):
+        _, *more = chr(number).lower()
+        assert not any(one.isascii() and one.isalnum() for one in more)
+    assert not any(chr(number).isspace() for number in range(0x10000, sys.maxunicode + 1))
+
+
+@pytest.mark.parametrize(
+    ("version", "library", "problem"),
+    [
+        ("9.9.9", "nowhere", "it is of version 9.9.9 and graders of"),
+        (graders.__version__, "/nowhere/at/all.so", "it cannot be loaded"),
+    ],
+)
+def test_another_library_is_refused_with_a_sentence(
+    version: str, library: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = SimpleNamespace(__version__=version, LIBRARY=library)
+    monkeypatch.setitem(sys.modules, "graders_native", module)
+    assert problem in native_core().problem
+    assert native_core().version == version
+    assert Scorer().score([Request("bleu", ["a"], ["a"])]) == [[1.0]]
+
+
+def test_another_abi_is_refused(core: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from graders.metrics import core as door
+
+    native._found.cache_clear()
+    monkeypatch.setattr(door, "ABI", 99)
+    assert "speaks ABI 1 and graders ABI 99" in native_core().problem
+    assert Scorer().score([Request("bleu", ["a"], ["a"])]) == [[1.0]]
+
+
+def test_a_variable_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SimpleNamespace(__version__=graders.__version__, LIBRARY="nowhere")
+    monkeypatch.setitem(sys.modules, "graders_native", module)
+    monkeypatch.setenv("GRADERS_NATIVE", "0")
+    assert native_core() == NativeCore(graders.__version__, "turned off by GRADERS_NATIVE=0")
+    monkeypatch.setitem(sys.modules, "graders_native", None)
+    native._found.cache_clear()
+    assert native_core().to_dict() == {
+        "used": False, "version": None, "problem": "not installed",
+    }  # fmt: skip
