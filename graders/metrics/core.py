@@ -269,7 +269,8 @@ def _lowered(characters: str) -> bytes:
     found = bytearray(256)
     if re.search("[a-z0-9]", characters.lower()):
         for place, character in enumerate(characters):
-            first, *more = character.lower()
+            lowered = character.lower()
+            first, more = lowered[0], len(lowered) > 1
             if first.isascii() and first.isalnum():
                 found[place] = ord(first) | (0x80 if more else 0)
     return bytes(found)
