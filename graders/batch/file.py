@@ -41,7 +41,7 @@ def score_parts(
     """Score the rows of a source to parts in a folder; arguments and errors as of `score_source`."""
 
     def score(
-        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]]
+        rows: Source, target: Place, part: ScoreOptions, inputs: Sequence[Mapping[str, Any]] | None
     ) -> Run:
         return score_source(
             rows, target, performers, setup, part,
