@@ -230,6 +230,18 @@ def test_a_process_that_is_kept_takes_nothing_over_from_a_stopped_call() -> None
         assert outcomes(sandbox.perform(PythonCall(source, [{}], [0]))) == [1.0]
 
 
+def test_a_call_that_is_stopped_before_it_has_a_process_is_an_error_and_the_next_is_served() -> (
+    None
+):
+    stop = threading.Event()
+    stop.set()
+    call = PythonCall("def grade(sample, item): return 0.5", [{}], [{}])
+    with PythonSandbox(limits=AMPLE) as sandbox:
+        (reply,) = sandbox.perform(call, stop=stop)
+        assert reply.error is not None
+        assert outcomes(sandbox.perform(call)) == [0.5]
+
+
 IN_A_CALL = "def grade(sample, item):\n    while True: pass"
 IN_LOADING = "while True: pass"
 ASLEEP = "import time\ndef grade(sample, item):\n    time.sleep(600)"
