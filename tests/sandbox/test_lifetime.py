@@ -149,7 +149,7 @@ def test_a_killed_engine_leaves_no_worker_and_the_next_sandbox_sweeps(
     # The marked copy of the package tells these workers from any others.
     mark = tmp_path / "marked"
     (mark / "graders").mkdir(parents=True)
-    for name in ("calls.py", "errors.py", "option.py", "remote", "sandbox"):
+    for name in ("calls.py", "errors.py", "option.py", "sandbox"):
         subprocess.run(["cp", "-r", str(package / name), str(mark / "graders" / name)], check=True)
     engine = subprocess.Popen(
         [sys.executable, "-c", ENGINE, str(mark / "graders"), isolation],
