@@ -73,7 +73,7 @@ def test_a_worker_killed_in_the_middle_costs_no_row(ray: Any, rows: Path, tmp_pa
                     command = path.read_bytes()
                 except OSError:
                     continue
-                if command.startswith(b"ray::") and b"Worker.score" in command:
+                if command.startswith(b"ray::") and b"_Actor.score" in command:
                     killed.append(int(path.parent.name))
                     os.kill(killed[0], signal.SIGKILL)
                     return
