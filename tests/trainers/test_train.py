@@ -267,8 +267,8 @@ def test_a_reinforcement_job_earns_more_than_one_with_shuffled_rewards(
         assert len(means) == len(others) == 24
         # The control pays what its own answers are worth, but for another answer each.
         assert len(shuffling.true) >= 24 * 48
-        assert sum(shuffling.given) == pytest.approx(sum(shuffling.true), rel=0.1)
-        assert shuffling.given != shuffling.true
+        assert sorted([*shuffling.given, *shuffling.pool]) == sorted(shuffling.true)
+        assert shuffling.given != shuffling.true[: len(shuffling.given)]
         assert last(means) > means[0] + 0.15
         margins.append(last(means) - last(others))
     print("margins", margins)  # noqa: T201
@@ -288,11 +288,13 @@ class Shuffling:
     """The grader of `tiny` as an endpoint that shuffles: an answer gets the reward of another one.
 
     Rewards wait in a pool of two steps' size; each answer puts its own in, and takes one out by lot. So what is paid is
-    what was earned, reward for reward, and says nothing of the answer that gets it.
+    what was earned, reward for reward, and says nothing of the answer that gets it. While the pool fills, answers get
+    a copy of one of its rewards.
 
     Attributes:
         grader: the JSON for a job.
-        true, given: the rewards that answers earned, and those that they got.
+        true, given: the rewards that answers earned, and those that were taken out for them.
+        pool: the rewards that are left.
     """
 
     POOL = 96
@@ -300,7 +302,7 @@ class Shuffling:
     def __init__(self) -> None:
         self.true: list[float] = []
         self.given: list[float] = []
-        self._pool: list[float] = []
+        self.pool: list[float] = []
         self._draw, self._lock = random.Random(3), threading.Lock()
 
     def _score(self, row: dict[str, Any]) -> float:
@@ -308,10 +310,11 @@ class Shuffling:
         assert grade.reward is not None
         with self._lock:
             self.true.append(grade.reward)
-            self._pool.append(grade.reward)
-            at = self._draw.randrange(len(self._pool))
-            filled = len(self._pool) > self.POOL
-            self.given.append(self._pool.pop(at) if filled else self._pool[at])
+            self.pool.append(grade.reward)
+            at = self._draw.randrange(len(self.pool))
+            if len(self.pool) <= self.POOL:
+                return self.pool[at]
+            self.given.append(self.pool.pop(at))
             return self.given[-1]
 
     def __enter__(self) -> Self:
