@@ -166,7 +166,7 @@ $(VENV)-remote/installed: tools/lock/remote.txt | python
 	@touch $@
 
 test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
-	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote
+	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote tests/batch/test_columns.py
 
 .PHONY: test-spark
 $(VENV)-spark/installed: tools/lock/spark.txt | python

@@ -47,7 +47,7 @@ _ASKING = ("run", "validate", "score", "probe")
     cls=Flag,
     group="Server",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", metavar="[-- OPTION...]", nargs=-1, type=click.UNPROCESSED)
 def mcp(root: Path | None, timeout: float, options: tuple[str, ...]) -> int:
     """Serve tools to a coding agent: validate, lint, run, score a few rows, probe, explain.
 
