@@ -91,5 +91,7 @@ def steadily(action: Callable[[], Given], wait: Callable[[float], None] = time.s
             raise RemoteError(f"{scrubbed(reason)[:_MOST]} (tried for {_PATIENCE:.0f} s)")
         if attempt + 1 < _ATTEMPTS:
             # Many workers whose server went away come back at different times.
-            wait(min(_LONGEST, 0.25 * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311
+            # Not by the common numbers: a trainer may have seeded them, and asks for its own.
+            longest = min(_LONGEST, 0.25 * 2.0**attempt)
+            wait(random.SystemRandom().uniform(longest / 2, longest))
     raise RemoteError(f"{scrubbed(reason)[:_MOST]} (tried {_ATTEMPTS} times)")
