@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from graders.statistic import Interval, clopper_pearson, root, student
 
-__all__ = ["QUANTILES", "Figures", "Moments"]
+__all__ = ["QUANTILES", "Figures", "Moments", "sums"]
 
 MOST_VALUES: Final = 16_384
 """Different values that are kept as they are."""
@@ -57,7 +57,7 @@ class Moments:
 
     def _count(self, counted: Counter[float]) -> None:
         """Add values, each so many times."""
-        total, squares = _sums(counted)
+        total, squares = sums(counted)
         self.count += counted.total()
         self.total += total
         self.squares += squares
@@ -351,8 +351,8 @@ def _between(low: float, high: float, part: float) -> float:
     return low + apart * part if part < 0.5 else high - apart * (1 - part)
 
 
-def _sums(counted: Mapping[float, int]) -> tuple[Fraction, Fraction]:
-    """Return the sum of values and of their squares, exact to the last bit."""
+def sums(counted: Mapping[float, int]) -> tuple[Fraction, Fraction]:
+    """Return the sum of values, each so many times, and of their squares, exact to the last bit."""
     sums: dict[int, list[int]] = {}
     for value, times in counted.items():
         above, below = value.as_integer_ratio()

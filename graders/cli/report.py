@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import click
 
@@ -19,9 +22,11 @@ from graders.config import load_source
 from graders.errors import OptionError
 from graders.reading import Reading
 from graders.remote import Place, Remote, named
-from graders.report.finding import read_finding, read_json
+from graders.report.finding import Notice, read_finding, read_json
 from graders.report.html import build
+from graders.report.html.appendix import named_rows
 from graders.report.panel import finding_notes
+from graders.report.sample import MOST_ROWS
 from graders.report.terminal import finding_view, write_view
 from graders.rows import Categories, Layout, Source, find_source, read_categories, written
 
@@ -40,6 +45,75 @@ _APPENDICES: Final = {"diff": "Differences", "probe": "Probes", "agree": "Agreem
 """What other commands print as JSON, and the heading under which the page shows it."""
 
 _FILE = Somewhere(dir_okay=False)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """What a command line says of the page alone.
+
+    Attributes:
+        files: what other commands printed as JSON, by command; None where it is not given.
+        title: the heading; None for the grader's name.
+        row: indexes of rows that the page must have.
+        max_size: how large the page may be, in MB.
+    """
+
+    files: Mapping[str, Place | None]
+    title: str | None
+    row: Sequence[int]
+    max_size: float
+
+    @property
+    def are_given(self) -> bool:
+        """Whether any of them is given that means nothing without a page."""
+        return bool(self.title or self.row or any(self.files.values()))
+
+    def appendices(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """Return id, heading and object of each file.
+
+        Raises:
+            RowsError: one cannot be read, or holds no JSON object.
+        """
+        return [
+            (name, _APPENDICES[name], read_json(path, f"--{name}"))
+            for name, path in self.files.items()
+            if path is not None
+        ]
+
+
+def _page_options(function: Function) -> Function:
+    """Give a command the options of the page, and its function one object of them: `page`."""
+
+    @functools.wraps(function)
+    def taken(
+        *args: Any, title: str | None, row: Sequence[int], max_size: float, **more: Any
+    ) -> Any:
+        files = {name: more.pop(name) for name in _APPENDICES}
+        return function(*args, page=PageOptions(files, title, row, max_size), **more)
+
+    options = [
+        *(
+            click.option(f"--{name}", metavar="FILE", type=_FILE, help=f"What {name} --json printed.")
+            for name in _APPENDICES
+        ),
+        click.option(
+            "--row", metavar="INDEX", type=click.IntRange(min=0), multiple=True,
+            help="A row that the page must have, by its index; may be given several times.",
+        ),
+        click.option(
+            "--max-size", metavar="MB", type=click.FloatRange(min=0.5, max=200), default=2.0,
+            show_default=True, help="How large the page may be; a larger one has more of the rows.",
+        ),
+        click.option(
+            "--title", metavar="TEXT", help="The page's heading.  [default: the grader's name]"
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        taken = option(taken)
+    return cast("Function", taken)
 
 
 @click.command(epilog=_EPILOG, short_help="Show what results say, as text or one HTML file.")
@@ -66,10 +140,7 @@ _FILE = Somewhere(dir_okay=False)
     help="Give figures by what stands there in a row, such as item.topic.  [default: as scored]",
 )
 @click.option("--summary", metavar="FILE", type=_FILE, help="What score --summary wrote.")
-@click.option("--diff", metavar="FILE", type=_FILE, help="What diff --json printed.")
-@click.option("--probe", metavar="FILE", type=_FILE, help="What probe --json printed.")
-@click.option("--agree", metavar="FILE", type=_FILE, help="What agree --json printed.")
-@click.option("--title", metavar="TEXT", help="The page's heading.  [default: the grader's name]")
+@_page_options
 @json_option
 def report(
     results: Place,
@@ -81,29 +152,22 @@ def report(
     sample_path: str | None,
     by: str | None,
     summary: Place | None,
-    diff: Place | None,
-    probe: Place | None,
-    agree: Place | None,
-    title: str | None,
+    page: PageOptions,
     as_json: bool,
 ) -> int:
     """Show what RESULTS, a file of `graders score`, says.
 
-    Without -o it is text for the terminal. Figures are exact over all rows; of more than 2,000 rows,
-    a sample can be looked at: failed, lowest, highest, and some of every rank.
+    Without -o it is text for the terminal. Figures are exact over all rows; a page of more than
+    2,000 rows has a sample of them to look at: failed, lowest, highest, and some of every rank.
     """
-    if output is None and ((rows and by is None) or diff or probe or agree or title):
+    if output is None and ((rows and by is None) or page.are_given):
         raise click.UsageError(
-            "--rows, --diff, --probe, --agree and --title are for a page: give -o too."
+            "--rows, --row, --diff, --probe, --agree and --title are for a page: give -o too."
         )
     if grader is not None and output is not None and not rows:
         raise click.UsageError("--grader renders the inputs of rows: give --rows too.")
     known = None if summary is None else read_json(summary, "--summary")
-    appendices = [
-        (name, heading, read_json(path, f"--{name}"))
-        for (name, heading), path in zip(_APPENDICES.items(), (diff, probe, agree), strict=True)
-        if path is not None
-    ]
+    appendices = page.appendices()
     ready = None if grader is None else _grader(grader, results)
     marks = None if ready is None else {leaf.key: leaf.passes_at for leaf in ready.plan.leaves}
     source = find_source(rows) if rows else None
@@ -112,24 +176,46 @@ def report(
     categories = (
         None if by is None else _categories(source, manifest, layout, twice=output is not None)
     )
-    finding = read_finding(results, marks=marks, summary=known, categories=categories, by=by)
-    if output is None:
-        if as_json:
-            write_json(finding.to_dict())
-        else:
-            write_view(finding_view(finding, finding_notes(finding)), sys.stdout)
-        return 0
-    inputs = [results, summary, diff, probe, agree, *(source.paths if source else ())]
-    _check_apart(output, [path for path in inputs if path is not None])
-    made, notes = build(
-        finding, source=source, layout=layout, grader=ready, appendices=appendices, title=title
-    )
-    _write(output, made)
-    for note in notes:
-        say(f"note: {note}")
+    wanted = [*page.row, *(index for _, _, body in appendices for index in named_rows(body))]
+    with _no_cycles():
+        finding = read_finding(
+            results, marks=marks, summary=known, categories=categories, by=by, named=wanted,
+            most=round(MOST_ROWS * page.max_size / 2),
+        )  # fmt: skip
+    if output is not None:
+        inputs = [results, summary, *page.files.values(), *(source.paths if source else ())]
+        _check_apart(output, [path for path in inputs if path is not None])
+        made, notes = build(
+            finding, source=source, layout=layout, grader=ready, appendices=appendices,
+            title=page.title, most=round(page.max_size * 1e6),
+        )  # fmt: skip
+        _write(output, made)
+        for note in (*notes, *_unseen(finding, page.row)):
+            say(f"note: {note}")
     if as_json and output != "-":
         write_json(finding.to_dict())
+    elif output is None:
+        write_view(finding_view(finding, finding_notes(finding)), sys.stdout)
     return 0
+
+
+def _unseen(finding: Notice, wanted: Sequence[int]) -> list[str]:
+    """Say which rows that were asked for the results do not have."""
+    missing = [f"{index:,}" for index in wanted if index not in finding.sampler.found]
+    named = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
+    return [f"--row: {finding.path} has no result of row {named}"] if missing else []
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Look for no cycles meanwhile: results hold none, and looking takes a fifth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _categories(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.models import paid_text
 from graders.remote import Place
+from graders.report.sample import MOST_ROWS, Sampler
 from graders.report.share import Moments, Shares
 from graders.rows import Categories
 
@@ -35,10 +35,7 @@ class Notice:
         judged_flips: whether the tally knows on which side of the pass mark a judge's reply stands.
         by: where in a row the categories stand; "" where nobody knows.
         notes: what a reader must know about the file.
-        indexes: each row's index.
-        rewards: each row's reward, NaN for a failed row.
-        codes: each row's first failure as a place in `code_names`, -1 for none.
-        code_names: the failure codes.
+        sampler: which rows can be looked at.
     """
 
     path: Place
@@ -49,10 +46,7 @@ class Notice:
     judged_flips: bool = False
     by: str = ""
     notes: list[str] = field(default_factory=list)
-    indexes: array[int] = field(default_factory=lambda: array("q"))
-    rewards: array[float] = field(default_factory=lambda: array("d"))
-    codes: array[int] = field(default_factory=lambda: array("l"))
-    code_names: list[str] = field(default_factory=list)
+    sampler: Sampler = field(default_factory=Sampler)
 
     @property
     def name(self) -> str:
@@ -130,6 +124,8 @@ def read_finding(
     summary: Mapping[str, Any] | None = None,
     categories: Categories | None = None,
     by: str | None = None,
+    named: Iterable[int] = (),
+    most: int = MOST_ROWS,
 ) -> Notice:
     """Return what a file of results says.
 
@@ -139,6 +135,8 @@ def read_finding(
         summary: what `graders score --summary` wrote.
         categories: those of the rows; None for what the results name.
         by: where in a row these stand.
+        named: indexes of rows that are to be looked at.
+        most: how many rows can be looked at.
 
     Raises:
         RowsError: it cannot be read, or holds no results.
@@ -146,6 +144,8 @@ def read_finding(
     found = Notice(path, summary=summary or {}, judged_flips=marks is not None)
     found.manifest = manifest_for(path) or {}
     found.by = by or scored_by(found.manifest) or ""
+    slowest = [one.index for one in found.cost.slowest]
+    found.sampler = Sampler(frozenset([*named, *slowest]), most)
     moments: Moments | None = None
     read = 0
     for results in results_of(path):
@@ -158,7 +158,7 @@ def read_finding(
                 moments = Moments(list(results[0].body["sub_rewards"]))
             if moments is not None:
                 moments.add(_columns(results, moments.keys))
-            _place(found, results)
+            found.sampler.add(results)
             found.tally.merge(tally_results(results, marks or {}, groups))
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             after = found.tally.rows
@@ -190,28 +190,13 @@ def _columns(results: Sequence[Result], keys: Sequence[str]) -> list[list[float]
     """Return sub-rewards and reward of the rows in which each part has its own."""
     rows = []
     for one in results:
-        if one.body["failures"] or "replaced" in one.body:
+        body = one.body
+        if body["failures"] or "replaced" in body:
             continue
-        parts = one.body["sub_rewards"]
-        row = [parts.get(key) for key in keys]
+        row = [*map(body["sub_rewards"].get, keys), body["reward"]]
         if None not in row:
-            rows.append([*row, one.body["reward"]])
+            rows.append(row)
     return rows
-
-
-def _place(found: Notice, results: Sequence[Result]) -> None:
-    names = {code: place for place, code in enumerate(found.code_names)}
-    for one in results:
-        failures = one.body["failures"] or one.body.get("replaced", ())
-        place = -1
-        if failures:
-            code = failures[0]["code"]
-            place = names.setdefault(code, len(names))
-            if place == len(found.code_names):
-                found.code_names.append(code)
-        found.indexes.append(one.index)
-        found.rewards.append(math.nan if one.failed else one.body["reward"])
-        found.codes.append(place)
 
 
 def read_json(path: Place, option: str) -> Mapping[str, Any]:

@@ -128,3 +128,21 @@ def test_what_an_interrupted_run_left_is_shown_with_a_note(scored: Path, command
     done = command("report", "out.jsonl.partial")
     assert "both (multi): 5 rows" in done.out
     assert "when it was interrupted" in done.out
+
+
+def test_a_page_has_the_rows_that_are_asked_for_and_says_how_to_have_more(
+    folder: Path, command: Command
+) -> None:
+    line = {"reward": 1.0, "sub_rewards": {}, "failures": []}
+    lines = [json.dumps({"index": at, **line}) + "\n" for at in range(5000)]
+    (folder / "out.jsonl").write_text("".join(lines))
+    done = command("report", "out.jsonl", "-o", "r.html", "--row", "4321", "--row", "7000")
+    assert (done.code, done.err) == (0, "graders: note: --row: out.jsonl has no result of row 7,000\n")
+    text = (folder / "r.html").read_text()
+    assert "[4321," in text
+    assert "This is a sample of 2,000 of the 5,000 rows" in text
+    assert "--max-size makes a larger page" in text
+    command("report", "out.jsonl", "-o", "r.html", "--max-size", "5")
+    assert "All 5,000 rows are here." in (folder / "r.html").read_text()
+    done = command("report", "out.jsonl", "--row", "1")
+    assert (done.code, "give -o too" in done.err) == (2, True)

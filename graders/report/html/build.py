@@ -8,10 +8,8 @@ from typing import Any
 from graders.api import Grader
 from graders.batch.manifest import grader_digest
 from graders.report.finding import Notice
-from graders.report.html.appendix import named_rows
-from graders.report.html.page import Page, page
+from graders.report.html.page import MOST_BYTES, Page, page
 from graders.report.html.row import add_texts, read_rows
-from graders.report.html.sample import pick
 from graders.rows import Layout, Source
 
 __all__ = ["build"]
@@ -25,6 +23,7 @@ def build(
     grader: Grader | None = None,
     appendices: Sequence[tuple[str, str, Mapping[str, Any]]] = (),
     title: str | None = None,
+    most: int = MOST_BYTES,
 ) -> tuple[bytes, list[str]]:
     """Return the page, and what its reader is told to beware of.
 
@@ -35,15 +34,13 @@ def build(
         grader: renders the inputs of the rows; asks nobody.
         appendices: JSON of other commands: id, heading, object.
         title: the heading; the grader's name where there is none.
+        most: bytes that the page may have.
 
     Raises:
         RowsError: the rows cannot be read.
     """
-    named = [one for _, _, body in appendices for one in named_rows(body)]
-    named += [one.index for one in finding.cost.slowest]
-    named += [index for first in finding.tally.first.values() for index, _ in first]
-    picked = pick(finding, named)
-    rows = read_rows(finding, picked.places)
+    picked = finding.sampler.pick()
+    rows = read_rows(finding, picked.spots)
     notes: list[str] = []
     if grader is not None:
         notes += _grader_doubts(finding, grader)
@@ -55,7 +52,7 @@ def build(
                 f"{strange:,} of {len(rows):,} rows have another id than their results: "
                 "these are not the rows that were scored."
             )
-    made_from = Page(finding, rows, picked.said, title, appendices, notes)
+    made_from = Page(finding, rows, picked.said, title, appendices, notes, most)
     return page(made_from), notes
 
 

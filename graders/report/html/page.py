@@ -28,9 +28,9 @@ from graders.version import __version__
 
 __all__ = ["MOST_BYTES", "Page", "page"]
 
-MOST_BYTES: Final = 4_900_000
-_BUDGETS: Final = (3_400_000, 1_500_000, 100_000)
-"""Bytes for the rows: all that is mostly left by the sections, and less where they are large."""
+MOST_BYTES: Final = 2_000_000
+_SHARES: Final = (0.85, 0.6, 0.3, 0.02)
+"""What the rows may take of the page: all that is mostly left by the sections, and less where they are large."""
 _MOST_GROUPS: Final = 100
 _ICON: Final = "data:,"
 
@@ -46,6 +46,7 @@ class Page:
         title: the heading; the grader's name where there is none.
         appendices: JSON of other commands: id, heading, object.
         notes: what a reader must know.
+        most: bytes that the page may have.
     """
 
     finding: Notice
@@ -54,13 +55,14 @@ class Page:
     title: str | None = None
     appendices: Sequence[tuple[str, str, Mapping[str, Any]]] = ()
     notes: Sequence[str] = field(default_factory=list)
+    most: int = MOST_BYTES
 
 
 def page(made_from: Page) -> bytes:
-    """Return the page: the same bytes for the same input, below 5 MB whatever the rows."""
-    for budget in _BUDGETS:
-        made_page = _page(made_from, budget)
-        if len(made_page) <= MOST_BYTES:
+    """Return the page: the same bytes for the same input, and no more of them than it may have."""
+    for share in _SHARES:
+        made_page = _page(made_from, int(share * made_from.most))
+        if len(made_page) <= made_from.most:
             break
     return made_page
 
@@ -154,8 +156,12 @@ def _notes(made_from: Page) -> list[Html]:
 
 def _explorer(made_from: Page, shown: Explorer) -> Html:
     finding, said = made_from.finding, made_from.said
-    if len(shown.indexes) < len(made_from.rows):
-        said += f" To keep the page small, {len(shown.indexes):,} of these are here."
+    left_out = len(shown.indexes) < len(made_from.rows)
+    if left_out:
+        size = f"{made_from.most / 1e6:.3g} MB"
+        said += f" To keep the page below {size}, {len(shown.indexes):,} of these are here."
+    if left_out or len(shown.indexes) < finding.tally.rows:
+        said += " graders report --max-size makes a larger page with more rows, --row INDEX one with that row."
     if shown.is_cut:
         said += f" Texts are cut after {shown.limit:,} characters."
     if not any(row.texts for row in made_from.rows):

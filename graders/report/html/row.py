@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from graders import jsontext
 from graders.api import Grader
-from graders.batch.result import Result
+from graders.errors import RowsError
 from graders.htmltext import Html, script_json, shortened, visible
 from graders.inspection.excerpt import answer_of
-from graders.report.finding import Notice, results_of
+from graders.report.finding import Notice
+from graders.report.sample import Spot
 from graders.rows import Layout, Source, blank_others, decode_block
 from graders.sample import Absent
 
@@ -19,7 +21,10 @@ __all__ = ["MOST_PARTS", "Explorer", "ReportRow", "Text", "add_texts", "explorer
 
 _KEPT: Final = 8000
 """Characters that are kept of a text at the most."""
-_LIMITS: Final = (_KEPT, 4000, 2000, 1000, 500, 250, 120, 60)
+_LIMITS: Final = (_KEPT, 4000, 2000, 1000, 500)
+_SHORT: Final = (250, 120, 60)
+"""After how many characters texts are cut: rather fewer rows than beginnings too short to read."""
+_FEW: Final = 100
 _MOST_FAILURES: Final = 20
 _ANSWER: Final = 160
 MOST_PARTS: Final = 40
@@ -50,12 +55,14 @@ class ReportRow:
         texts: item, sample and rendered inputs, each text once.
         answer: the beginning of the answer; "" where the rows are not at hand.
         group: its category, "" for none.
+        is_asked: whether it has to be there whatever room it takes.
     """
 
     body: Mapping[str, Any]
     texts: list[Text] = field(default_factory=list)
     answer: str = ""
     group: str = ""
+    is_asked: bool = False
 
     @property
     def index(self) -> int:
@@ -64,19 +71,43 @@ class ReportRow:
         return index
 
 
-def read_rows(finding: Notice, places: Sequence[int]) -> list[ReportRow]:
-    """Return the rows at these places of the results."""
-    wanted = set(places)
-    return [
-        ReportRow(one.body, group=one.body.get("by") or "")
-        for place, one in enumerate(_lines(finding))
-        if place in wanted
-    ]
+def read_rows(finding: Notice, spots: Sequence[Spot]) -> list[ReportRow]:
+    """Return the rows whose lines stand at these places of the results, in order.
+
+    Raises:
+        RowsError: the results have changed since they were read.
+    """
+    rows = []
+    try:
+        with finding.path.open("rb") as stream:
+            # What lies elsewhere is read on to a line: asking for each by itself would take longer.
+            jumps = isinstance(finding.path, Path)
+            for line in _lines(stream, [spot.offset for spot in spots], jumps=jumps):
+                body = jsontext.decode(line)
+                asked = body.get("index") in finding.sampler.named
+                rows.append(ReportRow(body, group=body.get("by") or "", is_asked=asked))
+    except OSError as error:
+        raise RowsError(f"{finding.path}: {error.strerror or error}") from None
+    except (ValueError, AttributeError):
+        raise RowsError(f"{finding.path} changed while it was read; try again") from None
+    return rows
 
 
-def _lines(finding: Notice) -> Iterator[Result]:
-    for results in results_of(finding.path):
-        yield from results
+def _lines(stream: BinaryIO, offsets: Sequence[int], *, jumps: bool) -> Iterator[bytes]:
+    """Yield the lines that begin at these bytes, which ascend."""
+    at = 0
+    for offset in offsets:
+        if jumps:
+            stream.seek(offset)
+            at = offset
+        while at < offset:
+            passed = len(stream.read(min(offset - at, _BLOCK_BYTES)))
+            if not passed:
+                return
+            at += passed
+        line = stream.readline()
+        at += len(line)
+        yield line
 
 
 def add_texts(
@@ -159,12 +190,13 @@ def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int, by: st
     Args:
         rows: the rows.
         keys: the sub-graders.
-        budget: bytes that the data may take: texts are cut until they fit, then rows are left out.
+        budget: bytes that the data may take: texts are cut until they fit, then rows are left out,
+            those last that have to be there.
         by: where in a row the category stands.
     """
     shown = list(rows)
     while True:
-        for limit in _LIMITS:
+        for limit in _LIMITS if len(shown) > _FEW else (*_LIMITS, *_SHORT):
             body = {
                 "parts": [shortened(key, min(limit, 120)) for key in keys[:MOST_PARTS]],
                 "limit": limit,
@@ -175,7 +207,12 @@ def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int, by: st
             if len(data.encode()) <= budget or not shown:
                 is_cut = any(text.length > limit for row in shown for text in row.texts)
                 return Explorer(data, frozenset(row.index for row in shown), limit, is_cut)
-        shown = shown[::2] if len(shown) > 1 else []
+        asked = [row for row in shown if row.is_asked]
+        others = [row for row in shown if not row.is_asked]
+        kept = {row.index for row in (*asked, *others[::2])} if len(others) > 1 else set[int]()
+        if not kept and len(asked) > 1:
+            kept = {row.index for row in asked[::2]}
+        shown = [row for row in shown if row.index in kept]
 
 
 def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
