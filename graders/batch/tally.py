@@ -24,6 +24,7 @@ __all__ = [
     "Category",
     "Figures",
     "Moments",
+    "PanelFigures",
     "Repeats",
     "Tally",
     "by_category",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
@@ -30,6 +30,10 @@ from graders.report.sample import MOST_ROWS
 from graders.report.terminal import finding_view, write_view
 from graders.rows import Categories, Layout, Source, find_source, read_categories, written
 
+if TYPE_CHECKING:
+    from graders.inspection.diff import Side
+    from graders.report.pair import Beside
+
 __all__ = ["report"]
 
 _EPILOG = """\b
@@ -37,12 +41,16 @@ Examples:
   graders report results.jsonl
   graders report results.jsonl -o report.html
   graders report results.jsonl -o report.html --rows rows.jsonl
-  graders report results.jsonl -o report.html --probe probe.json
+  graders report results.jsonl -o report.html --with other.jsonl
 
 The file is one page that loads nothing: it can be mailed, kept, or opened offline."""
 
 _APPENDICES: Final = {"diff": "Differences", "probe": "Probes", "agree": "Agreement with people"}
 """What other commands print as JSON, and the heading under which the page shows it."""
+
+_NO_PAGE: Final = (
+    "--rows, --row, --with, --diff, --probe, --agree and --title are for a page: give -o too."
+)
 
 _FILE = Somewhere(dir_okay=False)
 
@@ -59,17 +67,32 @@ class PageOptions:
         title: the heading; None for the grader's name.
         row: indexes of rows that the page must have.
         max_size: how large the page may be, in MB.
+        other: results of another run of the same rows, to stand beside the first.
+        other_rows: its rows, where its answers are others.
     """
 
     files: Mapping[str, Place | None]
     title: str | None
     row: Sequence[int]
     max_size: float
+    other: Place | None = None
+    other_rows: Sequence[str] = ()
 
     @property
     def are_given(self) -> bool:
         """Whether any of them is given that means nothing without a page."""
-        return bool(self.title or self.row or any(self.files.values()))
+        alone = (self.title, self.row, self.other, self.other_rows)
+        return any(alone) or any(self.files.values())
+
+    @property
+    def inputs(self) -> list[Place | None]:
+        """What it reads, which it must not write over."""
+        return [self.other, *map(named, self.other_rows), *self.files.values()]
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows it may show."""
+        return round(MOST_ROWS * self.max_size / 2)
 
     def appendices(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         """Return id, heading and object of each file.
@@ -89,12 +112,27 @@ def _page_options(function: Function) -> Function:
 
     @functools.wraps(function)
     def taken(
-        *args: Any, title: str | None, row: Sequence[int], max_size: float, **more: Any
+        *args: Any,
+        title: str | None,
+        row: Sequence[int],
+        max_size: float,
+        other: Place | None,
+        other_rows: Sequence[str],
+        **more: Any,
     ) -> Any:
         files = {name: more.pop(name) for name in _APPENDICES}
-        return function(*args, page=PageOptions(files, title, row, max_size), **more)
+        page = PageOptions(files, title, row, max_size, other, other_rows)
+        return function(*args, page=page, **more)
 
     options = [
+        click.option(
+            "--with", "other", metavar="OTHER", type=_FILE,
+            help="Results of another run of the same rows, to stand beside these on the page.",
+        ),
+        click.option(
+            "--with-rows", "other_rows", metavar="ROWS", multiple=True,
+            help="The rows that OTHER was scored from, where its answers are others.",
+        ),
         *(
             click.option(f"--{name}", metavar="FILE", type=_FILE, help=f"What {name} --json printed.")
             for name in _APPENDICES
@@ -161,9 +199,7 @@ def report(
     2,000 rows has a sample of them to look at: failed, lowest, highest, and some of every rank.
     """
     if output is None and ((rows and by is None) or page.are_given):
-        raise click.UsageError(
-            "--rows, --row, --diff, --probe, --agree and --title are for a page: give -o too."
-        )
+        raise click.UsageError(_NO_PAGE)
     if grader is not None and output is not None and not rows:
         raise click.UsageError("--grader renders the inputs of rows: give --rows too.")
     known = None if summary is None else read_json(summary, "--summary")
@@ -173,21 +209,23 @@ def report(
     source = find_source(rows) if rows else None
     manifest = manifest_for(results) or {}
     layout = _layout(manifest, item_path, sample_path, by)
-    categories = (
-        None if by is None else _categories(source, manifest, layout, twice=output is not None)
-    )
-    wanted = [*page.row, *(index for _, _, body in appendices for index in named_rows(body))]
+    categories = None
+    if by is not None:
+        categories = _categories(source, manifest, layout, twice=output is not None)
+    sides, beside = _sides(results, page, ready), None
     with _no_cycles():
         finding = read_finding(
-            results, marks=marks, summary=known, categories=categories, by=by, named=wanted,
-            most=round(MOST_ROWS * page.max_size / 2),
+            results, marks=marks, summary=known, categories=categories, by=by,
+            named=[*page.row, *(index for _, _, body in appendices for index in named_rows(body))],
+            most=page.most_rows, watch=None if sides is None else sides[0].add_results,
         )  # fmt: skip
+        if sides is not None:
+            beside = _beside(sides, finding, page, layout=layout, categories=categories, by=by)
     if output is not None:
-        inputs = [results, summary, *page.files.values(), *(source.paths if source else ())]
-        _check_apart(output, [path for path in inputs if path is not None])
+        _check_apart(output, [results, summary, *page.inputs, *(source.paths if source else ())])
         made, notes = build(
             finding, source=source, layout=layout, grader=ready, appendices=appendices,
-            title=page.title, most=round(page.max_size * 1e6),
+            title=page.title, most=round(page.max_size * 1e6), beside=beside,
         )  # fmt: skip
         _write(output, made)
         for note in (*notes, *_unseen(finding, page.row)):
@@ -197,6 +235,50 @@ def report(
     elif output is None:
         write_view(finding_view(finding, finding_notes(finding)), sys.stdout)
     return 0
+
+
+def _sides(
+    results: Place, page: PageOptions, grader: Grader | None
+) -> tuple[Side, Side, Place] | None:
+    """Return two sides of a comparison that are still empty, and the file of the other.
+
+    None where one run is shown alone.
+    """
+    if page.other is None:
+        if page.other_rows:
+            raise click.UsageError("--with-rows are the rows of another run: give --with too.")
+        return None
+    # This loads numpy, which a report as text should not have to wait for.
+    from graders.inspection.diff import Side, pass_mark  # noqa: PLC0415
+
+    mark = 0.5 if grader is None else pass_mark(grader)
+    return Side(results.name, mark), Side(page.other.name, mark), page.other
+
+
+def _beside(
+    sides: tuple[Side, Side, Place],
+    finding: Notice,
+    page: PageOptions,
+    *,
+    layout: Layout,
+    categories: Categories | None,
+    by: str | None,
+) -> Beside:
+    """Read the other run, and return it with what the two differ in."""
+    from graders.report.pair import pair  # noqa: PLC0415
+
+    here, there, path = sides
+    other = read_finding(path, categories=categories, by=by, most=0, watch=there.add_results)
+    for one, its in ((here, finding), (there, other)):
+        one.check(str(its.path))
+        if categories is not None:
+            one.group_by(categories)
+    source = find_source(page.other_rows) if page.other_rows else None
+    own = _layout(manifest_for(path) or {}, None, None, by) if source else layout
+    return pair(
+        (here, there), other, by=by or finding.by or other.by, most=page.most_rows,
+        named=finding.sampler.named, source=source, layout=own,
+    )  # fmt: skip
 
 
 def _unseen(finding: Notice, wanted: Sequence[int]) -> list[str]:
@@ -253,7 +335,7 @@ def _layout(
     )
 
 
-def _check_apart(output: str, inputs: Sequence[Place]) -> None:
+def _check_apart(output: str, inputs: Sequence[Place | None]) -> None:
     """Refuse to write over what is read."""
     target = named(output)
     if isinstance(target, Remote):

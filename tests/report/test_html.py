@@ -251,8 +251,9 @@ def test_a_page_of_many_long_rows_is_small_and_soon_there(
         page = page_of(path, source=find_source([rows]))
     assert len(page) <= MOST_BYTES == 2_000_000
     data = Reader(page).data
-    assert len(data["rows"]) == MOST_ROWS // 4
-    assert "To keep the page below 2 MB, 500 of these are here." in page.decode()
+    assert MOST_ROWS // 5 < len(data["rows"]) < MOST_ROWS // 3
+    said = f"To keep the page below 2 MB, {len(data['rows'])} of these are here."
+    assert said in page.decode()
     assert "--max-size makes a larger page" in page.decode()
     name, text, length = data["rows"][0][6][1]
     assert (name, len(text)) == ("sample", data["limit"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from graders import jsontext
 from graders.api import Grader
+from graders.batch.tally import Figures
 from graders.errors import RowsError
 from graders.htmltext import Html, script_json, shortened, visible
 from graders.inspection.excerpt import answer_of
@@ -17,7 +20,16 @@ from graders.report.sample import Spot
 from graders.rows import Layout, Source, blank_others, decode_block
 from graders.sample import Absent
 
-__all__ = ["MOST_PARTS", "Explorer", "ReportRow", "Text", "add_texts", "explorer", "read_rows"]
+__all__ = [
+    "MOST_PARTS",
+    "Explorer",
+    "ReportRow",
+    "Text",
+    "add_texts",
+    "ends_of",
+    "explorer",
+    "read_rows",
+]
 
 _KEPT: Final = 8000
 """Characters that are kept of a text at the most."""
@@ -54,15 +66,19 @@ class ReportRow:
         body: its result line.
         texts: item, sample and rendered inputs, each text once.
         answer: the beginning of the answer; "" where the rows are not at hand.
+        begun: how the item begins; "" where the rows are not at hand.
         group: its category, "" for none.
         is_asked: whether it has to be there whatever room it takes.
+        other: the same row in the run beside; None where there is none.
     """
 
     body: Mapping[str, Any]
     texts: list[Text] = field(default_factory=list)
     answer: str = ""
+    begun: str = ""
     group: str = ""
     is_asked: bool = False
+    other: ReportRow | None = None
 
     @property
     def index(self) -> int:
@@ -78,14 +94,16 @@ def read_rows(finding: Notice, spots: Sequence[Spot]) -> list[ReportRow]:
         RowsError: the results have changed since they were read.
     """
     rows = []
+    firsts = (index for first in finding.tally.first.values() for index, _ in first)
+    asked = {*finding.sampler.named, *firsts}
     try:
         with finding.path.open("rb") as stream:
             # What lies elsewhere is read on to a line: asking for each by itself would take longer.
             jumps = isinstance(finding.path, Path)
             for line in _lines(stream, [spot.offset for spot in spots], jumps=jumps):
                 body = jsontext.decode(line)
-                asked = body.get("index") in finding.sampler.named
-                rows.append(ReportRow(body, group=body.get("by") or "", is_asked=asked))
+                is_asked = body.get("index") in asked
+                rows.append(ReportRow(body, group=body.get("by") or "", is_asked=is_asked))
     except OSError as error:
         raise RowsError(f"{finding.path}: {error.strerror or error}") from None
     except (ValueError, AttributeError):
@@ -137,6 +155,7 @@ def add_texts(
                 row.group = chunk.groups[place] or ""
             if place not in chunk.failures:
                 row.answer = " ".join(answer_of(chunk.samples[place])[:_ANSWER].split())
+                row.begun = " ".join(_told(chunk.items[place])[:_ANSWER].split())
                 row.texts = _texts(chunk.items[place], chunk.samples[place], grader)
     return strange
 
@@ -150,6 +169,15 @@ def _texts(item: Any, sample: Any, grader: Grader | None) -> list[Text]:
         for name, text in fields.items():
             found.setdefault(text, []).append(f"{key}.{name}" if key else name)
     return [Text(names, text[:_KEPT], len(text)) for text, names in found.items()]
+
+
+def _told(item: Any) -> str:
+    """Return an item in short: what stands in it, with its names."""
+    if not isinstance(item, Mapping):
+        return "" if item is None else _plain(item)
+    return " · ".join(
+        f"{name}: {_plain(value)[:_ANSWER]}" for name, value in islice(item.items(), 8)
+    )
 
 
 def _present(value: Any) -> Any:
@@ -184,35 +212,65 @@ class Explorer:
     is_cut: bool
 
 
-def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int, by: str = "") -> Explorer:
+def explorer(
+    rows: Sequence[ReportRow],
+    keys: Mapping[str, Figures],
+    budget: int,
+    by: str = "",
+    marks: Sequence[float] = (),
+) -> Explorer:
     """Return what the explorer shows.
 
     Args:
         rows: the rows.
-        keys: the sub-graders.
+        keys: the sub-graders, and the figures of each.
         budget: bytes that the data may take: texts are cut until they fit, then rows are left out,
             those last that have to be there.
         by: where in a row the category stands.
+        marks: where two runs stand side by side, the reward from which a row passes in each.
     """
-    shown = list(rows)
+    shown, named = list(rows), list(keys)[:MOST_PARTS]
     while True:
-        for limit in _LIMITS if len(shown) > _FEW else (*_LIMITS, *_SHORT):
+        limits = _LIMITS if len(shown) > _FEW else (*_LIMITS, *_SHORT)
+        for limit in limits:
+            if limit != limits[-1] and _least(shown, limit) > budget:
+                continue  # Its texts alone take more.
             body = {
-                "parts": [shortened(key, min(limit, 120)) for key in keys[:MOST_PARTS]],
+                "parts": [shortened(key, min(limit, 120)) for key in named],
+                "means": [keys[key].mean for key in named],
+                "ends": [ends_of(keys[key]) for key in named],
                 "limit": limit,
                 "by": shortened(by or "category", 80),
-                "rows": [_record(row, keys[:MOST_PARTS], limit) for row in shown],
+                "marks": list(marks),
+                "rows": [_record(row, named, limit) for row in shown],
             }
             data = script_json(body)
-            if len(data.encode()) <= budget or not shown:
+            size = len(data.encode())
+            if size <= budget or not shown:
                 is_cut = any(text.length > limit for row in shown for text in row.texts)
                 return Explorer(data, frozenset(row.index for row in shown), limit, is_cut)
-        asked = [row for row in shown if row.is_asked]
-        others = [row for row in shown if not row.is_asked]
-        kept = {row.index for row in (*asked, *others[::2])} if len(others) > 1 else set[int]()
-        if not kept and len(asked) > 1:
-            kept = {row.index for row in asked[::2]}
-        shown = [row for row in shown if row.index in kept]
+        shown = _fewer(shown, min(0.97 * budget / size, 0.9))
+
+
+def _least(rows: Sequence[ReportRow], limit: int) -> int:
+    """Return how many characters the texts of rows have, cut to a limit."""
+    both = [each for row in rows for each in (row, row.other) if each is not None]
+    return sum(min(len(text.text), limit) for row in both for text in row.texts)
+
+
+def ends_of(figures: Figures) -> tuple[float, float]:
+    """Return the ends between which a figure is drawn: 0 and 1, or what reaches beyond them."""
+    return min(0.0, figures.lowest), max(1.0, figures.highest)
+
+
+def _fewer(shown: Sequence[ReportRow], share: float) -> list[ReportRow]:
+    """Return this share of the rows, evenly; those that have to be there go last."""
+    others = [row for row in shown if not row.is_asked] or shown
+    wanted = len(others) - math.ceil(len(shown) * (1 - share))
+    kept = {row.index for at, row in enumerate(others) if at * wanted % len(others) < wanted}
+    if others is not shown:
+        kept |= {row.index for row in shown if row.is_asked}
+    return [row for row in shown if row.index in kept] if wanted > 0 or others is not shown else []
 
 
 def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
@@ -237,6 +295,21 @@ def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
         ],
         visible(row.answer[:limit]),
         shortened(row.group, 200) if row.group else "",
+        visible(row.begun[:limit]),
+        _panels(body, limit),
+        None if row.other is None else _record(row.other, keys, limit),
+    ]
+
+
+def _panels(body: Mapping[str, Any], limit: int) -> list[Any]:
+    """Return of each panel its sub-grader, how far its judges are apart, and what each of them gave."""
+    return [
+        [
+            shortened(key, min(limit, 120)),
+            panel.get("disagreement"),
+            [[shortened(name, 80), score] for name, score in islice(panel["scores"].items(), 12)],
+        ]
+        for key, panel in islice(body.get("panel", {}).items(), MOST_PARTS)
     ]
 
 
