@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ABI", "Core", "Tokens", "opened"]
+__all__ = ["ABI", "Core", "Tokens", "opened", "threads_for"]
 
-ABI: Final = 1
+ABI: Final = 2
 """Changes with anything that this module must know of the library."""
 
 _DONE, _MEMORY = 0, 2
 _PAGES: Final = 0x1100
+_Lengths = ctypes.c_uint64 * 2
+# Numbers of a pair: its tokens, n-grams up to any order that a metric has, and a subsequence.
+_MOST_ORDERS: Final = 5
+_Row = ctypes.c_int64 * (2 + _MOST_ORDERS + 1)
 _UTF_32: Final = f"utf-32-{sys.byteorder[0]}e"
 _RULES: Final = {"alphanumeric": 0, "translation": 1}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
@@ -79,8 +83,8 @@ def _declare(library: ctypes.CDLL) -> None:
         ("free", None, (handle,)),
         ("learn", status, (handle, code, data, size)),
         ("missing", status, (handle, data, size, numbers, ctypes.POINTER(size))),
-        ("tokens", status, (handle, ctypes.POINTER(_Columns), code, numbers, numbers, numbers)),
-        ("words", status, (handle, code, ctypes.c_uint64, numbers, size, numbers, size)),
+        ("tokens", status, (handle, ctypes.POINTER(_Columns), numbers, numbers, numbers)),
+        ("words", status, (handle, ctypes.c_uint64, numbers, size, numbers, size)),
         ("count", status, (handle, ctypes.POINTER(_Columns), ctypes.POINTER(_Order), numbers, size)),
     ):  # fmt: skip
         function = getattr(library, f"graders_{name}")
@@ -127,6 +131,7 @@ class Core:
         self._generation = -1
         self._names: list[str] = []
         self._named = 0
+        self._orders: dict[tuple[int, bool], _Order] = {}
         self._learn(rule)
 
     def counts(
@@ -136,6 +141,7 @@ class Core:
         *,
         orders: int,
         longest: bool = False,
+        threads: int = 1,
     ) -> npt.NDArray[np.int64] | None:
         """Count each pair of texts.
 
@@ -144,6 +150,7 @@ class Core:
             references: as many texts.
             orders: n-grams in common are counted for n = 1 to this.
             longest: whether the longest common subsequence is wanted.
+            threads: how many count; `threads_for` says how many pay.
 
         Returns:
             2 + `orders` + `longest` rows, a number a pair: the tokens of the candidates, those of
@@ -154,7 +161,7 @@ class Core:
 
         found = np.zeros((len(candidates), 2 + orders + longest), np.int64)
         columns, _lengths = self._columns([*candidates, *references])
-        order = _Order(self._rule, orders, longest, _threads(columns.size))
+        order = _Order(self._rule, orders, longest, threads)
         count = self._library.graders_count
         status = count(self._handle, columns, order, found.ctypes.data, found.size)
         if status != _DONE:
@@ -162,8 +169,29 @@ class Core:
             return None
         return np.ascontiguousarray(found.T)
 
+    def pair(
+        self, candidate: str, reference: str, *, orders: int, longest: bool = False
+    ) -> list[int] | None:
+        """Return what `counts` does of one pair, without numpy, which takes longer than a short pair."""
+        joined = candidate + reference
+        try:
+            data, width = joined.encode("latin-1"), 1
+        except UnicodeEncodeError:
+            data, width = self._wide(joined), 4
+        lengths, found = _Lengths(len(candidate), len(reference)), _Row()
+        columns = _Columns(data, width, len(joined), ctypes.addressof(lengths), 1)
+        order = self._orders.get((orders, longest))
+        if order is None:
+            order = self._orders[orders, longest] = _Order(self._rule, orders, longest, 1)
+        size = 2 + orders + longest
+        status = self._library.graders_count(self._handle, columns, order, found, size)
+        if status != _DONE:
+            _warn(status)
+            return None
+        return found[:size]
+
     def tokens(self, texts: list[str]) -> Tokens | None:
-        """Return the tokens of an even number of texts; None where Python is to find them.
+        """Return the tokens (by "translation") of an even number of texts; None where Python is to find them.
 
         Texts of a million characters together make a good call.
         """
@@ -173,7 +201,7 @@ class Core:
         numbers = np.zeros(columns.size, np.uint32)
         sizes, about = np.zeros(len(texts), np.uint64), np.zeros(3, np.uint64)
         addresses = (one.ctypes.data for one in (numbers, sizes, about))
-        status = self._library.graders_tokens(self._handle, columns, self._rule, *addresses)
+        status = self._library.graders_tokens(self._handle, columns, *addresses)
         if status != _DONE:
             _warn(status)
             return None
@@ -194,7 +222,7 @@ class Core:
         ends = np.zeros(count - known, np.uint64)
         words = self._library.graders_words
         into = (text.ctypes.data, text.size, ends.ctypes.data, ends.size)
-        self._check(words(self._handle, self._rule, known, *into))
+        self._check(words(self._handle, known, *into))
         joined = text.tobytes().decode(_UTF_32, "surrogatepass")
         places = [0, *(ends - np.uint64(self._named)).tolist()]
         self._names += [joined[start:stop] for start, stop in pairwise(places)]
@@ -209,8 +237,7 @@ class Core:
         try:
             data, width = joined.encode("latin-1"), 1
         except UnicodeEncodeError:
-            data, width = joined.encode(_UTF_32, "surrogatepass"), 4
-            self._teach(data, len(joined))
+            data, width = self._wide(joined), 4
         pairs = len(texts) // 2
         return _Columns(data, width, len(joined), lengths.ctypes.data, pairs), lengths
 
@@ -223,13 +250,15 @@ class Core:
             self._check(self._library.graders_learn(self._handle, _PAGES, table, len(table)))
         self._page(0)
 
-    def _teach(self, data: bytes, size: int) -> None:
-        """Tell the core the classes of characters that it has not met before."""
+    def _wide(self, text: str) -> bytes:
+        """Return text as UTF-32, the classes of its characters told to the core."""
+        data = text.encode(_UTF_32, "surrogatepass")
         pages, count = (ctypes.c_uint32 * _PAGES)(), ctypes.c_size_t()
         missing = self._library.graders_missing
-        self._check(missing(self._handle, data, size, pages, ctypes.byref(count)))
+        self._check(missing(self._handle, data, len(text), pages, ctypes.byref(count)))
         for page in pages[: count.value]:
             self._page(page)
+        return data
 
     def _page(self, page: int) -> None:
         characters = "".join(map(chr, range(page << 8, (page + 1) << 8)))
@@ -276,8 +305,8 @@ def _lowered(characters: str) -> bytes:
     return bytes(found)
 
 
-def _threads(characters: int) -> int:
-    """Return how many threads count so many characters: one in a process of several, or a thread."""
+def threads_for(characters: int) -> int:
+    """Return how many threads pay for so many characters: one where this is no main thread."""
     if threading.current_thread() is not threading.main_thread():
         return 1
     processors = os.cpu_count() or 1

@@ -118,9 +118,13 @@ class Rouge:
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `rouge_1`..`rouge_5` and `rouge_l` over the same rows."""
-        scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         orders = [int(metric[-1]) for metric in metrics if metric != "rouge_l"]
-        most, longest = max(orders, default=0), "rouge_l" in scores
+        most, longest = max(orders, default=0), "rouge_l" in metrics
+        if self._core is not None and len(candidates) == 1:
+            one = self._core.pair(candidates[0], references[0], orders=most, longest=longest)
+            if one is not None:
+                return {metric: [self._value(metric, one)] for metric in metrics}
+        scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         python = partial(self._counted, orders=most, longest=longest)
         for ours, theirs, *common in counted(
             self._core, python, candidates, references, orders=most, longest=longest
@@ -132,6 +136,17 @@ class Rouge:
             if "rouge_l" in scores:
                 scores["rouge_l"] += _values(common[-1], ours, theirs, self._measure)
         return scores
+
+    def _value(self, metric: str, counts: Sequence[int]) -> float:
+        """Return the score of one pair, as `_values` does of many."""
+        order = 1 if metric == "rouge_l" else int(metric[-1])
+        common = counts[-1] if metric == "rouge_l" else counts[1 + order]
+        precision = common / max(counts[0] - order + 1, 1)
+        recall = common / max(counts[1] - order + 1, 1)
+        if self._measure == "fmeasure":
+            total = precision + recall
+            return 2 * precision * recall / total if total > 0 else 0.0
+        return precision if self._measure == "precision" else recall
 
     def _counted(
         self, candidates: Sequence[str], references: Sequence[str], *, orders: int, longest: bool
