@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 import weakref
+from array import array
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -35,6 +36,7 @@ _Row = ctypes.c_int64 * (2 + _MOST_ORDERS + 1)
 _UTF_32: Final = f"utf-32-{sys.byteorder[0]}e"
 _RULES: Final = {"alphanumeric": 0, "translation": 1}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
+_KINDS: Final = {"N": 1, "P": 2, "S": 3}
 _SPACE, _WORD, _LETTER, _UPPER, _LOWER = 4, 8, 16, 32, 64
 # A thread more pays from about a hundred milliseconds of work on.
 _THREAD_CHARACTERS: Final = 1 << 21
@@ -142,7 +144,7 @@ class Core:
         orders: int,
         longest: bool = False,
         threads: int = 1,
-    ) -> npt.NDArray[np.int64] | None:
+    ) -> list[array[int]] | None:
         """Count each pair of texts.
 
         Args:
@@ -153,26 +155,28 @@ class Core:
             threads: how many count; `threads_for` says how many pay.
 
         Returns:
-            2 + `orders` + `longest` rows, a number a pair: the tokens of the candidates, those of
+            2 + `orders` + `longest` columns, a number a pair: the tokens of the candidates, those of
             the references, the clipped common n-grams by n, the lengths of the subsequences. None
             where the core could not do it: Python is to count then, and one warning says so.
         """
-        import numpy as np
-
-        found = np.zeros((len(candidates), 2 + orders + longest), np.int64)
+        width = 2 + orders + longest
+        size = width * len(candidates)
+        found = array("q", bytes(8 * size))
+        if not size:
+            return [found] * width
         columns, _lengths = self._columns([*candidates, *references])
         order = _Order(self._rule, orders, longest, threads)
         count = self._library.graders_count
-        status = count(self._handle, columns, order, found.ctypes.data, found.size)
+        status = count(self._handle, columns, order, found.buffer_info()[0], size)
         if status != _DONE:
             _warn(status)
             return None
-        return np.ascontiguousarray(found.T)
+        return [found[column::width] for column in range(width)]
 
     def pair(
         self, candidate: str, reference: str, *, orders: int, longest: bool = False
     ) -> list[int] | None:
-        """Return what `counts` does of one pair, without numpy, which takes longer than a short pair."""
+        """Return what `counts` does of one pair, sooner."""
         joined = candidate + reference
         try:
             data, width = joined.encode("latin-1"), 1
@@ -230,16 +234,14 @@ class Core:
 
     def _columns(self, texts: Sequence[str]) -> tuple[_Columns, Any]:
         """Return texts as the door takes them, and what is to live as long as that."""
-        import numpy as np
-
         joined = "".join(texts)
-        lengths = np.fromiter(map(len, texts), np.uint64, len(texts))
+        lengths = array("Q", map(len, texts))
         try:
             data, width = joined.encode("latin-1"), 1
         except UnicodeEncodeError:
             data, width = self._wide(joined), 4
         pairs = len(texts) // 2
-        return _Columns(data, width, len(joined), lengths.ctypes.data, pairs), lengths
+        return _Columns(data, width, len(joined), lengths.buffer_info()[0], pairs), lengths
 
     def _learn(self, rule: str) -> None:
         """Tell the core what it needs for Latin-1."""
@@ -248,7 +250,7 @@ class Core:
 
             table = punkt_table().encode("latin-1", "ignore")
             self._check(self._library.graders_learn(self._handle, _PAGES, table, len(table)))
-        self._page(0)
+            self._page(0)
 
     def _wide(self, text: str) -> bytes:
         """Return text as UTF-32, the classes of its characters told to the core."""
@@ -263,8 +265,9 @@ class Core:
     def _page(self, page: int) -> None:
         characters = "".join(map(chr, range(page << 8, (page + 1) << 8)))
         lowered = characters.lower().encode("latin-1") if page == 0 else _lowered(characters)
-        data = _classes(characters) + lowered
-        self._check(self._library.graders_learn(self._handle, page, data, len(data)))
+        # ROUGE asks for nothing but the lower case.
+        classes = _classes(characters) if self._rule else bytes(256)
+        self._check(self._library.graders_learn(self._handle, page, classes + lowered, 512))
 
     def _check(self, status: int) -> None:
         if status != _DONE:
@@ -273,19 +276,25 @@ class Core:
 
 def _classes(characters: str) -> bytes:
     """Return the classes of 256 characters: what `regex`, `re` and `str` say of each."""
-    import regex  # type: ignore[import-untyped, unused-ignore]
-
     classes = bytearray(256)
-    for found in regex.finditer(r"(\p{N})|(\p{P})|(\p{S})", characters):
-        classes[found.start()] = found.lastindex
-    for place, character in enumerate(characters):
-        if character.isspace():
-            classes[place] |= _SPACE
-    if characters[0] == "\0":  # words and case count in Latin-1 text alone
+    if characters[0] == "\0":
+        # Latin-1, where Unicode changes nothing any more: `regex` takes long to be loaded.
+        from unicodedata import category
+
         for place, character in enumerate(characters):
+            classes[place] = _KINDS.get(category(character)[0], 0)
+            # Words and case count in Latin-1 text alone.
             if character == "_" or character.isalnum():
                 classes[place] |= _WORD | (0 if character in "²³¹¼½¾" else _LETTER)
             classes[place] |= _UPPER * character.isupper() | _LOWER * character.islower()
+    else:
+        import regex  # type: ignore[import-untyped, unused-ignore]
+
+        for found in regex.finditer(r"(\p{N})|(\p{P})|(\p{S})", characters):
+            classes[found.start()] = found.lastindex
+    for place, character in enumerate(characters):
+        if character.isspace():
+            classes[place] |= _SPACE
     return bytes(classes)
 
 

@@ -8,6 +8,7 @@ counts are the same, and scores are made of them in `rouge.py` and `bleu_value.p
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "NativeCore", "core_of", "counted", "native_core"]
 
-Counts: TypeAlias = "Sequence[npt.NDArray[np.int64]]"
-"""A number a pair in each row: tokens of candidates, of references, and what else was counted."""
+Counts: TypeAlias = "Sequence[array[int] | npt.NDArray[np.int64]]"
+"""A number a pair in each column: tokens of candidates, of references, and what else was counted."""
 
 _VARIABLE: Final = "GRADERS_NATIVE"
 # What is made for a call and thrown away stays in the processor's caches.
@@ -121,4 +122,4 @@ def counted(
         if found is None:
             yield from python(ours, theirs)
         else:
-            yield list(found)
+            yield found
