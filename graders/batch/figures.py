@@ -334,13 +334,26 @@ def _place(value: float, shift: int) -> int:
 def _finest(values: Iterable[float]) -> int:
     """Return the finest cells that are not too many for these values."""
     low, high, values = -_FINEST, _FINEST, list(values)
+    top = max(map(abs, values))
+    # Of most values, such as rewards, these are two shifts that it is between.
+    for shift, is_few in ((0, True), (64, False)):
+        if top < 2.0**_PLAIN_SHIFT and (_cells(values, shift, top) <= MOST_CELLS) is is_few:
+            low, high = (shift, high) if is_few else (low, shift - 1)
     while low < high:
         shift = (low + high + 1) // 2
-        if len({_place(value, shift) for value in values}) > MOST_CELLS:
+        if _cells(values, shift, top) > MOST_CELLS:
             high = shift - 1
         else:
             low = shift
     return low
+
+
+def _cells(values: list[float], shift: int, top: float) -> int:
+    """Return in how many cells of 2**-shift values are, none of which is further from 0 than `top`."""
+    if 0 <= shift < _PLAIN_SHIFT and top < 2.0**_PLAIN_SHIFT:
+        scale = 2.0**shift
+        return len({math.floor(value * scale) for value in values})
+    return len({_place(value, shift) for value in values})
 
 
 def _between(low: float, high: float, part: float) -> float:

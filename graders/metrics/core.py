@@ -15,7 +15,7 @@ import warnings
 import weakref
 from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ ABI: Final = 2
 
 _DONE, _MEMORY = 0, 2
 _PAGES: Final = 0x1100
-_Lengths = ctypes.c_uint64 * 2
 # Numbers of a pair: its tokens, n-grams up to any order that a metric has, and a subsequence.
 _MOST_ORDERS: Final = 5
 _Row = ctypes.c_int64 * (2 + _MOST_ORDERS + 1)
@@ -59,10 +58,12 @@ def opened(path: str) -> tuple[ctypes.CDLL, int]:
 
 class _Columns(ctypes.Structure):
     _fields_ = (
-        ("data", ctypes.c_char_p),
-        ("width", ctypes.c_size_t),
-        ("size", ctypes.c_size_t),
+        ("narrow", ctypes.c_char_p),
+        ("narrow_size", ctypes.c_size_t),
+        ("wide", ctypes.c_char_p),
+        ("wide_size", ctypes.c_size_t),
         ("lengths", ctypes.c_void_p),
+        ("kinds", ctypes.c_char_p),
         ("pairs", ctypes.c_size_t),
     )
 
@@ -177,13 +178,8 @@ class Core:
         self, candidate: str, reference: str, *, orders: int, longest: bool = False
     ) -> list[int] | None:
         """Return what `counts` does of one pair, sooner."""
-        joined = candidate + reference
-        try:
-            data, width = joined.encode("latin-1"), 1
-        except UnicodeEncodeError:
-            data, width = self._wide(joined), 4
-        lengths, found = _Lengths(len(candidate), len(reference)), _Row()
-        columns = _Columns(data, width, len(joined), ctypes.addressof(lengths), 1)
+        columns, _lengths = self._columns((candidate, reference))
+        found = _Row()
         order = self._orders.get((orders, longest))
         if order is None:
             order = self._orders[orders, longest] = _Order(self._rule, orders, longest, 1)
@@ -202,7 +198,7 @@ class Core:
         import numpy as np
 
         columns, _lengths = self._columns(texts)
-        numbers = np.zeros(columns.size, np.uint32)
+        numbers = np.zeros(columns.narrow_size + columns.wide_size, np.uint32)
         sizes, about = np.zeros(len(texts), np.uint64), np.zeros(3, np.uint64)
         addresses = (one.ctypes.data for one in (numbers, sizes, about))
         status = self._library.graders_tokens(self._handle, columns, *addresses)
@@ -234,14 +230,18 @@ class Core:
 
     def _columns(self, texts: Sequence[str]) -> tuple[_Columns, Any]:
         """Return texts as the door takes them, and what is to live as long as that."""
-        joined = "".join(texts)
         lengths = array("Q", map(len, texts))
+        joined = "".join(texts)
         try:
-            data, width = joined.encode("latin-1"), 1
+            narrow, wide, kinds = joined.encode("latin-1"), b"", b"\1" * len(texts)
         except UnicodeEncodeError:
-            data, width = self._wide(joined), 4
-        pairs = len(texts) // 2
-        return _Columns(data, width, len(joined), lengths.buffer_info()[0], pairs), lengths
+            kinds = bytes(map(_is_latin, texts))
+            narrow = "".join(compress(texts, kinds)).encode("latin-1")
+            others = (text for text, kind in zip(texts, kinds, strict=True) if not kind)
+            wide = self._wide("".join(others))
+        sizes = len(narrow), len(wide) // 4
+        where = lengths.buffer_info()[0]
+        return _Columns(narrow, sizes[0], wide, sizes[1], where, kinds, len(texts) // 2), lengths
 
     def _learn(self, rule: str) -> None:
         """Tell the core what it needs for Latin-1."""
@@ -296,6 +296,16 @@ def _classes(characters: str) -> bytes:
         if character.isspace():
             classes[place] |= _SPACE
     return bytes(classes)
+
+
+def _is_latin(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _lowered(characters: str) -> bytes:

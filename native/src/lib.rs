@@ -41,16 +41,20 @@ const WRONG: i32 = 3;
 /// A core behind a lock: calls from several threads wait for one another.
 pub struct Handle(Mutex<Core>);
 
-/// Columns of as many candidates as references: all texts end to end, the candidates first.
+/// Columns of as many candidates as references, the candidates first: those texts end to end whose
+/// characters are all below U+0100, and the others end to end.
 #[repr(C)]
 pub struct Columns {
-    /// The characters: Latin-1 where `width` is 1, UTF-32 in the machine's order where it is 4.
-    data: *const u8,
-    width: usize,
-    /// Characters in `data`.
-    size: usize,
+    /// Latin-1.
+    narrow: *const u8,
+    narrow_size: usize,
+    /// Code points.
+    wide: *const u32,
+    wide_size: usize,
     /// Characters of each text, `2 * pairs` of them.
     lengths: *const u64,
+    /// 1 for each text that is among the narrow ones, else 0.
+    kinds: *const u8,
     pairs: usize,
 }
 
@@ -192,8 +196,13 @@ pub unsafe extern "C" fn graders_tokens(
         _ => return WRONG,
     };
     // SAFETY: by the caller's promise.
-    let (texts, numbers, sizes) =
-        unsafe { (columns.texts(), place(numbers, columns.size), place(sizes, columns.pairs.saturating_mul(2))) };
+    let (texts, numbers, sizes) = unsafe {
+        (
+            columns.texts(),
+            place(numbers, columns.narrow_size.saturating_add(columns.wide_size)),
+            place(sizes, columns.pairs.saturating_mul(2)),
+        )
+    };
     guarded(handle, |core| match (texts, numbers, sizes) {
         (Some(texts), Some(numbers), Some(sizes)) => {
             let found = core.tokens(&texts?, sizes)?;
@@ -247,29 +256,34 @@ impl Columns {
     /// The fields are what they say.
     unsafe fn texts(&self) -> Option<Result<Vec<Text<'_>>, Fault>> {
         // SAFETY: by the caller's promise.
-        let lengths = unsafe { buffer(self.lengths, self.pairs.checked_mul(2)?) }?;
+        let (lengths, kinds, narrow, wide) = unsafe {
+            let texts = self.pairs.checked_mul(2)?;
+            let (lengths, kinds) = (buffer(self.lengths, texts)?, buffer(self.kinds, texts)?);
+            (lengths, kinds, buffer(self.narrow, self.narrow_size)?, buffer(self.wide, self.wide_size)?)
+        };
         let mut texts = Vec::new();
         if let Err(fault) = texts.try_reserve(lengths.len()) {
             return Some(Err(fault.into()));
         }
-        let all = match self.width {
-            // SAFETY: by the caller's promise.
-            1 => Text::Narrow(unsafe { buffer(self.data, self.size) }?),
-            // SAFETY: by the caller's promise; `buffer` refuses what is not aligned.
-            4 => Text::Wide(unsafe { buffer(self.data.cast(), self.size) }?),
-            _ => return None,
-        };
-        let mut start = 0_usize;
-        for &length in lengths {
-            let stop = start.checked_add(usize::try_from(length).ok()?)?;
-            texts.push(match all {
-                Text::Narrow(all) => Text::Narrow(all.get(start..stop)?),
-                Text::Wide(all) => Text::Wide(all.get(start..stop)?),
+        let (mut narrow, mut wide) = (narrow, wide);
+        for (&length, &kind) in lengths.iter().zip(kinds) {
+            let size = usize::try_from(length).ok()?;
+            texts.push(match kind {
+                1 => Text::Narrow(front(&mut narrow, size)?),
+                0 => Text::Wide(front(&mut wide, size)?),
+                _ => return None,
             });
-            start = stop;
         }
-        (start == self.size).then(|| Ok(texts))
+        (narrow.is_empty() && wide.is_empty()).then(|| Ok(texts))
     }
+}
+
+/// Take so many values from the front of a buffer; None where it has not so many.
+fn front<'a, T>(buffer: &mut &'a [T], size: usize) -> Option<&'a [T]> {
+    let all = *buffer;
+    let found = all.get(..size)?;
+    *buffer = &all[size..];
+    Some(found)
 }
 
 /// Do something with a core; say how it ended.

@@ -188,7 +188,7 @@ def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
     assert counting is not None
     library, handle = counting._library, counting._handle
     order = door._Order(7, 1, 0, 1)
-    columns = door._Columns(b"ab", 1, 2, None, 1)
+    columns = door._Columns(b"ab", 2, b"", 0, None, b"\1\1", 1)
     assert library.graders_count(handle, columns, order, None, 0) == 3
     assert library.graders_count(None, columns, order, None, 0) == 3
     assert library.graders_learn(handle, 0x1101, b"\0" * 512, 512) == 3
