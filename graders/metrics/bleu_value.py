@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ORDERS", "bleu_values", "gleu_values"]
+__all__ = ["ORDERS", "bleu_value", "bleu_values", "gleu_value", "gleu_values"]
 
 ORDERS = 4
 _WEIGHT = 0.25
@@ -32,12 +32,23 @@ def bleu_values(
     No common word gives 0.0, and so does an empty text.
     """
     common = zip(*(counts.tolist() for counts in overlaps), strict=True)
-    return list(map(_bleu, common, candidate_sizes.tolist(), reference_sizes.tolist()))
+    return list(map(bleu_value, common, candidate_sizes.tolist(), reference_sizes.tolist()))
 
 
-def _bleu(common: Sequence[int], candidate: int, reference: int) -> float:
+def bleu_value(common: Sequence[int], candidate: int, reference: int) -> float:
+    """Return what `bleu_values` does of one pair."""
     if not common[0]:
         return 0.0
+    one, two, three, four = common
+    penalty = 1 if candidate > reference else exp(1 - reference / candidate)
+    if four:  # and so the others: nothing to smooth
+        logs = [
+            _WEIGHT * log(one / candidate),
+            _WEIGHT * log(two / (candidate - 1)),
+            _WEIGHT * log(three / (candidate - 2)),
+            _WEIGHT * log(four / (candidate - 3)),
+        ]
+        return penalty * exp(fsum(logs))
     logs = []
     smoothed = 1
     size = candidate
@@ -51,7 +62,6 @@ def _bleu(common: Sequence[int], candidate: int, reference: int) -> float:
             estimate = 1 / (2**smoothed * _SMOOTHING_K / log(candidate))
             smoothed += 1
             logs.append(_WEIGHT * log(estimate / total))
-    penalty = 1 if candidate > reference else exp(1 - reference / candidate)
     return penalty * exp(fsum(logs))
 
 
@@ -66,3 +76,10 @@ def gleu_values(
     total = sum(np.maximum(longer - order, 0) for order in range(ORDERS))
     scores: list[float] = (common / np.maximum(total, 1)).tolist()
     return scores
+
+
+def gleu_value(common: Sequence[int], candidate: int, reference: int) -> float:
+    """Return what `gleu_values` does of one pair."""
+    longer = max(candidate, reference)
+    total = sum(max(longer - order, 0) for order in range(ORDERS))
+    return sum(common) / max(total, 1)

@@ -15,6 +15,7 @@ import warnings
 import weakref
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from itertools import compress, pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -127,15 +128,20 @@ class Core:
         """
         self._library: Any = library
         self._rule = _RULES[rule]
-        self._handle = library.graders_new()
+        spare = _spare(library, rule)
+        try:
+            self._handle, is_new = spare.pop(), False
+        except IndexError:
+            self._handle, is_new = library.graders_new(), True
         if not self._handle:
             raise MemoryError
-        weakref.finalize(self, library.graders_free, self._handle)
+        weakref.finalize(self, _put_away, library, self._handle, spare)
         self._generation = -1
         self._names: list[str] = []
         self._named = 0
         self._orders: dict[tuple[int, bool], _Order] = {}
-        self._learn(rule)
+        if is_new:
+            self._learn(rule)
 
     def counts(
         self,
@@ -235,8 +241,8 @@ class Core:
         try:
             narrow, wide, kinds = joined.encode("latin-1"), b"", b"\1" * len(texts)
         except UnicodeEncodeError:
-            kinds = bytes(map(_is_latin, texts))
-            narrow = "".join(compress(texts, kinds)).encode("latin-1")
+            kinds = bytes(map(str.isascii, texts))
+            narrow = "".join(compress(texts, kinds)).encode()
             others = (text for text, kind in zip(texts, kinds, strict=True) if not kind)
             wide = self._wide("".join(others))
         sizes = len(narrow), len(wide) // 4
@@ -274,6 +280,23 @@ class Core:
             raise MemoryError if status == _MEMORY else RuntimeError(f"native core: {status}")
 
 
+@cache
+def _spare(library: Any, rule: str) -> list[Any]:
+    """Return where the handle of a core that is gone waits for the next one: one, for learning takes long.
+
+    What a handle knows changes no number, so whose it was does not matter.
+    """
+    del library, rule  # what it is kept by
+    return []
+
+
+def _put_away(library: Any, handle: Any, spare: list[Any]) -> None:
+    if spare:
+        library.graders_free(handle)
+    else:
+        spare.append(handle)
+
+
 def _classes(characters: str) -> bytes:
     """Return the classes of 256 characters: what `regex`, `re` and `str` say of each."""
     classes = bytearray(256)
@@ -296,16 +319,6 @@ def _classes(characters: str) -> bytes:
         if character.isspace():
             classes[place] |= _SPACE
     return bytes(classes)
-
-
-def _is_latin(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _lowered(characters: str) -> bytes:
