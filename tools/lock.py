@@ -35,6 +35,7 @@ PROJECT: Final[dict[str, list[str]]] = {
     "scale": ["build", "dev", "scale"],
     "remote": ["build", "remote"],
     "spark": ["build", "spark"],
+    "trackers": ["build", "trackers"],
     "browser": ["build", "dev", "browser"],
     "hooks": ["build", "dev", "hooks"],
     "site": ["build", "dev", "site"],
@@ -42,7 +43,7 @@ PROJECT: Final[dict[str, list[str]]] = {
 """Each lock of the project's own environment, and the dependency groups it holds beside it.
 
 `dev` is resolved first and the others under it, so that one environment can take one after another; but
-for `remote` and `spark`, which have environments of their own.
+for `remote`, `spark` and `trackers`, which have environments of their own.
 """
 
 NODE: Final[dict[str, list[str]]] = {**clients.NODE, "npm-axe": ["axe-core@4.14.1"]}
@@ -115,7 +116,7 @@ def _arguments(name: str, folder: Path) -> Sequence[str]:
         words += ["--extra", extra]
     for group in PROJECT[name]:
         words += ["--group", group]
-    if name in {"dev", "remote", "spark"}:
+    if name in {"dev", "remote", "spark", "trackers"}:
         return words
     return [*words, "--constraints", str(path("dev"))]
 
