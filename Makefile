@@ -185,6 +185,11 @@ $(VENV)-trackers/installed: tools/lock/trackers.txt | python
 test-trackers: $(VENV)-trackers/installed ## Log runs to local stores of MLflow and Weights & Biases (PyPI: some hundred megabytes)
 	@$(VENV)-trackers/bin/python -m pytest -q -m trackers tests/trackers
 
+.PHONY: test-container
+test-container: $(VENV)/installed-dev ## Build the container image for real, and run it as an engine would (root; Debian: buildah, mmdebstrap)
+	@command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || apt-get install -y -qq --no-install-recommends buildah crun mmdebstrap
+	@$(BIN)/python -m pytest -q -m container tests/container
+
 .PHONY: test-browser
 $(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json
 	@command -v npm >/dev/null || apt-get install -y -qq npm

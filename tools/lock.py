@@ -31,6 +31,7 @@ from tests.clients import environment as clients  # noqa: E402  (the path above 
 
 PROJECT: Final[dict[str, list[str]]] = {
     "core": ["build"],
+    "container": ["build"],
     "dev": ["build", "dev"],
     "scale": ["build", "dev", "scale"],
     "remote": ["build", "remote"],
@@ -108,11 +109,12 @@ def _arguments(name: str, folder: Path) -> Sequence[str]:
         return [str(asked), *(["--no-deps"] if name == "punkt" else [])]  # Only a file of it.
     words = ["pyproject.toml"]
     extras = {
+        "container": ("server",),
         "scale": ("ray", "parquet"),
         "remote": ("remote", "parquet"),
         "spark": ("parquet",),
     }.get(name, ())
-    for extra in (*extras, *(("rouge",) if name != "core" else ())):
+    for extra in (*extras, *(("rouge",) if name not in {"core", "container"} else ())):
         words += ["--extra", extra]
     for group in PROJECT[name]:
         words += ["--group", group]
