@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from graders.grading.runner import Graded, Runner
 from graders.plan import Plan
 from graders.rows import Block, Chunk, Layout, count_rows, decode_block
 from graders.sandbox import Stats
+from graders.tracing import Rule, Span, row_spans
 
 __all__ = ["OnError", "Scored", "fail_block", "join", "score_block"]
 
@@ -33,6 +35,7 @@ class Scored:
         judgements: a line for each row with what judges said, where they are kept.
         cost: what they took.
         python: what the sandbox that scored it did so far, and which process that was.
+        spans: what is told of rows in a trace, where there is one.
     """
 
     lines: bytes
@@ -41,11 +44,13 @@ class Scored:
     python: tuple[int, Stats] | None = None
     peak: tuple[int, int] | None = None
     judgements: bytes = b""
+    spans: Sequence[Span] = ()
 
 
 def score_block(
-    runner: Runner, block: Block, layout: Layout, on_error: OnError = "null", *, keep: bool = False
-) -> Scored:
+    runner: Runner, block: Block, layout: Layout, on_error: OnError = "null", *,
+    keep: bool = False, rule: Rule | None = None,
+) -> Scored:  # fmt: skip
     """Return the result lines of a block of input lines, and what they add up to.
 
     Args:
@@ -54,9 +59,11 @@ def score_block(
         layout: where item and sample stand.
         on_error: what stands for a failed row's reward.
         keep: whether what judges said is kept.
+        rule: which rows have a span in a trace; None for none.
     """
-    chunk = decode_block(block, layout)
+    chunk, began = decode_block(block, layout), time.time_ns()
     graded = runner.grade(chunk)
+    spans = [] if rule is None else row_spans(chunk, graded, rule, began, time.time_ns())
     tally = Tally()
     tally.add(chunk.indexes, graded.rewards, graded.sub_rewards, graded.failures, graded.replaced)
     if chunk.groups:
@@ -76,13 +83,15 @@ def score_block(
         tally.add_usage(graded.usage(row))
     judgements = _judgement_lines(chunk, graded) if keep else b""
     return Scored(
-        _result_lines(chunk, graded, on_error), tally, _cost(chunk, graded), judgements=judgements
-    )
+        _result_lines(chunk, graded, on_error), tally, _cost(chunk, graded),
+        judgements=judgements, spans=spans,
+    )  # fmt: skip
 
 
 def fail_block(
-    plan: Plan, block: Block, reason: str, on_error: OnError = "null", *, keep: bool = False
-) -> Scored:
+    plan: Plan, block: Block, reason: str, on_error: OnError = "null", *,
+    keep: bool = False, rule: Rule | None = None,
+) -> Scored:  # fmt: skip
     """Return the results of a block whose rows could not be scored for a reason of the machine's.
 
     Nothing of the rows is looked at: whatever befell the process that did so is not to befall
@@ -98,8 +107,9 @@ def fail_block(
     chunk = Chunk(ids=[None] * count, indexes=indexes)
     tally = Tally()
     tally.add(indexes, graded.rewards, graded.sub_rewards, graded.failures, {})
-    judgements = _judgement_lines(chunk, graded) if keep else b""
-    return Scored(_result_lines(chunk, graded, on_error), tally, judgements=judgements)
+    judgements, now = _judgement_lines(chunk, graded) if keep else b"", time.time_ns()
+    spans = [] if rule is None else row_spans(chunk, graded, rule, now, now)
+    return Scored(_result_lines(chunk, graded, on_error), tally, judgements=judgements, spans=spans)
 
 
 def join(first: Scored, second: Scored) -> Scored:
@@ -108,7 +118,10 @@ def join(first: Scored, second: Scored) -> Scored:
     first.cost.merge(second.cost)
     python, peak = second.python or first.python, second.peak or first.peak
     judgements = first.judgements + second.judgements
-    return Scored(first.lines + second.lines, first.tally, first.cost, python, peak, judgements)
+    spans = [*first.spans, *second.spans]
+    return Scored(
+        first.lines + second.lines, first.tally, first.cost, python, peak, judgements, spans
+    )
 
 
 def _cost(chunk: Chunk, graded: Graded) -> Cost:

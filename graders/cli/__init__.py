@@ -24,7 +24,7 @@ _SUBJECTS = {
     "Begin": {"init": "new", "new": "new"},
     "Grade": {
         "run": "run", "validate": "validate", "score": "score", "merge": "merge", "test": "test", "watch": "watch",
-        "report": "report",
+        "report": "report", "track": "track",
     },
     "Find out whether the grader is right": {"probe": "probe", "diff": "diff", "agree": "agree", "verify": "verify"},
     "Jobs, evals, other places": {"job": "job", "evals": "evals", "serve": "serve", "mcp": "mcp",
