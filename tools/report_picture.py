@@ -11,8 +11,10 @@ import tempfile
 from pathlib import Path
 
 import graders
+from graders.inspection.diff import Side
 from graders.report.finding import read_finding
 from graders.report.html import build
+from graders.report.pair import pair
 from graders.rows import find_source
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +30,22 @@ def page(sample: str, folder: Path) -> str:
     made, _ = build(finding, source=find_source([rows]), grader=grader)
     path = folder / f"{sample}.html"
     path.write_bytes(made)
+    return path.as_uri()
+
+
+def beside(folder: Path) -> str:
+    """Write the report of two graders' rewards of the same rows; return its address."""
+    sample = ROOT / "samples" / "partial-credit"
+    sides, found = [], []
+    for name in ("grader", "product"):
+        results = folder / f"{name}.jsonl"
+        graders.score_file(graders.load(sample / f"{name}.json"), sample / "rows.jsonl", results)
+        sides.append(Side(name, 0.5))
+        found.append(read_finding(results, watch=sides[-1].add_results))
+    rows = find_source([sample / "rows.jsonl"])
+    other = pair((sides[0], sides[1]), found[1], by="", most=2000)
+    path = folder / "beside.html"
+    path.write_bytes(build(found[0], source=rows, beside=other)[0])
     return path.as_uri()
 
 
@@ -51,6 +69,11 @@ def main() -> int:
         dark.locator("button.row").nth(2).click()
         dark.evaluate("document.getElementById('rows').scrollIntoView()")
         dark.screenshot(path=IMAGES / "report-rows.png")
+        wide = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        wide.goto(beside(folder))
+        wide.evaluate("document.getElementById('count').scrollIntoView()")
+        wide.locator("button.row").first.click()
+        wide.screenshot(path=IMAGES / "report-beside.png")
         browser.close()
     return 0
 

@@ -46,8 +46,7 @@ def kendall(first: Column, second: Column) -> float | None:
     count = len(first)
     if count < 2:
         return None
-    _, one = np.unique(first, return_inverse=True)
-    _, other = np.unique(second, return_inverse=True)
+    one, other = _places(first), _places(second)
     order = np.lexsort((other, one))
     one, other = one[order], other[order]
     pairs = count * (count - 1) // 2
@@ -62,13 +61,18 @@ def kendall(first: Column, second: Column) -> float | None:
     return max(-1.0, min(1.0, more / math.sqrt(apart_one) / math.sqrt(apart_other)))
 
 
-def _tied(values: NDArray[np.intp] | NDArray[np.int64]) -> int:
+def _places(values: Column) -> NDArray[np.int32]:
+    """Return which of the different values each is, the lowest first; no more rows than 2**31 fit into memory."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int32)
+
+
+def _tied(values: NDArray[np.int32] | NDArray[np.int64]) -> int:
     """Return how many pairs of values are equal."""
     _, counts = np.unique(values, return_counts=True)
     return sum(int(one) * (int(one) - 1) // 2 for one in counts)
 
 
-def _inversions(values: NDArray[np.intp]) -> int:
+def _inversions(values: NDArray[np.int32]) -> int:
     """Return how many pairs stand in the wrong order, by merging runs twice as long each time."""
     count, width = len(values), _RUN
     # Short runs all at once: what is padded at the end is greater than all and inverts nothing.

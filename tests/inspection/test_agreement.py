@@ -24,7 +24,7 @@ from graders.inspection.agreement import (
     read_labels,
     variance_of,
 )
-from graders.inspection.diff import Side
+from graders.inspection.diff import Identities, Side
 from graders.rows import Block
 
 
@@ -229,7 +229,7 @@ def test_the_reward_and_each_sub_grader_are_compared_with_the_labels() -> None:
 
 def test_labels_of_other_rows_are_refused() -> None:
     side = results()
-    side.ids[0] = "another"
+    side.ids = Identities(["another", *side.ids[1:]])
     with pytest.raises(RowsError, match="different rows"):
         agree(side, labels([1, 0]))
     with pytest.raises(RowsError, match="no labelled row"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from graders.errors import RowsError
 from graders.grade import Failure, Grade
 from graders.inspection.diff import (
     DiffReport,
+    Identities,
     KeptRows,
     Side,
     compare,
@@ -166,8 +168,36 @@ def test_another_id_at_the_same_index_is_an_error() -> None:
     b.add(0, "two", Grade(reward=1.0))
     with pytest.raises(RowsError, match='row 0 is "one" in a and "two" in b'):
         match(a, b)
-    b.ids[0] = None
+    b.ids = Identities([None])
     assert difference(a, b).compared == 1
+
+
+def test_ids_of_any_kind_come_back_as_they_were_from_a_few_bytes_a_row() -> None:
+    given = ["a", None, "é\n", 7, 1.5, {"x": [None, True]}, "", [1]]
+    ids = Identities(given)
+    assert ids == given
+    assert ids[-1] == [1]
+    assert ids[2:4] == ["é\n", 7]
+    with pytest.raises(IndexError):
+        ids[8]
+    a, b = Side("a"), Side("b")
+    a.add(0, 1, Grade(reward=1.0))
+    b.add(0, 1.0, Grade(reward=1.0))
+    assert match(a, b).a.ids == [1]
+
+
+def test_a_row_of_a_side_takes_few_bytes_however_many_there_are() -> None:
+    held = []
+    for count in (2_000, 4_000):
+        tracemalloc.start()
+        side = Side("a")
+        for at in range(count):
+            side.add(at, f"row {at:09}", Grade(reward=at / count, sub_rewards={"one": 0.5}))
+        held.append(tracemalloc.get_traced_memory()[0] / count)
+        tracemalloc.stop()
+        assert side.ids.held <= 24 * count
+    # Index, reward and one sub-reward are eight bytes each, an id is its text and eight; lists are grown ahead.
+    assert max(held) < 1.25 * (3 * 8 + 24)
 
 
 def test_no_row_in_common_is_an_error() -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 import graders
+from graders.inspection.diff import Side
 from graders.report.finding import read_finding
 from graders.report.html import build
+from graders.report.pair import pair
 from graders.rows import Layout, find_source, read_categories
 from tests.report.test_barriers_browser import judged
 from tests.waiting import PATIENCE
@@ -450,8 +452,13 @@ def test_paper_shows_every_column_and_is_white(
         assert (
             page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         )
-        for box in page.locator(".scroll").all():
-            assert box.evaluate("one => one.scrollWidth - one.clientWidth") <= 1, box.inner_text()
+        # A4 within its margins: upright, and lying for the rows.
+        for width, wanted in ((703, "section:not(#rows) .scroll"), (1030, "#rows .scroll")):
+            page.set_viewport_size({"width": width, "height": 1000})
+            for box in page.locator(wanted).all():
+                assert box.evaluate("one => one.scrollWidth - one.clientWidth") <= 1, (
+                    box.inner_text()
+                )
         assert page.locator("#previous").is_hidden()
         assert page.locator("#table tbody tr").last.is_visible()
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -473,12 +480,22 @@ def test_a_wide_screen_gives_the_rows_its_width_and_their_head_stays(
     assert head is not None
 
 
+def beside_itself(results: Path, rows: Path) -> bytes:
+    """The page of a run beside itself."""
+    sides = Side("a", 0.5), Side("b", 0.5)
+    found = [read_finding(results, watch=side.add_results) for side in sides]
+    source = find_source([rows])
+    beside = pair(sides, found[1], by="", most=2000, source=source)
+    return build(found[0], source=source, beside=beside)[0]
+
+
 def test_hostile_text_in_every_field_runs_nothing_and_breaks_nothing(
     visit: Callable[..., Visit], tmp_path: Path, hostile_page: Callable[[Path], Path]
 ) -> None:
-    path = hostile_page(tmp_path)
-    for width in (1100, 360):
-        page = visit(path, viewport={"width": width, "height": 800})
+    path, both = hostile_page(tmp_path), tmp_path / "both.html"
+    both.write_bytes(beside_itself(tmp_path / "hostile.jsonl", tmp_path / "rows.jsonl"))
+    for width, shown in ((1100, path), (360, path), (1100, both), (360, both)):
+        page = visit(shown, viewport={"width": width, "height": 800})
         assert page.count() == "39 rows"
         for place in range(39):
             page.page.locator("button.row").nth(place).click()

@@ -12,9 +12,9 @@ from graders.inspection.diff.result import (
     RowDelta,
     SideFigures,
 )
-from graders.inspection.diff.side import Side, is_results, read_side
+from graders.inspection.diff.side import Identities, Side, is_results, read_side
 
 __all__ = [
-    "DiffReport", "Flip", "GroupDelta", "KeptRows", "Matched", "Moved", "RowDelta", "Side", "SideFigures",
+    "DiffReport", "Flip", "GroupDelta", "Identities", "KeptRows", "Matched", "Moved", "RowDelta", "Side", "SideFigures",
     "compare", "formulas_of", "grade_both", "is_results", "match", "pass_mark", "read_side",
 ]  # fmt: skip

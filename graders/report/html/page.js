@@ -297,11 +297,14 @@
   };
 
   const showGroup = (group) => {
+    const select = byId("group");
+    if (!select) return;
+    if (![...select.options].some((one) => one.value === group)) select.append(make("option", group.slice(1), { value: group }));
     clear();
-    byId("group").value = group;
+    select.value = group;
     state.page = 0;
     update();
-    byId("group").focus();
+    select.focus();
     byId("rows").scrollIntoView();
   };
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from graders.batch.tally import Figures
 from graders.htmltext import Html, element, joined, shortened
 from graders.report.finding import Notice
 from graders.report.html.appendix import appendix
@@ -83,12 +84,8 @@ def page(made_from: Page) -> bytes:
 def _page(made_from: Page, budget: int) -> bytes:
     finding = made_from.finding
     beside = made_from.beside
-    keys = finding.tally.sub_rewards
-    marks: tuple[float, ...] = ()
-    if beside is not None:
-        keys = {key: one for key, one in keys.items() if key in beside.finding.tally.sub_rewards}
-        marks = (beside.report.a.threshold, beside.report.b.threshold)
-    shown = explorer(made_from.rows, keys, budget, finding.by, marks)
+    marks = () if beside is None else (beside.report.a.threshold, beside.report.b.threshold)
+    shown = explorer(made_from.rows, _keys(made_from), budget, finding.by, marks)
     body = joined(
         [
             _sections(made_from, shown.indexes),
@@ -199,34 +196,40 @@ def _notes(made_from: Page) -> list[Html]:
     return [element("p", shortened(one, 600), class_="notice", role="note") for one in notes]
 
 
-def _explorer(made_from: Page, shown: Explorer) -> Html:
-    finding, said = made_from.finding, made_from.said
-    left_out = len(shown.indexes) < len(made_from.rows)
-    if left_out:
+def _said(made_from: Page, shown: Explorer) -> str:
+    """Say which rows are here, what was left out for room, and how to have more."""
+    said = made_from.said
+    if len(shown.indexes) < len(made_from.rows):
         size = f"{made_from.most / 1e6:.3g} MB"
         said += f" To keep the page below {size}, {len(shown.indexes):,} of these are here."
-    if left_out or len(shown.indexes) < finding.tally.rows:
+    beside = made_from.beside
+    every = made_from.finding.tally.rows if beside is None else beside.report.a.rows
+    if len(shown.indexes) < every:
         said += " graders report --max-size makes a larger page with more rows, --row INDEX one with that row."
     if shown.is_cut:
         said += f" Texts are cut after {shown.limit:,} characters."
     if not any(row.texts for row in made_from.rows):
         said += " Give --rows and --grader to see items, samples and rendered inputs here."
-    counted = finding.tally.codes + (
-        made_from.beside.finding.tally.codes if made_from.beside else Counter()
-    )
+    return said
+
+
+def _controls(made_from: Page) -> Html:
+    """Return what the rows are searched and filtered by."""
+    finding, beside = made_from.finding, made_from.beside
+    counted = finding.tally.codes + (beside.finding.tally.codes if beside else Counter())
     codes = sorted(code for code, _ in counted.most_common(MOST_CODES))
-    keys = [shortened(key, 80) for key in finding.tally.sub_rewards][:MOST_PARTS]
+    keys = [shortened(key, 80) for key in _keys(made_from)][:MOST_PARTS]
     groups = _groups(made_from.rows)
-    controls = element(
+    return element(
         "form",
         _field("Search", element("input", type="search", id="search", autocomplete="off",
                                  placeholder="id, text, failure …")),
-        _field("Rows", _select("status", _PAIRED if made_from.beside else _ALONE)),
+        _field("Rows", _select("status", _PAIRED if beside else _ALONE)),
         _field("Failure", _select("code", [("", "any"), *((shortened(c, 600), shortened(c, 80)) for c in codes)]))
         if codes else None,
         _field(shortened(finding.by, 40) or "Category", _select("group", groups)) if groups else None,
         _field("Figure", _select("part", [
-            ("", "reward in A" if made_from.beside else "reward"), *([("delta", "B − A")] if made_from.beside else []),
+            ("", "reward in A" if beside else "reward"), *([("delta", "B − A")] if beside else []),
             *([("apart", "judges apart")] if finding.tally.panels else []),
             *((str(n), key) for n, key in enumerate(keys))])),
         _field("at least", element("input", type="number", step="any", id="least")),
@@ -236,11 +239,22 @@ def _explorer(made_from: Page, shown: Explorer) -> Html:
         role="search",
         aria_label="Filter the rows",
     )  # fmt: skip
+
+
+def _keys(made_from: Page) -> dict[str, Figures]:
+    """Return the sub-graders that have columns: those of the run, of two those of both."""
+    keys, beside = made_from.finding.tally.sub_rewards, made_from.beside
+    if beside is None:
+        return keys
+    return {key: one for key, one in keys.items() if key in beside.finding.tally.sub_rewards}
+
+
+def _explorer(made_from: Page, shown: Explorer) -> Html:
     return section(
         "rows",
         "Rows",
         element("noscript", element("p", "The rows need the page's own script.")),
-        controls,
+        _controls(made_from),
         element("p", "", id="count", role="status", aria_live="polite"),
         element(
             "div",
@@ -257,7 +271,7 @@ def _explorer(made_from: Page, shown: Explorer) -> Html:
             element("button", "Next", type="button", id="next"),
             class_="pager",
         ),
-        lead=said,
+        lead=_said(made_from, shown),
     )
 
 

@@ -11,8 +11,9 @@ from graders.htmltext import Html, columns, element, shortened
 from graders.inspection.diff import DiffReport, GroupDelta, Moved, SideFigures
 from graders.report.finding import Notice
 from graders.report.html.chart import histogram, spark
+from graders.report.html.part import first_rows
 from graders.report.html.row import MOST_PARTS
-from graders.report.html.table import Column, facts, group_link, row_link, section, table
+from graders.report.html.table import Column, facts, group_link, section, table
 from graders.report.pair import Beside
 from graders.report.terminal import between, number, spanned
 
@@ -159,9 +160,10 @@ def _parts(report: DiffReport, sides: Sequence[Notice]) -> Html | None:
     if not (report.moved or report.added or report.removed):
         return None
     named = [
-        Column("Sub-grader"), Column("In A"), Column("In B"),
+        Column("Sub-grader"),
         *(Column(name, is_number=True) for name in (
             "Mean in A", "Mean in B", "B − A", "Rows that differ", "Failed in A", "Failed in B")),
+        Column("In A"), Column("In B"),
     ]  # fmt: skip
     rows = [_moved(one, sides) for one in report.moved[:MOST_PARTS]]
     more = len(report.moved) - MOST_PARTS
@@ -189,10 +191,10 @@ def _moved(one: Moved, sides: Sequence[Notice]) -> list[str]:
     figures = [side.tally.sub_rewards.get(one.key) for side in sides]
     return [
         name,
-        *("–" if each is None else spark(each, f"{name} in {letter}")
-          for letter, each in zip("AB", figures, strict=True)),
         number(one.mean_a), number(one.mean_b), _change(one.mean_delta),
         f"{one.changed:,} of {one.rows:,}", _bad(one.failed_a), _bad(one.failed_b),
+        *("–" if each is None else spark(each, f"{name} in {letter}")
+          for letter, each in zip("AB", figures, strict=True)),
     ]  # fmt: skip
 
 
@@ -259,14 +261,11 @@ def _failures(report: DiffReport, sides: Sequence[Notice], shown: frozenset[int]
     named = [
         Column("Code"),
         *(Column(name, is_number=True) for name in ("Rows in A", "Rows in B", "In B alone", "In A alone")),
-        Column("First rows"),
     ]  # fmt: skip
     rows = [
         [
-            element("code", shortened(code, _NAME)),
-            f"{codes[0][code]:,}", f"{codes[1][code]:,}",
+            element("code", shortened(code, _NAME)), f"{codes[0][code]:,}", f"{codes[1][code]:,}",
             f"{report.appeared.get(code, 0):,}", f"{report.gone.get(code, 0):,}",
-            element("ul", *_first(code, sides, shown), class_="plain"),
         ]
         for code in every[:_MOST_CODES]
     ]  # fmt: skip
@@ -276,16 +275,5 @@ def _failures(report: DiffReport, sides: Sequence[Notice], shown: frozenset[int]
         "Failures",
         table("Failures by code in both runs", named, rows),
         element("p", f"{more:,} more codes are not shown.") if more > 0 else None,
+        first_rows(every[:_MOST_CODES], [("A, ", sides[0]), ("B, ", sides[1])], shown),
     )
-
-
-def _first(code: str, sides: Sequence[Notice], shown: frozenset[int]) -> list[Html]:
-    """Return the first rows that failed by a code in either run."""
-    return [
-        element(
-            "li", f"{letter}, row ", row_link(index, shown),
-            element("span", f" {shortened(message, 240)}", class_="text"),
-        )
-        for letter, side in zip("AB", sides, strict=True)
-        for index, message in side.tally.first.get(code, [])[:2]
-    ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
@@ -21,6 +21,7 @@ __all__ = [
     "categories",
     "distribution",
     "failures",
+    "first_rows",
     "headline",
     "made",
     "parts",
@@ -238,29 +239,12 @@ def failures(finding: Notice, shown: frozenset[int]) -> Html:
     tally = finding.tally
     if not tally.codes:
         return section("failures", "Failures", element("p", "No row failed.", class_="good"))
-    rows = []
-    for code, count in tally.codes.most_common(MOST_CODES):
-        first = [
-            element(
-                "li",
-                "row ",
-                row_link(index, shown),
-                element("span", f" {shortened(message, _MESSAGE)}", class_="text"),
-            )
-            for index, message in tally.first[code]
-        ]
-        rows.append(
-            (
-                element("code", shortened(code, _NAME)),
-                f"{count:,}",
-                percent(count / tally.rows),
-                element("ul", *first, class_="plain"),
-            )
-        )
-    named = [
-        Column("Code"), Column("Rows", is_number=True), Column("Share", is_number=True),
-        Column("First rows"),
-    ]  # fmt: skip
+    common = tally.codes.most_common(MOST_CODES)
+    rows = [
+        (element("code", shortened(code, _NAME)), f"{count:,}", percent(count / tally.rows))
+        for code, count in common
+    ]
+    named = [Column("Code"), Column("Rows", is_number=True), Column("Share", is_number=True)]
     places = ", ".join(
         f"{shortened(key, _NAME)} {count:,}" if key else f"the grader itself {count:,}"
         for key, count in tally.sub_failures.most_common(8)
@@ -271,8 +255,38 @@ def failures(finding: Notice, shown: frozenset[int]) -> Html:
         "Failures",
         table("Failures by code", named, rows),
         element("p", f"{more:,} more codes are not shown.") if more > 0 else None,
+        first_rows([code for code, _ in common], [("", finding)], shown),
         lead=f"Failures by sub-grader: {places}.",
     )
+
+
+def first_rows(
+    codes: Sequence[str], sides: Sequence[tuple[str, Notice]], shown: frozenset[int]
+) -> Html:
+    """Return of each code the first rows that failed by it, in one run or in each of two."""
+    return element(
+        "div",
+        *(
+            element(
+                "div",
+                element("h3", "First rows of ", element("code", shortened(code, _NAME))),
+                element(
+                    "ul",
+                    *(
+                        element(
+                            "li", f"{side}row ", row_link(index, shown),
+                            element("span", f" {shortened(message, _MESSAGE)}", class_="text"),
+                        )
+                        for side, finding in sides
+                        for index, message in finding.tally.first.get(code, [])[: 5 // len(sides)]
+                    ),
+                    class_="plain",
+                ),
+            )
+            for code in codes
+        ),
+        class_="sides",
+    )  # fmt: skip
 
 
 def slowest(finding: Notice, shown: frozenset[int]) -> Html | None:
