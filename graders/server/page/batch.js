@@ -168,7 +168,7 @@ const readView = (sides) => {
   return [title, make("div", make("table", [
     make("thead", make("tr", [make("th", "Row", { scope: "col" }), ...names.map((one) => make("th", one, { scope: "col", class: "n" })), make("th", "Why, or the answer", { scope: "col" })])),
     make("tbody", found.map((answer) => {
-      const open = button(state.file ? `${count(answer.index)}${answer.of > 1 ? ` · ${answer.at + 1}` : ""}` : "this", () => readRow(answer), { class: "row", "aria-label": `Open ${rowName(answer)}` });
+      const open = button(state.file ? `${count(answer.index)}${answer.of > 1 ? ` · ${answer.at + 1}` : ""}` : "this", () => readRow(answer), { class: "row", "aria-label": `Read ${rowName(answer)}` });
       return make("tr", [
         make("th", open, { scope: "row" }), ...sides.map((_, side) => cell(answer, side)), ...(sides.length > 1 ? [change(answer)] : []),
         make("td", shortened(whyFirst(answer, sides), 220), { class: "why" }),
