@@ -166,7 +166,7 @@ const replaceAt = (editor, from, to, text) => {
 };
 
 const choices = (values, given, act) => values.slice(0, 40).map((value) => button(shortened(value, 60), () => act(value), {
-  class: "value", "aria-pressed": String(given?.[2] === String(value)), tabindex: "-1",
+  class: "value", "aria-pressed": String(given?.[2] === String(value)),
 }));
 
 const helpView = (editor) => {
