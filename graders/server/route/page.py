@@ -45,7 +45,11 @@ async def info(request: Request) -> Response:
             "token_required": bool(options.token) and not (connection and connection.trusted),
             "judge": LOCAL if server == LOCAL else urlsplit(server).hostname,
             "jobs": options.jobs,
-            "limits": {"body_bytes": limits.body_bytes, "file_bytes": limits.file_bytes},
+            "limits": {
+                "body_bytes": limits.body_bytes,
+                "file_bytes": limits.file_bytes,
+                "rows": limits.rows,
+            },
             "samples": samples(),
         }
     )
