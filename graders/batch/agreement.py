@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from itertools import combinations
+from typing import Any, Final
 
+from graders.batch.figures import Figures, sums
 from graders.statistic import root
 
-__all__ = ["PanelFigures", "PanelSeat", "Repeats"]
+__all__ = ["JudgePair", "PanelFigures", "PanelSeat", "Repeats", "Scores"]
+
+Scores = tuple[tuple[str, float | None], ...]
+"""What the judges of a panel gave for one row: each one's name and its score, None for none."""
+_MOST_PAIRED: Final = 8
 
 
 @dataclass(slots=True)
@@ -30,18 +37,19 @@ class Repeats:
     flipped: int = 0
     variances: Fraction = Fraction(0)
 
-    def add(self, scores: Sequence[float | None], passes_at: float | None) -> None:
-        """Add one row's repeats."""
+    def add(self, scores: Sequence[float | None], passes_at: float | None, times: int = 1) -> None:
+        """Add the repeats of one row, or of so many rows that have the same."""
         found = [Fraction(score) for score in scores if score is not None]
-        self.asked += len(scores)
-        self.failed += len(scores) - len(found)
+        self.asked += len(scores) * times
+        self.failed += (len(scores) - len(found)) * times
         if len(found) < 2:
             return
-        self.rows += 1
+        self.rows += times
         mean = sum(found, Fraction(0)) / len(found)
-        self.variances += sum(((one - mean) ** 2 for one in found), Fraction(0)) / (len(found) - 1)
+        apart = sum(((one - mean) ** 2 for one in found), Fraction(0)) / (len(found) - 1)
+        self.variances += apart * times
         if passes_at is not None and len({one >= passes_at for one in found}) == 2:
-            self.flipped += 1
+            self.flipped += times
 
     def merge(self, other: Repeats) -> None:
         """Add what another count counted."""
@@ -100,6 +108,38 @@ class PanelSeat:
 
 
 @dataclass(slots=True)
+class JudgePair:
+    """How far two judges of a panel are apart.
+
+    Attributes:
+        rows: rows for which both gave a verdict.
+        same: those for which they gave the same score.
+        total: sum of the distances of their scores.
+    """
+
+    rows: int = 0
+    same: int = 0
+    total: Fraction = Fraction(0)
+
+    def add(self, distances: Counter[float]) -> None:
+        """Add rows: how far the scores are apart, each distance so many times."""
+        self.rows += distances.total()
+        self.same += distances[0.0]
+        self.total += sums(distances)[0]
+
+    def merge(self, other: JudgePair) -> None:
+        """Add what another count counted."""
+        self.rows += other.rows
+        self.same += other.same
+        self.total += other.total
+
+    @property
+    def mean(self) -> float | None:
+        """The mean distance of their scores, None of no row."""
+        return float(self.total / self.rows) if self.rows else None
+
+
+@dataclass(slots=True)
 class PanelFigures:
     """How much the judges of a panel agree with each other.
 
@@ -110,6 +150,8 @@ class PanelFigures:
         split: those whose judges stand on both sides of the pass mark.
         total: sum of the rows' disagreements.
         seats: what each judge gave.
+        apart: the rows' disagreements.
+        pairs: how far two judges are apart, by their names; of more than eight judges none.
     """
 
     rows: int = 0
@@ -118,28 +160,40 @@ class PanelFigures:
     split: int = 0
     total: Fraction = Fraction(0)
     seats: dict[str, PanelSeat] = field(default_factory=dict)
+    apart: Figures = field(default_factory=Figures)
+    pairs: dict[tuple[str, str], JudgePair] = field(default_factory=dict)
 
-    def add(
-        self,
-        scores: Mapping[str, float | None],
-        disagreement: float | None,
-        passes_at: float | None,
-    ) -> None:
-        """Add one row."""
-        self.rows += 1
-        given = [score for score in scores.values() if score is not None]
-        for name, score in scores.items():
-            seat = self.seats.setdefault(name, PanelSeat())
-            seat.failed += score is None
-            seat.scored += score is not None
-            seat.total += Fraction(score or 0.0)
-        if disagreement is None:
-            return
-        self.compared += 1
-        self.unanimous += not disagreement
-        self.total += Fraction(disagreement)
-        if passes_at is not None and len({one >= passes_at for one in given}) == 2:
-            self.split += 1
+    def add(self, rows: Iterable[tuple[Scores, float | None]], passes_at: float | None) -> None:
+        """Add rows: each judge's score, None where it gave none, and how far they are apart."""
+        given: defaultdict[str, Counter[float]] = defaultdict(Counter)
+        apart: Counter[float] = Counter()
+        between: defaultdict[tuple[str, str], Counter[float]] = defaultdict(Counter)
+        # Judges give few different scores: what is the same in many rows is looked at once.
+        for (scores, disagreement), times in Counter(rows).items():
+            self.rows += times
+            for name, score in scores:
+                seat = self.seats.setdefault(name, PanelSeat())
+                if score is None:
+                    seat.failed += times
+                else:
+                    seat.scored += times
+                    given[name][float(score)] += times
+            for one, other in combinations(scores, 2) if len(scores) <= _MOST_PAIRED else ():
+                if one[1] is not None and other[1] is not None:
+                    between[one[0], other[0]][abs(float(one[1]) - other[1])] += times
+            if disagreement is None:
+                continue
+            self.compared += times
+            self.unanimous += times * (not disagreement)
+            apart[float(disagreement)] += times
+            if passes_at is not None and _is_split(scores, passes_at):
+                self.split += times
+        for name, counted in given.items():
+            self.seats[name].total += sums(counted)[0]
+        for names, counted in between.items():
+            self.pairs.setdefault(names, JudgePair()).add(counted)
+        self.total += sums(apart)[0] if apart else 0
+        self.apart.add([*apart.elements()])
 
     def merge(self, other: PanelFigures) -> None:
         """Add what another count counted."""
@@ -150,6 +204,9 @@ class PanelFigures:
         self.total += other.total
         for name, seat in other.seats.items():
             self.seats.setdefault(name, PanelSeat()).merge(seat)
+        self.apart.merge(other.apart)
+        for names, pair in other.pairs.items():
+            self.pairs.setdefault(names, JudgePair()).merge(pair)
 
     @property
     def disagreement(self) -> float | None:
@@ -166,3 +223,8 @@ class PanelFigures:
                 for name, one in self.seats.items()
             },
         }  # fmt: skip
+
+
+def _is_split(scores: Scores, passes_at: float) -> bool:
+    """Whether judges stand on both sides of the pass mark."""
+    return len({score >= passes_at for _, score in scores if score is not None}) == 2

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from graders.statistic import Interval, clopper_pearson, root, student
 
-__all__ = ["QUANTILES", "Figures", "Moments"]
+__all__ = ["QUANTILES", "Figures", "Moments", "sums"]
 
 MOST_VALUES: Final = 16_384
 """Different values that are kept as they are."""
@@ -57,7 +57,7 @@ class Moments:
 
     def _count(self, counted: Counter[float]) -> None:
         """Add values, each so many times."""
-        total, squares = _sums(counted)
+        total, squares = sums(counted)
         self.count += counted.total()
         self.total += total
         self.squares += squares
@@ -333,14 +333,32 @@ def _place(value: float, shift: int) -> int:
 
 def _finest(values: Iterable[float]) -> int:
     """Return the finest cells that are not too many for these values."""
-    low, high, values = -_FINEST, _FINEST, list(values)
+    values = list(values)
+    top = max(map(abs, values))
+    # Cells that divide the whole reach into few enough are never too many: finer ones are tried from there.
+    reach = max(values) - min(values)
+    low = -_FINEST
+    if 0 < reach < math.inf:
+        low = min(max(math.floor(math.log2(MOST_CELLS / 2) - math.log2(reach)), low), _FINEST)
+    high, step = min(low + 1, _FINEST), 1
+    while high < _FINEST and _cells(values, high, top) <= MOST_CELLS:
+        low, step = high, 2 * step
+        high = min(high + step, _FINEST)
     while low < high:
         shift = (low + high + 1) // 2
-        if len({_place(value, shift) for value in values}) > MOST_CELLS:
-            high = shift - 1
-        else:
+        if _cells(values, shift, top) <= MOST_CELLS:
             low = shift
+        else:
+            high = shift - 1
     return low
+
+
+def _cells(values: list[float], shift: int, top: float) -> int:
+    """Return in how many cells of 2**-shift values are, none of which is further from 0 than `top`."""
+    if 0 <= shift < _PLAIN_SHIFT and top < 2.0**_PLAIN_SHIFT:
+        scale = 2.0**shift
+        return len({math.floor(value * scale) for value in values})
+    return len({_place(value, shift) for value in values})
 
 
 def _between(low: float, high: float, part: float) -> float:
@@ -351,8 +369,8 @@ def _between(low: float, high: float, part: float) -> float:
     return low + apart * part if part < 0.5 else high - apart * (1 - part)
 
 
-def _sums(counted: Mapping[float, int]) -> tuple[Fraction, Fraction]:
-    """Return the sum of values and of their squares, exact to the last bit."""
+def sums(counted: Mapping[float, int]) -> tuple[Fraction, Fraction]:
+    """Return the sum of values, each so many times, and of their squares, exact to the last bit."""
     sums: dict[int, list[int]] = {}
     for value, times in counted.items():
         above, below = value.as_integer_ratio()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import orjson
 
 from graders import jsontext
 from graders.batch.cost import Cost, SlowRow
@@ -152,30 +154,68 @@ def _judgement_lines(chunk: Chunk, graded: Graded) -> bytes:
 
 
 def _result_lines(chunk: Chunk, graded: Graded, on_error: OnError) -> bytes:
-    keys = list(graded.sub_rewards)
-    columns = list(graded.sub_rewards.values())
-    subs: Iterator[tuple[Any, ...]] = (
-        zip(*columns, strict=True) if columns else iter([()] * len(graded.rewards))
-    )
-    lines = []
-    rows = zip(chunk.ids, graded.rewards, subs, strict=True)
-    for row, (identity, reward, scores) in enumerate(rows):
-        line: dict[str, Any] = {"index": chunk.indexes[row]}
-        if identity is not None:
-            line["id"] = identity
-        line["reward"] = 0.0 if reward is None and on_error == "zero" else reward
-        line["sub_rewards"] = dict(zip(keys, scores, strict=True))
-        line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
-        if row in graded.replaced:
-            line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
-        if chunk.groups:
-            line["by"] = chunk.groups[row]
-        if graded.judged:
-            if usage := graded.usage(row):
-                line["usage"] = {model: one.to_dict() for model, one in usage.items()}
-            if repeats := graded.repeats(row):
-                line["repeats"] = repeats
-            if panels := graded.panels(row):
-                line["panel"] = {key: one.to_dict() for key, one in panels.items()}
-        lines.append(jsontext.encode(line))
+    rewards = list(graded.rewards)
+    if on_error == "zero":
+        rewards = [0.0 if reward is None else reward for reward in rewards]
+    plain = _plain_lines(chunk, rewards, graded)
+    lines = [
+        _result_line(chunk, row, rewards[row], graded) if line is None else line
+        for row, line in enumerate(plain)
+    ]
     return b"\n".join(lines) + b"\n" if lines else b""
+
+
+def _plain_lines(
+    chunk: Chunk, rewards: list[float | None], graded: Graded
+) -> Sequence[bytes | None]:
+    """Return the lines of rows that have an index and numbers and no more; None for another row's.
+
+    They are most of nearly all results, and numbers are written by the column.
+    """
+    nothing: list[bytes | None] = [None] * len(rewards)
+    if chunk.groups or graded.judged:
+        return nothing
+    try:
+        columns = [_written(column) for column in (rewards, *graded.sub_rewards.values())]
+    except TypeError:
+        return nothing
+    names = (jsontext.encode(str(key)).replace(b"%", b"%%") for key in graded.sub_rewards)
+    subs = b",".join(name + b":%b" for name in names)
+    form = b'{"index":%d,"reward":%b,"sub_rewards":{' + subs + b'},"failures":[]}'
+    found: list[bytes | None] = [form % one for one in zip(chunk.indexes, *columns, strict=True)]
+    for row, identity in enumerate(chunk.ids):
+        if identity is not None:
+            found[row] = None
+    for row in (*graded.failures, *graded.replaced):
+        found[row] = None
+    return found
+
+
+def _written(column: Sequence[float | None]) -> list[bytes]:
+    """Return numbers as JSON has them.
+
+    Raises:
+        TypeError: there is something else.
+    """
+    return orjson.dumps(list(column))[1:-1].split(b",") if column else []
+
+
+def _result_line(chunk: Chunk, row: int, reward: float | None, graded: Graded) -> bytes:
+    line: dict[str, Any] = {"index": chunk.indexes[row]}
+    if (identity := chunk.ids[row]) is not None:
+        line["id"] = identity
+    line["reward"] = reward
+    line["sub_rewards"] = {key: column[row] for key, column in graded.sub_rewards.items()}
+    line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
+    if row in graded.replaced:
+        line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
+    if chunk.groups:
+        line["by"] = chunk.groups[row]
+    if graded.judged:
+        if usage := graded.usage(row):
+            line["usage"] = {model: one.to_dict() for model, one in usage.items()}
+        if repeats := graded.repeats(row):
+            line["repeats"] = repeats
+        if panels := graded.panels(row):
+            line["panel"] = {key: one.to_dict() for key, one in panels.items()}
+    return jsontext.encode(line)

@@ -24,6 +24,7 @@ __all__ = [
     "Category",
     "Figures",
     "Moments",
+    "PanelFigures",
     "Repeats",
     "Tally",
     "by_category",
@@ -198,15 +199,16 @@ class Tally:
     ) -> None:
         """Add what a judge said, time after time, for each row it was asked for."""
         figures = self.repeats.setdefault(key, Repeats())
-        for scores in rows:
-            figures.add(scores, passes_at)
+        for scores, times in Counter(map(tuple, rows)).items():
+            figures.add(scores, passes_at, times)
 
     def add_panel(self, key: str, rows: Sequence[Panelled | None], passes_at: float | None) -> None:
         """Add what a panel gave for each row; None for one that it was not asked for."""
         figures = self.panels.setdefault(key, PanelFigures())
-        for one in rows:
-            if one is not None:
-                figures.add(one.scores, one.disagreement, passes_at)
+        figures.add(
+            ((tuple(one.scores.items()), one.disagreement) for one in rows if one is not None),
+            passes_at,
+        )
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
@@ -19,11 +22,17 @@ from graders.config import load_source
 from graders.errors import OptionError
 from graders.reading import Reading
 from graders.remote import Place, Remote, named
-from graders.report.finding import read_finding, read_json
+from graders.report.finding import Notice, read_finding, read_json
 from graders.report.html import build
+from graders.report.html.appendix import named_rows
 from graders.report.panel import finding_notes
+from graders.report.sample import MOST_ROWS
 from graders.report.terminal import finding_view, write_view
 from graders.rows import Categories, Layout, Source, find_source, read_categories, written
+
+if TYPE_CHECKING:
+    from graders.inspection.diff import Side
+    from graders.report.pair import Beside
 
 __all__ = ["report"]
 
@@ -32,14 +41,117 @@ Examples:
   graders report results.jsonl
   graders report results.jsonl -o report.html
   graders report results.jsonl -o report.html --rows rows.jsonl
-  graders report results.jsonl -o report.html --probe probe.json
+  graders report results.jsonl -o report.html --with other.jsonl
 
 The file is one page that loads nothing: it can be mailed, kept, or opened offline."""
 
 _APPENDICES: Final = {"diff": "Differences", "probe": "Probes", "agree": "Agreement with people"}
 """What other commands print as JSON, and the heading under which the page shows it."""
 
+_NO_PAGE: Final = (
+    "--rows, --row, --with, --diff, --probe, --agree and --title are for a page: give -o too."
+)
+
 _FILE = Somewhere(dir_okay=False)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """What a command line says of the page alone.
+
+    Attributes:
+        files: what other commands printed as JSON, by command; None where it is not given.
+        title: the heading; None for the grader's name.
+        row: indexes of rows that the page must have.
+        max_size: how large the page may be, in MB.
+        other: results of another run of the same rows, to stand beside the first.
+        other_rows: its rows, where its answers are others.
+    """
+
+    files: Mapping[str, Place | None]
+    title: str | None
+    row: Sequence[int]
+    max_size: float
+    other: Place | None = None
+    other_rows: Sequence[str] = ()
+
+    @property
+    def are_given(self) -> bool:
+        """Whether any of them is given that means nothing without a page."""
+        alone = (self.title, self.row, self.other, self.other_rows)
+        return any(alone) or any(self.files.values())
+
+    @property
+    def inputs(self) -> list[Place | None]:
+        """What it reads, which it must not write over."""
+        return [self.other, *map(named, self.other_rows), *self.files.values()]
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows it may show."""
+        return round(MOST_ROWS * self.max_size / 2)
+
+    def appendices(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """Return id, heading and object of each file.
+
+        Raises:
+            RowsError: one cannot be read, or holds no JSON object.
+        """
+        return [
+            (name, _APPENDICES[name], read_json(path, f"--{name}"))
+            for name, path in self.files.items()
+            if path is not None
+        ]
+
+
+def _page_options(function: Function) -> Function:
+    """Give a command the options of the page, and its function one object of them: `page`."""
+
+    @functools.wraps(function)
+    def taken(
+        *args: Any,
+        title: str | None,
+        row: Sequence[int],
+        max_size: float,
+        other: Place | None,
+        other_rows: Sequence[str],
+        **more: Any,
+    ) -> Any:
+        files = {name: more.pop(name) for name in _APPENDICES}
+        page = PageOptions(files, title, row, max_size, other, other_rows)
+        return function(*args, page=page, **more)
+
+    options = [
+        click.option(
+            "--with", "other", metavar="OTHER", type=_FILE,
+            help="Results of another run of the same rows, to stand beside these on the page.",
+        ),
+        click.option(
+            "--with-rows", "other_rows", metavar="ROWS", multiple=True,
+            help="The rows that OTHER was scored from, where its answers are others.",
+        ),
+        *(
+            click.option(f"--{name}", metavar="FILE", type=_FILE, help=f"What {name} --json printed.")
+            for name in _APPENDICES
+        ),
+        click.option(
+            "--row", metavar="INDEX", type=click.IntRange(min=0), multiple=True,
+            help="A row that the page must have, by its index; may be given several times.",
+        ),
+        click.option(
+            "--max-size", metavar="MB", type=click.FloatRange(min=0.5, max=200), default=2.0,
+            show_default=True, help="How large the page may be; a larger one has more of the rows.",
+        ),
+        click.option(
+            "--title", metavar="TEXT", help="The page's heading.  [default: the grader's name]"
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        taken = option(taken)
+    return cast("Function", taken)
 
 
 @click.command(epilog=_EPILOG, short_help="Show what results say, as text or one HTML file.")
@@ -66,10 +178,7 @@ _FILE = Somewhere(dir_okay=False)
     help="Give figures by what stands there in a row, such as item.topic.  [default: as scored]",
 )
 @click.option("--summary", metavar="FILE", type=_FILE, help="What score --summary wrote.")
-@click.option("--diff", metavar="FILE", type=_FILE, help="What diff --json printed.")
-@click.option("--probe", metavar="FILE", type=_FILE, help="What probe --json printed.")
-@click.option("--agree", metavar="FILE", type=_FILE, help="What agree --json printed.")
-@click.option("--title", metavar="TEXT", help="The page's heading.  [default: the grader's name]")
+@_page_options
 @json_option
 def report(
     results: Place,
@@ -81,55 +190,114 @@ def report(
     sample_path: str | None,
     by: str | None,
     summary: Place | None,
-    diff: Place | None,
-    probe: Place | None,
-    agree: Place | None,
-    title: str | None,
+    page: PageOptions,
     as_json: bool,
 ) -> int:
     """Show what RESULTS, a file of `graders score`, says.
 
-    Without -o it is text for the terminal. Figures are exact over all rows; of more than 2,000 rows,
-    a sample can be looked at: failed, lowest, highest, and some of every rank.
+    Without -o it is text for the terminal. Figures are exact over all rows; a page of more than
+    2,000 rows has a sample of them to look at: failed, lowest, highest, and some of every rank.
     """
-    if output is None and ((rows and by is None) or diff or probe or agree or title):
-        raise click.UsageError(
-            "--rows, --diff, --probe, --agree and --title are for a page: give -o too."
-        )
+    if output is None and ((rows and by is None) or page.are_given):
+        raise click.UsageError(_NO_PAGE)
     if grader is not None and output is not None and not rows:
         raise click.UsageError("--grader renders the inputs of rows: give --rows too.")
     known = None if summary is None else read_json(summary, "--summary")
-    appendices = [
-        (name, heading, read_json(path, f"--{name}"))
-        for (name, heading), path in zip(_APPENDICES.items(), (diff, probe, agree), strict=True)
-        if path is not None
-    ]
+    appendices = page.appendices()
     ready = None if grader is None else _grader(grader, results)
     marks = None if ready is None else {leaf.key: leaf.passes_at for leaf in ready.plan.leaves}
     source = find_source(rows) if rows else None
     manifest = manifest_for(results) or {}
     layout = _layout(manifest, item_path, sample_path, by)
-    categories = (
-        None if by is None else _categories(source, manifest, layout, twice=output is not None)
-    )
-    finding = read_finding(results, marks=marks, summary=known, categories=categories, by=by)
-    if output is None:
-        if as_json:
-            write_json(finding.to_dict())
-        else:
-            write_view(finding_view(finding, finding_notes(finding)), sys.stdout)
-        return 0
-    inputs = [results, summary, diff, probe, agree, *(source.paths if source else ())]
-    _check_apart(output, [path for path in inputs if path is not None])
-    made, notes = build(
-        finding, source=source, layout=layout, grader=ready, appendices=appendices, title=title
-    )
-    _write(output, made)
-    for note in notes:
-        say(f"note: {note}")
+    categories = None
+    if by is not None:
+        categories = _categories(source, manifest, layout, twice=output is not None)
+    sides, beside = _sides(results, page, ready), None
+    with _no_cycles():
+        finding = read_finding(
+            results, marks=marks, summary=known, categories=categories, by=by,
+            named=[*page.row, *(index for _, _, body in appendices for index in named_rows(body))],
+            most=page.most_rows, watch=None if sides is None else sides[0].add_results,
+        )  # fmt: skip
+        if sides is not None:
+            beside = _beside(sides, finding, page, layout=layout, categories=categories, by=by)
+    if output is not None:
+        _check_apart(output, [results, summary, *page.inputs, *(source.paths if source else ())])
+        made, notes = build(
+            finding, source=source, layout=layout, grader=ready, appendices=appendices,
+            title=page.title, most=round(page.max_size * 1e6), beside=beside,
+        )  # fmt: skip
+        _write(output, made)
+        for note in (*notes, *_unseen(finding, page.row)):
+            say(f"note: {note}")
     if as_json and output != "-":
         write_json(finding.to_dict())
+    elif output is None:
+        write_view(finding_view(finding, finding_notes(finding)), sys.stdout)
     return 0
+
+
+def _sides(
+    results: Place, page: PageOptions, grader: Grader | None
+) -> tuple[Side, Side, Place] | None:
+    """Return two sides of a comparison that are still empty, and the file of the other.
+
+    None where one run is shown alone.
+    """
+    if page.other is None:
+        if page.other_rows:
+            raise click.UsageError("--with-rows are the rows of another run: give --with too.")
+        return None
+    # This loads numpy, which a report as text should not have to wait for.
+    from graders.inspection.diff import Side, pass_mark  # noqa: PLC0415
+
+    mark = 0.5 if grader is None else pass_mark(grader)
+    return Side(results.name, mark), Side(page.other.name, mark), page.other
+
+
+def _beside(
+    sides: tuple[Side, Side, Place],
+    finding: Notice,
+    page: PageOptions,
+    *,
+    layout: Layout,
+    categories: Categories | None,
+    by: str | None,
+) -> Beside:
+    """Read the other run, and return it with what the two differ in."""
+    from graders.report.pair import pair  # noqa: PLC0415
+
+    here, there, path = sides
+    other = read_finding(path, categories=categories, by=by, most=0, watch=there.add_results)
+    for one, its in ((here, finding), (there, other)):
+        one.check(str(its.path))
+        if categories is not None:
+            one.group_by(categories)
+    source = find_source(page.other_rows) if page.other_rows else None
+    own = _layout(manifest_for(path) or {}, None, None, by) if source else layout
+    return pair(
+        (here, there), other, by=by or finding.by or other.by, most=page.most_rows,
+        named=finding.sampler.named, source=source, layout=own,
+    )  # fmt: skip
+
+
+def _unseen(finding: Notice, wanted: Sequence[int]) -> list[str]:
+    """Say which rows that were asked for the results do not have."""
+    missing = [f"{index:,}" for index in wanted if index not in finding.sampler.found]
+    named = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
+    return [f"--row: {finding.path} has no result of row {named}"] if missing else []
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Look for no cycles meanwhile: results hold none, and looking takes a fifth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _categories(
@@ -167,7 +335,7 @@ def _layout(
     )
 
 
-def _check_apart(output: str, inputs: Sequence[Place]) -> None:
+def _check_apart(output: str, inputs: Sequence[Place | None]) -> None:
     """Refuse to write over what is read."""
     target = named(output)
     if isinstance(target, Remote):

@@ -1,16 +1,19 @@
 """The values of BLEU and GLEU from n-gram counts.
 
 BLEU goes through `math.log`, `fsum` and `exp` in NLTK's order, one pair at a time: numpy's own
-logarithm may differ in the last bit. What is fast is the counting (`ngram.py`), done once for both.
+logarithm may differ in the last bit. What is fast is the counting, done once for both.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from math import exp, fsum, log
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["ORDERS", "bleu_values", "gleu_values"]
 
@@ -18,27 +21,21 @@ ORDERS = 4
 _WEIGHT = 0.25
 _SMOOTHING_K = 5
 
+_Column: TypeAlias = "array[int] | npt.NDArray[np.int64]"
+
 
 def bleu_values(
-    overlaps: Sequence[npt.NDArray[np.int64]],
-    candidate_sizes: npt.NDArray[np.int64],
-    reference_sizes: npt.NDArray[np.int64],
+    overlaps: Sequence[_Column], candidate_sizes: _Column, reference_sizes: _Column
 ) -> list[float]:
     """Return sentence BLEU-4 with smoothing method 4 of each pair.
 
     No common word gives 0.0, and so does an empty text.
     """
-    return list(
-        map(
-            _bleu,
-            zip(*(counts.tolist() for counts in overlaps), strict=True),
-            candidate_sizes.tolist(),
-            reference_sizes.tolist(),
-        )
-    )
+    common = zip(*(counts.tolist() for counts in overlaps), strict=True)
+    return list(map(_bleu, common, candidate_sizes.tolist(), reference_sizes.tolist()))
 
 
-def _bleu(common: tuple[int, ...], candidate: int, reference: int) -> float:
+def _bleu(common: Sequence[int], candidate: int, reference: int) -> float:
     if not common[0]:
         return 0.0
     logs = []
@@ -59,12 +56,12 @@ def _bleu(common: tuple[int, ...], candidate: int, reference: int) -> float:
 
 
 def gleu_values(
-    overlaps: Sequence[npt.NDArray[np.int64]],
-    candidate_sizes: npt.NDArray[np.int64],
-    reference_sizes: npt.NDArray[np.int64],
+    overlaps: Sequence[_Column], candidate_sizes: _Column, reference_sizes: _Column
 ) -> list[float]:
     """Return sentence GLEU of each pair: common 1..4-grams over those of the longer text."""
-    common = sum(overlaps)
+    import numpy as np
+
+    common = sum(map(np.asarray, overlaps))
     longer = np.maximum(candidate_sizes, reference_sizes)
     total = sum(np.maximum(longer - order, 0) for order in range(ORDERS))
     scores: list[float] = (common / np.maximum(total, 1)).tolist()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from graders import jsontext
 from graders.batch.cost import Cost, SlowRow
@@ -16,10 +15,20 @@ from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.models import paid_text
 from graders.remote import Place
+from graders.report.sample import MOST_ROWS, Sampler
 from graders.report.share import Moments, Shares
 from graders.rows import Categories
 
-__all__ = ["Notice", "read_finding", "read_json", "results_of"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Columns = NDArray[np.float64]
+
+__all__ = ["MOST_COLUMNS", "Notice", "read_finding", "read_json"]
+
+MOST_COLUMNS: Final = 8
+"""Sub-graders that have a column of their own where each row, or each category, has a line."""
 
 
 @dataclass(slots=True)
@@ -35,10 +44,8 @@ class Notice:
         judged_flips: whether the tally knows on which side of the pass mark a judge's reply stands.
         by: where in a row the categories stand; "" where nobody knows.
         notes: what a reader must know about the file.
-        indexes: each row's index.
-        rewards: each row's reward, NaN for a failed row.
-        codes: each row's first failure as a place in `code_names`, -1 for none.
-        code_names: the failure codes.
+        sampler: which rows can be looked at.
+        parts_by: rows and sum of each sub-grader's rewards, by category, then by sub-grader.
     """
 
     path: Place
@@ -49,10 +56,8 @@ class Notice:
     judged_flips: bool = False
     by: str = ""
     notes: list[str] = field(default_factory=list)
-    indexes: array[int] = field(default_factory=lambda: array("q"))
-    rewards: array[float] = field(default_factory=lambda: array("d"))
-    codes: array[int] = field(default_factory=lambda: array("l"))
-    code_names: list[str] = field(default_factory=list)
+    sampler: Sampler = field(default_factory=Sampler)
+    parts_by: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -130,6 +135,9 @@ def read_finding(
     summary: Mapping[str, Any] | None = None,
     categories: Categories | None = None,
     by: str | None = None,
+    named: Iterable[int] = (),
+    most: int = MOST_ROWS,
+    watch: Callable[[Sequence[Result]], None] | None = None,
 ) -> Notice:
     """Return what a file of results says.
 
@@ -139,6 +147,9 @@ def read_finding(
         summary: what `graders score --summary` wrote.
         categories: those of the rows; None for what the results name.
         by: where in a row these stand.
+        named: indexes of rows that are to be looked at.
+        most: how many rows can be looked at; 0 where nobody looks.
+        watch: is told the results, too, many at a time.
 
     Raises:
         RowsError: it cannot be read, or holds no results.
@@ -146,6 +157,8 @@ def read_finding(
     found = Notice(path, summary=summary or {}, judged_flips=marks is not None)
     found.manifest = manifest_for(path) or {}
     found.by = by or scored_by(found.manifest) or ""
+    slowest = [one.index for one in found.cost.slowest]
+    found.sampler = Sampler(frozenset([*named, *slowest]), most)
     moments: Moments | None = None
     read = 0
     for results in results_of(path):
@@ -156,16 +169,20 @@ def read_finding(
         try:
             if results and moments is None:
                 moments = Moments(list(results[0].body["sub_rewards"]))
-            if moments is not None:
-                moments.add(_columns(results, moments.keys))
-            _place(found, results)
+            if most:
+                found.sampler.add(results)
+            if watch is not None:
+                watch(results)
             found.tally.merge(tally_results(results, marks or {}, groups))
+            if moments is not None and results:
+                _add_parts(found, moments, results, groups)
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             after = found.tally.rows
             raise RowsError(
                 f"{path}: after line {after:,} stands what `graders score` never writes: {error}"
             ) from None
     found.tally.crowded = found.tally.crowded or (categories is not None and categories.crowded)
+    found.parts_by = {} if found.tally.crowded else found.parts_by
     _check(found, path, read)
     found.shares = None if moments is None else moments.shares()
     return found
@@ -186,32 +203,42 @@ def _check(found: Notice, path: Place, read: int) -> None:
         found.notes.append(f"{path.name} is what a run had finished when it was interrupted.")
 
 
-def _columns(results: Sequence[Result], keys: Sequence[str]) -> list[list[float]]:
-    """Return sub-rewards and reward of the rows in which each part has its own."""
+def _columns(results: Sequence[Result], keys: Sequence[str]) -> Columns:
+    """Return sub-rewards of the rows, and at the end the reward; NaN where there is none of their own."""
+    import numpy as np  # noqa: PLC0415
+
     rows = []
     for one in results:
-        if one.body["failures"] or "replaced" in one.body:
-            continue
-        parts = one.body["sub_rewards"]
-        row = [parts.get(key) for key in keys]
-        if None not in row:
-            rows.append([*row, one.body["reward"]])
-    return rows
+        body = one.body
+        own = None if body["failures"] or "replaced" in body else body["reward"]
+        rows.append([*map(body["sub_rewards"].get, keys), own])
+    return np.array(rows, dtype=float)
 
 
-def _place(found: Notice, results: Sequence[Result]) -> None:
-    names = {code: place for place, code in enumerate(found.code_names)}
-    for one in results:
-        failures = one.body["failures"] or one.body.get("replaced", ())
-        place = -1
-        if failures:
-            code = failures[0]["code"]
-            place = names.setdefault(code, len(names))
-            if place == len(found.code_names):
-                found.code_names.append(code)
-        found.indexes.append(one.index)
-        found.rewards.append(math.nan if one.failed else one.body["reward"])
-        found.codes.append(place)
+def _add_parts(
+    found: Notice,
+    moments: Moments,
+    results: Sequence[Result],
+    groups: Sequence[str | None] | None,
+) -> None:
+    """Add the sub-rewards of rows to those of all, and to those of their categories."""
+    import numpy as np  # noqa: PLC0415
+
+    columns = _columns(results, moments.keys)
+    moments.add(columns)
+    if not found.tally.groups:
+        return
+    theirs = groups or [one.body.get("by") for one in results]
+    names = {name: place for place, name in enumerate(dict.fromkeys(theirs))}
+    places = np.array([names[name] for name in theirs])
+    for at, key in enumerate(moments.keys[:MOST_COLUMNS]):
+        known = ~np.isnan(columns[:, at])
+        counts = np.bincount(places[known], minlength=len(names))
+        totals = np.bincount(places[known], columns[known, at], minlength=len(names))
+        for name, place in names.items():
+            sums = found.parts_by.setdefault(name or "", {}).setdefault(key, [0, 0.0])
+            sums[0] += int(counts[place])
+            sums[1] += float(totals[place])
 
 
 def read_json(path: Place, option: str) -> Mapping[str, Any]:

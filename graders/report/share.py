@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["Moments", "Shares"]
 
@@ -46,25 +49,26 @@ class Moments:
     _means: Any = None
     _products: Any = field(default=None, repr=False)
 
-    def add(self, rows: Sequence[Sequence[float]]) -> None:
-        """Add rows of sub-rewards, each with its reward at the end."""
-        if not rows:
-            return
+    def add(self, rows: ArrayLike) -> None:
+        """Add rows of sub-rewards, each with its reward at the end; those that lack one do not count."""
         import numpy as np  # noqa: PLC0415  (a terminal without a report needs none)
 
         with np.errstate(all="ignore"):
-            block = np.asarray(rows, dtype=float)
+            whole = np.asarray(rows, dtype=float).reshape(-1, len(self.keys) + 1)
+            block = whole[~np.isnan(whole).any(axis=1)]
+            if not len(block):
+                return
             means = block.mean(axis=0)
             apart = block - means
             products = apart.T @ apart
             if self._rows:
                 # Chan et al.: sums of products about a mean merge without losing digits.
-                shift, whole = means - self._means, self._rows + len(block)
-                weight = self._rows * len(block) / whole
+                shift, count = means - self._means, self._rows + len(block)
+                weight = self._rows * len(block) / count
                 products = self._products + products + np.outer(shift, shift) * weight
-                means = self._means + shift * (len(block) / whole)
+                means = self._means + shift * (len(block) / count)
             self._means, self._products = means, products
-        self._rows += len(block)
+            self._rows += len(block)
 
     def shares(self) -> Shares | None:
         """Return the shares; None where the rewards do not vary, or there are no parts."""

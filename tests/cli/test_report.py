@@ -128,3 +128,56 @@ def test_what_an_interrupted_run_left_is_shown_with_a_note(scored: Path, command
     done = command("report", "out.jsonl.partial")
     assert "both (multi): 5 rows" in done.out
     assert "when it was interrupted" in done.out
+
+
+def test_a_page_has_the_rows_that_are_asked_for_and_says_how_to_have_more(
+    folder: Path, command: Command
+) -> None:
+    line = {"reward": 1.0, "sub_rewards": {}, "failures": []}
+    lines = [json.dumps({"index": at, **line}) + "\n" for at in range(5000)]
+    (folder / "out.jsonl").write_text("".join(lines))
+    done = command("report", "out.jsonl", "-o", "r.html", "--row", "4321", "--row", "7000")
+    assert (done.code, done.err) == (
+        0,
+        "graders: note: --row: out.jsonl has no result of row 7,000\n",
+    )
+    text = (folder / "r.html").read_text()
+    assert "[4321," in text
+    assert "This is a sample of 2,000 of the 5,000 rows" in text
+    assert "--max-size makes a larger page" in text
+    command("report", "out.jsonl", "-o", "r.html", "--max-size", "5")
+    assert "All 5,000 rows are here." in (folder / "r.html").read_text()
+    done = command("report", "out.jsonl", "--row", "1")
+    assert (done.code, "give -o too" in done.err) == (2, True)
+
+
+def test_two_runs_stand_side_by_side(scored: Path, command: Command) -> None:
+    command("score", "check.json", "rows.jsonl", "-o", "other.jsonl")
+    done = command(
+        "report", "out.jsonl", "-o", "r.html", "--with", "other.jsonl", "--rows", "rows.jsonl"
+    )
+    assert (done.code, done.out, done.err) == (0, "", "")
+    text = (scored.parent / "r.html").read_text()
+    assert "A beside B" in text
+    assert "Answer in B" in text
+    said = command("diff", "out.jsonl", "other.jsonl", "--json").json
+    assert f"{said['changed']} rewards differ" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--with", "out.jsonl"], "give -o too"),
+        (["--with-rows", "rows.jsonl", "-o", "r.html"], "give --with too"),
+        (["--with", "none.jsonl", "-o", "r.html"], "none.jsonl"),
+        (["--with", "rows.jsonl", "-o", "r.html"], "the first line is not a result line"),
+        (["--with", "out.jsonl", "-o", "out.jsonl"], "the page would replace it"),
+    ],
+)
+def test_what_cannot_stand_side_by_side_is_said(
+    scored: Path, command: Command, options: list[str], said: str
+) -> None:
+    done = command("report", "out.jsonl", *options)
+    assert done.code != 0
+    assert said in done.err
+    assert "Traceback" not in done.err

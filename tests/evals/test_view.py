@@ -175,7 +175,7 @@ def test_an_offline_page_holds_the_run_whatever_stands_in_it(evals: EvalStore) -
     assert data["eval"]["name"].startswith("</script>")
 
 
-@pytest.mark.parametrize("size", [3, 2_000_000])
+@pytest.mark.parametrize("size", [3, 500_000])
 def test_an_offline_page_of_huge_texts_stays_small(evals: EvalStore, size: int) -> None:
     rows = [(f"{n}" * (size if n == 1 else 3), "y" * size) for n in range(3)]
     view, of, (run, other) = ran(evals, jsonl(*rows), jsonl(*rows[:2]), criteria=[EXACT])
@@ -186,7 +186,7 @@ def test_an_offline_page_of_huge_texts_stays_small(evals: EvalStore, size: int) 
     data = offline(page)
     assert data["pairs"]["paired"] == 2
     if size > 3:
-        assert "2,000,000 characters" in page.decode()
+        assert f"{size:,} characters" in page.decode()
 
 
 def test_of_many_rows_the_figures_are_exact_and_the_rows_a_sample(evals: EvalStore) -> None:

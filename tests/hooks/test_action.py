@@ -92,6 +92,7 @@ def test_graders_are_checked_with_annotations_whatever_their_names(step: Step) -
     assert "::error::graders validate exits with 2" in done.stdout
 
 
+@pytest.mark.more
 def test_everything_runs_and_the_worst_code_is_the_steps(step: Step, tmp_path: Path) -> None:
     done = step(
         graders="grader.json", suites="good.graders.json\nbad.graders.json", score="grader.json",

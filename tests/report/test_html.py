@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -23,7 +24,7 @@ from graders.report.html import build
 from graders.report.html.appendix import appendix, named_rows
 from graders.report.html.chart import histogram, meter
 from graders.report.html.page import MOST_BYTES
-from graders.report.html.sample import MOST_ROWS, pick
+from graders.report.sample import MOST_ROWS
 from graders.report.terminal import number
 from graders.rows import Layout, find_source
 from tests.waiting import at_most
@@ -203,8 +204,8 @@ def test_a_graded_run_and_its_results_read_back_say_the_same(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 10, MOST_ROWS])
 def test_of_few_rows_all_are_shown(tmp_path: Path, results_file: ResultsFile, count: int) -> None:
-    picked = pick(read_finding(results_file(tmp_path, count)))
-    assert picked.places == list(range(count))
+    picked = read_finding(results_file(tmp_path, count)).sampler.pick()
+    assert [spot.place for spot in picked.spots] == list(range(count))
     assert Reader(page_of(tmp_path / "results.jsonl")).open == []
 
 
@@ -212,23 +213,22 @@ def test_of_few_rows_all_are_shown(tmp_path: Path, results_file: ResultsFile, co
 def test_of_many_rows_the_failed_the_ends_and_every_rank_are_shown(
     tmp_path: Path, results_file: ResultsFile
 ) -> None:
-    finding = read_finding(results_file(tmp_path, 8_000))
-    picked = pick(finding, named=[7_999, 11, 12])
-    assert len(picked.places) == len(set(picked.places)) == MOST_ROWS
-    assert {7_999, 11, 12} <= set(picked.places)
-    failed = [place for place in picked.places if finding.codes[place] >= 0]
+    path = results_file(tmp_path, 8_000)
+    picked = read_finding(path, named=[7_999, 11, 12]).sampler.pick()
+    bodies = [json.loads(line) for line in path.read_text().splitlines()]
+    shown = {spot.place for spot in picked.spots}
+    assert len(picked.spots) == len(shown) == MOST_ROWS
+    assert {7_999, 11, 12} <= shown
+    failed = [place for place in sorted(shown) if bodies[place]["failures"]]
     assert 600 <= len(failed) <= 603
     assert f"{len(failed)} of the 1,000 rows with failures" in picked.said
-    by_code = [sum(finding.codes[place] == code for place in failed) for code in range(3)]
-    assert min(by_code) >= 195
-    scored = sorted(
-        (place for place in range(8_000) if finding.codes[place] < 0),
-        key=lambda place: finding.rewards[place],
-    )
-    assert set(scored[:200]) | set(scored[-200:]) <= set(picked.places)
-    ranks = [rank for rank, place in enumerate(scored) if place in set(picked.places)]
-    apart = [b - a for a, b in pairwise(ranks)]
-    assert max(apart) <= 16
+    by_code = Counter(bodies[place]["failures"][0]["code"] for place in failed)
+    assert min(by_code.values()) >= 195
+    scored = [place for place in range(8_000) if not bodies[place]["failures"]]
+    scored.sort(key=lambda place: bodies[place]["reward"])
+    assert {*scored[:200], *scored[-200:]} <= shown
+    ranks = [rank for rank, place in enumerate(scored) if place in shown]
+    assert max(b - a for a, b in pairwise(ranks)) <= 16
     assert "This is a sample of 2,000 of the 8,000 rows" in picked.said
 
 
@@ -237,7 +237,7 @@ def test_rows_that_all_failed_fill_the_sample(tmp_path: Path) -> None:
             "failures": [{"code": "other_error", "message": "m", "where": ""}]}  # fmt: skip
     lines = [json.dumps({**line, "index": n}) for n in range(MOST_ROWS + 500)]
     (tmp_path / "r.jsonl").write_text("\n".join(lines) + "\n")
-    assert len(pick(read_finding(tmp_path / "r.jsonl")).places) == MOST_ROWS
+    assert len(read_finding(tmp_path / "r.jsonl").sampler.pick().spots) == MOST_ROWS
     assert b"No row has a reward." in page_of(tmp_path / "r.jsonl")
 
 
@@ -249,9 +249,12 @@ def test_a_page_of_many_long_rows_is_small_and_soon_there(
     rows = rows_file(tmp_path, count, "<&> " * 1000)
     with at_most():
         page = page_of(path, source=find_source([rows]))
-    assert len(page) <= MOST_BYTES < 5_000_000
+    assert len(page) <= MOST_BYTES == 2_000_000
     data = Reader(page).data
-    assert len(data["rows"]) == MOST_ROWS
+    assert MOST_ROWS // 5 < len(data["rows"]) < MOST_ROWS // 3
+    said = f"To keep the page below 2 MB, {len(data['rows'])} of these are here."
+    assert said in page.decode()
+    assert "--max-size makes a larger page" in page.decode()
     name, text, length = data["rows"][0][6][1]
     assert (name, len(text)) == ("sample", data["limit"])
     assert length == len("It is 0. ") + 4000

@@ -51,7 +51,9 @@ def test_a_report_says_how_judges_agree_and_what_they_cost(tmp_path: Path) -> No
     assert body["cost"] == COST
     assert body["panel"]["j"]["judges"]["b"] == {"scored": 4, "failed": 1, "mean": 0.5}
     page = build(finding)[0].decode()
-    assert "Panel of j" in page
+    assert "Where the judges of j disagree" in page
+    assert "unanimous in 1 of 4 rows (25.0%), on both sides of the pass mark in 1." in page
+    assert "the same in 25.0%" in page
     assert "Cost: $1.2500" in page
 
 

@@ -50,6 +50,7 @@ def scores(source: str, samples: list[str], items: list[Any], **options: Any) ->
         return [reply.score for reply in sandbox.perform(call)]
 
 
+@pytest.mark.more
 def test_where_rows_share_a_process_no_cache_is_filled() -> None:
     assert scores(CACHE, [""], [None], isolation="module") == [0]
 
@@ -114,7 +115,13 @@ def test_it_ends_with_its_time_and_is_for_what_is_imported(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "name", ["math_verify", "sympy", "sympy.parsing.latex", "latex2sympy2_extended"]
+    "name",
+    [
+        "math_verify",
+        "sympy",
+        pytest.param("sympy.parsing.latex", marks=pytest.mark.more),
+        "latex2sympy2_extended",
+    ],
 )
 def test_another_version_is_used_as_far_as_it_goes(
     name: str, monkeypatch: pytest.MonkeyPatch

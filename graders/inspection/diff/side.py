@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,27 +63,58 @@ class Side:
 
     def add(self, index: int, identity: Any, grade: Grade) -> None:
         """Add a row's grade."""
+        codes = [one.code for one in grade.failures]
+        self._add(index, identity, grade.reward, grade.sub_rewards, codes)
+
+    def _add(
+        self,
+        index: int,
+        identity: Any,
+        reward: float | None,
+        scores: Mapping[str, float | None],
+        codes: Sequence[str],
+    ) -> None:
         place = len(self.rewards)
         self.indexes.append(index)
         self.ids.append(identity)
-        self.rewards.append(_NAN if grade.reward is None else grade.reward)
-        if grade.failures:
-            self.codes[place] = tuple(dict.fromkeys(one.code for one in grade.failures))
-        for key in grade.sub_rewards:
-            if key not in self.subs:
-                self.subs[key] = array("d", [_NAN]) * place
+        self.rewards.append(_NAN if reward is None else reward)
+        if codes:
+            self.codes[place] = tuple(dict.fromkeys(codes))
+        if scores.keys() != self.subs.keys():
+            for key in scores:
+                if key not in self.subs:
+                    self.subs[key] = array("d", [_NAN]) * place
         for key, column in self.subs.items():
-            score = grade.sub_rewards.get(key)
+            score = scores.get(key)
             column.append(_NAN if score is None else score)
 
     def add_result(self, result: Result) -> None:
         """Add a result line."""
-        place = len(self.rewards)
-        self.add(result.index, result.body.get("id"), result.grade("", ""))
-        if "by" in result.body or self.groups:
-            self.add_group(place, result.body.get("by"))
-        for key, scores in result.body.get("repeats", {}).items():
-            self.repeats.setdefault(key, {})[place] = scores
+        place, body = len(self.rewards), result.body
+        codes = [one["code"] for one in body["failures"]]
+        reward = None if codes else body["reward"]
+        self._add(result.index, body.get("id"), reward, body["sub_rewards"], codes)
+        if "by" in body or self.groups:
+            self.add_group(place, body.get("by"))
+        if "repeats" in body:
+            for key, scores in body["repeats"].items():
+                self.repeats.setdefault(key, {})[place] = scores
+
+    def add_results(self, results: Sequence[Result]) -> None:
+        """Add result lines."""
+        for result in results:
+            self.add_result(result)
+
+    def check(self, path: str) -> None:
+        """Refuse results in which a row stands twice.
+
+        Raises:
+            RowsError: one does.
+        """
+        indexes = np.array(self.indexes, dtype=np.int64)
+        values, counts = np.unique(indexes, return_counts=True)
+        if len(values) != len(indexes):
+            raise RowsError(f"{path}: there are two results of row {values[counts > 1][0]}")
 
     def add_group(self, place: int, name: str | None) -> None:
         """Add the category of the row at a place; each text is kept once."""
@@ -147,13 +178,9 @@ def read_side(path: str, threshold: float) -> Side:
     side = Side(Path(path).name, threshold)
     read = 0
     for results in results_of(Path(path)):
-        for result in results:
-            read += len(result.line)
-            side.add_result(result)
+        read += sum(len(result.line) for result in results)
+        side.add_results(results)
     if read != Path(path).stat().st_size:
         raise RowsError(f"{path}: line {len(side.rewards) + 1} is not a whole result line")
-    indexes = np.array(side.indexes, dtype=np.int64)
-    values, counts = np.unique(indexes, return_counts=True)
-    if len(values) != len(indexes):
-        raise RowsError(f"{path}: there are two results of row {values[counts > 1][0]}")
+    side.check(path)
     return side

@@ -8,10 +8,9 @@ from typing import Any
 from graders.api import Grader
 from graders.batch.manifest import grader_digest
 from graders.report.finding import Notice
-from graders.report.html.appendix import named_rows
-from graders.report.html.page import Page, page
-from graders.report.html.row import add_texts, read_rows
-from graders.report.html.sample import pick
+from graders.report.html.page import MOST_BYTES, Page, page
+from graders.report.html.row import ReportRow, add_texts, read_rows
+from graders.report.pair import Beside, results_at
 from graders.rows import Layout, Source
 
 __all__ = ["build"]
@@ -25,6 +24,8 @@ def build(
     grader: Grader | None = None,
     appendices: Sequence[tuple[str, str, Mapping[str, Any]]] = (),
     title: str | None = None,
+    most: int = MOST_BYTES,
+    beside: Beside | None = None,
 ) -> tuple[bytes, list[str]]:
     """Return the page, and what its reader is told to beware of.
 
@@ -35,15 +36,13 @@ def build(
         grader: renders the inputs of the rows; asks nobody.
         appendices: JSON of other commands: id, heading, object.
         title: the heading; the grader's name where there is none.
+        most: bytes that the page may have.
+        beside: another run of the same rows, to stand side by side with this one.
 
     Raises:
         RowsError: the rows cannot be read.
     """
-    named = [one for _, _, body in appendices for one in named_rows(body)]
-    named += [one.index for one in finding.cost.slowest]
-    named += [index for first in finding.tally.first.values() for index, _ in first]
-    picked = pick(finding, named)
-    rows = read_rows(finding, picked.places)
+    rows, said = _shown(finding, beside)
     notes: list[str] = []
     if grader is not None:
         notes += _grader_doubts(finding, grader)
@@ -55,8 +54,44 @@ def build(
                 f"{strange:,} of {len(rows):,} rows have another id than their results: "
                 "these are not the rows that were scored."
             )
-    made_from = Page(finding, rows, picked.said, title, appendices, notes)
+    if beside is not None:
+        _add_others(rows, beside, grader)
+    made_from = Page(finding, rows, said, title, appendices, notes, most, beside)
     return page(made_from), notes
+
+
+def _shown(finding: Notice, beside: Beside | None) -> tuple[list[ReportRow], str]:
+    """Return the rows to show and which they are: of one run, or of both, each with its other."""
+    if beside is None:
+        picked = finding.sampler.pick()
+        return read_rows(finding, picked.spots), picked.said
+    wanted = frozenset(beside.picked)
+    bodies, others = (results_at(one.path, wanted) for one in (finding, beside.finding))
+    rows = [
+        ReportRow(
+            bodies[index],
+            group=bodies[index].get("by") or others[index].get("by") or "",
+            is_asked=index in finding.sampler.named,
+            other=ReportRow(others[index]),
+        )
+        for index in beside.picked
+        if index in bodies and index in others
+    ]
+    return rows, beside.said
+
+
+def _add_others(rows: Sequence[ReportRow], beside: Beside, grader: Grader | None) -> None:
+    """Give the rows of the other run their answers: their own, or those of the first."""
+    others = {row.index: row.other for row in rows if row.other is not None}
+    if beside.source is not None:
+        add_texts([*others.values()], beside.source, beside.layout or Layout(), grader)
+    for row in rows:
+        other = others[row.index]
+        if beside.source is None:
+            other.answer = row.answer
+        # What is the same in both stands once, with the first.
+        same = {(*text.names, text.text) for text in row.texts}
+        other.texts = [text for text in other.texts if (*text.names, text.text) not in same]
 
 
 def _grader_doubts(finding: Notice, grader: Grader) -> list[str]:

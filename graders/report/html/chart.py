@@ -8,11 +8,17 @@ from graders.batch.tally import Figures
 from graders.htmltext import Bar, Html, columns, element
 from graders.report.terminal import number
 
-__all__ = ["histogram", "meter", "spark"]
+__all__ = ["histogram", "meter", "spark", "tint"]
 
 
-def histogram(figures: Figures) -> Html:
-    """Return the distribution of the rewards with its axis, and the same as a table."""
+def histogram(figures: Figures, said: str = "Rows by reward", head: str = "Reward") -> Html:
+    """Return a distribution with its axis, and the same as a table.
+
+    Args:
+        figures: what is distributed.
+        said: what the chart shows.
+        head: what stands on the axis.
+    """
     bars = figures.bars()
     few = figures.values() is not None
     spelled = "; ".join(f"{name}: {count:,}" for name, count in bars if count)
@@ -22,12 +28,11 @@ def histogram(figures: Figures) -> Html:
     mark = None if few or high <= low else (middle - low) / (high - low)
     picture = columns(
         bars,
-        label=f"Rows by reward. {spelled}.",
+        label=f"{said}. {spelled}.",
         marks=[] if mark is None else [min(max(mark, 0.0), 1.0)],
         counts=True,
     )
     ticks = [name for name, _ in bars] if few else _ticks(low, high)
-    said = "Rows by reward" + ("." if mark is None else "; the line is the mean.")
     return element(
         "figure",
         element("div", picture, class_="plot"),
@@ -37,11 +42,11 @@ def histogram(figures: Figures) -> Html:
             class_="ticks each" if few else "ticks",
             aria_hidden="true",
         ),
-        element("figcaption", said),
+        element("figcaption", said + ("." if mark is None else "; the line is the mean.")),
         element(
             "details",
             element("summary", "The same as a table"),
-            _table(bars, figures.count),
+            _table(bars, figures.count, head),
         ),
         class_="histogram",
     )
@@ -51,10 +56,10 @@ def _ticks(low: float, high: float) -> list[str]:
     return [f"{low + (high - low) * part / 4:.3g}" for part in range(5)]
 
 
-def _table(bars: Sequence[Bar], total: int) -> Html:
+def _table(bars: Sequence[Bar], total: int, said: str) -> Html:
     head = element(
         "tr",
-        element("th", "Reward", scope="col"),
+        element("th", said, scope="col"),
         element("th", "Rows", scope="col", class_="n"),
         element("th", "Share", scope="col", class_="n"),
     )
@@ -94,3 +99,9 @@ def meter(share: float) -> Html:
         preserveAspectRatio="none",
         aria_hidden="true",
     )  # fmt: skip
+
+
+def tint(text: str, share: float) -> Html:
+    """Return a figure on a ground that is the fuller the larger its share."""
+    step = round(min(max(share, 0.0), 1.0) * 10)
+    return element("span", text, class_=f"tint h{step}")

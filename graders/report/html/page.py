@@ -11,28 +11,39 @@ from graders.htmltext import Html, element, joined, shortened
 from graders.report.finding import Notice
 from graders.report.html.appendix import appendix
 from graders.report.html.document import packaged, policy
+from graders.report.html.judge import judges
+from graders.report.html.pair import pair_sections
 from graders.report.html.part import (
     MOST_CODES,
     categories,
     distribution,
     failures,
     headline,
-    judges,
     made,
     parts,
     slowest,
 )
 from graders.report.html.row import MOST_PARTS, Explorer, ReportRow, explorer
-from graders.report.html.table import section
+from graders.report.html.table import group_value, section
+from graders.report.pair import Beside
 from graders.version import __version__
 
 __all__ = ["MOST_BYTES", "Page", "page"]
 
-MOST_BYTES: Final = 4_900_000
-_BUDGETS: Final = (3_400_000, 1_500_000, 100_000)
-"""Bytes for the rows: all that is mostly left by the sections, and less where they are large."""
+MOST_BYTES: Final = 2_000_000
+_SHARES: Final = (0.85, 0.6, 0.3, 0.02)
+"""What the rows may take of the page: all that is mostly left by the sections, and less where they are large."""
 _MOST_GROUPS: Final = 100
 _ICON: Final = "data:,"
+_ALONE: Final = (
+    ("", "all"), ("scored", "scored"), ("failed", "failed"), ("replaced", "invalid_grade"),
+)  # fmt: skip
+_PAIRED: Final = (
+    ("", "all"), ("flipped", "verdict differs"), ("up", "now pass"), ("down", "no longer pass"),
+    ("raised", "reward raised"), ("lowered", "reward lowered"), ("same", "same reward"),
+    ("lost", "lost their reward"), ("gained", "have a reward now"), ("failed", "failed in A or B"),
+)  # fmt: skip
+"""What rows can be filtered by, as the page's script knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class Page:
         title: the heading; the grader's name where there is none.
         appendices: JSON of other commands: id, heading, object.
         notes: what a reader must know.
+        most: bytes that the page may have.
+        beside: another run of the same rows, and what it differs in.
     """
 
     finding: Notice
@@ -54,40 +67,60 @@ class Page:
     title: str | None = None
     appendices: Sequence[tuple[str, str, Mapping[str, Any]]] = ()
     notes: Sequence[str] = field(default_factory=list)
+    most: int = MOST_BYTES
+    beside: Beside | None = None
 
 
 def page(made_from: Page) -> bytes:
-    """Return the page: the same bytes for the same input, below 5 MB whatever the rows."""
-    for budget in _BUDGETS:
-        made_page = _page(made_from, budget)
-        if len(made_page) <= MOST_BYTES:
+    """Return the page: the same bytes for the same input, and no more of them than it may have."""
+    for share in _SHARES:
+        made_page = _page(made_from, int(share * made_from.most))
+        if len(made_page) <= made_from.most:
             break
     return made_page
 
 
 def _page(made_from: Page, budget: int) -> bytes:
     finding = made_from.finding
-    shown = explorer(made_from.rows, list(finding.tally.sub_rewards), budget, finding.by)
+    beside = made_from.beside
+    keys = finding.tally.sub_rewards
+    marks: tuple[float, ...] = ()
+    if beside is not None:
+        keys = {key: one for key, one in keys.items() if key in beside.finding.tally.sub_rewards}
+        marks = (beside.report.a.threshold, beside.report.b.threshold)
+    shown = explorer(made_from.rows, keys, budget, finding.by, marks)
     body = joined(
         [
             _sections(made_from, shown.indexes),
             _explorer(made_from, shown),
-            made(finding),
+            made(finding, "A" if beside else ""),
+            made(beside.finding, "B") if beside else None,
         ]
     )
     return _document(made_from, body, shown.data)
 
 
 def _sections(made_from: Page, shown: frozenset[int]) -> Html:
-    finding = made_from.finding
-    return joined(
-        [
+    finding, beside = made_from.finding, made_from.beside
+    if beside is not None:
+        others = [row.other for row in made_from.rows if row.other is not None]
+        figures = [
+            *pair_sections(finding, beside, shown),
+            judges(finding, made_from.rows, shown, "A"),
+            judges(beside.finding, others, shown, "B"),
+        ]
+    else:
+        figures = [
             headline(finding),
             distribution(finding),
             parts(finding),
             categories(finding),
             failures(finding, shown),
-            judges(finding),
+            judges(finding, made_from.rows, shown),
+        ]
+    return joined(
+        [
+            *figures,
             slowest(finding, shown),
             *(appendix(name, title, body, shown) for name, title, body in made_from.appendices),
         ]
@@ -95,7 +128,7 @@ def _sections(made_from: Page, shown: frozenset[int]) -> Html:
 
 
 def _document(made_from: Page, body: Html, data: Html) -> bytes:
-    title = shortened(made_from.title or made_from.finding.name, 200)
+    title = shortened(made_from.title or _title(made_from), 200)
     style, script = Html(packaged("page.css")), Html(packaged("page.js"))
     head = element(
         "head",
@@ -113,7 +146,7 @@ def _document(made_from: Page, body: Html, data: Html) -> bytes:
     page_body = element(
         "body",
         element("a", "Skip to the report", href="#main", class_="skip"),
-        _header(title, made_from.finding),
+        _header(title, made_from),
         main,
         element("footer", element("p", f"Made by graders {__version__}. This page loads nothing.")),
         element("script", data, type="application/json", id="data"),
@@ -122,21 +155,29 @@ def _document(made_from: Page, body: Html, data: Html) -> bytes:
     return f"<!doctype html>\n{element('html', head, page_body, lang='en')}\n".encode()
 
 
-def _header(title: str, finding: Notice) -> Html:
-    kind = f"{finding.type} · " if finding.type else ""
-    names = (
-        ("headline", "Figures"), ("rewards", "Rewards"), ("failures", "Failures"), ("rows", "Rows"),
-    )  # fmt: skip
+def _title(made_from: Page) -> str:
+    names = [made_from.finding.name, *([made_from.beside.finding.name] if made_from.beside else [])]
+    return " beside ".join(dict.fromkeys(names))
+
+
+def _header(title: str, made_from: Page) -> Html:
+    finding, beside = made_from.finding, made_from.beside
+    groups = beside.report.groups if beside else finding.tally.groups
+    names = [
+        ("headline", "Figures"), ("rewards", "Rewards"),
+        *([("categories", "Categories")] if groups else []), ("failures", "Failures"),
+        *([("judgesa" if beside else "judges", "Judges")] if finding.tally.panels else []), ("rows", "Rows"),
+    ]  # fmt: skip
+    told = [_lead(finding)] if beside is None else [
+        joined([element("b", letter), f" {_lead(one)}"])
+        for letter, one in (("A", finding), ("B", beside.finding))
+    ]  # fmt: skip
     return element(
         "header",
         element(
             "div",
             element("h1", element("bdi", title)),
-            element(
-                "p",
-                shortened(f"{kind}{finding.path.name} · {finding.tally.rows:,} rows", 300),
-                class_="lead",
-            ),
+            *(element("p", one, class_="lead") for one in told),
         ),
         element(
             "nav",
@@ -147,33 +188,47 @@ def _header(title: str, finding: Notice) -> Html:
     )
 
 
+def _lead(finding: Notice) -> str:
+    kind = f"{finding.type} · " if finding.type else ""
+    return shortened(f"{kind}{finding.path.name} · {finding.tally.rows:,} rows", 300)
+
+
 def _notes(made_from: Page) -> list[Html]:
-    notes = [*made_from.finding.notes, *made_from.notes]
+    others = made_from.beside.finding.notes if made_from.beside else []
+    notes = [*made_from.finding.notes, *others, *made_from.notes]
     return [element("p", shortened(one, 600), class_="notice", role="note") for one in notes]
 
 
 def _explorer(made_from: Page, shown: Explorer) -> Html:
     finding, said = made_from.finding, made_from.said
-    if len(shown.indexes) < len(made_from.rows):
-        said += f" To keep the page small, {len(shown.indexes):,} of these are here."
+    left_out = len(shown.indexes) < len(made_from.rows)
+    if left_out:
+        size = f"{made_from.most / 1e6:.3g} MB"
+        said += f" To keep the page below {size}, {len(shown.indexes):,} of these are here."
+    if left_out or len(shown.indexes) < finding.tally.rows:
+        said += " graders report --max-size makes a larger page with more rows, --row INDEX one with that row."
     if shown.is_cut:
         said += f" Texts are cut after {shown.limit:,} characters."
     if not any(row.texts for row in made_from.rows):
         said += " Give --rows and --grader to see items, samples and rendered inputs here."
-    codes = sorted(code for code, _ in finding.tally.codes.most_common(MOST_CODES))
+    counted = finding.tally.codes + (
+        made_from.beside.finding.tally.codes if made_from.beside else Counter()
+    )
+    codes = sorted(code for code, _ in counted.most_common(MOST_CODES))
     keys = [shortened(key, 80) for key in finding.tally.sub_rewards][:MOST_PARTS]
     groups = _groups(made_from.rows)
     controls = element(
         "form",
         _field("Search", element("input", type="search", id="search", autocomplete="off",
                                  placeholder="id, text, failure …")),
-        _field("Rows", _select("status", [("", "all"), ("scored", "scored"), ("failed", "failed"),
-                                          ("replaced", "invalid_grade")])),
+        _field("Rows", _select("status", _PAIRED if made_from.beside else _ALONE)),
         _field("Failure", _select("code", [("", "any"), *((shortened(c, 600), shortened(c, 80)) for c in codes)]))
         if codes else None,
         _field(shortened(finding.by, 40) or "Category", _select("group", groups)) if groups else None,
-        _field("Figure", _select("part", [("", "reward"),
-                                          *((str(n), key) for n, key in enumerate(keys))])),
+        _field("Figure", _select("part", [
+            ("", "reward in A" if made_from.beside else "reward"), *([("delta", "B − A")] if made_from.beside else []),
+            *([("apart", "judges apart")] if finding.tally.panels else []),
+            *((str(n), key) for n, key in enumerate(keys))])),
         _field("at least", element("input", type="number", step="any", id="least")),
         _field("at most", element("input", type="number", step="any", id="most")),
         element("button", "Show all", type="reset", id="reset"),
@@ -213,10 +268,7 @@ def _groups(rows: Sequence[ReportRow]) -> list[tuple[str, str]]:
     if found in ([], [""]):
         return []
     # What the page's script is told of a row is cut alike.
-    named = [
-        (f"={shortened(name, 200) if name else ''}", shortened(name, 40) or "(none)")
-        for name in found
-    ]
+    named = [(group_value(name), shortened(name, 40) or "(none)") for name in found]
     return [("", "any"), *named]
 
 

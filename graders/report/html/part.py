@@ -10,10 +10,10 @@ from typing import Any, Final
 from graders import jsontext
 from graders.batch.tally import Figures, Tally, no_figures
 from graders.htmltext import Html, element, shortened
-from graders.report.finding import Notice
-from graders.report.html.chart import histogram, meter, spark
-from graders.report.html.row import MOST_PARTS
-from graders.report.html.table import Column, facts, row_link, section, table
+from graders.report.finding import MOST_COLUMNS, Notice
+from graders.report.html.chart import histogram, meter, spark, tint
+from graders.report.html.row import MOST_PARTS, ends_of
+from graders.report.html.table import Column, facts, group_link, row_link, section, table
 from graders.report.terminal import between, number, percent, spanned
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "distribution",
     "failures",
     "headline",
-    "judges",
     "made",
     "parts",
     "slowest",
@@ -186,39 +185,52 @@ def _shares_said(finding: Notice) -> str:
 
 
 def categories(finding: Notice) -> Html | None:
-    """Return the mean reward of each category, the largest first; None where nobody asked for them."""
+    """Return the figures of each category, the largest first; None where nobody asked for them."""
     groups, title = finding.tally.categories, "Categories"
     if said := no_figures(finding.by, groups, crowded=finding.tally.crowded):
         return section("categories", title, element("p", said, class_="notice"))
     if not groups:
         return None
+    keys = [*finding.tally.sub_rewards][:MOST_COLUMNS]
     named = [
         Column(finding.by or "Category"), Column("Rows", is_number=True), Column("Failed", is_number=True),
-        Column("Mean", is_number=True), Column("95% interval", is_number=True), Column("Spread", is_number=True), Column(""),
+        Column("Mean reward", is_number=True), Column("95% interval", is_number=True), Column("Spread", is_number=True),
+        *(Column(shortened(key, 40), is_number=True) for key in keys),
     ]  # fmt: skip
-    means = [one.mean for one in groups.values() if one.mean is not None]
-    low, high = min([0.0, *means]), max([1.0, *means])
+    low, high = ends_of(finding.tally.rewards)
     rows, methods = [], dict[str, None]()
     for key, one in islice(groups.items(), MOST_PARTS):
         interval = one.interval()
         methods |= {} if interval is None else {interval.method: None}
+        bar = None if one.mean is None else meter((one.mean - low) / (high - low or 1))
         rows.append(
             [
-                shortened(key, _NAME) if key else element("span", "(none)"), f"{one.rows:,}",
+                group_link(key), f"{one.rows:,}",
                 element("span", f"{one.failed:,}", class_="bad" if one.failed else None),
-                number(one.mean), "–" if interval is None else between(interval), number(one.spread),
-                "–" if one.mean is None else meter((one.mean - low) / (high - low)),
+                element("span", bar, number(one.mean), class_="share"),
+                "–" if interval is None else between(interval), number(one.spread),
+                *(_part_in(finding, key, part) for part in keys),
             ]
         )  # fmt: skip
     more = len(groups) - MOST_PARTS
     how = f" Intervals: {', '.join(methods)}." if methods else ""
+    parts_said = " The columns after the spread are the means of the sub-graders." if keys else ""
     return section(
         "categories",
         title,
-        table("Categories: rows, failures and mean reward", named, rows),
+        table("Figures by category", named, rows),
         element("p", f"{more:,} more categories are not shown.") if more > 0 else None,
-        lead=f"The rewards by what stands in the rows at {finding.by or 'the path of --by'}.{how}",
+        lead=f"The rewards by what stands in the rows at {finding.by or 'the path of --by'}.{how}{parts_said}",
     )
+
+
+def _part_in(finding: Notice, group: str, key: str) -> Html:
+    """Return the mean of a sub-grader in a category."""
+    rows, total = finding.parts_by.get(group, {}).get(key, (0, 0.0))
+    if not rows:
+        return element("span", "–")
+    low, high = ends_of(finding.tally.sub_rewards[key])
+    return tint(number(total / rows), (total / rows - low) / (high - low or 1))
 
 
 def failures(finding: Notice, shown: frozenset[int]) -> Html:
@@ -280,74 +292,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds:,.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
-def judges(finding: Notice) -> Html | None:
-    """Return what judges used and how steady they are; None where there are none."""
-    tally = finding.tally
-    if not (tally.usage or tally.repeats or tally.panels or finding.paid):
-        return None
-    tokens = [
-        (
-            shortened(model, _NAME), f"{one.prompt_tokens:,}", f"{one.completion_tokens:,}",
-            f"{one.cached_tokens:,}", f"{one.total_tokens:,}",
-        )
-        for model, one in sorted(tally.usage.items())
-    ]  # fmt: skip
-    named = [
-        Column("Model"),
-        *(Column(n, is_number=True) for n in ("Prompt", "Completion", "Cached", "Total")),
-    ]
-    steady = [
-        (
-            shortened(key, _NAME) or "the grader", f"{one.asked:,}", f"{one.failed:,}",
-            number(one.spread),
-            f"{one.flipped:,} of {one.rows:,}" if finding.judged_flips else "–",
-        )
-        for key, one in tally.repeats.items()
-    ]  # fmt: skip
-    of_judge = [
-        Column("Judge"),
-        *(
-            Column(n, is_number=True)
-            for n in ("Asked", "Failed", "Spread within a row", "Rows whose verdict flips")
-        ),
-    ]
-    return section(
-        "judges",
-        "Judges",
-        table("Tokens by model", named, tokens) if tokens else None,
-        table("How steady judges are", of_judge, steady) if steady else None,
-        *_panels(finding),
-        element("p", f"Cost: {finding.paid}") if finding.paid else None,
-    )
-
-
-def _panels(finding: Notice) -> list[Html]:
-    """Return for each panel how much its judges agree, and what each of them gave."""
-    found = []
-    for key, panel in finding.tally.panels.items():
-        rows = [
-            (shortened(name, _NAME), f"{seat.scored:,}", f"{seat.failed:,}", number(seat.mean))
-            for name, seat in panel.seats.items()
-        ]
-        named = [
-            Column("Judge"),
-            *(Column(n, is_number=True) for n in ("Verdicts", "Failed", "Mean")),
-        ]
-        split = f"{panel.split:,}" if finding.judged_flips else "–"
-        found += [
-            table(f"Panel of {shortened(key, _NAME) or 'the grader'}", named, rows),
-            element(
-                "p",
-                f"Two judges are {number(panel.disagreement)} apart on average; unanimous in "
-                f"{panel.unanimous:,} of {panel.compared:,} rows, on both sides of the pass mark in "
-                f"{split}.",
-            ),
-        ]
-    return found
-
-
-def made(finding: Notice) -> Html:
-    """Return what the results were made from."""
+def made(finding: Notice, side: str = "") -> Html:
+    """Return what the results were made from, those of one of two runs where a side is named."""
     pairs = [("Results", shortened(finding.path.name, _MESSAGE))]
     grader = finding.manifest.get("grader")
     if isinstance(grader, Mapping):
@@ -363,8 +309,8 @@ def made(finding: Notice) -> Html:
     shown = [(shortened(k, _NAME), shortened(v, _MESSAGE)) for k, v in pairs[:_MOST_FACTS]]
     lead = None if grader else "No manifest stands beside the results: the grader is not known."
     return section(
-        "made",
-        "How it was made",
+        f"made{side.lower()}",
+        f"How {side or 'it'} was made",
         element("details", element("summary", "Versions, options and inputs"), facts(shown)),
         element("p", f"{left} more are not shown.") if left > 0 else None,
         lead=lead,

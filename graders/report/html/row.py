@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from graders import jsontext
 from graders.api import Grader
-from graders.batch.result import Result
+from graders.batch.tally import Figures
+from graders.errors import RowsError
 from graders.htmltext import Html, script_json, shortened, visible
 from graders.inspection.excerpt import answer_of
-from graders.report.finding import Notice, results_of
+from graders.report.finding import Notice
+from graders.report.sample import Spot
 from graders.rows import Layout, Source, blank_others, decode_block
 from graders.sample import Absent
 
-__all__ = ["MOST_PARTS", "Explorer", "ReportRow", "Text", "add_texts", "explorer", "read_rows"]
+__all__ = [
+    "MOST_PARTS",
+    "Explorer",
+    "ReportRow",
+    "Text",
+    "add_texts",
+    "ends_of",
+    "explorer",
+    "read_rows",
+]
 
 _KEPT: Final = 8000
 """Characters that are kept of a text at the most."""
-_LIMITS: Final = (_KEPT, 4000, 2000, 1000, 500, 250, 120, 60)
+_LIMITS: Final = (_KEPT, 4000, 2000, 1000, 500)
+_SHORT: Final = (250, 120, 60)
+"""After how many characters texts are cut: rather fewer rows than beginnings too short to read."""
+_FEW: Final = 100
 _MOST_FAILURES: Final = 20
 _ANSWER: Final = 160
 MOST_PARTS: Final = 40
@@ -49,13 +66,19 @@ class ReportRow:
         body: its result line.
         texts: item, sample and rendered inputs, each text once.
         answer: the beginning of the answer; "" where the rows are not at hand.
+        begun: how the item begins; "" where the rows are not at hand.
         group: its category, "" for none.
+        is_asked: whether it has to be there whatever room it takes.
+        other: the same row in the run beside; None where there is none.
     """
 
     body: Mapping[str, Any]
     texts: list[Text] = field(default_factory=list)
     answer: str = ""
+    begun: str = ""
     group: str = ""
+    is_asked: bool = False
+    other: ReportRow | None = None
 
     @property
     def index(self) -> int:
@@ -64,19 +87,45 @@ class ReportRow:
         return index
 
 
-def read_rows(finding: Notice, places: Sequence[int]) -> list[ReportRow]:
-    """Return the rows at these places of the results."""
-    wanted = set(places)
-    return [
-        ReportRow(one.body, group=one.body.get("by") or "")
-        for place, one in enumerate(_lines(finding))
-        if place in wanted
-    ]
+def read_rows(finding: Notice, spots: Sequence[Spot]) -> list[ReportRow]:
+    """Return the rows whose lines stand at these places of the results, in order.
+
+    Raises:
+        RowsError: the results have changed since they were read.
+    """
+    rows = []
+    firsts = (index for first in finding.tally.first.values() for index, _ in first)
+    asked = {*finding.sampler.named, *firsts}
+    try:
+        with finding.path.open("rb") as stream:
+            # What lies elsewhere is read on to a line: asking for each by itself would take longer.
+            jumps = isinstance(finding.path, Path)
+            for line in _lines(stream, [spot.offset for spot in spots], jumps=jumps):
+                body = jsontext.decode(line)
+                is_asked = body.get("index") in asked
+                rows.append(ReportRow(body, group=body.get("by") or "", is_asked=is_asked))
+    except OSError as error:
+        raise RowsError(f"{finding.path}: {error.strerror or error}") from None
+    except (ValueError, AttributeError):
+        raise RowsError(f"{finding.path} changed while it was read; try again") from None
+    return rows
 
 
-def _lines(finding: Notice) -> Iterator[Result]:
-    for results in results_of(finding.path):
-        yield from results
+def _lines(stream: BinaryIO, offsets: Sequence[int], *, jumps: bool) -> Iterator[bytes]:
+    """Yield the lines that begin at these bytes, which ascend."""
+    at = 0
+    for offset in offsets:
+        if jumps:
+            stream.seek(offset)
+            at = offset
+        while at < offset:
+            passed = len(stream.read(min(offset - at, _BLOCK_BYTES)))
+            if not passed:
+                return
+            at += passed
+        line = stream.readline()
+        at += len(line)
+        yield line
 
 
 def add_texts(
@@ -106,6 +155,7 @@ def add_texts(
                 row.group = chunk.groups[place] or ""
             if place not in chunk.failures:
                 row.answer = " ".join(answer_of(chunk.samples[place])[:_ANSWER].split())
+                row.begun = " ".join(_told(chunk.items[place])[:_ANSWER].split())
                 row.texts = _texts(chunk.items[place], chunk.samples[place], grader)
     return strange
 
@@ -119,6 +169,15 @@ def _texts(item: Any, sample: Any, grader: Grader | None) -> list[Text]:
         for name, text in fields.items():
             found.setdefault(text, []).append(f"{key}.{name}" if key else name)
     return [Text(names, text[:_KEPT], len(text)) for text, names in found.items()]
+
+
+def _told(item: Any) -> str:
+    """Return an item in short: what stands in it, with its names."""
+    if not isinstance(item, Mapping):
+        return "" if item is None else _plain(item)
+    return " · ".join(
+        f"{name}: {_plain(value)[:_ANSWER]}" for name, value in islice(item.items(), 8)
+    )
 
 
 def _present(value: Any) -> Any:
@@ -153,29 +212,65 @@ class Explorer:
     is_cut: bool
 
 
-def explorer(rows: Sequence[ReportRow], keys: Sequence[str], budget: int, by: str = "") -> Explorer:
+def explorer(
+    rows: Sequence[ReportRow],
+    keys: Mapping[str, Figures],
+    budget: int,
+    by: str = "",
+    marks: Sequence[float] = (),
+) -> Explorer:
     """Return what the explorer shows.
 
     Args:
         rows: the rows.
-        keys: the sub-graders.
-        budget: bytes that the data may take: texts are cut until they fit, then rows are left out.
+        keys: the sub-graders, and the figures of each.
+        budget: bytes that the data may take: texts are cut until they fit, then rows are left out,
+            those last that have to be there.
         by: where in a row the category stands.
+        marks: where two runs stand side by side, the reward from which a row passes in each.
     """
-    shown = list(rows)
+    shown, named = list(rows), list(keys)[:MOST_PARTS]
     while True:
-        for limit in _LIMITS:
+        limits = _LIMITS if len(shown) > _FEW else (*_LIMITS, *_SHORT)
+        for limit in limits:
+            if limit != limits[-1] and _least(shown, limit) > budget:
+                continue  # Its texts alone take more.
             body = {
-                "parts": [shortened(key, min(limit, 120)) for key in keys[:MOST_PARTS]],
+                "parts": [shortened(key, min(limit, 120)) for key in named],
+                "means": [keys[key].mean for key in named],
+                "ends": [ends_of(keys[key]) for key in named],
                 "limit": limit,
                 "by": shortened(by or "category", 80),
-                "rows": [_record(row, keys[:MOST_PARTS], limit) for row in shown],
+                "marks": list(marks),
+                "rows": [_record(row, named, limit) for row in shown],
             }
             data = script_json(body)
-            if len(data.encode()) <= budget or not shown:
+            size = len(data.encode())
+            if size <= budget or not shown:
                 is_cut = any(text.length > limit for row in shown for text in row.texts)
                 return Explorer(data, frozenset(row.index for row in shown), limit, is_cut)
-        shown = shown[::2] if len(shown) > 1 else []
+        shown = _fewer(shown, min(0.97 * budget / size, 0.9))
+
+
+def _least(rows: Sequence[ReportRow], limit: int) -> int:
+    """Return how many characters the texts of rows have, cut to a limit."""
+    both = [each for row in rows for each in (row, row.other) if each is not None]
+    return sum(min(len(text.text), limit) for row in both for text in row.texts)
+
+
+def ends_of(figures: Figures) -> tuple[float, float]:
+    """Return the ends between which a figure is drawn: 0 and 1, or what reaches beyond them."""
+    return min(0.0, figures.lowest), max(1.0, figures.highest)
+
+
+def _fewer(shown: Sequence[ReportRow], share: float) -> list[ReportRow]:
+    """Return this share of the rows, evenly; those that have to be there go last."""
+    others = [row for row in shown if not row.is_asked] or shown
+    wanted = len(others) - math.ceil(len(shown) * (1 - share))
+    kept = {row.index for at, row in enumerate(others) if at * wanted % len(others) < wanted}
+    if others is not shown:
+        kept |= {row.index for row in shown if row.is_asked}
+    return [row for row in shown if row.index in kept] if wanted > 0 or others is not shown else []
 
 
 def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
@@ -200,6 +295,21 @@ def _record(row: ReportRow, keys: Sequence[str], limit: int) -> list[Any]:
         ],
         visible(row.answer[:limit]),
         shortened(row.group, 200) if row.group else "",
+        visible(row.begun[:limit]),
+        _panels(body, limit),
+        None if row.other is None else _record(row.other, keys, limit),
+    ]
+
+
+def _panels(body: Mapping[str, Any], limit: int) -> list[Any]:
+    """Return of each panel its sub-grader, how far its judges are apart, and what each of them gave."""
+    return [
+        [
+            shortened(key, min(limit, 120)),
+            panel.get("disagreement"),
+            [[shortened(name, 80), score] for name, score in islice(panel["scores"].items(), 12)],
+        ]
+        for key, panel in islice(body.get("panel", {}).items(), MOST_PARTS)
     ]
 
 

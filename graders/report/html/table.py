@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from graders.htmltext import Html, element
+from graders.htmltext import Html, element, shortened
 
-__all__ = ["Column", "facts", "row_link", "section", "table"]
+__all__ = ["Column", "facts", "group_link", "group_value", "row_link", "section", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +80,14 @@ def row_link(index: int, shown: frozenset[int]) -> Html:
     if index not in shown:
         return element("span", f"{index}")
     return element("button", f"{index}", type="button", class_="jump", data_row=index)
+
+
+def group_link(group: str) -> Html:
+    """Return a category's name: a button that shows its rows."""
+    name = element("bdi", shortened(group, 80)) if group else "(none)"
+    return element("button", name, type="button", class_="jump", data_group=group_value(group))
+
+
+def group_value(group: str) -> str:
+    """Return what the page's script knows a category by."""
+    return f"={shortened(group, 200) if group else ''}"
