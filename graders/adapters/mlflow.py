@@ -123,10 +123,10 @@ class MlflowTracker:
         if record.results is not None:
             self._client.log_artifact(self._run, str(record.results))
         if _TABLE not in {one.path for one in self._client.list_artifacts(self._run)}:
-            columns = zip(*record.rows, strict=True)
-            self._client.log_table(
-                self._run, dict(zip(record.columns, map(list, columns), strict=True)), _TABLE
-            )
+            told = {
+                name: [row[at] for row in record.rows] for at, name in enumerate(record.columns)
+            }
+            self._client.log_table(self._run, told, _TABLE)
 
     def end(self, state: State) -> None:
         """End the run."""

@@ -133,7 +133,7 @@ def record_of(
     with suppress(StopIteration):
         while len(first) < MOST_ROWS:
             first += next(parts)
-    if not first:
+    if not first and tally is None:
         raise RowsError(f"{results} holds no results")
     if tally is None:
         tally = _added(chain([first], parts))

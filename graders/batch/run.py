@@ -145,7 +145,7 @@ class Run:
         peaks: bytes of memory at the most, by worker process.
         sandboxes: what the workers' sandboxes did, by worker process.
         traced: what became of its spans: `trace_id`, `spans`, `lost` and, where some were, `reason`; None
-            where there is no trace.
+            where no trace is wanted, and `trace_id` None where there could be none.
     """
 
     tally: Tally = field(default_factory=Tally)

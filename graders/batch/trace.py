@@ -17,7 +17,7 @@ from graders.grading.performers import Performers, Setup
 from graders.plan import Plan
 from graders.remote import named
 from graders.rows import Source
-from graders.tracing import Rule, RunTrace, is_configured, wants_texts
+from graders.tracing import Rule, RunTrace, is_configured, missing, wants_texts
 
 __all__ = ["score_traced"]
 
@@ -39,6 +39,10 @@ def score_traced(
     told = (source, place, performers, setup, options)
     if not is_configured(asked=options.trace):
         return score(*told, on_progress=on_progress, **more)
+    if why := missing(asked=options.trace):
+        run = score(*told, on_progress=on_progress, **more)
+        run.traced = {"trace_id": None, "spans": 0, "lost": 0, "reason": why}
+        return run
     rule = Rule(
         options.trace_rows, wants_texts(asked=options.trace_texts), first=options.rows.start
     )

@@ -254,6 +254,8 @@ def _view(  # noqa: PLR0917
 
 
 def _traced_text(traced: Mapping[str, Any]) -> str:
+    if traced["trace_id"] is None:
+        return f"no trace: {traced['reason']}"
     lost = traced["lost"]
     why = f"; {lost:,} could not be delivered: {traced['reason']}" if lost else ""
     return f"trace: {traced['trace_id']}, {traced['spans']:,} spans{why}"

@@ -5,7 +5,14 @@ process that began, makes spans of it: workers need neither the SDK nor a way to
 """
 
 from graders.tracing.span import Rule, Span, row_spans
-from graders.tracing.telemetry import RunTrace, Traced, is_configured, trace_rows, wants_texts
+from graders.tracing.telemetry import (
+    RunTrace,
+    Traced,
+    is_configured,
+    missing,
+    trace_rows,
+    wants_texts,
+)
 
 __all__ = [
     "Rule",
@@ -13,6 +20,7 @@ __all__ = [
     "Span",
     "Traced",
     "is_configured",
+    "missing",
     "row_spans",
     "trace_rows",
     "wants_texts",

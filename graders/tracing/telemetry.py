@@ -24,7 +24,7 @@ from graders.rows import Chunk
 from graders.tracing.span import Rule, Span, row_spans
 from graders.version import __version__
 
-__all__ = ["RunTrace", "Traced", "is_configured", "trace_rows", "wants_texts"]
+__all__ = ["RunTrace", "Traced", "is_configured", "missing", "trace_rows", "wants_texts"]
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
@@ -60,27 +60,34 @@ class Traced:
 
 
 def is_configured(*, asked: bool = False) -> bool:
-    """Whether spans are wanted, by the environment, the program we run in, or because they are asked for.
-
-    Raises:
-        UnavailableError: they are, and OpenTelemetry is not installed.
-    """
+    """Whether spans are wanted, by the environment, the program we run in, or because they are asked for."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     if _own_provider() is not None:
         return True
-    exporter = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
-    if exporter == "none":
+    if os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
         return False
-    by = next((one for one in ("OTEL_TRACES_EXPORTER", *_ENDPOINTS) if os.environ.get(one)), "")
-    if not (asked or by):
-        return False
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
-        raise UnavailableError(
-            f"{'--trace' if asked else by} wants traces, and OpenTelemetry is not installed: pip install "
-            "'local-graders[otel]'" + ("" if asked else "; OTEL_TRACES_EXPORTER=none wants none")
-        )
-    return True
+    return asked or bool(_variable())
+
+
+def missing(*, asked: bool = False) -> str:
+    """Return why there is no trace though it is wanted: OpenTelemetry is not installed; "" where it is.
+
+    Raises:
+        UnavailableError: the same, and it is asked for by name. A variable may be meant for other programs.
+    """
+    if find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None:
+        return ""
+    why = "OpenTelemetry is not installed: pip install 'local-graders[otel]'"
+    if asked:
+        raise UnavailableError(f"--trace: {why}")
+    return f"{_variable()} is set, and {why}"
+
+
+def _variable() -> str:
+    """Return the variable that asks for traces; "" for none."""
+    names = ("OTEL_TRACES_EXPORTER", *_ENDPOINTS)
+    return next((one for one in names if os.environ.get(one, "").strip()), "")
 
 
 def _own_provider() -> Any:
@@ -160,6 +167,8 @@ class RunTrace:
         self._span.end()
         if self._close is not None:
             self._close()
+        if self._watched is not None:
+            self._watched.leave()
 
     @property
     def traced(self) -> Traced:
@@ -273,9 +282,16 @@ class _Watched:
         self.delivered = 0
         self.reason = "there were too many at once (OTEL_BSP_MAX_QUEUE_SIZE)"
         self._heard = _Heard()
+        self._before = []
         for name in ("opentelemetry.exporter", "opentelemetry.sdk"):
             logger = logging.getLogger(name)
+            self._before.append((logger, logger.handlers, logger.propagate))
             logger.handlers, logger.propagate = [self._heard], False
+
+    def leave(self) -> None:
+        """Let the libraries' logs go again where they went."""
+        for logger, handlers, propagate in self._before:
+            logger.handlers, logger.propagate = handlers, propagate
 
     def around(self, exporter: Any, name: str) -> Any:
         """Return an exporter that tells of what the given one does."""

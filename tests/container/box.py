@@ -92,7 +92,8 @@ class Box:
                  "TOKEN": self.token, "NUMBER": number, "GROUP": group},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         return self
 
     def _read(self) -> None:
@@ -105,11 +106,16 @@ class Box:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
         self._data.cleanup()
 
     def ended(self) -> int:
         """Wait until the command has ended by itself; return its code."""
-        return self._process.wait(PATIENCE)
+        code = self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
 
     def listening(self) -> None:
         """Wait until the server listens."""

@@ -257,3 +257,27 @@ def test_a_programs_own_provider_is_taken_and_left_running(tmp_path: Path) -> No
         timeout=PATIENCE, env={**kept, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("['graders.row', 'graders.score'] 0\n", "")
+
+
+def test_where_it_is_not_installed_a_variable_costs_a_sentence_and_an_option_is_refused(
+    judged: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grader = {
+        "type": "string_check",
+        "name": "c",
+        "operation": "eq",
+        "input": "a",
+        "reference": "a",
+    }
+    (judged / "grader.json").write_text(json.dumps(grader))
+    monkeypatch.setattr("graders.tracing.telemetry.find_spec", lambda _: None)
+    done = command(judged, "score", "grader.json", "rows.jsonl", "-o", "out.jsonl", "--trace")
+    assert done.code == 2
+    assert "--trace: OpenTelemetry is not installed: pip install 'local-graders[otel]'" in done.err
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    done = command(judged, "score", "grader.json", "rows.jsonl", "-o", "out.jsonl")
+    assert done.code == 0
+    assert (
+        "no trace: OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed"
+        in done.out
+    )

@@ -205,6 +205,14 @@ def test_an_address_of_no_sort_is_refused_before_the_first_row(
     assert not (place / "out.jsonl").exists()
 
 
+def test_a_run_of_no_rows_is_a_run(command: Command, place: Path, uri: str) -> None:
+    (place / "rows.jsonl").write_text("")
+    done = score(command, place, "--track", f"mlflow:{uri}", "--allow-empty")
+    assert done.code == 0, done.err
+    (run,) = runs(uri)
+    assert (run.info.status, run.data.metrics["rows"]) == ("FINISHED", 0.0)
+
+
 @pytest.mark.parametrize("output", ["-", "parts/"])
 def test_results_that_are_no_file_here_are_refused_at_once(
     command: Command, place: Path, uri: str, output: str

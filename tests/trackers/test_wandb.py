@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.message import DecodeError
 
 from graders.adapters.wandb import lacks, log
 from tests.batch.conftest import GRADER, lines
 from tests.models.conftest import Command
 from tests.trackers.stored import records
+from tests.waiting import until
 
 pytestmark = [pytest.mark.trackers, pytest.mark.filterwarnings("ignore")]
 
@@ -32,9 +35,18 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stored(place: Path) -> Iterator[tuple[Path, list[Any]]]:
-    """Yield the file of each run, and what is written in it."""
+    """Yield the file of each run, and what is written in it once its end is: another process writes it."""
     for path in sorted(place.glob("wandb/offline-run-*/*.wandb")):
-        yield path, [*records(path)]
+        yield path, until(lambda path=path: whole(path))  # type: ignore[misc]
+
+
+def whole(path: Path) -> list[Any]:
+    """Return what stands in a file; nothing while its end is still to come."""
+    try:
+        found = [*records(path)]
+    except (struct.error, DecodeError, AssertionError):
+        return []
+    return found if any(one.WhichOneof("record_type") == "exit" for one in found) else []
 
 
 def figures(records: list[Any]) -> dict[str, Any]:
