@@ -177,6 +177,19 @@ $(VENV)-spark/installed: tools/lock/spark.txt | python
 test-spark: $(VENV)-spark/installed ## Grade in Spark and Dask on their local engines (PyPI; Debian: installs Java if missing)
 	@$(VENV)-spark/bin/python -m pytest -q -m spark tests/spark
 
+.PHONY: test-trackers
+$(VENV)-trackers/installed: tools/lock/trackers.txt | python
+	@$(ENVIRONMENT) trackers --folder $(VENV)-trackers
+	@touch $@
+
+test-trackers: $(VENV)-trackers/installed ## Log runs to local stores of MLflow and Weights & Biases (PyPI: some hundred megabytes)
+	@$(VENV)-trackers/bin/python -m pytest -q -m trackers tests/trackers
+
+.PHONY: test-container
+test-container: $(VENV)/installed-dev ## Build the container image for real, and run it as an engine would (root; Debian: buildah, mmdebstrap)
+	@command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || apt-get install -y -qq --no-install-recommends buildah crun mmdebstrap
+	@$(BIN)/python -m pytest -q -m container tests/container
+
 .PHONY: test-browser
 $(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json
 	@command -v npm >/dev/null || apt-get install -y -qq npm

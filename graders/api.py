@@ -14,15 +14,14 @@ from typing import Any, Self, Unpack
 
 from graders import config as configs
 from graders.batch.executor import Job
-from graders.batch.file import score_parts, score_source
 from graders.batch.flow import in_order
 from graders.batch.merge import merge as merge_shards
 from graders.batch.option import ScoreOptions
-from graders.batch.output import check_apart, check_lines, is_direct, kept_note, partial_of
+from graders.batch.output import check_apart, is_direct, kept_note, partial_of
 from graders.batch.parallelism import Parallelism
 from graders.batch.result import read_results
 from graders.batch.run import MaxFailures, Progress, Run
-from graders.batch.shard import is_folder
+from graders.batch.trace import score_traced
 from graders.calls import ChatPerformer, EmbedPerformer, PythonPerformer, Stop
 from graders.config.document import spots
 from graders.errors import ConfigError, FailedError, Fault, OptionError
@@ -37,10 +36,10 @@ from graders.models import JudgeOptions, JudgeStats, retirement
 from graders.plain import plain
 from graders.plan import Plan, build
 from graders.reading import Reading
-from graders.remote import named
 from graders.rows import Chunk, Layout, RowRange, blocks_of, columns_of, find_source, portions
 from graders.sandbox import MissingImport, PythonOptions, Seen, Stats
 from graders.shape import name_of_shape
+from graders.tracing import trace_rows
 
 __all__ = [
     "Explanation", "Grader", "JudgeOptions", "MaxFailures", "Progress", "PythonOptions", "Reading",
@@ -300,9 +299,10 @@ class Grader:
                         yield from (one.grade(self.name, self.type) for one in results)
             return
         for start, portion in portions(rows, chunk):
-            columns = columns_of(portion, layout, start)
+            began, columns = time.time_ns(), columns_of(portion, layout, start)
             with self._running() as runner:
                 graded = runner.grade(columns, stop)
+            trace_rows(columns, graded, began)
             yield from (graded.grade(row) for row in range(len(portion)))
 
     def grade_frame(
@@ -380,10 +380,11 @@ class Grader:
         return f"<Grader {self.name!r} ({self.type})>"
 
     def _one(self, item: Any, sample: Any, stop: Stop | None) -> tuple[Grade, Graded]:
+        began, chunk = time.time_ns(), Chunk([plain(item)], [plain(sample)], [None])
         started = time.perf_counter()
-        chunk = Chunk([plain(item)], [plain(sample)], [None])
         with self._running() as runner:
             graded = runner.grade(chunk, stop)
+        trace_rows(chunk, graded, began)
         return graded.grade(0, time.perf_counter() - started), graded
 
     @contextmanager
@@ -490,11 +491,8 @@ def score_file(
     refuse(left, "score_file", ScoreOptions)
     source = find_source([rows] if isinstance(rows, str | os.PathLike) else rows)
     live = grader._live  # noqa: SLF001  (the same module)
-    place = named(output)
-    check_lines(place)
-    in_parts = options.shards or options.shard is not None or is_folder(output, place)
     with live.lock:
-        return (score_parts if in_parts else score_source)(
-            source, place, live.performers, grader.setup, options,
+        return score_traced(
+            source, output, live.performers, grader.setup, options,
             signatures=lambda: grader.signatures, on_progress=on_progress,
         )  # fmt: skip

@@ -32,6 +32,7 @@ __all__ = [
     "PythonError",
     "PythonPerformer",
     "PythonReply",
+    "Sending",
     "Stop",
 ]
 
@@ -167,6 +168,27 @@ class ChatError:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """When a question was asked, where and how; for traces, and in no result.
+
+    Attributes:
+        began: when, in nanoseconds since 1970; retries follow.
+        ended: when the answer was there, or the last attempt was given up.
+        server: the server's address, without a query.
+        kind: `openai`, `azure`, `local` or `other`.
+        model: the model's name as it was sent.
+        params: the sampling parameters as they were sent.
+    """
+
+    began: int
+    ended: int
+    server: str
+    kind: str
+    model: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ChatReply:
     """What asking a judge once gave: a text or an error. Tokens may have been used either way.
 
@@ -178,6 +200,7 @@ class ChatReply:
         cached: whether it came from the cache.
         enforced: whether the server was asked to hold the reply to the schema.
         seconds: how long the answer took; 0.0 from the cache.
+        sending: how it was asked for, a `Sending`; None from the cache, or where another row's question gave it.
     """
 
     text: str
@@ -187,6 +210,7 @@ class ChatReply:
     cached: bool = False
     enforced: bool = True
     seconds: float = field(default=0.0, compare=False)
+    sending: Any = field(default=None, compare=False, repr=False)
 
 
 class ChatPerformer(Protocol):

@@ -93,6 +93,9 @@ class ScoreKeywords(TypedDict, total=False):
     budget_tokens: int | None
     max_failures: MaxFailures | None
     on_error: OnError
+    trace: bool
+    trace_rows: int
+    trace_texts: bool
 
 
 def take(given: Any, kind: Any, keywords: MutableMapping[str, Any]) -> Any:

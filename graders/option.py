@@ -21,7 +21,7 @@ __all__ = ["GROUPS", "Group", "Option", "check", "option", "options_of", "wrong"
 
 Unit = Literal["seconds", "bytes"]
 Group = Literal[
-    "Rows and samples", "Results", "Checks", "Speed and resuming", "Server", "Rollouts", "Training",
+    "Rows and samples", "Results", "Checks", "Speed and resuming", "Traces and trackers", "Server", "Rollouts", "Training",
     "Models", "Replies that are kept", "Python graders", "Reading the grader",
 ]  # fmt: skip
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)

@@ -74,6 +74,13 @@ def prepare(raw: Any, wanted: Wanted = Wanted()) -> str | dict[str, Any] | Absen
         return _with_json(sample) if wanted.output_json else sample
     if isinstance(raw, Absent):
         return raw
+    is_plain = type(raw) is dict and type(raw.get("output_text")) is str
+    if (
+        is_plain
+        and raw.get("object") != "response"
+        and not (wanted.output_json or wanted.answer_only)
+    ):
+        return dict(raw)  # What `read_shape` and all below would make of nearly every row.
     sample = read_shape(raw)[1]
     text_or_none = sample.get("output_text", _ABSENT)
     if text_or_none is None:

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.examples import examples
+from tests.examples import LARGE, examples
 from tests.server.process import Serving
 
 # How long an example takes, or the making of one, says something about the machine alone.
 settings.register_profile(
     "patient",
     max_examples=examples(200),
+    derandomize=not LARGE,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

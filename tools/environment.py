@@ -2,7 +2,7 @@
 
     python tools/environment.py LOCK [--folder .venv]
 
-LOCK is a file of tools/lock without its ending (core, dev, scale, browser, hooks, site), or `lowest` or `newest`:
+LOCK is a file of tools/lock without its ending (core, dev, scale, browser, hooks, site, trackers), or `lowest` or `newest`:
 the lowest versions that pyproject.toml allows, or the newest there are, unlocked.
 
 Run by any Python >= 3.11 with nothing installed. uv does the installing, itself fetched by name with

@@ -31,10 +31,12 @@ from tests.clients import environment as clients  # noqa: E402  (the path above 
 
 PROJECT: Final[dict[str, list[str]]] = {
     "core": ["build"],
+    "container": ["build"],
     "dev": ["build", "dev"],
     "scale": ["build", "dev", "scale"],
     "remote": ["build", "remote"],
     "spark": ["build", "spark"],
+    "trackers": ["build", "trackers"],
     "browser": ["build", "dev", "browser"],
     "hooks": ["build", "dev", "hooks"],
     "site": ["build", "dev", "site"],
@@ -42,7 +44,7 @@ PROJECT: Final[dict[str, list[str]]] = {
 """Each lock of the project's own environment, and the dependency groups it holds beside it.
 
 `dev` is resolved first and the others under it, so that one environment can take one after another; but
-for `remote` and `spark`, which have environments of their own.
+for `remote`, `spark` and `trackers`, which have environments of their own.
 """
 
 NODE: Final[dict[str, list[str]]] = {**clients.NODE, "npm-axe": ["axe-core@4.14.1"]}
@@ -107,15 +109,16 @@ def _arguments(name: str, folder: Path) -> Sequence[str]:
         return [str(asked), *(["--no-deps"] if name == "punkt" else [])]  # Only a file of it.
     words = ["pyproject.toml"]
     extras = {
+        "container": ("server",),
         "scale": ("ray", "parquet"),
         "remote": ("remote", "parquet"),
         "spark": ("parquet",),
     }.get(name, ())
-    for extra in (*extras, *(("rouge",) if name != "core" else ())):
+    for extra in (*extras, *(("rouge",) if name not in {"core", "container"} else ())):
         words += ["--extra", extra]
     for group in PROJECT[name]:
         words += ["--group", group]
-    if name in {"dev", "remote", "spark"}:
+    if name in {"dev", "remote", "spark", "trackers"}:
         return words
     return [*words, "--constraints", str(path("dev"))]
 

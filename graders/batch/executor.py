@@ -19,6 +19,7 @@ from graders.grading.performers import Performers, Setup
 from graders.plan import Plan
 from graders.program import program, settings
 from graders.rows import Block, Layout, count_rows, cut
+from graders.tracing import Rule
 
 __all__ = ["Executor", "Job", "LocalExecutor", "LostError", "ProcessExecutor", "score_surely"]
 
@@ -43,12 +44,14 @@ class Job:
         layout: where item and sample stand.
         on_error: what stands for a failed row's reward.
         keep: whether what judges said is kept.
+        rule: which rows have a span in a trace; None for none.
     """
 
     setup: Setup | None
     layout: Layout
     on_error: OnError = "null"
     keep: bool = False
+    rule: Rule | None = None
 
 
 class Executor(Protocol):
@@ -88,7 +91,7 @@ def _narrowed(
     rows = count_rows(block)
     if rows <= 1:
         why = f"scoring this row {reason}"
-        return fail_block(plan, block, why, job.on_error, keep=job.keep)
+        return fail_block(plan, block, why, job.on_error, keep=job.keep, rule=job.rule)
     parts = []
     for start, stop in ((0, rows // 2), (rows // 2, rows)):
         half = cut(block, start, stop)
@@ -144,7 +147,7 @@ def try_block(runner: Any, block: Block, job: Job) -> Scored:
         LostError: something went wrong that should not.
     """
     try:
-        return score_block(runner, block, job.layout, job.on_error, keep=job.keep)
+        return score_block(runner, block, job.layout, job.on_error, keep=job.keep, rule=job.rule)
     except GradersError:
         raise
     except Exception as error:  # It becomes the failure of the row that brought it about.

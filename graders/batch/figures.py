@@ -334,27 +334,31 @@ def _place(value: float, shift: int) -> int:
 def _finest(values: Iterable[float]) -> int:
     """Return the finest cells that are not too many for these values."""
     values = list(values)
+    top = max(map(abs, values))
     # Cells that divide the whole reach into few enough are never too many: finer ones are tried from there.
     reach = max(values) - min(values)
     low = -_FINEST
     if 0 < reach < math.inf:
         low = min(max(math.floor(math.log2(MOST_CELLS / 2) - math.log2(reach)), low), _FINEST)
     high, step = min(low + 1, _FINEST), 1
-    while high < _FINEST and _fit(values, high):
+    while high < _FINEST and _cells(values, high, top) <= MOST_CELLS:
         low, step = high, 2 * step
         high = min(high + step, _FINEST)
     while low < high:
         shift = (low + high + 1) // 2
-        if _fit(values, shift):
+        if _cells(values, shift, top) <= MOST_CELLS:
             low = shift
         else:
             high = shift - 1
     return low
 
 
-def _fit(values: Sequence[float], shift: int) -> bool:
-    """Whether values are in no more cells of 2**-shift than are kept."""
-    return len({_place(value, shift) for value in values}) <= MOST_CELLS
+def _cells(values: list[float], shift: int, top: float) -> int:
+    """Return in how many cells of 2**-shift values are, none of which is further from 0 than `top`."""
+    if 0 <= shift < _PLAIN_SHIFT and top < 2.0**_PLAIN_SHIFT:
+        scale = 2.0**shift
+        return len({math.floor(value * scale) for value in values})
+    return len({_place(value, shift) for value in values})
 
 
 def _between(low: float, high: float, part: float) -> float:

@@ -24,6 +24,7 @@ from graders.grading.performers import Performers, Setup
 from graders.metrics import native_core
 from graders.remote import Place, Remote
 from graders.rows import Source, Watch
+from graders.tracing import Rule
 
 __all__ = ["score_parts", "score_source"]
 
@@ -37,6 +38,7 @@ def score_parts(
     *,
     signatures: Callable[[], Mapping[str, str]],
     on_progress: Callable[[Progress], None] | None = None,
+    rule: Rule | None = None,
 ) -> Run:
     """Score the rows of a source to parts in a folder; arguments and errors as of `score_source`."""
 
@@ -45,7 +47,7 @@ def score_parts(
     ) -> Run:
         return score_source(
             rows, target, performers, setup, part,
-            signatures=signatures, on_progress=on_progress, inputs=inputs,
+            signatures=signatures, on_progress=on_progress, inputs=inputs, rule=rule,
         )  # fmt: skip
 
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
@@ -62,6 +64,7 @@ def score_source(
     signatures: Callable[[], Mapping[str, str]],
     on_progress: Callable[[Progress], None] | None = None,
     inputs: Sequence[Mapping[str, Any]] | None = None,
+    rule: Rule | None = None,
 ) -> Run:
     """Score every row of a source to an output.
 
@@ -74,6 +77,7 @@ def score_source(
         signatures: tells how each metric is made; asked where a manifest is written.
         on_progress: told how far the run is.
         inputs: what tells the rows from others, where that is known.
+        rule: which rows have a span in a trace; None for none.
 
     Raises:
         RowsError, OptionError, StoppedError: as `graders.score_file`.
@@ -81,7 +85,7 @@ def score_source(
     source = replace(source, watch=Watch())
     check_apart(source.paths, target)
     written: OnError = "zero" if options.on_error == "zero" else "null"
-    job = Job(setup, options.layout, written, options.keep_judgements)
+    job = Job(setup, options.layout, written, options.keep_judgements, rule)
     marks = {leaf.key: leaf.passes_at for leaf in performers.plan.leaves}
     with ExitStack() as stack:
         parallelism = Parallelism(

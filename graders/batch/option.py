@@ -51,6 +51,11 @@ class ScoreOptions:
         budget: dollars that the run and those it goes on with may pay; None for any number. It stops
             before it pays more, as well as that can be known, and can be gone on with.
         budget_tokens: the same in tokens.
+        trace: send spans of the run, of rows and of judge calls by OpenTelemetry (extra `otel`), though
+            no variable of the environment such as OTEL_EXPORTER_OTLP_ENDPOINT says where to.
+        trace_rows: every one of the first so many rows has a span, of the next nine times as many each tenth,
+            and so on, and as many of the failed ones; 0 for none.
+        trace_texts: tell texts of rows, messages and replies in spans, too.
         on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
             failures are named either way); `raise` stops the run at the first one.
         max_failures: stop when more rows than this have failed.
@@ -143,6 +148,19 @@ class ScoreOptions:
         "null",
         "A failed row's reward: null, or zero for 0.0; raise stops at the first.",
         group="Results",
+    )
+
+    trace: bool = option(
+        False,
+        "Send spans by OpenTelemetry, though no OTEL_ variable asks for it.",
+        group="Traces and trackers",
+    )
+    trace_rows: int = option(
+        1000, "Spans of the first N rows, then rarer; 0 for none.", metavar="N", least=0,
+        most=1_000_000, group="Traces and trackers",
+    )  # fmt: skip
+    trace_texts: bool = option(
+        False, "Tell texts of rows and judges in spans, too.", group="Traces and trackers"
     )
 
     def __post_init__(self) -> None:

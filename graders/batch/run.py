@@ -120,6 +120,7 @@ class Progress:
         done: bytes of the input done.
         size: bytes of the input; None where nobody knows.
         paid: what was paid for models so far, as in `Run`.
+        spans: what is told in a trace of rows scored since it was last said.
     """
 
     tally: Tally
@@ -127,6 +128,7 @@ class Progress:
     done: int
     size: int | None
     paid: Mapping[str, Any] | None = None
+    spans: Sequence[Any] = ()
 
 
 @dataclass(slots=True)
@@ -142,6 +144,8 @@ class Run:
             gives it; None where nobody asks.
         peaks: bytes of memory at the most, by worker process.
         sandboxes: what the workers' sandboxes did, by worker process.
+        traced: what became of its spans: `trace_id`, `spans`, `lost` and, where some were, `reason`; None
+            where no trace is wanted, and `trace_id` None where there could be none.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -151,6 +155,7 @@ class Run:
     paid: Mapping[str, Any] | None = None
     peaks: dict[int, int] = field(default_factory=dict)
     sandboxes: dict[int, Stats] = field(default_factory=dict)
+    traced: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         tally = self.tally
@@ -176,6 +181,7 @@ class Run:
                 for one in self.cost.slowest
             ],
             "peak_memory": self.peak,
+            **({} if self.traced is None else {"trace": self.traced}),
         }
 
     def _repr_html_(self) -> str:
@@ -274,12 +280,18 @@ def run(
             if notes is not None:
                 notes.note(block)
             if on_progress is not None:
-                on_progress(Progress(result.tally, now, block.end, size, _so_far(ledger)))
+                on_progress(_progress(result.tally, now, block, size, ledger, scored))
             limit.check(result)
         _write(output, result, () if earlier is None else earlier.rest())
         limit.check_whole(result)
         _check_input(output, check)
     return _finished(output, result)
+
+
+def _progress(  # noqa: PLR0917
+    tally: Tally, now: int, block: Block, size: int | None, ledger: Ledger | None, scored: Scored
+) -> Progress:  # fmt: skip
+    return Progress(tally, now, block.end, size, _so_far(ledger), scored.spans)
 
 
 def _finished(output: FileOutput | StreamOutput, result: Run) -> Run:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import orjson
 
 from graders import jsontext
 from graders.batch.cost import Cost, SlowRow
@@ -14,6 +17,7 @@ from graders.grading.runner import Graded, Runner
 from graders.plan import Plan
 from graders.rows import Block, Chunk, Layout, count_rows, decode_block
 from graders.sandbox import Stats
+from graders.tracing import Rule, Span, row_spans
 
 __all__ = ["OnError", "Scored", "fail_block", "join", "score_block"]
 
@@ -31,6 +35,7 @@ class Scored:
         judgements: a line for each row with what judges said, where they are kept.
         cost: what they took.
         python: what the sandbox that scored it did so far, and which process that was.
+        spans: what is told of rows in a trace, where there is one.
     """
 
     lines: bytes
@@ -39,11 +44,13 @@ class Scored:
     python: tuple[int, Stats] | None = None
     peak: tuple[int, int] | None = None
     judgements: bytes = b""
+    spans: Sequence[Span] = ()
 
 
 def score_block(
-    runner: Runner, block: Block, layout: Layout, on_error: OnError = "null", *, keep: bool = False
-) -> Scored:
+    runner: Runner, block: Block, layout: Layout, on_error: OnError = "null", *,
+    keep: bool = False, rule: Rule | None = None,
+) -> Scored:  # fmt: skip
     """Return the result lines of a block of input lines, and what they add up to.
 
     Args:
@@ -52,9 +59,11 @@ def score_block(
         layout: where item and sample stand.
         on_error: what stands for a failed row's reward.
         keep: whether what judges said is kept.
+        rule: which rows have a span in a trace; None for none.
     """
-    chunk = decode_block(block, layout)
+    chunk, began = decode_block(block, layout), time.time_ns()
     graded = runner.grade(chunk)
+    spans = [] if rule is None else row_spans(chunk, graded, rule, began, time.time_ns())
     tally = Tally()
     tally.add(chunk.indexes, graded.rewards, graded.sub_rewards, graded.failures, graded.replaced)
     if chunk.groups:
@@ -74,13 +83,15 @@ def score_block(
         tally.add_usage(graded.usage(row))
     judgements = _judgement_lines(chunk, graded) if keep else b""
     return Scored(
-        _result_lines(chunk, graded, on_error), tally, _cost(chunk, graded), judgements=judgements
-    )
+        _result_lines(chunk, graded, on_error), tally, _cost(chunk, graded),
+        judgements=judgements, spans=spans,
+    )  # fmt: skip
 
 
 def fail_block(
-    plan: Plan, block: Block, reason: str, on_error: OnError = "null", *, keep: bool = False
-) -> Scored:
+    plan: Plan, block: Block, reason: str, on_error: OnError = "null", *,
+    keep: bool = False, rule: Rule | None = None,
+) -> Scored:  # fmt: skip
     """Return the results of a block whose rows could not be scored for a reason of the machine's.
 
     Nothing of the rows is looked at: whatever befell the process that did so is not to befall
@@ -96,8 +107,9 @@ def fail_block(
     chunk = Chunk(ids=[None] * count, indexes=indexes)
     tally = Tally()
     tally.add(indexes, graded.rewards, graded.sub_rewards, graded.failures, {})
-    judgements = _judgement_lines(chunk, graded) if keep else b""
-    return Scored(_result_lines(chunk, graded, on_error), tally, judgements=judgements)
+    judgements, now = _judgement_lines(chunk, graded) if keep else b"", time.time_ns()
+    spans = [] if rule is None else row_spans(chunk, graded, rule, now, now)
+    return Scored(_result_lines(chunk, graded, on_error), tally, judgements=judgements, spans=spans)
 
 
 def join(first: Scored, second: Scored) -> Scored:
@@ -106,7 +118,10 @@ def join(first: Scored, second: Scored) -> Scored:
     first.cost.merge(second.cost)
     python, peak = second.python or first.python, second.peak or first.peak
     judgements = first.judgements + second.judgements
-    return Scored(first.lines + second.lines, first.tally, first.cost, python, peak, judgements)
+    spans = [*first.spans, *second.spans]
+    return Scored(
+        first.lines + second.lines, first.tally, first.cost, python, peak, judgements, spans
+    )
 
 
 def _cost(chunk: Chunk, graded: Graded) -> Cost:
@@ -139,30 +154,68 @@ def _judgement_lines(chunk: Chunk, graded: Graded) -> bytes:
 
 
 def _result_lines(chunk: Chunk, graded: Graded, on_error: OnError) -> bytes:
-    keys = list(graded.sub_rewards)
-    columns = list(graded.sub_rewards.values())
-    subs: Iterator[tuple[Any, ...]] = (
-        zip(*columns, strict=True) if columns else iter([()] * len(graded.rewards))
-    )
-    lines = []
-    rows = zip(chunk.ids, graded.rewards, subs, strict=True)
-    for row, (identity, reward, scores) in enumerate(rows):
-        line: dict[str, Any] = {"index": chunk.indexes[row]}
-        if identity is not None:
-            line["id"] = identity
-        line["reward"] = 0.0 if reward is None and on_error == "zero" else reward
-        line["sub_rewards"] = dict(zip(keys, scores, strict=True))
-        line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
-        if row in graded.replaced:
-            line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
-        if chunk.groups:
-            line["by"] = chunk.groups[row]
-        if graded.judged:
-            if usage := graded.usage(row):
-                line["usage"] = {model: one.to_dict() for model, one in usage.items()}
-            if repeats := graded.repeats(row):
-                line["repeats"] = repeats
-            if panels := graded.panels(row):
-                line["panel"] = {key: one.to_dict() for key, one in panels.items()}
-        lines.append(jsontext.encode(line))
+    rewards = list(graded.rewards)
+    if on_error == "zero":
+        rewards = [0.0 if reward is None else reward for reward in rewards]
+    plain = _plain_lines(chunk, rewards, graded)
+    lines = [
+        _result_line(chunk, row, rewards[row], graded) if line is None else line
+        for row, line in enumerate(plain)
+    ]
     return b"\n".join(lines) + b"\n" if lines else b""
+
+
+def _plain_lines(
+    chunk: Chunk, rewards: list[float | None], graded: Graded
+) -> Sequence[bytes | None]:
+    """Return the lines of rows that have an index and numbers and no more; None for another row's.
+
+    They are most of nearly all results, and numbers are written by the column.
+    """
+    nothing: list[bytes | None] = [None] * len(rewards)
+    if chunk.groups or graded.judged:
+        return nothing
+    try:
+        columns = [_written(column) for column in (rewards, *graded.sub_rewards.values())]
+    except TypeError:
+        return nothing
+    names = (jsontext.encode(str(key)).replace(b"%", b"%%") for key in graded.sub_rewards)
+    subs = b",".join(name + b":%b" for name in names)
+    form = b'{"index":%d,"reward":%b,"sub_rewards":{' + subs + b'},"failures":[]}'
+    found: list[bytes | None] = [form % one for one in zip(chunk.indexes, *columns, strict=True)]
+    for row, identity in enumerate(chunk.ids):
+        if identity is not None:
+            found[row] = None
+    for row in (*graded.failures, *graded.replaced):
+        found[row] = None
+    return found
+
+
+def _written(column: Sequence[float | None]) -> list[bytes]:
+    """Return numbers as JSON has them.
+
+    Raises:
+        TypeError: there is something else.
+    """
+    return orjson.dumps(list(column))[1:-1].split(b",") if column else []
+
+
+def _result_line(chunk: Chunk, row: int, reward: float | None, graded: Graded) -> bytes:
+    line: dict[str, Any] = {"index": chunk.indexes[row]}
+    if (identity := chunk.ids[row]) is not None:
+        line["id"] = identity
+    line["reward"] = reward
+    line["sub_rewards"] = {key: column[row] for key, column in graded.sub_rewards.items()}
+    line["failures"] = [one.to_dict() for one in graded.failures.get(row, ())]
+    if row in graded.replaced:
+        line["replaced"] = [one.to_dict() for one in graded.replaced[row]]
+    if chunk.groups:
+        line["by"] = chunk.groups[row]
+    if graded.judged:
+        if usage := graded.usage(row):
+            line["usage"] = {model: one.to_dict() for model, one in usage.items()}
+        if repeats := graded.repeats(row):
+            line["repeats"] = repeats
+        if panels := graded.panels(row):
+            line["panel"] = {key: one.to_dict() for key, one in panels.items()}
+    return jsontext.encode(line)

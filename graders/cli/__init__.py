@@ -24,7 +24,7 @@ _SUBJECTS = {
     "Begin": {"init": "new", "new": "new"},
     "Grade": {
         "run": "run", "validate": "validate", "score": "score", "merge": "merge", "test": "test", "watch": "watch",
-        "report": "report",
+        "report": "report", "track": "track",
     },
     "Find out whether the grader is right": {"probe": "probe", "diff": "diff", "agree": "agree", "verify": "verify"},
     "Jobs, evals, other places": {"job": "job", "evals": "evals", "serve": "serve", "mcp": "mcp",
@@ -87,6 +87,9 @@ Exit codes: 0 done, 1 rows failed, 2 bad usage or bad config, 130 interrupted;
 @click.pass_context
 def cli(context: click.Context, *, no_extensions: bool) -> None:
     """Run hosted grader JSON on your own machine: same JSON, same numbers."""
+    if not gc.isenabled():
+        gc.freeze()  # The command is loaded and stays: nobody need look at it again.
+        gc.enable()
     if no_extensions:
         before = os.environ.get(SWITCH)
         os.environ[SWITCH] = "0"  # For the processes that the command starts, too.
@@ -111,6 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
     # Nothing here multiplies matrices: numpy need not start a thread for each processor.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Nor is there a plugin of pydantic's that it would want: to look for some reads what every package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:

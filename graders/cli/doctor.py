@@ -13,7 +13,7 @@ from graders.extension import Extension, installed
 from graders.metrics import native_core
 from graders.models import missing_models
 from graders.report.terminal import machine_view, write_view
-from graders.sandbox import LEVELS, probe, promises
+from graders.sandbox import LEVELS, PythonOptions, lacks, probe, promises
 
 __all__ = ["doctor"]
 
@@ -28,7 +28,7 @@ Examples:
 def doctor(*, as_json: bool) -> int:
     """Show what this machine gives to the sandbox of python graders, and what that promises.
 
-    Also says whether the two models of the extra `models` are installed, the small judge and the
+    Says what is missing with the default limits, and which option of a container gives it. Also says whether the two models of the extra `models` are installed, the small judge and the
     embeddings of `local`, whether the native core counts the text metrics, and what other packages
     add: each is loaded, and what is wrong with one is said.
 
@@ -39,6 +39,7 @@ def doctor(*, as_json: bool) -> int:
     if as_json:
         body = {
             **asdict(report),
+            "lacks": lacks(PythonOptions()),
             "levels": {level: asdict(promises(level)) for level in LEVELS},
             "models": missing_models(),
             "native": native_core().to_dict(),
@@ -46,7 +47,9 @@ def doctor(*, as_json: bool) -> int:
         }
         write_json(body)
     else:
-        view = machine_view(report, missing_models(), native_core(), _extensions())
+        view = machine_view(
+            report, missing_models(), native_core(), _extensions(), lacks(PythonOptions())
+        )
         write_view(view, sys.stdout)
     return 0 if report.default is not None else 1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ from graders.cli.option import (
     reading_options,
 )
 from graders.cli.output import progress_bar, say, say_notes, write_file
+from graders.cli.track import track_option, tracking
 from graders.cli.usage import Somewhere
 from graders.cli.verify import verified, verify_lines
 from graders.config import load_source
@@ -131,6 +133,7 @@ def _range(text: str) -> RowRange:
     cls=Flag,
     group="Results",
 )
+@track_option
 @face_options
 @reading_options
 @python_options
@@ -143,6 +146,7 @@ def score(
     options: ScoreOptions,
     summary_file: Place | None,
     verify_metrics: int | None,
+    track: Sequence[Any],
     face: Face,
     reading: Reading,
     python: PythonOptions,
@@ -166,9 +170,9 @@ def score(
         _warn(ready, judge, options, verify_metrics)
         say_notes(notes)
         try:
-            told = partial(_told, begun=time.perf_counter())
-            with progress_bar("scoring", told) as on_progress:
+            with _followed(track, output, ready, options) as (tracked, on_progress):
                 run = api.score_file(ready, rows, output, options, on_progress=on_progress)
+                tracked.end(run)
         except StoppedError as error:
             run, stopped = error.run, f"{error}{_how_on(error, output)}"
             used_up = isinstance(error, BudgetError)
@@ -191,6 +195,16 @@ def score(
         say(stopped)
         return _USED_UP
     return _code(run, stopped, options.max_failures)
+
+
+@contextmanager
+def _followed(
+    track: Sequence[Any], output: str, grader: api.Grader, options: ScoreOptions
+) -> Iterator[tuple[Any, Any]]:
+    """Give what tells trackers of a run, and what tells them and the bar how far it is."""
+    told = partial(_told, begun=time.perf_counter())
+    with tracking(track, output, grader, options) as tracked, progress_bar("scoring", told) as bar:
+        yield tracked, tracked.around(bar)
 
 
 def _check(
@@ -230,12 +244,21 @@ def _view(  # noqa: PLR0917
         f"python: {stats.calls:,} calls in sandbox level {stats.level}"
     ]  # fmt: skip
     paid = [] if run.paid is None else [f"cost: {paid_text(run.paid)}"]
-    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *paid, *warned]
+    traced = [] if run.traced is None else [_traced_text(run.traced)]
+    notes = [*ran, *judge_notes(run.tally, grader.judge_stats), *paid, *traced, *warned]
     view = run_view(
         run, name=grader.name, type=grader.type, output=str(named(output)),
         signatures=grader.signatures, seconds=seconds, notes=notes, by=by,
     )  # fmt: skip
     return Group(view, *map(Text, verify_lines(found)))
+
+
+def _traced_text(traced: Mapping[str, Any]) -> str:
+    if traced["trace_id"] is None:
+        return f"no trace: {traced['reason']}"
+    lost = traced["lost"]
+    why = f"; {lost:,} could not be delivered: {traced['reason']}" if lost else ""
+    return f"trace: {traced['trace_id']}, {traced['spans']:,} spans{why}"
 
 
 def _body(

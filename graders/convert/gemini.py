@@ -190,7 +190,8 @@ def _say_rest(one: Any, known: Collection[str], path: str, parts: Parts) -> None
 
 def _say_unknown(one: dict[str, Any], path: str, parts: Parts) -> None:
     """Say what is left out of a scorer, and of what it holds."""
-    inner = [next((name for name in names if name in one), "") for names in _ONE_OF]
+    found = (next((name for name in names if name in one), None) for names in _ONE_OF)
+    inner = [name for name in found if name is not None]
     _say_rest(one, _FIELDS[path.rpartition(".")[2]] | set(inner), path, parts)
     for name in inner:
         if isinstance(one.get(name), dict):

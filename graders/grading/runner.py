@@ -59,6 +59,7 @@ class Graded:
         replies: what each python leaf's calls gave, by key; for a closer look at one row.
         judged: what each model grader's calls gave, by key, in the same rows.
         seconds: how long each leaf took, by key.
+        asked: what judges were asked, and what they replied to each entry.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Graded:
     replies: dict[str, Sequence[PythonReply | None]] = field(default_factory=dict)
     judged: dict[str, Judged] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    asked: Sequence[tuple[ChatCall, Sequence[ChatReply]]] = ()
 
     def usage(self, row: int) -> dict[str, Usage]:
         """Return the tokens that judges used for one row, by model."""
@@ -141,9 +143,10 @@ class _Asking:
 
 
 class _Watch:
-    """Adds up how long each leaf takes, one or several at a time."""
+    """Adds up how long each leaf takes, one or several at a time; keeps what judges were asked."""
 
     def __init__(self) -> None:
+        self.asked: list[tuple[ChatCall, Sequence[ChatReply]]] = []
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._keys: tuple[str | None, ...] = ()
         self._since = time.perf_counter()
@@ -256,7 +259,7 @@ class Runner:
             if isinstance(one.asked, PythonCall)
         }
         graded.judged = {key: one for key, one in columns.items() if isinstance(one, Judged)}
-        graded.seconds = dict(watch.seconds)
+        graded.seconds, graded.asked = dict(watch.seconds), watch.asked
         return graded
 
     def _perform(
@@ -293,15 +296,20 @@ class Runner:
             watch.seconds[key] += took
         # All judges of a chunk at once: none waits for another's slowest row.
         watch.turn_to(*judges)
-        replies |= ask_judges(judges, self.judging, partial(self._chat_all, stop=stop))
+        replies |= ask_judges(judges, self.judging, partial(self._chat_all, watch=watch, stop=stop))
         watch.turn_to(None)
         return replies
 
-    def _chat_all(self, calls: Sequence[ChatCall], stop: Stop | None) -> list[list[ChatReply]]:
+    def _chat_all(
+        self, calls: Sequence[ChatCall], watch: _Watch, stop: Stop | None
+    ) -> list[list[ChatReply]]:
         chat, until = self._performers["chat"], self._until("chat", stop)
         if isinstance(chat, ManyChatPerformer):
-            return chat.perform_many(calls, **until)
-        return [chat.perform(call, **until) for call in calls]
+            replies = chat.perform_many(calls, **until)
+        else:
+            replies = [chat.perform(call, **until) for call in calls]
+        watch.asked = [*zip(calls, replies, strict=True)]
+        return replies
 
     def _until(self, name: Performer, stop: Stop | None) -> dict[str, Any]:
         # Who is given by the caller need not know of stops.
@@ -422,4 +430,5 @@ def _spread(
         {key: _full(column, rows, count) for key, column in part.replies.items()},
         {key: judged.among(rows, count, {}) for key, judged in part.judged.items()},
         part.seconds,
+        part.asked,
     )

@@ -1,46 +1,54 @@
 """The values of BLEU and GLEU from n-gram counts.
 
 BLEU goes through `math.log`, `fsum` and `exp` in NLTK's order, one pair at a time: numpy's own
-logarithm may differ in the last bit. What is fast is the counting (`ngram.py`), done once for both.
+logarithm may differ in the last bit. What is fast is the counting, done once for both.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from math import exp, fsum, log
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-__all__ = ["ORDERS", "bleu_values", "gleu_values"]
+__all__ = ["ORDERS", "bleu_value", "bleu_values", "gleu_value", "gleu_values"]
 
 ORDERS = 4
 _WEIGHT = 0.25
 _SMOOTHING_K = 5
 
+_Column: TypeAlias = "array[int] | npt.NDArray[np.int64]"
+
 
 def bleu_values(
-    overlaps: Sequence[npt.NDArray[np.int64]],
-    candidate_sizes: npt.NDArray[np.int64],
-    reference_sizes: npt.NDArray[np.int64],
+    overlaps: Sequence[_Column], candidate_sizes: _Column, reference_sizes: _Column
 ) -> list[float]:
     """Return sentence BLEU-4 with smoothing method 4 of each pair.
 
     No common word gives 0.0, and so does an empty text.
     """
-    return list(
-        map(
-            _bleu,
-            zip(*(counts.tolist() for counts in overlaps), strict=True),
-            candidate_sizes.tolist(),
-            reference_sizes.tolist(),
-        )
-    )
+    common = zip(*(counts.tolist() for counts in overlaps), strict=True)
+    return list(map(bleu_value, common, candidate_sizes.tolist(), reference_sizes.tolist()))
 
 
-def _bleu(common: tuple[int, ...], candidate: int, reference: int) -> float:
+def bleu_value(common: Sequence[int], candidate: int, reference: int) -> float:
+    """Return what `bleu_values` does of one pair."""
     if not common[0]:
         return 0.0
+    one, two, three, four = common
+    penalty = 1 if candidate > reference else exp(1 - reference / candidate)
+    if four:  # and so the others: nothing to smooth
+        logs = [
+            _WEIGHT * log(one / candidate),
+            _WEIGHT * log(two / (candidate - 1)),
+            _WEIGHT * log(three / (candidate - 2)),
+            _WEIGHT * log(four / (candidate - 3)),
+        ]
+        return penalty * exp(fsum(logs))
     logs = []
     smoothed = 1
     size = candidate
@@ -54,18 +62,24 @@ def _bleu(common: tuple[int, ...], candidate: int, reference: int) -> float:
             estimate = 1 / (2**smoothed * _SMOOTHING_K / log(candidate))
             smoothed += 1
             logs.append(_WEIGHT * log(estimate / total))
-    penalty = 1 if candidate > reference else exp(1 - reference / candidate)
     return penalty * exp(fsum(logs))
 
 
 def gleu_values(
-    overlaps: Sequence[npt.NDArray[np.int64]],
-    candidate_sizes: npt.NDArray[np.int64],
-    reference_sizes: npt.NDArray[np.int64],
+    overlaps: Sequence[_Column], candidate_sizes: _Column, reference_sizes: _Column
 ) -> list[float]:
     """Return sentence GLEU of each pair: common 1..4-grams over those of the longer text."""
-    common = sum(overlaps)
+    import numpy as np
+
+    common = sum(map(np.asarray, overlaps))
     longer = np.maximum(candidate_sizes, reference_sizes)
     total = sum(np.maximum(longer - order, 0) for order in range(ORDERS))
     scores: list[float] = (common / np.maximum(total, 1)).tolist()
     return scores
+
+
+def gleu_value(common: Sequence[int], candidate: int, reference: int) -> float:
+    """Return what `gleu_values` does of one pair."""
+    longer = max(candidate, reference)
+    total = sum(max(longer - order, 0) for order in range(ORDERS))
+    return sum(common) / max(total, 1)

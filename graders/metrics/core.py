@@ -13,24 +13,30 @@ import sys
 import threading
 import warnings
 import weakref
+from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from functools import cache
+from itertools import compress, pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ABI", "Core", "Tokens", "opened"]
+__all__ = ["ABI", "Core", "Tokens", "opened", "threads_for"]
 
-ABI: Final = 1
+ABI: Final = 2
 """Changes with anything that this module must know of the library."""
 
 _DONE, _MEMORY = 0, 2
 _PAGES: Final = 0x1100
+# Numbers of a pair: its tokens, n-grams up to any order that a metric has, and a subsequence.
+_MOST_ORDERS: Final = 5
+_Row = ctypes.c_int64 * (2 + _MOST_ORDERS + 1)
 _UTF_32: Final = f"utf-32-{sys.byteorder[0]}e"
 _RULES: Final = {"alphanumeric": 0, "translation": 1}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
+_KINDS: Final = {"N": 1, "P": 2, "S": 3}
 _SPACE, _WORD, _LETTER, _UPPER, _LOWER = 4, 8, 16, 32, 64
 # A thread more pays from about a hundred milliseconds of work on.
 _THREAD_CHARACTERS: Final = 1 << 21
@@ -53,10 +59,12 @@ def opened(path: str) -> tuple[ctypes.CDLL, int]:
 
 class _Columns(ctypes.Structure):
     _fields_ = (
-        ("data", ctypes.c_char_p),
-        ("width", ctypes.c_size_t),
-        ("size", ctypes.c_size_t),
+        ("narrow", ctypes.c_char_p),
+        ("narrow_size", ctypes.c_size_t),
+        ("wide", ctypes.c_char_p),
+        ("wide_size", ctypes.c_size_t),
         ("lengths", ctypes.c_void_p),
+        ("kinds", ctypes.c_char_p),
         ("pairs", ctypes.c_size_t),
     )
 
@@ -79,8 +87,8 @@ def _declare(library: ctypes.CDLL) -> None:
         ("free", None, (handle,)),
         ("learn", status, (handle, code, data, size)),
         ("missing", status, (handle, data, size, numbers, ctypes.POINTER(size))),
-        ("tokens", status, (handle, ctypes.POINTER(_Columns), code, numbers, numbers, numbers)),
-        ("words", status, (handle, code, ctypes.c_uint64, numbers, size, numbers, size)),
+        ("tokens", status, (handle, ctypes.POINTER(_Columns), numbers, numbers, numbers)),
+        ("words", status, (handle, ctypes.c_uint64, numbers, size, numbers, size)),
         ("count", status, (handle, ctypes.POINTER(_Columns), ctypes.POINTER(_Order), numbers, size)),
     ):  # fmt: skip
         function = getattr(library, f"graders_{name}")
@@ -120,14 +128,20 @@ class Core:
         """
         self._library: Any = library
         self._rule = _RULES[rule]
-        self._handle = library.graders_new()
+        spare = _spare(library, rule)
+        try:
+            self._handle, is_new = spare.pop(), False
+        except IndexError:
+            self._handle, is_new = library.graders_new(), True
         if not self._handle:
             raise MemoryError
-        weakref.finalize(self, library.graders_free, self._handle)
+        weakref.finalize(self, _put_away, library, self._handle, spare)
         self._generation = -1
         self._names: list[str] = []
         self._named = 0
-        self._learn(rule)
+        self._orders: dict[tuple[int, bool], _Order] = {}
+        if is_new:
+            self._learn(rule)
 
     def counts(
         self,
@@ -136,7 +150,8 @@ class Core:
         *,
         orders: int,
         longest: bool = False,
-    ) -> npt.NDArray[np.int64] | None:
+        threads: int = 1,
+    ) -> list[array[int]] | None:
         """Count each pair of texts.
 
         Args:
@@ -144,36 +159,55 @@ class Core:
             references: as many texts.
             orders: n-grams in common are counted for n = 1 to this.
             longest: whether the longest common subsequence is wanted.
+            threads: how many count; `threads_for` says how many pay.
 
         Returns:
-            2 + `orders` + `longest` rows, a number a pair: the tokens of the candidates, those of
+            2 + `orders` + `longest` columns, a number a pair: the tokens of the candidates, those of
             the references, the clipped common n-grams by n, the lengths of the subsequences. None
             where the core could not do it: Python is to count then, and one warning says so.
         """
-        import numpy as np
-
-        found = np.zeros((len(candidates), 2 + orders + longest), np.int64)
+        width = 2 + orders + longest
+        size = width * len(candidates)
+        found = array("q", bytes(8 * size))
+        if not size:
+            return [found] * width
         columns, _lengths = self._columns([*candidates, *references])
-        order = _Order(self._rule, orders, longest, _threads(columns.size))
+        order = _Order(self._rule, orders, longest, threads)
         count = self._library.graders_count
-        status = count(self._handle, columns, order, found.ctypes.data, found.size)
+        status = count(self._handle, columns, order, found.buffer_info()[0], size)
         if status != _DONE:
             _warn(status)
             return None
-        return np.ascontiguousarray(found.T)
+        return [found[column::width] for column in range(width)]
+
+    def pair(
+        self, candidate: str, reference: str, *, orders: int, longest: bool = False
+    ) -> list[int] | None:
+        """Return what `counts` does of one pair, sooner."""
+        columns, _lengths = self._columns((candidate, reference))
+        found = _Row()
+        order = self._orders.get((orders, longest))
+        if order is None:
+            order = self._orders[orders, longest] = _Order(self._rule, orders, longest, 1)
+        size = 2 + orders + longest
+        status = self._library.graders_count(self._handle, columns, order, found, size)
+        if status != _DONE:
+            _warn(status)
+            return None
+        return found[:size]
 
     def tokens(self, texts: list[str]) -> Tokens | None:
-        """Return the tokens of an even number of texts; None where Python is to find them.
+        """Return the tokens (by "translation") of an even number of texts; None where Python is to find them.
 
         Texts of a million characters together make a good call.
         """
         import numpy as np
 
         columns, _lengths = self._columns(texts)
-        numbers = np.zeros(columns.size, np.uint32)
+        numbers = np.zeros(columns.narrow_size + columns.wide_size, np.uint32)
         sizes, about = np.zeros(len(texts), np.uint64), np.zeros(3, np.uint64)
         addresses = (one.ctypes.data for one in (numbers, sizes, about))
-        status = self._library.graders_tokens(self._handle, columns, self._rule, *addresses)
+        status = self._library.graders_tokens(self._handle, columns, *addresses)
         if status != _DONE:
             _warn(status)
             return None
@@ -194,7 +228,7 @@ class Core:
         ends = np.zeros(count - known, np.uint64)
         words = self._library.graders_words
         into = (text.ctypes.data, text.size, ends.ctypes.data, ends.size)
-        self._check(words(self._handle, self._rule, known, *into))
+        self._check(words(self._handle, known, *into))
         joined = text.tobytes().decode(_UTF_32, "surrogatepass")
         places = [0, *(ends - np.uint64(self._named)).tolist()]
         self._names += [joined[start:stop] for start, stop in pairwise(places)]
@@ -202,17 +236,18 @@ class Core:
 
     def _columns(self, texts: Sequence[str]) -> tuple[_Columns, Any]:
         """Return texts as the door takes them, and what is to live as long as that."""
-        import numpy as np
-
+        lengths = array("Q", map(len, texts))
         joined = "".join(texts)
-        lengths = np.fromiter(map(len, texts), np.uint64, len(texts))
         try:
-            data, width = joined.encode("latin-1"), 1
+            narrow, wide, kinds = joined.encode("latin-1"), b"", b"\1" * len(texts)
         except UnicodeEncodeError:
-            data, width = joined.encode(_UTF_32, "surrogatepass"), 4
-            self._teach(data, len(joined))
-        pairs = len(texts) // 2
-        return _Columns(data, width, len(joined), lengths.ctypes.data, pairs), lengths
+            kinds = bytes(map(str.isascii, texts))
+            narrow = "".join(compress(texts, kinds)).encode()
+            others = (text for text, kind in zip(texts, kinds, strict=True) if not kind)
+            wide = self._wide("".join(others))
+        sizes = len(narrow), len(wide) // 4
+        where = lengths.buffer_info()[0]
+        return _Columns(narrow, sizes[0], wide, sizes[1], where, kinds, len(texts) // 2), lengths
 
     def _learn(self, rule: str) -> None:
         """Tell the core what it needs for Latin-1."""
@@ -221,42 +256,68 @@ class Core:
 
             table = punkt_table().encode("latin-1", "ignore")
             self._check(self._library.graders_learn(self._handle, _PAGES, table, len(table)))
-        self._page(0)
+            self._page(0)
 
-    def _teach(self, data: bytes, size: int) -> None:
-        """Tell the core the classes of characters that it has not met before."""
+    def _wide(self, text: str) -> bytes:
+        """Return text as UTF-32, the classes of its characters told to the core."""
+        data = text.encode(_UTF_32, "surrogatepass")
         pages, count = (ctypes.c_uint32 * _PAGES)(), ctypes.c_size_t()
         missing = self._library.graders_missing
-        self._check(missing(self._handle, data, size, pages, ctypes.byref(count)))
+        self._check(missing(self._handle, data, len(text), pages, ctypes.byref(count)))
         for page in pages[: count.value]:
             self._page(page)
+        return data
 
     def _page(self, page: int) -> None:
         characters = "".join(map(chr, range(page << 8, (page + 1) << 8)))
         lowered = characters.lower().encode("latin-1") if page == 0 else _lowered(characters)
-        data = _classes(characters) + lowered
-        self._check(self._library.graders_learn(self._handle, page, data, len(data)))
+        # ROUGE asks for nothing but the lower case.
+        classes = _classes(characters) if self._rule else bytes(256)
+        self._check(self._library.graders_learn(self._handle, page, classes + lowered, 512))
 
     def _check(self, status: int) -> None:
         if status != _DONE:
             raise MemoryError if status == _MEMORY else RuntimeError(f"native core: {status}")
 
 
+@cache
+def _spare(library: Any, rule: str) -> list[Any]:
+    """Return where the handle of a core that is gone waits for the next one: one, for learning takes long.
+
+    What a handle knows changes no number, so whose it was does not matter.
+    """
+    del library, rule  # what it is kept by
+    return []
+
+
+def _put_away(library: Any, handle: Any, spare: list[Any]) -> None:
+    if spare:
+        library.graders_free(handle)
+    else:
+        spare.append(handle)
+
+
 def _classes(characters: str) -> bytes:
     """Return the classes of 256 characters: what `regex`, `re` and `str` say of each."""
-    import regex  # type: ignore[import-untyped, unused-ignore]
-
     classes = bytearray(256)
-    for found in regex.finditer(r"(\p{N})|(\p{P})|(\p{S})", characters):
-        classes[found.start()] = found.lastindex
-    for place, character in enumerate(characters):
-        if character.isspace():
-            classes[place] |= _SPACE
-    if characters[0] == "\0":  # words and case count in Latin-1 text alone
+    if characters[0] == "\0":
+        # Latin-1, where Unicode changes nothing any more: `regex` takes long to be loaded.
+        from unicodedata import category
+
         for place, character in enumerate(characters):
+            classes[place] = _KINDS.get(category(character)[0], 0)
+            # Words and case count in Latin-1 text alone.
             if character == "_" or character.isalnum():
                 classes[place] |= _WORD | (0 if character in "²³¹¼½¾" else _LETTER)
             classes[place] |= _UPPER * character.isupper() | _LOWER * character.islower()
+    else:
+        import regex  # type: ignore[import-untyped, unused-ignore]
+
+        for found in regex.finditer(r"(\p{N})|(\p{P})|(\p{S})", characters):
+            classes[found.start()] = found.lastindex
+    for place, character in enumerate(characters):
+        if character.isspace():
+            classes[place] |= _SPACE
     return bytes(classes)
 
 
@@ -276,8 +337,8 @@ def _lowered(characters: str) -> bytes:
     return bytes(found)
 
 
-def _threads(characters: int) -> int:
-    """Return how many threads count so many characters: one in a process of several, or a thread."""
+def threads_for(characters: int) -> int:
+    """Return how many threads pay for so many characters: one where this is no main thread."""
     if threading.current_thread() is not threading.main_thread():
         return 1
     processors = os.cpu_count() or 1

@@ -8,6 +8,7 @@ counts are the same, and scores are made of them in `rouge.py` and `bleu_value.p
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "NativeCore", "core_of", "counted", "native_core"]
 
-Counts: TypeAlias = "Sequence[npt.NDArray[np.int64]]"
-"""A number a pair in each row: tokens of candidates, of references, and what else was counted."""
+Counts: TypeAlias = "Sequence[array[int] | npt.NDArray[np.int64]]"
+"""A number a pair in each column: tokens of candidates, of references, and what else was counted."""
 
 _VARIABLE: Final = "GRADERS_NATIVE"
-_CALL_CHARACTERS: Final = 1 << 23
+# What is made for a call and thrown away stays in the processor's caches.
+_CALL_CHARACTERS: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,13 @@ def counted(
     if core is None:
         yield from python(candidates, references)
         return
-    for start, stop in slices(candidates, references, _CALL_CHARACTERS):
+    from graders.metrics.core import threads_for
+
+    threads = threads_for(sum(map(len, candidates)) + sum(map(len, references)))
+    for start, stop in slices(candidates, references, threads * _CALL_CHARACTERS):
         ours, theirs = candidates[start:stop], references[start:stop]
-        found = core.counts(ours, theirs, orders=orders, longest=longest)
+        found = core.counts(ours, theirs, orders=orders, longest=longest, threads=threads)
         if found is None:
             yield from python(ours, theirs)
         else:
-            yield list(found)
+            yield found

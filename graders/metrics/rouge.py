@@ -11,9 +11,10 @@ Tokens are the runs of [a-z0-9] in the lower-cased text. Two tricks:
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from graders.metrics.alphabet import BLOCK, Alphabet, Codes, Token
 from graders.metrics.band import LONG, likely_common
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ROUGE_1", "ROUGE_2", "ROUGE_3", "ROUGE_4", "ROUGE_5", "ROUGE_L", "Rouge", "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l", "words",
 ]  # fmt: skip
+
+_Column: TypeAlias = "Sequence[int] | array[int] | npt.NDArray[np.int64]"
+# Rows up to which numpy, not loaded else, takes longer than what it does.
+_FEW: Final = 1 << 10
 
 _MARK = b"A"
 _BETWEEN = " A "
@@ -118,19 +123,23 @@ class Rouge:
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `rouge_1`..`rouge_5` and `rouge_l` over the same rows."""
-        scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         orders = [int(metric[-1]) for metric in metrics if metric != "rouge_l"]
-        most, longest = max(orders, default=0), "rouge_l" in scores
+        most, longest = max(orders, default=0), "rouge_l" in metrics
+        if self._core is not None and len(candidates) == 1:
+            one = self._core.pair(candidates[0], references[0], orders=most, longest=longest)
+            if one is not None:
+                candidate, reference, *found = ([count] for count in one)
+                return {
+                    metric: _few(*_order(metric, found), candidate, reference, self._measure)
+                    for metric in metrics
+                }
+        scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         python = partial(self._counted, orders=most, longest=longest)
         for ours, theirs, *common in counted(
             self._core, python, candidates, references, orders=most, longest=longest
         ):
-            for order in orders:
-                # A text of n tokens has n - order + 1 n-grams.
-                grams = ours - order + 1, theirs - order + 1
-                scores[f"rouge_{order}"] += _values(common[order - 1], *grams, self._measure)
-            if "rouge_l" in scores:
-                scores["rouge_l"] += _values(common[-1], ours, theirs, self._measure)
+            for metric in metrics:
+                scores[metric] += _values(*_order(metric, common), ours, theirs, self._measure)
         return scores
 
     def _counted(
@@ -166,21 +175,29 @@ def _long_lcs(candidate: Codes, reference: Codes) -> int:
     return found or similarity(candidate, reference)
 
 
-def _values(
-    common: npt.NDArray[np.int64],
-    candidate_sizes: npt.NDArray[np.int64],
-    reference_sizes: npt.NDArray[np.int64],
-    measure: Measure,
-) -> list[float]:
-    """Return the score of each pair from its common, candidate and reference counts.
+def _order(metric: str, common: Sequence[Any]) -> tuple[int, Any]:
+    """Return of how many words the n-grams of a metric are, and its column of those that count."""
+    return (
+        (1, common[-1]) if metric == "rouge_l" else (int(metric[-1]), common[int(metric[-1]) - 1])
+    )
 
-    Sizes below 1 count as 1 (the library's way not to divide by zero; `common` is 0 then).
-    The order of operations is the library's, so the floats are its floats to the last bit.
+
+def _values(
+    order: int, common: _Column, candidates: _Column, references: _Column, measure: Measure
+) -> list[float]:
+    """Return the score of each pair from its common n-grams and its words.
+
+    A text of n words has n - order + 1 n-grams. Sizes below 1 count as 1 (the library's way not to
+    divide by zero; `common` is 0 then). The order of operations is the library's, so the floats
+    are its floats to the last bit.
     """
+    if len(common) <= _FEW and isinstance(common, array):
+        return _few(order, common, candidates, references, measure)
     import numpy as np
 
-    precision = common / np.maximum(candidate_sizes, 1)
-    recall = common / np.maximum(reference_sizes, 1)
+    shared = np.asarray(common)
+    precision = shared / np.maximum(np.asarray(candidates) - order + 1, 1)
+    recall = shared / np.maximum(np.asarray(references) - order + 1, 1)
     if measure == "precision":
         scores = precision
     elif measure == "recall":
@@ -189,6 +206,25 @@ def _values(
         total = precision + recall
         scores = 2 * precision * recall / np.where(total > 0, total, 1.0)
     found: list[float] = scores.tolist()
+    return found
+
+
+def _few(
+    order: int, common: _Column, candidates: _Column, references: _Column, measure: Measure
+) -> list[float]:
+    """Return the same as `_values`, where numpy takes longer to be called, or to be loaded."""
+    found = []
+    for shared, ours, theirs in zip(common, candidates, references, strict=True):
+        if not shared:
+            found.append(0.0)
+            continue
+        precision, recall = shared / (ours - order + 1), shared / (theirs - order + 1)
+        if measure == "precision":
+            found.append(precision)
+        elif measure == "recall":
+            found.append(recall)
+        else:
+            found.append(2 * precision * recall / (precision + recall))
     return found
 
 

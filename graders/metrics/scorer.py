@@ -100,10 +100,11 @@ class Scorer:
 
 def _late(request: Request, options: MetricOptions) -> dict[int, MetricFault]:
     """Return the rows whose texts would take too long to compare, each with its sentence."""
-    limit, takes = options.pair_seconds, metric_of(request.metric).takes
     check_columns(request.metric, request.candidates, request.references)
+    limit = options.pair_seconds
     if limit is None:
         return {}
+    takes = metric_of(request.metric).takes
     one = max(map(len, request.candidates), default=0)
     other = max(map(len, request.references), default=0)
     # Nearly all columns end here: no pair of texts so short takes so long by any metric.
@@ -136,7 +137,6 @@ def _grouped(requests: Sequence[Request]) -> list[tuple[_Maker, _Columns, list[i
     for index, request in enumerate(requests):
         maker = metric_of(request.metric).family
         columns = request.candidates, request.references
-        check_columns(request.metric, *columns)
         for other, other_columns, members in groups:
             if maker == other and columns == other_columns:
                 members.append(index)

@@ -70,8 +70,8 @@ def metric_of(name: str) -> Metric:
         UnavailableError: the metric is `cosine`, which needs embeddings, or its extension cannot
             be used.
     """
-    if name in METRICS:
-        return METRICS[name]
+    if (ours := METRICS.get(name)) is not None:
+        return ours
     if name == "cosine":
         raise UnavailableError(
             "cosine compares embeddings, and graders.metrics makes none; a grader asks a server "

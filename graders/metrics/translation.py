@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from graders.metrics.coder import Coder, slices
 from graders.metrics.metric import Defined, Metric, MetricOptions, Parts, library
 from graders.metrics.native import Counts, core_of, counted
-from graders.metrics.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from graders.metrics.alignment import Meteor
+    from graders.metrics.tokenizer import Tokenizer
 
 __all__ = ["BLEU", "GLEU", "METEOR", "Translation", "bleu", "gleu", "meteor"]
 
@@ -63,20 +64,31 @@ class Translation:
     """BLEU, GLEU and METEOR."""
 
     def __init__(self) -> None:
-        self._tokenizer = Tokenizer()
-        self._coder = Coder(
-            self._tokenizer.alphabet,
-            codes=self._tokenizer.codes,
-            tokens=self._tokenizer.tokens,
-            clear=self._clear,
-        )
         self._meteor: Meteor | None = None
         self._core = core_of("translation")
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from graders.metrics.tokenizer import Tokenizer
+
+        return Tokenizer()
+
+    @cached_property
+    def _coder(self) -> Coder:
+        """What codes texts where Python counts."""
+        tokenizer = self._tokenizer
+        return Coder(
+            tokenizer.alphabet, codes=tokenizer.codes, tokens=tokenizer.tokens, clear=self._clear
+        )
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `bleu`, `gleu` and `meteor` over the same rows."""
+        if len(candidates) == 1 and "meteor" not in metrics:
+            alone = self._alone(metrics, candidates[0], references[0])
+            if alone is not None:
+                return alone
         scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         if "bleu" in scores or "gleu" in scores:
             from graders.metrics.bleu_value import ORDERS, bleu_values, gleu_values
@@ -95,6 +107,19 @@ class Translation:
             for start, stop in slices(candidates, references, _ALIGNED_CHARACTERS):
                 scores["meteor"] += self._aligned(candidates[start:stop], references[start:stop])
         return scores
+
+    def _alone(
+        self, metrics: Sequence[str], candidate: str, reference: str
+    ) -> dict[str, list[float]] | None:
+        """Return BLEU and GLEU of one pair, counted by the core; None where it does not."""
+        from graders.metrics.bleu_value import ORDERS, bleu_value, gleu_value
+
+        counts = self._core and self._core.pair(candidate, reference, orders=ORDERS)
+        if not counts:
+            return None
+        ours, theirs, *common = counts
+        values = {"bleu": bleu_value, "gleu": gleu_value}
+        return {metric: [values[metric](common, ours, theirs)] for metric in metrics}
 
     def _aligned(self, candidates: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return METEOR of some rows."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Self
 
 from graders import jsontext
-from graders.calls import ChatCall, ChatError, ChatReply
+from graders.calls import ChatCall, ChatError, ChatReply, Sending
 from graders.errors import BudgetError, quoted
 from graders.models import request
 from graders.models.asking import Asking, Billing, Learned, Sent
@@ -302,7 +304,7 @@ class ChatClient:
             reply, shared = flying.result()
             if shared:
                 self._count_saved(asking, reply)
-                return reply
+                return replace(reply, sending=None)
         future: asyncio.Future[tuple[ChatReply, bool]] = asyncio.get_running_loop().create_future()
         self._flying[key] = future
         try:
@@ -351,7 +353,7 @@ class ChatClient:
         """Return a reply and what its request had; paid from the budget where there is one."""
         ledger = self.ledger
         if ledger is None or self._endpoint.kind == "local":
-            return await self._exchanged(asking, index, Billing())
+            return await self._timed(asking, index, Billing())
         call, billing = asking.call, Billing()
         size = len(jsontext.encode([call.messages[index], call.schema]))
         cap = asking.params.get("max_completion_tokens")
@@ -360,7 +362,7 @@ class ChatClient:
         hold = await ledger.hold(model, size, cap, row)
         reply: ChatReply | None = None
         try:
-            reply, sent = await self._exchanged(asking, index, billing)
+            reply, sent = await self._timed(asking, index, billing)
         except asyncio.CancelledError:
             billing.lose()
             raise
@@ -370,6 +372,12 @@ class ChatClient:
             ledger.settle(
                 hold, self._name(asking, index), reply, billed=billing.billed, lost=billing.lost
             )
+
+    async def _timed(self, asking: Asking, index: int, billing: Billing) -> tuple[ChatReply, Sent]:
+        began, endpoint = time.time_ns(), self._endpoint
+        reply, sent = await self._exchanged(asking, index, billing)
+        how = Sending(began, time.time_ns(), endpoint.url, endpoint.kind, asking.model, sent.params)
+        return replace(reply, sending=how), sent
 
     async def _exchanged(
         self, asking: Asking, index: int, billing: Billing

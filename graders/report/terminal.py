@@ -442,6 +442,7 @@ def machine_view(
     models: Mapping[str, str],
     core: NativeCore,
     extensions: Sequence[tuple[Extension, str]] = (),
+    lacks: Sequence[str] = (),
 ) -> RenderableType:
     """Show what a machine gives to the sandbox and what its default level promises.
 
@@ -450,6 +451,7 @@ def machine_view(
         models: what each model of ours needs to run here, by what it is for; "" where it is there.
         core: whether text metrics are counted by the native core.
         extensions: what other packages add, each with why it cannot be used, "" where it can.
+        lacks: what python graders lack here, a sentence each.
     """
     facts = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
     facts.add_row("system", report.system)
@@ -487,6 +489,7 @@ def machine_view(
         parts += [Text("and does not promise", "bold")]
         parts += [Text(f"  - {sentence}") for sentence in promises(shown).lacks]
     parts += [line for note in report.notes for line in ("", Text(note, "dim"))]
+    parts += [line for one in lacks for line in ("", Text(f"lacks: {clean(one)}", "yellow"))]
     table = columns("model", "here")
     for name, missing in models.items():
         table.add_row(name, Text(f"no: {missing}", "red") if missing else Text("yes", "green"))

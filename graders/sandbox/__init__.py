@@ -9,6 +9,7 @@ from graders.sandbox.image import IMAGES
 from graders.sandbox.inside.scan import parse as parse_source
 from graders.sandbox.level import MachineReport, Promises, probe, promises
 from graders.sandbox.limits import LEVELS, Isolation, Level, Limits
+from graders.sandbox.needs import check_held, lacks
 from graders.sandbox.option import PythonOptions
 from graders.sandbox.sandbox import PythonSandbox
 from graders.sandbox.source import MissingImport, Seen, SourceHint, isolation_of, look
@@ -29,7 +30,9 @@ __all__ = [
     "SlowCall",
     "SourceHint",
     "Stats",
+    "check_held",
     "isolation_of",
+    "lacks",
     "look",
     "parse_source",
     "probe",

@@ -210,12 +210,12 @@ def probe() -> MachineReport:
         bubblewrap=bubblewrap,
         available=tuple(levels),
         default="standard" if confined else None,
-        notes=tuple(_notes(landlock, filesystem if confined else "")),
+        notes=tuple(_notes(landlock)),
         filesystem=filesystem,
     )
 
 
-def _notes(landlock: int, filesystem: str) -> Iterator[str]:
+def _notes(landlock: int) -> Iterator[str]:
     """Say what a user may want to know of a Linux machine."""
     if not syscalls.supported():
         yield f"System call numbers of {platform.machine()} are not known here."
@@ -228,11 +228,6 @@ def _notes(landlock: int, filesystem: str) -> Iterator[str]:
         )
     elif landlock < 6:
         yield f"Landlock {landlock}: signals are confined by seccomp alone."
-    if filesystem:
-        yield (
-            f"No mount namespace ({filesystem}): the scratch is on the disk, and looked at 4 times a "
-            "second, so a call may exceed its disk and files by what it writes in that time."
-        )
     if os.getuid() == 0:
         yield "Running as root: capabilities are dropped, but the number of threads is not limited."
 

@@ -119,6 +119,8 @@ _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/playground/info", page.info),
     ("POST", "/playground/run", grader.explain),
     ("POST", "/playground/lint", grader.lint),
+    ("POST", "/playground/rows", grader.rows),
+    ("GET", "/playground/schema", page.config_schema),
     ("GET", "/playground/evals", view.evals),
     ("GET", "/playground/evals/{id}", view.runs),
     ("GET", f"/playground{_RUNS}/{{run}}", view.sheet),

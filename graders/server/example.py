@@ -1,4 +1,4 @@
-"""Graders to start from on the page, each with an item and a sample."""
+"""Graders to start from on the page, each with rows to try it on."""
 
 from __future__ import annotations
 
@@ -55,33 +55,95 @@ _JUDGE: Final = {
     "range": [0, 1],
     "sampling_params": {"temperature": 0, "seed": 1},
 }
-_ROWS: Final[tuple[tuple[str, Any, Any, str], ...]] = (
-    ("string_check", _CHECK, {"answer": "Paris"}, "It is paris."),
-    (
-        "text_similarity",
-        _SIMILAR,
-        {"reference": "The parcel was sent on Monday."},
-        "Your parcel was sent out on Monday.",
-    ),
+_Rows = tuple[tuple[Any, str], ...]
+_ROWS: Final[tuple[tuple[str, Any, _Rows], ...]] = (
     (
         "multi",
         _MULTI,
-        {"reference": "We refund you within 14 days.", "must_have": "refund"},
-        "You will get a refund within 14 days.",
+        (
+            (
+                {"reference": "We refund you within 14 days.", "must_have": "refund"},
+                "You will get a refund within 14 days.",
+            ),
+            (
+                {"reference": "We refund you within 14 days.", "must_have": "refund"},
+                "We refund you within 14 days.",
+            ),
+            (
+                {"reference": "The parcel was sent on Monday.", "must_have": "Monday"},
+                "It left us on Monday.",
+            ),
+            (
+                {"reference": "The parcel was sent on Monday.", "must_have": "Monday"},
+                "The parcel was sent last week.",
+            ),
+            (
+                {"reference": "Reset the router with the pin.", "must_have": "reset"},
+                "Please reset the router with the pin on its back.",
+            ),
+            (
+                {"reference": "Reset the router with the pin.", "must_have": "reset"},
+                "Have you tried to turn it off and on again?",
+            ),
+            ({"reference": "The shop opens at nine."}, "We open at nine in the morning."),
+            (
+                {"reference": "Your seat is 14A, by the window.", "must_have": "14A"},
+                "Your seat is 14A, by the window.",
+            ),
+        ),
     ),
-    ("python", _PYTHON, {"numbers": [3, 14, 15]}, "The numbers are 3 and 14."),
-    ("score_model", _JUDGE, {}, "Thank you for waiting. Your order is on its way."),
+    (
+        "string_check",
+        _CHECK,
+        (
+            ({"answer": "Paris"}, "It is paris."),
+            ({"answer": "Lima"}, "Lima"),
+            ({"answer": "N'Djamena"}, "Moundou"),
+            ({"answer": "Bern"}, "The capital is Bern, not Zurich."),
+        ),
+    ),
+    (
+        "text_similarity",
+        _SIMILAR,
+        (
+            (
+                {"reference": "The parcel was sent on Monday."},
+                "Your parcel was sent out on Monday.",
+            ),
+            ({"reference": "The parcel was sent on Monday."}, "The parcel was sent on Monday."),
+            ({"reference": "We open at nine."}, "At nine."),
+            ({"reference": "We open at nine."}, "I cannot say."),
+        ),
+    ),
+    (
+        "python",
+        _PYTHON,
+        (
+            ({"numbers": [3, 14, 15]}, "The numbers are 3 and 14."),
+            ({"numbers": [3, 14, 15]}, "3, 14, 15"),
+            ({"numbers": [7]}, "None of them."),
+            ({"numbers": []}, "There are none."),
+        ),
+    ),
+    (
+        "score_model",
+        _JUDGE,
+        (({}, "Thank you for waiting. Your order is on its way."),),
+    ),
 )
 
 
 def samples() -> list[dict[str, Any]]:
-    """Return each as the texts that stand in the page's editors."""
+    """Return each as the texts that stand in the page's editors; the first is what the page opens with."""
     return [
         {
             "name": name,
             "grader": json.dumps(grader, indent=2),
-            "item": json.dumps(item, indent=2),
-            "sample": sample,
+            "item": json.dumps(rows[0][0], indent=2),
+            "sample": rows[0][1],
+            "rows": "".join(
+                json.dumps({"item": item, "sample": sample}) + "\n" for item, sample in rows
+            ),
         }
-        for name, grader, item, sample in _ROWS
+        for name, grader, rows in _ROWS
     ]

@@ -22,7 +22,7 @@ from graders.errors import (
     quoted,
     suggestion,
 )
-from graders.inspection.lint import TARGETS, Subject, Target, lint, of_faults
+from graders.inspection.lint import TARGETS, Measured, Subject, Target, lint, of_faults
 from graders.kinds import EvalCriteria
 from graders.reading import Reading
 from graders.sandbox import IMAGES
@@ -31,6 +31,7 @@ from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
 from graders.server.place import marked
 from graders.server.reward import Rewards, facts_of
+from graders.server.trial import rows_of, try_rows
 from graders.server.weight import excess
 from graders.wire.error import ApiError, bare
 
@@ -41,6 +42,7 @@ Need = Literal["metrics", "models"]
 
 _MOST_GRADERS: Final = 64
 _MOST_FAULTS: Final = 100
+_MOST_NAME: Final = 100
 _LABEL_NOTE: Final = (
     "label_model is accepted here; the hosted run endpoint takes it only inside a multi, "
     "and Evals alone"
@@ -85,6 +87,7 @@ class Handler:
             "validate": self._validate,
             "explain": self._explain,
             "lint": self._lint,
+            "rows": self._rows,
             "reward": Rewards(options, self._made).answer,
         }
 
@@ -143,7 +146,8 @@ class Handler:
         return _answer({"grader": dump(known.loaded.config)})
 
     def _explain(self, body: bytes, stop: Event) -> Answer | Elsewhere:
-        request = _object(body, ("grader", "item", "sample"))
+        request = _object(body, ("grader", "item", "sample", "target"))
+        target = _target(request)
         try:
             known = self._grader({"grader": _source(request)}, within=False)
             if self._is_elsewhere(known.grader):
@@ -169,23 +173,41 @@ class Handler:
             "signatures": plan.signatures,
             "seconds": dict(explained.seconds),
             "execution_time": time.perf_counter() - started,
-            "findings": self._findings(known, "local"),
+            "findings": self._findings(known, target),
             "hosted": grade.hosted,
         }
         return _answer(shown, facts_of([grade]))
 
     def _lint(self, body: bytes, _: Event) -> Answer:
         request = _object(body, ("grader", "target"))
-        target = request.get("target", "local")
-        if target not in TARGETS:
-            raise ApiError(
-                400, f"target is one of {', '.join(TARGETS)}, got {quoted(target)}", param="target"
-            )
+        target = _target(request)
         try:
             known = self._grader({"grader": _source(request)}, within=False)
         except ConfigError as error:
             return _answer(_faults(error))
         return _answer({"faults": [], "findings": self._findings(known, target)})
+
+    def _rows(self, body: bytes, stop: Event) -> Answer | Elsewhere:
+        request = _object(body, ("grader", "rows", "target", "named"))
+        target, rows = _target(request), rows_of(request, self._options.limits.rows)
+        try:
+            known = self._grader({"grader": _source(request)}, within=False)
+            if self._is_elsewhere(known.grader):
+                return Elsewhere(known.key)
+            known.grader.check(stop)
+        except ConfigError as error:
+            return _answer({"ok": False, **_faults(error)})
+        named = str(request.get("named") or "these rows")[:_MOST_NAME]
+        plan, tried = known.grader.plan, try_rows(known.grader, rows, named, stop)
+        shown = {
+            "ok": True,
+            "name": plan.name,
+            "type": plan.type,
+            "asks": plan.asks_servers,
+            "rows": tried.to_list(),
+            "findings": self._findings(known, target, tried.measured),
+        }
+        return _answer(shown, facts_of(tried.grades))
 
     # What they share.
 
@@ -227,10 +249,23 @@ class Handler:
     def _is_elsewhere(self, grader: Grader) -> bool:
         return grader.plan.asks and self._need == "metrics"
 
-    def _findings(self, known: _Known, target: Target) -> list[dict[str, Any]]:
-        judge = self._options.judge
-        subject = Subject.of(known.loaded, known.grader, target=target, model_map=judge.model_map)
+    def _findings(
+        self, known: _Known, target: Target, measured: Measured | None = None
+    ) -> list[dict[str, Any]]:
+        subject = Subject.of(
+            known.loaded, known.grader, target=target, measured=measured,
+            model_map=self._options.judge.model_map,
+        )  # fmt: skip
         return [one.to_dict() for one in lint(subject)[:_MOST_FAULTS]]
+
+
+def _target(request: Mapping[str, Any]) -> Target:
+    target: Target = request.get("target", "local")
+    if target not in TARGETS:
+        raise ApiError(
+            400, f"target is one of {', '.join(TARGETS)}, got {quoted(target)}", param="target"
+        )
+    return target
 
 
 def _weighed(grader: Grader, item: Any, sample: Any) -> None:

@@ -100,6 +100,8 @@ def _nullable(value: Any) -> Any:
 
 _AFTER: Final = {"after": _TEXT}
 _GRADING: Final = (400, 429, 501, 504)
+_SOURCE: Final = {"type": ["string", "object", "array"]}
+_TARGET: Final = {"enum": ["local", "openai", "azure"]}
 
 
 def _paths(names: Sequence[str]) -> dict[str, Any]:
@@ -128,14 +130,22 @@ def _grader_paths() -> dict[str, Any]:
         "/playground/lint": {
             "post": _call("Lint a grader", _json(_made({"faults": {"type": "array"}, "findings": {"type": "array"}})),
                           *_GRADING, name="lint_grader",
-                          body=_json(_made({"grader": {"type": ["string", "object", "array"]},
-                                            "target": {"enum": ["local", "openai", "azure"]}}, "target"))),
+                          body=_json(_made({"grader": _SOURCE, "target": _TARGET}, "target"))),
+        },
+        "/playground/rows": {
+            "post": _call("Grade rows and lint the grader with what they show", _json(_made({"ok": _BOOL})),
+                          *_GRADING, 413, name="try_rows",
+                          body=_json(_made({"grader": _SOURCE, "rows": {"type": "array", "items": _OBJECT, "minItems": 1},
+                                            "target": _TARGET, "named": _TEXT}, "target", "named"))),
         },
         "/playground/run": {
             "post": _call("Grade one sample and tell how the grade came about", _json(_made({"ok": _BOOL})),
                           *_GRADING, name="explain_grade",
-                          body=_json(_made({"grader": {"type": ["string", "object", "array"]}, "item": {},
-                                            "sample": {}}, "item", "sample"))),
+                          body=_json(_made({"grader": _SOURCE, "item": {}, "sample": {}, "target": _TARGET},
+                                           "item", "sample", "target"))),
+        },
+        "/playground/schema": {
+            "get": _call("The JSON Schema of a grader, and of documents that hold one", _json(_OBJECT), name="grader_schema"),
         },
     }  # fmt: skip
 

@@ -19,6 +19,7 @@ import uvicorn
 from anyio import to_thread
 
 from graders.errors import OptionError
+from graders.sandbox import check_held, lacks
 from graders.server.app import create_app
 from graders.server.door import Door, Room, room_for
 from graders.server.log import Log
@@ -112,9 +113,11 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
 
     Raises:
         OptionError: the address cannot be listened on.
+        UnavailableError: python graders are to be held at a level that this machine does not give.
         GradersError: the data folder cannot be used.
     """
     log = log or Log(texts=options.log_texts, form=options.log_form)
+    check_held(options.python)
     room = room_for(options)
     listening = _listen(options)
     with contextlib.closing(listening):
@@ -141,10 +144,17 @@ def serve(options: ServeOptions, log: Log | None = None) -> None:
             "listening", **_address(options, listening), data_dir=str(options.data_dir),
             graders=", ".join(options.graders) or None,
         )  # fmt: skip
+        threading.Thread(target=_tell_lacks, args=(options, log), daemon=True).start()
         _Server(config, options, log, listening, room).run()
         if options.unix_socket is not None:
             options.unix_socket.unlink(missing_ok=True)
         log.write("stopped")
+
+
+def _tell_lacks(options: ServeOptions, log: Log) -> None:
+    """Say what python graders lack here; what is tried for that takes a moment, for which nobody waits."""
+    for one in lacks(options.python):
+        log.write("sandbox", "warning", lacks=one)
 
 
 def _address(options: ServeOptions, listening: socket.socket) -> dict[str, str]:

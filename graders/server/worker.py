@@ -24,7 +24,7 @@ from graders.wire.error import ApiError
 
 __all__ = ["PING", "REWARD", "STOP", "TASKS", "THREADS", "main"]
 
-TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop", "reward")
+TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop", "reward", "rows")
 PING: Final = TASKS.index("ping")
 STOP: Final = TASKS.index("stop")
 REWARD: Final = TASKS.index("reward")

@@ -13,11 +13,11 @@ import transformers
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerState
 
+from graders.adapters.wandb import finish
 from graders.training.card import card
 from graders.training.chat import PLAIN, Chat
 from graders.training.checkpoint import checkpoint_folder, marked, newest
 from graders.training.follow import Follower
-from graders.training.integration import finish
 from graders.training.session import NotTrainableError, Session
 
 __all__ = ["LIBRARIES", "train"]

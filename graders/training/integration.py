@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import netrc
 import os
-import sys
-import threading
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
+from graders.adapters import wandb
 from graders.errors import shown
 from graders.training.session import Session
 
-__all__ = ["finish", "reporting"]
-
-_HOSTS: Final = ("api.wandb.ai", "api.forge.coreweave.com")
-"""Under which its login stands, in older and newer versions."""
-
-_OFFLINE: Final = ("offline", "dryrun")
-_PATIENCE: Final = 60.0
-"""Seconds that the last of the curves may take on its way."""
+__all__ = ["reporting"]
 
 
 def reporting(session: Session) -> dict[str, Any]:
@@ -44,21 +34,11 @@ def reporting(session: Session) -> dict[str, Any]:
     return found
 
 
-def finish() -> None:
-    """Have sent what is on its way; a service that cannot be reached holds the job up for a minute at most."""
-    library = sys.modules.get("wandb")
-    if library is not None and getattr(library, "run", None) is not None:
-        ending = threading.Thread(target=library.finish, daemon=True)
-        ending.start()
-        ending.join(_PATIENCE)
-
-
 def _where(kind: str, settings: dict[str, Any], session: Session) -> str:
     """Return where curves go, and the folder where that is one of this machine."""
     project, folder = settings.get("project"), session.folder / kind
     if kind == "wandb":
-        offline = os.environ.get("WANDB_MODE") in _OFFLINE
-        return f"{project}" + f", in {folder} until wandb sync sends them" * offline
+        return f"{project}" + f", in {folder} until wandb sync sends them" * wandb.is_offline()
     if kind == "tensorboard":
         return str(folder)
     remote = os.environ.get("TRACKIO_SPACE_ID") or os.environ.get("TRACKIO_SERVER_URL")
@@ -66,23 +46,11 @@ def _where(kind: str, settings: dict[str, Any], session: Session) -> str:
 
 
 def _lacks(kind: str) -> str:
+    if kind == "wandb":
+        return wandb.lacks()
     if find_spec(kind) is None and not (kind == "tensorboard" and find_spec("tensorboardX")):
         return f"{kind} is not installed (pip install {kind})"
-    mode = os.environ.get("WANDB_MODE")
-    if kind != "wandb" or mode in _OFFLINE:
-        return ""
-    if mode == "disabled":
-        return "WANDB_MODE is disabled"
-    return "" if os.environ.get("WANDB_API_KEY") or _has_login() else "no key (WANDB_API_KEY)"
-
-
-def _has_login() -> bool:
-    own = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
-    try:
-        known = netrc.netrc()
-    except (OSError, netrc.NetrcParseError):
-        return False
-    return any(known.authenticators(one) is not None for one in ([own] if own else _HOSTS))
+    return ""
 
 
 def _begin(kind: str, settings: dict[str, Any], session: Session) -> str:

@@ -40,7 +40,8 @@ impl Classes {
         let mut found = Vec::new();
         let mut last = u32::MAX;
         for page in text.iter().map(|character| character >> 8) {
-            if page != last && self.0.get(page as usize) == Some(&None) && !found.contains(&page) {
+            let unset = (page as usize) < PAGES && !matches!(self.0.get(page as usize), Some(Some(_)));
+            if page != last && unset && !found.contains(&page) {
                 found.push(page);
             }
             last = page;

@@ -5,8 +5,9 @@ use std::thread;
 use crate::classes::Classes;
 use crate::count::Counter;
 use crate::piece::Pieces;
+use crate::rouge::Words;
 use crate::sentence::Punkt;
-use crate::text::{alphanumeric, international, Gaps, Text};
+use crate::text::{international, Gaps, Text};
 use crate::vocabulary::{Fault, Map, Seed, Vocabulary};
 
 /// What a token is.
@@ -79,20 +80,20 @@ impl Core {
 
     /// The token numbers of texts one after the other, and how many each has. They are good until
     /// the vocabulary's generation changes, which is only at the beginning of a call.
-    pub fn tokens(&mut self, rule: Rule, texts: &[Text], sizes: &mut [u64]) -> Result<Vec<u32>, Fault> {
+    pub fn tokens(&mut self, texts: &[Text], sizes: &mut [u64]) -> Result<Vec<u32>, Fault> {
         let (worker, tables) = self.first();
-        worker.trim(rule);
+        worker.trim();
         let mut numbers = Vec::new();
         for (text, size) in texts.iter().zip(sizes) {
             let before = numbers.len();
-            worker.tokens(rule, tables, *text, &mut numbers)?;
+            worker.tokens(tables, *text, &mut numbers)?;
             *size = (numbers.len() - before) as u64;
         }
         Ok(numbers)
     }
 
-    pub fn vocabulary(&mut self, rule: Rule) -> &Vocabulary {
-        self.first().0.vocabulary(rule)
+    pub fn vocabulary(&mut self) -> &Vocabulary {
+        &self.first().0.vocabulary
     }
 
     /// Count each pair, in so many threads. `found` has `wanted.width()` places a pair.
@@ -131,27 +132,30 @@ impl Core {
     }
 }
 
+/// A candidate, its reference, and where its counts go.
+type Pair<'a> = ((&'a Text<'a>, &'a Text<'a>), &'a mut [i64]);
+
 /// What one thread needs and keeps.
 struct Worker {
     seed: Seed,
-    words: Vocabulary,
-    tokens: Vocabulary,
+    words: Words,
+    vocabulary: Vocabulary,
     pieces: Pieces,
     counter: Counter,
     gaps: Gaps,
-    word: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Worker {
     fn new(seed: &Seed) -> Self {
         Worker {
             seed: seed.clone(),
-            words: Vocabulary::new(seed),
-            tokens: Vocabulary::new(seed),
+            words: Words::new(seed),
+            vocabulary: Vocabulary::new(seed),
             pieces: Pieces::new(seed),
             counter: Counter::new(seed),
             gaps: Gaps::default(),
-            word: Vec::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -163,13 +167,44 @@ impl Worker {
         references: &[Text],
         found: &mut [i64],
     ) -> Result<(), Fault> {
+        let pairs = candidates.iter().zip(references).zip(found.chunks_mut(wanted.width()));
+        match wanted.rule {
+            Rule::Alphanumeric => self.count_words(wanted, &tables.classes, pairs),
+            Rule::Translation => self.count_tokens(wanted, tables, pairs),
+        }
+    }
+
+    fn count_words<'a>(
+        &mut self,
+        wanted: Wanted,
+        classes: &Classes,
+        pairs: impl Iterator<Item = Pair<'a>>,
+    ) -> Result<(), Fault> {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let mut last = None;
+        for ((candidate, reference), row) in pairs {
+            if last != Some(reference) {
+                self.words.learn(reference, classes, &mut theirs)?;
+                last = Some(reference);
+            }
+            self.words.find(candidate, classes, &mut ours)?;
+            self.counter.take(&ours, &theirs)?;
+            self.counter.count(wanted, row)?;
+        }
+        Ok(())
+    }
+
+    fn count_tokens<'a>(
+        &mut self,
+        wanted: Wanted,
+        tables: &Tables,
+        pairs: impl Iterator<Item = Pair<'a>>,
+    ) -> Result<(), Fault> {
         // References come back, in groups of samples of one task: each is cut once a call.
         let mut known: Map<Text, (usize, usize)> = Map::with_hasher(self.seed.clone());
-        let mut numbers: Vec<u32> = Vec::new();
-        let mut ours: Vec<u32> = Vec::new();
-        let rows = found.chunks_mut(wanted.width());
-        for ((candidate, reference), row) in candidates.iter().zip(references).zip(rows) {
-            if self.trim(wanted.rule) {
+        let (mut ours, mut numbers) = (Vec::new(), Vec::new());
+        for ((candidate, reference), row) in pairs {
+            if self.trim() {
                 known.clear();
                 numbers.clear();
             }
@@ -177,7 +212,7 @@ impl Worker {
                 Some(&place) => place,
                 None => {
                     let start = numbers.len();
-                    self.tokens(wanted.rule, tables, *reference, &mut numbers)?;
+                    self.tokens(tables, *reference, &mut numbers)?;
                     known.try_reserve(1)?;
                     known.insert(*reference, (start, numbers.len()));
                     (start, numbers.len())
@@ -188,62 +223,39 @@ impl Worker {
                 theirs
             } else {
                 ours.clear();
-                self.tokens(wanted.rule, tables, *candidate, &mut ours)?;
+                self.tokens(tables, *candidate, &mut ours)?;
                 &ours[..]
             };
-            let size = self.vocabulary(wanted.rule).size();
-            row[0] = ours.len() as i64;
-            row[1] = theirs.len() as i64;
-            self.counter.take(ours, theirs, size)?;
-            if wanted.longest {
-                row[2 + wanted.orders] = self.counter.longest()?;
-            }
-            self.counter.overlaps(&mut row[2..2 + wanted.orders])?;
+            self.counter.take_numbers(ours, theirs, self.vocabulary.size())?;
+            self.counter.count(wanted, row)?;
         }
         Ok(())
     }
 
-    fn vocabulary(&mut self, rule: Rule) -> &mut Vocabulary {
-        match rule {
-            Rule::Alphanumeric => &mut self.words,
-            Rule::Translation => &mut self.tokens,
-        }
-    }
-
     /// Empty a vocabulary that has grown large; tell whether that was done.
-    fn trim(&mut self, rule: Rule) -> bool {
-        let vocabulary = self.vocabulary(rule);
-        let large = vocabulary.size() > MOST_TOKENS || vocabulary.characters() > MOST_CHARACTERS;
+    fn trim(&mut self) -> bool {
+        let large = self.vocabulary.size() > MOST_TOKENS || self.vocabulary.characters() > MOST_CHARACTERS;
         if large {
-            vocabulary.clear();
-            if rule == Rule::Translation {
-                self.pieces.clear();
-            }
+            self.vocabulary.clear();
+            self.pieces.clear();
         }
         large
     }
 
     /// Add the token numbers of a text.
-    fn tokens(&mut self, rule: Rule, tables: &Tables, text: Text, found: &mut Vec<u32>) -> Result<(), Fault> {
-        let classes = &tables.classes;
-        match (rule, text) {
-            (Rule::Alphanumeric, Text::Narrow(text)) => {
-                alphanumeric(text, classes, &mut self.word, &mut self.words, found)
-            }
-            (Rule::Alphanumeric, Text::Wide(text)) => {
-                alphanumeric(text, classes, &mut self.word, &mut self.words, found)
-            }
-            (Rule::Translation, Text::Narrow(text)) => self.narrow(tables, text, found),
-            (Rule::Translation, Text::Wide(text)) => {
+    fn tokens(&mut self, tables: &Tables, text: Text, found: &mut Vec<u32>) -> Result<(), Fault> {
+        match text {
+            Text::Narrow(text) => self.narrow(tables, text, found),
+            Text::Wide(text) => {
                 if text.iter().any(|&character| character >= 0x100) {
-                    return international(text, classes, &mut self.gaps, &mut self.tokens, found);
+                    return international(text, &tables.classes, &mut self.gaps, &mut self.vocabulary, found);
                 }
-                let mut bytes = std::mem::take(&mut self.word);
+                let mut bytes = std::mem::take(&mut self.bytes);
                 bytes.clear();
                 bytes.try_reserve(text.len())?;
                 bytes.extend(text.iter().map(|&character| character as u8));
                 let result = self.narrow(tables, &bytes, found);
-                self.word = bytes;
+                self.bytes = bytes;
                 result
             }
         }
@@ -253,9 +265,9 @@ impl Worker {
         let printable = |byte: &u8| matches!(byte, 0x20..=0x7E | 0xA0..=0xFF);
         match &tables.punkt {
             Some(punkt) if text.iter().all(printable) => {
-                self.pieces.add(text, punkt, &tables.classes, &mut self.tokens, found)
+                self.pieces.add(text, punkt, &tables.classes, &mut self.vocabulary, found)
             }
-            _ => international(text, &tables.classes, &mut self.gaps, &mut self.tokens, found),
+            _ => international(text, &tables.classes, &mut self.gaps, &mut self.vocabulary, found),
         }
     }
 }

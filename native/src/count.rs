@@ -1,21 +1,26 @@
 //! What two texts of token numbers have in common: n-grams by order, and the longest subsequence.
 
+use crate::core::Wanted;
+use crate::table::{Table, NONE};
 use crate::vocabulary::{Fault, Seed};
 
-const NONE: u32 = u32::MAX;
-/// Words of 64 tokens that `Counter::strip` does at a time: their chains of additions overlap.
+/// Added to the number of an n-gram that the reference has more than once.
+const MANY: u32 = 1 << 31;
+/// Words of 64 tokens that `Counter::longest` does at a time: their chains of additions overlap.
 const STRIP: usize = 4;
 
 /// Counts pairs one after the other; keeps only buffers.
 pub struct Counter {
     seed: Seed,
-    /// For each token number of the vocabulary its number within the pair.
-    local: Vec<u32>,
+    /// For each number of a vocabulary the place where the reference first has it.
+    places: Vec<u32>,
+    /// The n-grams of either text, by the place where the reference first has each.
     ours: Vec<u32>,
     theirs: Vec<u32>,
-    /// How often each n-gram, by its number within the pair, is on either side.
+    /// How often the candidate and the reference have the n-gram of a place.
     counts: Vec<(u32, u32)>,
-    table: Table,
+    longer: Vec<u32>,
+    table: Table<u64>,
     masks: Vec<[u64; STRIP]>,
     carries: Vec<bool>,
 }
@@ -24,117 +29,134 @@ impl Counter {
     pub fn new(seed: &Seed) -> Self {
         Counter {
             seed: seed.clone(),
-            local: Vec::new(),
+            places: Vec::new(),
             ours: Vec::new(),
             theirs: Vec::new(),
             counts: Vec::new(),
+            longer: Vec::new(),
             table: Table::default(),
             masks: Vec::new(),
             carries: Vec::new(),
         }
     }
 
-    /// Take a pair: after this `overlaps`, or `longest`, or first the latter and then the former.
-    ///
-    /// Tokens are numbered anew in the order in which the candidate has them, and what only one of
-    /// the texts has is marked: no common n-gram or subsequence holds it.
-    pub fn take(&mut self, ours: &[u32], theirs: &[u32], vocabulary: usize) -> Result<(), Fault> {
-        fill(&mut self.local, vocabulary, NONE)?;
-        for buffer in [&mut self.ours, &mut self.theirs] {
-            buffer.clear();
+    /// Take a pair. The number of a token is the place where the reference first has it, `NONE` where it
+    /// has not.
+    pub fn take(&mut self, ours: &[u32], theirs: &[u32]) -> Result<(), Fault> {
+        copy(&mut self.ours, ours.iter().copied(), ours.len())?;
+        copy(&mut self.theirs, theirs.iter().copied(), theirs.len())
+    }
+
+    /// Take a pair whose tokens have the numbers of a vocabulary of such a size.
+    pub fn take_numbers(&mut self, ours: &[u32], theirs: &[u32], vocabulary: usize) -> Result<(), Fault> {
+        if self.places.len() < vocabulary {
+            self.places.try_reserve(vocabulary - self.places.len())?;
+            self.places.resize(vocabulary, NONE);
         }
-        self.ours.try_reserve(ours.len())?;
-        self.theirs.try_reserve(theirs.len())?;
-        self.counts.clear();
-        self.counts.try_reserve(ours.len())?;
-        for &token in ours {
-            let local = &mut self.local[token as usize];
-            if *local == NONE {
-                *local = self.counts.len() as u32;
-                self.counts.push((0, 0));
-            }
-            self.counts[*local as usize].0 += 1;
-            self.ours.push(*local);
-        }
-        for &token in theirs {
-            let local = self.local[token as usize];
-            if local != NONE {
-                self.counts[local as usize].1 += 1;
-            }
-            self.theirs.push(local);
-        }
-        for &token in ours {
-            self.local[token as usize] = NONE;
-        }
-        for local in &mut self.ours {
-            if self.counts[*local as usize].1 == 0 {
-                *local = NONE;
-            }
-        }
+        let places = &mut self.places;
+        let first = theirs.iter().enumerate().map(|(at, &token)| {
+            let place = &mut places[token as usize];
+            *place = (*place).min(at as u32); // `NONE` is above all
+            *place
+        });
+        copy(&mut self.theirs, first, theirs.len())?;
+        copy(&mut self.ours, ours.iter().map(|&token| self.places[token as usize]), ours.len())?;
+        theirs.iter().for_each(|&token| self.places[token as usize] = NONE);
         Ok(())
+    }
+
+    /// Count what is wanted of the pair that was taken.
+    pub fn count(&mut self, wanted: Wanted, row: &mut [i64]) -> Result<(), Fault> {
+        let Counter { ours, theirs, counts, .. } = self;
+        row[0] = ours.len() as i64;
+        row[1] = theirs.len() as i64;
+        if theirs.len() >= MANY as usize {
+            return Err(Fault::Memory);
+        }
+        let nowhere = theirs.len();
+        zeros(counts, nowhere + 1)?;
+        theirs.iter().for_each(|&token| counts[token as usize].1 += 1);
+        for token in ours.iter_mut() {
+            let count = &mut counts[nowhere.min(*token as usize)];
+            count.0 += 1;
+            *token |= many(count.1);
+        }
+        mark(theirs, counts);
+        if wanted.longest {
+            row[2 + wanted.orders] = self.longest()?;
+        }
+        self.overlaps(&mut row[2..2 + wanted.orders])
     }
 
     /// How many n-grams the pair has in common for n = 1, 2, ...: one that is a times on one side
     /// and b times on the other counts min(a, b) times. No n-gram is built: two are equal exactly
     /// when the two (n-1)-grams that they are made of are, and those have numbers already.
-    pub fn overlaps(&mut self, found: &mut [i64]) -> Result<(), Fault> {
+    fn overlaps(&mut self, found: &mut [i64]) -> Result<(), Fault> {
         found.fill(0);
-        let orders = found.len();
         for (order, common) in found.iter_mut().enumerate() {
             if order > 0 {
                 self.lengthen()?;
             }
-            *common = self.counts.iter().map(|&(a, b)| i64::from(a.min(b))).sum();
-            if *common == 0 || order + 1 == orders {
+            let counts = &self.counts[..self.theirs.len()];
+            *common = counts.iter().map(|&(a, b)| i64::from(a.min(b))).sum();
+            if *common == 0 {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Go from the numbers of n-grams to those of (n+1)-grams.
+    /// Go from n-grams to (n+1)-grams.
+    ///
+    /// One that holds an n-gram which the reference has once is there once too, so its place says which
+    /// it is. Only those of two n-grams that the reference repeats are looked up: few, and soon none.
+    /// For the others there is no branch that differs from token to token.
     fn lengthen(&mut self) -> Result<(), Fault> {
-        self.counts.clear();
-        self.table.empty(self.ours.len())?;
-        for at in 0..self.ours.len() {
-            let gram = gram(&self.ours, at);
-            self.ours[at] = match gram {
-                None => NONE,
-                Some(key) => {
-                    let next = self.counts.len() as u32;
-                    let number = self.table.number(&self.seed, key, next);
-                    if number == next {
-                        self.counts.push((0, 0)); // `take` has reserved for as many as there are tokens
-                    }
-                    self.counts[number as usize].0 += 1;
-                    number
-                }
-            };
-        }
-        for at in 0..self.theirs.len() {
-            let found = gram(&self.theirs, at).map(|key| self.table.number(&self.seed, key, NONE));
-            let number = found.unwrap_or(NONE);
-            if number != NONE {
-                self.counts[number as usize].1 += 1;
+        let Counter { seed, ours, theirs, counts, longer, table, .. } = self;
+        let nowhere = theirs.len();
+        let key = |first: u32, second: u32| u64::from(first) << 32 | u64::from(second);
+        table.empty(nowhere / 8)?;
+        zeros(counts, nowhere + 1)?;
+        let counts = &mut counts[..];
+        theirs.try_reserve(2)?;
+        theirs.extend([NONE, NONE]); // behind the end, and for `nowhere`
+        zeros(longer, nowhere)?;
+        for (at, (longer, pair)) in longer.iter_mut().zip(theirs.windows(2)).enumerate() {
+            let (first, second) = (pair[0], pair[1]);
+            *longer = at as u32 | when(first == NONE) | when(second == NONE);
+            if is_looked_up(first, second) {
+                *longer = table.add(key(first, second), *longer, |&key| seed.mix(key))?;
             }
-            self.theirs[at] = number;
+            counts[nowhere.min(*longer as usize)].1 += 1;
         }
-        for number in &mut self.ours {
-            if *number != NONE && self.counts[*number as usize].1 == 0 {
-                *number = NONE;
+        let mut second = NONE;
+        for number in ours.iter_mut().rev() {
+            let first = *number;
+            let place = if first < MANY { first } else { second.wrapping_sub(1) };
+            let there = nowhere.min(place as usize);
+            let other = theirs[there] != first || theirs[there + 1] != second;
+            *number = place | when(first == NONE) | when(second == NONE) | when(other);
+            if is_looked_up(first, second) {
+                *number = table.find(seed.mix(key(first, second)), &key(first, second));
             }
+            let count = &mut counts[nowhere.min(*number as usize)];
+            count.0 = count.0.wrapping_add(1);
+            *number |= many(count.1);
+            second = first;
         }
+        std::mem::swap(theirs, longer);
+        mark(theirs, counts);
         Ok(())
     }
 
     /// The length of the longest common subsequence (Hyyro 2004): a bit for each token of one text,
     /// and each token of the other is an addition over all those bits.
-    pub fn longest(&mut self) -> Result<i64, Fault> {
+    fn longest(&mut self) -> Result<i64, Fault> {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        ours.try_reserve(self.ours.len())?;
-        theirs.try_reserve(self.theirs.len())?;
-        ours.extend(self.ours.iter().copied().filter(|&token| token != NONE));
-        theirs.extend(self.theirs.iter().copied().filter(|&token| token != NONE));
+        for (text, shared) in [(&self.ours, &mut ours), (&self.theirs, &mut theirs)] {
+            let found = text.iter().filter(|&&token| token != NONE).map(|&token| token & !MANY);
+            copy(shared, found, text.len())?;
+        }
         let same = |pair: &(&u32, &u32)| pair.0 == pair.1;
         let head = ours.iter().zip(&theirs).take_while(same).count();
         let (ours, theirs) = (&ours[head..], &theirs[head..]);
@@ -145,12 +167,8 @@ impl Counter {
         if bits.is_empty() {
             return Ok(ends);
         }
-        self.masks.clear();
-        self.masks.try_reserve(self.counts.len())?;
-        self.masks.resize(self.counts.len(), [0; STRIP]);
-        self.carries.clear();
-        self.carries.try_reserve(steps.len())?;
-        self.carries.resize(steps.len(), false);
+        zeros(&mut self.masks, self.theirs.len())?;
+        zeros(&mut self.carries, steps.len())?;
         let mut length = ends;
         for strip in bits.chunks(64 * STRIP) {
             for (at, &token) in strip.iter().enumerate() {
@@ -186,54 +204,42 @@ fn common<const N: usize>(masks: &[[u64; STRIP]], carries: &mut [bool], steps: &
     row.iter().map(|word| i64::from(word.count_zeros())).sum()
 }
 
-/// The n-gram at a place with the one behind it, which together are the (n+1)-gram there.
-fn gram(numbers: &[u32], at: usize) -> Option<u64> {
-    let first = numbers[at];
-    let second = *numbers.get(at + 1)?;
-    (first != NONE && second != NONE).then(|| u64::from(first) << 32 | u64::from(second))
+/// Whether two n-grams are both many.
+fn is_looked_up(first: u32, second: u32) -> bool {
+    first & second >= MANY && first != NONE && second != NONE
 }
 
-/// Make a buffer at least so long, new places holding `value`.
-fn fill<T: Clone>(buffer: &mut Vec<T>, size: usize, value: T) -> Result<(), Fault> {
-    if buffer.len() < size {
-        buffer.try_reserve(size - buffer.len())?;
-        buffer.resize(size, value);
+/// `NONE` or 0, to strike a number without a branch.
+fn when(struck: bool) -> u32 {
+    0_u32.wrapping_sub(u32::from(struck))
+}
+
+/// `MANY` for what is more than once in a reference, or 0. Added to `NONE`, it changes nothing.
+fn many(count: u32) -> u32 {
+    u32::from(count > 1) << 31
+}
+
+/// Say of a reference's n-grams which are many, and strike what the candidate has not: no longer n-gram
+/// in common, and no subsequence, holds it.
+fn mark(theirs: &mut [u32], counts: &[(u32, u32)]) {
+    let nowhere = theirs.len();
+    for number in theirs {
+        let (ours, theirs) = counts[nowhere.min(*number as usize)];
+        *number |= many(theirs) | when(ours == 0);
     }
+}
+
+/// Fill a buffer with at most so many values.
+fn copy<T>(buffer: &mut Vec<T>, values: impl Iterator<Item = T>, most: usize) -> Result<(), Fault> {
+    buffer.clear();
+    buffer.try_reserve(most)?;
+    buffer.extend(values);
     Ok(())
 }
 
-/// Numbers by key: open addressing, at most half full, emptied for each order of each pair.
-#[derive(Default)]
-struct Table {
-    slots: Vec<(u64, u32)>,
-    mask: usize,
-}
-
-impl Table {
-    fn empty(&mut self, most: usize) -> Result<(), Fault> {
-        let size = (most * 2).max(16).next_power_of_two();
-        self.slots.clear();
-        self.slots.try_reserve(size)?;
-        self.slots.resize(size, (0, NONE));
-        self.mask = size - 1;
-        Ok(())
-    }
-
-    /// The number of a key; `next` for one that is not there, which then has it, but for `NONE`.
-    fn number(&mut self, seed: &Seed, key: u64, next: u32) -> u32 {
-        let mut at = seed.mix(key) as usize & self.mask;
-        loop {
-            let slot = &mut self.slots[at];
-            if slot.1 == NONE {
-                if next != NONE {
-                    *slot = (key, next);
-                }
-                return next;
-            }
-            if slot.0 == key {
-                return slot.1;
-            }
-            at = (at + 1) & self.mask;
-        }
-    }
+fn zeros<T: Clone + Default>(buffer: &mut Vec<T>, size: usize) -> Result<(), Fault> {
+    buffer.clear();
+    buffer.try_reserve(size)?;
+    buffer.resize(size, T::default());
+    Ok(())
 }

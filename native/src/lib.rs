@@ -1,8 +1,9 @@
 //! The native core of local-graders: texts in columns go in, counts come out, and nothing else.
 //!
 //! This module is the door, a C ABI over buffers that Python calls by ctypes, and the only one with
-//! `unsafe` in it. Behind it: `core` works columns off, in threads; `text`, `sentence`, `words` and
-//! `piece` cut texts into tokens; `vocabulary` gives tokens numbers; `count` compares numbers. What
+//! `unsafe` in it. Behind it: `core` works columns off, in threads; `rouge` cuts texts into words, and
+//! `text`, `sentence`, `words` and `piece` into tokens, which have numbers by `vocabulary`; `count`
+//! compares numbers. What
 //! Unicode and NLTK's model have to say comes in through the door too (`classes`, `sentence`).
 //!
 //! A panic does not cross the door: it is a status, the core forgets what it knew, and Python
@@ -14,7 +15,9 @@ mod classes;
 mod core;
 mod count;
 mod piece;
+mod rouge;
 mod sentence;
+mod table;
 mod text;
 mod vocabulary;
 mod words;
@@ -28,7 +31,7 @@ use crate::text::Text;
 use crate::vocabulary::Fault;
 
 /// Changes with anything that Python must know of this module.
-const ABI: u32 = 1;
+const ABI: u32 = 2;
 
 const DONE: i32 = 0;
 const PANIC: i32 = 1;
@@ -38,16 +41,20 @@ const WRONG: i32 = 3;
 /// A core behind a lock: calls from several threads wait for one another.
 pub struct Handle(Mutex<Core>);
 
-/// Columns of as many candidates as references: all texts end to end, the candidates first.
+/// Columns of as many candidates as references, the candidates first: those texts end to end whose
+/// characters are all below U+0100, and the others end to end.
 #[repr(C)]
 pub struct Columns {
-    /// The characters: Latin-1 where `width` is 1, UTF-32 in the machine's order where it is 4.
-    data: *const u8,
-    width: usize,
-    /// Characters in `data`.
-    size: usize,
+    /// Latin-1.
+    narrow: *const u8,
+    narrow_size: usize,
+    /// Code points.
+    wide: *const u32,
+    wide_size: usize,
     /// Characters of each text, `2 * pairs` of them.
     lengths: *const u64,
+    /// 1 for each text that is among the narrow ones, else 0.
+    kinds: *const u8,
     pairs: usize,
 }
 
@@ -168,7 +175,7 @@ pub unsafe extern "C" fn graders_count(
     })
 }
 
-/// Write the token numbers of each text, the candidates' first, and how many each has; then the
+/// Write the token numbers (of `Rule::Translation`) of each text, the candidates' first, and how many each has; then the
 /// generation of the vocabulary, its size, and its characters.
 ///
 /// # Safety
@@ -178,25 +185,29 @@ pub unsafe extern "C" fn graders_count(
 pub unsafe extern "C" fn graders_tokens(
     handle: *const Handle,
     columns: *const Columns,
-    rule: u32,
     numbers: *mut u32,
     sizes: *mut u64,
     about: *mut u64,
 ) -> i32 {
     // SAFETY: by the caller's promise.
     let (handle, columns, about) = unsafe { (handle.as_ref(), columns.as_ref(), place(about, 3)) };
-    let (columns, about, rule) = match (columns, about, rule_of(rule)) {
-        (Some(columns), Some(about), Some(rule)) => (columns, about, rule),
+    let (columns, about) = match (columns, about) {
+        (Some(columns), Some(about)) => (columns, about),
         _ => return WRONG,
     };
     // SAFETY: by the caller's promise.
-    let (texts, numbers, sizes) =
-        unsafe { (columns.texts(), place(numbers, columns.size), place(sizes, columns.pairs.saturating_mul(2))) };
+    let (texts, numbers, sizes) = unsafe {
+        (
+            columns.texts(),
+            place(numbers, columns.narrow_size.saturating_add(columns.wide_size)),
+            place(sizes, columns.pairs.saturating_mul(2)),
+        )
+    };
     guarded(handle, |core| match (texts, numbers, sizes) {
         (Some(texts), Some(numbers), Some(sizes)) => {
-            let found = core.tokens(rule, &texts?, sizes)?;
+            let found = core.tokens(&texts?, sizes)?;
             numbers[..found.len()].copy_from_slice(&found); // no token is without a character
-            let vocabulary = core.vocabulary(rule);
+            let vocabulary = core.vocabulary();
             let sizes = [vocabulary.generation(), vocabulary.size() as u64, vocabulary.characters() as u64];
             about.copy_from_slice(&sizes);
             Ok(true)
@@ -212,7 +223,6 @@ pub unsafe extern "C" fn graders_tokens(
 #[no_mangle]
 pub unsafe extern "C" fn graders_words(
     handle: *const Handle,
-    rule: u32,
     from: u64,
     text: *mut u32,
     characters: usize,
@@ -221,18 +231,13 @@ pub unsafe extern "C" fn graders_words(
 ) -> i32 {
     // SAFETY: by the caller's promise.
     let (handle, text, ends) = unsafe { (handle.as_ref(), place(text, characters), place(ends, count)) };
-    guarded(handle, |core| {
-        let words = rule_of(rule).and_then(|rule| core.vocabulary(rule).since(from as usize));
-        match (words, text, ends) {
-            (Some((found, stops)), Some(text), Some(ends))
-                if found.len() == text.len() && stops.len() == ends.len() =>
-            {
-                text.copy_from_slice(found);
-                ends.iter_mut().zip(stops).for_each(|(end, &stop)| *end = stop as u64);
-                Ok(true)
-            }
-            _ => Ok(false),
+    guarded(handle, |core| match (core.vocabulary().since(from as usize), text, ends) {
+        (Some((found, stops)), Some(text), Some(ends)) if found.len() == text.len() && stops.len() == ends.len() => {
+            text.copy_from_slice(found);
+            ends.iter_mut().zip(stops).for_each(|(end, &stop)| *end = stop as u64);
+            Ok(true)
         }
+        _ => Ok(false),
     })
 }
 
@@ -251,29 +256,34 @@ impl Columns {
     /// The fields are what they say.
     unsafe fn texts(&self) -> Option<Result<Vec<Text<'_>>, Fault>> {
         // SAFETY: by the caller's promise.
-        let lengths = unsafe { buffer(self.lengths, self.pairs.checked_mul(2)?) }?;
+        let (lengths, kinds, narrow, wide) = unsafe {
+            let texts = self.pairs.checked_mul(2)?;
+            let (lengths, kinds) = (buffer(self.lengths, texts)?, buffer(self.kinds, texts)?);
+            (lengths, kinds, buffer(self.narrow, self.narrow_size)?, buffer(self.wide, self.wide_size)?)
+        };
         let mut texts = Vec::new();
         if let Err(fault) = texts.try_reserve(lengths.len()) {
             return Some(Err(fault.into()));
         }
-        let all = match self.width {
-            // SAFETY: by the caller's promise.
-            1 => Text::Narrow(unsafe { buffer(self.data, self.size) }?),
-            // SAFETY: by the caller's promise; `buffer` refuses what is not aligned.
-            4 => Text::Wide(unsafe { buffer(self.data.cast(), self.size) }?),
-            _ => return None,
-        };
-        let mut start = 0_usize;
-        for &length in lengths {
-            let stop = start.checked_add(usize::try_from(length).ok()?)?;
-            texts.push(match all {
-                Text::Narrow(all) => Text::Narrow(all.get(start..stop)?),
-                Text::Wide(all) => Text::Wide(all.get(start..stop)?),
+        let (mut narrow, mut wide) = (narrow, wide);
+        for (&length, &kind) in lengths.iter().zip(kinds) {
+            let size = usize::try_from(length).ok()?;
+            texts.push(match kind {
+                1 => Text::Narrow(front(&mut narrow, size)?),
+                0 => Text::Wide(front(&mut wide, size)?),
+                _ => return None,
             });
-            start = stop;
         }
-        (start == self.size).then(|| Ok(texts))
+        (narrow.is_empty() && wide.is_empty()).then(|| Ok(texts))
     }
+}
+
+/// Take so many values from the front of a buffer; None where it has not so many.
+fn front<'a, T>(buffer: &mut &'a [T], size: usize) -> Option<&'a [T]> {
+    let all = *buffer;
+    let found = all.get(..size)?;
+    *buffer = &all[size..];
+    Some(found)
 }
 
 /// Do something with a core; say how it ended.

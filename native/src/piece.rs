@@ -138,7 +138,7 @@ fn cut(
     text.extend_from_slice(if beside.before { b"x " } else { b"" });
     text.extend_from_slice(piece);
     text.extend_from_slice(if beside.after { b" x" } else { b"" });
-    let spaced = words::spaced(&text, classes);
+    let spaced = words::spaced(text, classes)?;
     let mut tokens = spaced.split(|&byte| words::is_space(byte)).filter(|token| !token.is_empty());
     if beside.before {
         tokens.next();

@@ -15,7 +15,11 @@ const SEEN_LOWER: u8 = (1 << 4) | (1 << 5) | (1 << 6);
 
 /// What Punkt learned from its training texts: the lines of its table, words in lower case, with
 /// the bits of those that have some.
-pub struct Punkt(Map<Box<[u8]>, u8>);
+pub struct Punkt {
+    lines: Map<Box<[u8]>, u8>,
+    /// Bytes of the longest line: no longer one need be looked for.
+    longest: usize,
+}
 
 /// A token around a possible end.
 struct Token<'a> {
@@ -48,19 +52,24 @@ impl Punkt {
     /// `o word bits` by tabs, in Latin-1.
     pub fn new(table: &[u8], seed: &Seed) -> Result<Self, Fault> {
         let mut lines = Map::with_hasher(seed.clone());
+        let mut longest = 0;
         for line in table.split(|&byte| byte == b'\n') {
             let words = match line.iter().rposition(|&byte| byte == b'\t') {
                 Some(tab) if line[0] == b'o' => tab,
                 _ => line.len(),
             };
+            longest = longest.max(words);
             let bits = line[words..].iter().filter(|byte| byte.is_ascii_digit());
             lines.insert(boxed(&line[..words])?, bits.fold(0, |sum, digit| sum * 10 + (digit - b'0')));
         }
-        Ok(Punkt(lines))
+        Ok(Punkt { lines, longest })
     }
 
     /// The bits of a line; None where there is no such line.
     fn line(&self, kind: u8, word: &[u8], second: &[u8]) -> Option<u8> {
+        if word.len().max(second.len()) > self.longest {
+            return None;
+        }
         let mut line = Vec::with_capacity(word.len() + second.len() + 3);
         line.extend([kind, b'\t']);
         line.extend(word);
@@ -68,7 +77,7 @@ impl Punkt {
             line.push(b'\t');
             line.extend(second);
         }
-        self.0.get(&line[..]).copied()
+        self.lines.get(&line[..]).copied()
     }
 
     fn seen(&self, word: &[u8]) -> u8 {
@@ -122,7 +131,7 @@ impl Punkt {
             };
             // In a run such as "?!?" only the last mark counts: the earlier ones are in its word.
             if let Some(end) = held {
-                if held_start <= word && self.breaks_within(&text[held_word..end.after], classes) {
+                if held_start <= word && self.breaks_within(&text[held_word..end.after], classes)? {
                     breaks.try_reserve(1)?;
                     breaks.push((end.end, end.following));
                 }
@@ -132,7 +141,7 @@ impl Punkt {
             held_start = start;
         }
         if let Some(end) = held {
-            if self.breaks_within(&text[held_word..end.after], classes) {
+            if self.breaks_within(&text[held_word..end.after], classes)? {
                 breaks.try_reserve(1)?;
                 breaks.push((end.end, end.following));
             }
@@ -141,7 +150,7 @@ impl Punkt {
     }
 
     /// Whether Punkt sees a break before the last token of a context.
-    fn breaks_within(&self, context: &[u8], classes: &Classes) -> bool {
+    fn breaks_within(&self, context: &[u8], classes: &Classes) -> Result<bool, Fault> {
         let mut tokens = Vec::new();
         let mut at = 0;
         while at < context.len() {
@@ -150,7 +159,8 @@ impl Punkt {
                 continue;
             }
             let size = token_size(&context[at..]);
-            tokens.push(self.judged(&context[at..at + size], classes));
+            tokens.try_reserve(1)?;
+            tokens.push(self.judged(&context[at..at + size], classes)?);
             at += size;
         }
         for at in 1..tokens.len() {
@@ -160,12 +170,14 @@ impl Punkt {
             }
         }
         tokens.pop();
-        tokens.iter().any(|token| token.ends)
+        Ok(tokens.iter().any(|token| token.ends))
     }
 
     /// Punkt's first pass: what the form of a token says.
-    fn judged<'a>(&self, text: &'a [u8], classes: &Classes) -> Token<'a> {
-        let lower: Vec<u8> = text.iter().map(|&byte| classes.lower(u32::from(byte))).collect();
+    fn judged<'a>(&self, text: &'a [u8], classes: &Classes) -> Result<Token<'a>, Fault> {
+        let mut lower = Vec::new();
+        lower.try_reserve(text.len())?;
+        lower.extend(text.iter().map(|&byte| classes.lower(u32::from(byte))));
         let (mut ends, mut abbreviation, mut ellipsis) = (false, false, false);
         if matches!(text, b"." | b"?" | b"!") {
             ends = true;
@@ -178,7 +190,7 @@ impl Punkt {
             ends = !abbreviation;
         }
         let kind = if is_number(&lower) { b"##number##".to_vec() } else { lower };
-        Token { text, kind, ends, abbreviation, ellipsis }
+        Ok(Token { text, kind, ends, abbreviation, ellipsis })
     }
 
     /// Punkt's second pass: what the next token says about a token with a full stop.

@@ -1,4 +1,4 @@
-//! Tokens of one text by the two rules that need no sentences: ROUGE's words and the international rule.
+//! What a text is, and its tokens by the international rule.
 
 use crate::classes::{Classes, KIND, MARK, NUMBER, SPACE, SYMBOL};
 use crate::vocabulary::{Fault, Vocabulary};
@@ -34,40 +34,6 @@ impl Character for u32 {
     fn number(token: &[u32], vocabulary: &mut Vocabulary) -> Result<u32, Fault> {
         vocabulary.any(token)
     }
-}
-
-/// Add the runs of ASCII letters and digits of a text in lower case.
-pub fn alphanumeric<C: Character>(
-    text: &[C],
-    classes: &Classes,
-    word: &mut Vec<u8>,
-    vocabulary: &mut Vocabulary,
-    found: &mut Vec<u32>,
-) -> Result<(), Fault> {
-    word.clear();
-    word.try_reserve(text.len())?;
-    let mut end = |word: &mut Vec<u8>| -> Result<(), Fault> {
-        if !word.is_empty() {
-            vocabulary.add(&word[..], found)?;
-            word.clear();
-        }
-        Ok(())
-    };
-    for &character in text {
-        let code = character.code();
-        let lower = match code {
-            0..=0x7F if (code as u8).is_ascii_alphanumeric() => (code as u8).to_ascii_lowercase(),
-            0..=0xFF => 0,
-            _ => classes.lower(code),
-        };
-        if lower & 0x7F != 0 {
-            word.push(lower & 0x7F);
-        }
-        if lower == 0 || lower > 0x7F {
-            end(word)?;
-        }
-    }
-    end(word)
 }
 
 /// Buffers of `international`, one byte a character.

@@ -32,6 +32,10 @@ impl Seed {
     pub fn mix(&self, key: u64) -> u64 {
         fold(self.0 ^ key)
     }
+
+    pub fn two(&self, key: &[u64; 2]) -> u64 {
+        fold(self.mix(key[0]) ^ key[1])
+    }
 }
 
 fn fold(value: u64) -> u64 {

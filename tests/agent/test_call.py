@@ -11,8 +11,6 @@ from graders.agent.call import Caller
 from graders.agent.tool import TOOLS
 from tests.waiting import until
 
-pytestmark = pytest.mark.more
-
 TOOL = {tool.name: tool for tool in TOOLS}
 
 

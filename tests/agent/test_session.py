@@ -15,8 +15,6 @@ import pytest
 import graders
 from tests.waiting import PATIENCE
 
-pytestmark = pytest.mark.more
-
 SAMPLES = Path(__file__).parents[2] / "samples"
 CONTACT = json.loads((SAMPLES / "partial-credit/grader.json").read_text())
 ROWS = [json.loads(one) for one in (SAMPLES / "partial-credit/rows.jsonl").read_text().splitlines()]
@@ -67,6 +65,7 @@ async def refused(client: Any, name: str, **given: Any) -> str:
     return text
 
 
+@pytest.mark.more
 def test_an_agent_brings_a_grader_from_faulty_to_probed() -> None:
     async def do(client: Any) -> None:
         assert client.server_info.name == "graders"
@@ -125,6 +124,7 @@ def test_mistakes_are_sentences_with_the_nearest_right_one() -> None:
     session(do, "--root", str(SAMPLES))
 
 
+@pytest.mark.more
 def test_a_grader_is_in_the_sandbox_and_a_call_ends_when_its_time_is_over(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("1")
@@ -142,6 +142,7 @@ def test_a_grader_is_in_the_sandbox_and_a_call_ends_when_its_time_is_over(tmp_pa
     session(do, "--timeout", "5")
 
 
+@pytest.mark.more
 def test_only_as_many_results_as_fit_are_given_and_the_rest_is_counted() -> None:
     long = python("raise ValueError('x' * 4000)")
 
@@ -154,6 +155,7 @@ def test_only_as_many_results_as_fit_are_given_and_the_rest_is_counted() -> None
     session(do)
 
 
+@pytest.mark.more
 def test_options_of_judges_are_checked_at_the_start(tmp_path: Path) -> None:
     import subprocess
 

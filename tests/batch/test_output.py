@@ -180,6 +180,10 @@ def test_an_interrupted_run_is_not_dropped_unless_asked(tmp_path: Path) -> None:
         ({"options": {"limit": 3}}, "an option has changed: limit was null and is 3"),
         ({"versions": {"graders": "2"}}, "graders was 1 and is 2"),
         ({"metrics": {"g": "bleu|2"}}, "a metric is made otherwise: g was null and is bleu|2"),
+        (
+            {"extensions": {"acme": "1.0"}, "metrics": {"g": "bleu|2"}},
+            "an extension has changed: acme was none and is 1.0;",
+        ),
         ({"sandbox": "light"}, "the sandbox was None and is light"),
         ({"inputs": [{"path": "a"}]}, "the rows came from 0 files and now come from 1"),
         ({"format": 2}, "of another version of graders"),

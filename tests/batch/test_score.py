@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graders import config, plan
+from graders import config, jsontext, plan
 from graders.batch.score import fail_block, join, score_block
 from graders.grading.runner import Runner
 from graders.rows import Block, Layout
@@ -35,6 +35,25 @@ def runner(body: Any = GRADER) -> Runner:
 
 def lines_of(rows: list[Any]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def test_lines_of_numbers_only_are_what_the_encoder_writes_of_each() -> None:
+    body = json.loads(json.dumps(GRADER).replace('"near"', '"50% %d \\u00e9\\""'))
+    body["calculate_output"] = "same"
+    extras: list[dict[str, Any]] = [{}, {"id": "x"}, {"id": None}, {"item": {}}]
+    rows = [
+        {"item": {"a": "the cat sat on the mat"}, "sample": {"output_text": text}, **more}
+        for text in ("the cat sat", "the cat sat on the mat", "no", "")
+        for more in extras
+    ]
+    lines = score_block(runner(body), Block(lines_of(rows)), Layout()).lines
+    for index, line in enumerate(lines.splitlines()):
+        found = json.loads(line)
+        assert found["index"] == index
+        assert ("id" in found) is (rows[index].get("id") is not None)
+        assert bool(found["failures"]) is (found["reward"] is None)
+        assert line == jsontext.encode(found)
+    assert index + 1 == len(rows)
 
 
 def results(data: bytes, layout: Layout | None = None) -> list[Any]:

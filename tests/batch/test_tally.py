@@ -18,12 +18,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from graders.batch.figures import MOST_CELLS, MOST_VALUES, QUANTILES, Figures
+from graders.batch.figures import MOST_CELLS, MOST_VALUES, QUANTILES, Figures, _finest, _place
 from graders.batch.tally import FIRST_ROWS, Tally
 from graders.grade import Failure
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 Chunks = list[list[float]]
+
+
+@given(st.lists(finite, min_size=1, max_size=60), st.integers(1, 20))
+def test_cells_are_as_fine_as_they_may_be(values: list[float], most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graders.batch.figures.MOST_CELLS", most)
+        found = _finest(values)
+    cells = [len({_place(value, shift) for value in values}) for shift in (found, found + 1)]
+    assert found == 1100 or cells[1] > most
+    assert found == -1100 or cells[0] <= most
 
 
 def figures(*chunks: list[float]) -> Figures:

@@ -240,7 +240,6 @@ def test_a_mistyped_name_ends_it_at_once(watched: Any, words: list[str], said: s
     assert said in err
 
 
-@pytest.mark.more
 def test_the_command_itself_sees_a_save_and_ends_by_ctrl_c(folder: Path) -> None:
     command = [
         sys.executable,

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import graders
@@ -194,6 +194,7 @@ def bent(draw: st.DrawFn) -> Any:
         node = node[key]
 
 
+@example(composite((1, {**match(), "stringMatchRewardScorer": {"": {}}})))
 @given(bent())
 def test_an_odd_document_ends_in_a_grader_or_one_sentence(document: Any) -> None:
     try:
@@ -262,3 +263,10 @@ def test_the_reward_that_is_not_read_is_named() -> None:
     both["stringMatchRewardScorer"]["stringMatchExpression"] = {"expression": "x"}
     (loss,) = read(both).losses
     assert loss.path == "$.stringMatchRewardScorer.stringMatchExpression"
+
+
+def test_a_field_without_a_name_is_said_as_any_that_is_not_known() -> None:
+    one = match()
+    one["stringMatchRewardScorer"][""] = {"expression": "x"}
+    made = convert(composite((1, one)), "graders", read_as="gemini")
+    assert [loss.what for loss in made.losses if "not known" in loss.why] == [""]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import graders
+from graders import cli
 from graders.errors import ExtensionError, OptionError
 from graders.extension import installed, quiet
 from graders.metrics import METRICS, Metric, Request, Scorer, signature
@@ -256,3 +260,35 @@ def test_a_metric_is_what_ours_are() -> None:
     assert all(type(one) is Metric for one in METRICS.values())
     with pytest.raises(OptionError, match="2 candidates but 1 references"):
         METRICS["bleu"].scores(["a", "b"], ["c"])
+
+
+def test_hosted_services_have_none_of_them(
+    extend: Extend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(extend, good())
+    grader = tmp_path / "grader.json"
+    grader.write_text(json.dumps(CONFIG))
+    words = ["validate", str(grader), "--select", "G002", "--format", "json", "--target"]
+    assert cli._main([*words, "local"]) == 0
+    capsys.readouterr()
+    assert cli._main([*words, "openai"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)["findings"]
+    assert found["path"] == "$.evaluation_metric"
+    assert "the grader has share of the extension acme-graders 1.2" in found["message"]
+
+
+@pytest.mark.parametrize("before", [None, "1"])
+def test_a_command_without_extensions_leaves_the_switch_as_it_was(
+    extend: Extend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any, before: str | None
+) -> None:
+    add(extend, good())
+    if before is not None:
+        monkeypatch.setenv("GRADERS_EXTENSIONS", before)
+    grader = tmp_path / "grader.json"
+    grader.write_text(json.dumps(CONFIG))
+    assert cli._main(["--no-extensions", "validate", str(grader)]) == 2
+    assert "extensions are off" in capsys.readouterr().err
+    assert os.environ.get("GRADERS_EXTENSIONS") == before
+    assert cli._main(["validate", str(grader)]) == 0
+    assert cli._main(["validate", "--no-extensions", str(grader)]) == 2
+    assert "It stands before the command: graders --no-extensions" in capsys.readouterr().err

@@ -64,10 +64,17 @@ def _knock(way: int, data: bytes) -> None:
     lengths = (ctypes.c_uint64 * (2 * pairs))(*(byte for byte in data[: 2 * pairs]))
     if way & 16 and pairs:
         lengths[0] = 2**64 - 1 - data[0]
-    width = (1, 4, 2, 0)[way >> 6]
-    size = sum(lengths) if way & 32 and sum(lengths) <= len(data) else len(data)
-    size //= max(1, width)
-    columns = door._Columns(data, width, size, ctypes.addressof(lengths), pairs)
+    kinds = bytes(byte % 2 if way & 64 else byte % 3 for byte in data[-2 * pairs :] or b"\0")
+    sizes = [
+        sum(length for length, kind in zip(lengths, kinds, strict=False) if kind == wanted)
+        for wanted in (1, 0)
+    ]
+    narrow, wide = (
+        size if way & 32 and size * width <= len(data) else len(data) // width
+        for size, width in zip(sizes, (1, 4), strict=True)
+    )
+    address = ctypes.addressof(lengths)
+    columns = door._Columns(data, narrow, data, wide, address, kinds, pairs)
     found = (ctypes.c_int64 * (4 * pairs))()
     order = door._Order(way & 3, 1, 1, 1)
     address = ctypes.addressof(found)

@@ -14,6 +14,7 @@ from graders.calls import ChatCall, ChatReply
 from graders.errors import OptionError
 from graders.inspection.probe import ATTACKS, AttackResult, ProbeReport, choose_attacks, probe
 from graders.inspection.probe.disguise import halved, look_alike, negated, zero_width
+from graders.inspection.probe.material import changed_call
 from graders.inspection.sampling import sample_rows
 from graders.rows import Block, Layout, decode_block
 
@@ -311,6 +312,26 @@ def test_attacks_on_tool_calls_keep_the_tools() -> None:
     assert found(report, "extra-tools").expected == 1.0
     assert found(report, "extra-tools").variant == "after"
     assert found(report, "case").variant == "in each argument"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ({"days": ["today", 3, None]}, {"days": ["wrong", 4, None]}),
+        ('{"days": ["today", 3, null]}', '{"days": ["wrong", 4, null]}'),
+        ("today, no JSON", "wrong"),
+    ],
+    ids=["an object", "its text", "no JSON"],
+)
+def test_the_arguments_of_a_call_are_changed_in_the_form_they_have(
+    arguments: Any, wrong: Any
+) -> None:
+    call = {"function": {"name": "book", "arguments": arguments}}
+    others = [{"function": {"name": "book"}}, {"function": 3}, "no call"]
+    changed = [
+        changed_call(one, lambda _: "wrong", lambda number: number + 1) for one in (call, *others)
+    ]
+    assert changed == [{"function": {"name": "book", "arguments": wrong}}, *others]
 
 
 def test_what_does_not_apply_says_so() -> None:

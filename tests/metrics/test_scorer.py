@@ -22,6 +22,7 @@ from graders.metrics import (
     Scorer,
     alphabet,
     coder,
+    native_core,
     signature,
 )
 from graders.metrics.metric import linear
@@ -228,8 +229,9 @@ def test_a_metric_loads_only_what_it_needs(
     imported: str, code: str, loaded: list[str], fresh_python: Callable[[str], str]
 ) -> None:
     # numpy loads lazily what it does not need; only what is imported counts.
-    found = fresh_python(LAZY.format(imported=imported, code=code))
-    assert json.loads(found.replace("'", '"')) == loaded
+    found = json.loads(fresh_python(LAZY.format(imported=imported, code=code)).replace("'", '"'))
+    # The native core needs less.
+    assert found == loaded if native_core().problem else set(found) <= set(loaded)
 
 
 def test_functions_survive_the_import_of_every_module() -> None:

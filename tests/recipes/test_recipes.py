@@ -78,7 +78,6 @@ def test_the_next_commands_are_typed_as_they_are_shown(folder: Path) -> None:
         assert cli._main(shlex.split(one.replace("\\\n", " "))[1:]) == 0, one
 
 
-@pytest.mark.more
 @suites
 def test_its_suite_passes(folder: Path) -> None:
     assert cli._main(["test", str(folder)]) == 0

@@ -221,5 +221,15 @@ def test_the_answer_published_by_the_service(sandbox: PythonSandbox) -> None:
     assert reply.score == 0.7555555555555555
 
 
+def test_rows_larger_than_a_pipe_arrive_whole_and_so_do_their_replies(
+    sandbox: PythonSandbox,
+) -> None:
+    source = "def grade(sample, item):\n    print(item[-3:])\n    return len(item)"
+    items = ["é" * 700_000 + f"{n:3}" for n in range(3)]
+    replies = sandbox.perform(PythonCall(source, [{}] * 3, items))
+    assert [reply.score for reply in replies] == [700_003] * 3
+    assert [reply.stdout for reply in replies] == [f"{n:3}\n" for n in range(3)]
+
+
 def test_no_rows_no_replies(sandbox: PythonSandbox) -> None:
     assert sandbox.perform(PythonCall("not even python", [], [])) == []

@@ -35,6 +35,7 @@ def test_a_newcomer_starts_from_a_sample_runs_edits_and_runs_again(
     visit: Callable[..., Visit], playground: Serving
 ) -> None:
     page = visit()
+    page.page.fill("#grader", "")
     assert "There is no grader" in (page.page.click("#run"), page.text("#results-said"))[1]
     page.start("multi")
     shown = page.run()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ pytest.importorskip("openai")
 pytest.importorskip("trackio")
 wandb = pytest.importorskip("wandb")
 
+from tests.trackers.stored import records
 from tests.trainers import home
 from tests.trainers.house import Home
 
@@ -64,23 +64,6 @@ def trained(house: Home) -> tuple[Any, list[str]]:
         return job, house.said(job)
     finally:
         house.server.close()
-
-
-def records(path: Path) -> Iterator[Any]:
-    """Yield what stands in a file of wandb: after a header records in blocks of 32 KiB, as in LevelDB's logs."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
-    data, at, whole = path.read_bytes(), 7, b""
-    assert data.startswith(b":W&B")
-    while at + 7 <= len(data):
-        if (1 << 15) - at % (1 << 15) < 7:
-            at += (1 << 15) - at % (1 << 15)
-        _, size, kind = struct.unpack("<IHB", data[at : at + 7])
-        whole += data[at + 7 : at + 7 + size]
-        at += 7 + size
-        if kind in (1, 4):  # The whole of a record, or its last piece.
-            yield Record.FromString(whole)
-            whole = b""
 
 
 def test_each_library_gets_the_curves_and_no_network_is_needed(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from graders.adapters import wandb
 from graders.training import integration
 from graders.training.integration import reporting
 
@@ -35,7 +36,8 @@ def there(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     library.init = lambda **said: begun.append(said)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "wandb", library)
     monkeypatch.setitem(sys.modules, "trackio", library)
-    monkeypatch.setattr(integration, "find_spec", lambda _: object())
+    for module in (integration, wandb):
+        monkeypatch.setattr(module, "find_spec", lambda _: object())
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     return begun
@@ -51,7 +53,8 @@ def test_none_is_the_rule(tmp_path: Path) -> None:
 
 
 def test_a_library_that_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(integration, "find_spec", lambda _: None)
+    for module in (integration, wandb):
+        monkeypatch.setattr(module, "find_spec", lambda _: None)
     found, notes = told(tmp_path, WANDB, {"type": "tensorboard"})
     assert found["report_to"] == []
     assert notes == [
@@ -147,10 +150,10 @@ def test_what_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> No
     ended: list[bool] = []
     library = ModuleType("wandb")
     library.run = object()  # type: ignore[attr-defined]
-    library.finish = lambda: ended.append(True)  # type: ignore[attr-defined]
+    library.finish = lambda code: ended.append(code == 0)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "wandb", library)
-    integration.finish()
+    wandb.finish()
     assert ended == [True]
     library.run = None  # type: ignore[attr-defined]
-    integration.finish()
+    wandb.finish()
     assert len(ended) == 1

@@ -3,7 +3,7 @@
 from graders.inspection.lint.fault import of_faults
 from graders.inspection.lint.finding import TARGETS, Example, Finding, Hit, Target
 from graders.inspection.lint.github import github
-from graders.inspection.lint.measure import Measured, askable, measure
+from graders.inspection.lint.measure import Measured, askable, measure, observed
 from graders.inspection.lint.rule import Rule
 from graders.inspection.lint.run import RULES, check_codes, chosen, lint, rules
 from graders.inspection.lint.sarif import sarif
@@ -27,6 +27,7 @@ __all__ = [
     "github",
     "lint",
     "measure",
+    "observed",
     "of_faults",
     "read_training",
     "rules",

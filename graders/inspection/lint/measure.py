@@ -16,11 +16,11 @@ from graders.inspection.variable import VariableReport, check_variables
 from graders.kinds import EvalCriteria, StringCheck, TextSimilarity, holds
 from graders.metrics import METRICS, Request, Scorer
 from graders.plan import Leaf, Plan
-from graders.rows import Chunk
+from graders.rows import Chunk, Layout, columns_of
 from graders.sample import Absent, prepared
 from graders.template import render_column
 
-__all__ = ["Failed", "Measured", "askable", "measure"]
+__all__ = ["Failed", "Measured", "askable", "measure", "observed"]
 
 _REFERENCES = 1000
 """Distinct references that are scored against themselves."""
@@ -142,6 +142,25 @@ def measure(
     return found
 
 
+def observed(
+    grader: Grader, rows: Sequence[Mapping[str, Any]], grades: Sequence[Grade], file: str
+) -> Measured:
+    """Look at rows that were graded already.
+
+    Args:
+        grader: what graded them.
+        rows: `{"item": ..., "sample": ...}` each.
+        grades: the grade of each row.
+        file: what the rows are called.
+    """
+    chunk = columns_of(rows, Layout())
+    found = Measured(file, check_variables(grader.plan, [chunk]))
+    items = [row.get("item") for row in rows]
+    found.item_has_sample = any(isinstance(one, dict) and "sample" in one for one in items)
+    _note(grader, rows, chunk.indexes, grades, found)
+    return found
+
+
 def _note_cells(chunk: Chunk, found: Measured) -> None:
     """Count what the cells of each column look like; empty ones are left out."""
     for item in chunk.items:
@@ -176,13 +195,24 @@ def _grade(grader: Grader, chunk: Chunk, found: Measured, limit: int) -> None:
         both = {"item": item, "sample": sample}
         rows.append({key: one for key, one in both.items() if not isinstance(one, Absent)})
         indexes.append(chunk.indexes[row])
+    _note(grader, rows, indexes, grader.grade_many(rows), found)
+
+
+def _note(
+    grader: Grader,
+    rows: Sequence[Mapping[str, Any]],
+    indexes: Sequence[int],
+    grades: Iterable[Grade],
+    found: Measured,
+) -> None:
+    """Note what rows show by their texts and by their grades."""
     _score_references(grader, rows, found)
     for one, index in zip(rows, indexes, strict=True):
         control = next(filter(None, map(control_in, strings_in(one.get("item")))), None)
         if control is not None:
             _tell(found, ("", "control", control[1]), index, ("", ""))
     _read_texts(grader.plan, rows, indexes, found)
-    for index, grade in zip(indexes, grader.grade_many(rows), strict=True):
+    for index, grade in zip(indexes, grades, strict=True):
         _add(found, grade, index)
 
 

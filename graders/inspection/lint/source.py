@@ -73,7 +73,7 @@ class PythonSource:
             if isinstance(node, ast.FunctionDef) and node.name == "grade"
         ]
         plain = len(found) == 1 and not found[0].decorator_list
-        return found[0] if plain and len(self.parameters_of(found[0])) == 2 else None
+        return found[0] if plain and _takes_two(found[0].args) else None
 
     @staticmethod
     def parameters_of(function: Function) -> list[str]:
@@ -193,6 +193,13 @@ class PythonSource:
         ends = frozenset().union(*(one.ends or one.values for one in known))
         exact = all(not one.ends for one in known)
         return ReturnedScores(ends if exact else frozenset(), ends)
+
+
+def _takes_two(arguments: ast.arguments) -> bool:
+    """Whether a call with a sample and an item alone finds all it wants, each by its own name."""
+    named = len(arguments.posonlyargs) + len(arguments.args)
+    wanted = named - len(arguments.defaults)
+    return wanted <= 2 <= named and None not in arguments.kw_defaults
 
 
 def own_nodes(function: Function) -> Iterator[ast.AST]:

@@ -19,7 +19,7 @@ from graders.inspection.probe.surface import (
 from graders.inspection.sampling import SampledRow
 from graders.sample import Absent, Unparsed, Wanted, prepare
 
-__all__ = ["AnswerPool", "Material", "map_leaves", "material_of", "pool_of"]
+__all__ = ["AnswerPool", "Material", "changed_call", "map_leaves", "material_of", "pool_of"]
 
 _MOST_TEXTS: Final = 24
 _DEEPEST: Final = 6
@@ -90,7 +90,7 @@ class Material:
             filled = map_leaves(form, change, number)
             found["in each field"] = {**rest, "output_text": _dump(filled)}
         if self.tools and self.surface.reads_tools:
-            calls = [_changed_call(call, change, number) for call in self.tools]
+            calls = [changed_call(call, change, number) for call in self.tools]
             found["in each argument"] = {
                 **(rest or {"output_text": self.text or ""}), "output_tools": calls,
             }  # fmt: skip
@@ -240,7 +240,7 @@ def _honest(sample: Any) -> tuple[str | None, Any, list[Any]]:
     )
 
 
-def _changed_call(call: Any, change: Callable[[str], str], number: Any) -> Any:
+def changed_call(call: Any, change: Callable[[str], str], number: Any) -> Any:
     """Return a tool call whose arguments are changed; its name stays."""
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict) or "arguments" not in function:

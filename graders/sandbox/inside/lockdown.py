@@ -25,6 +25,7 @@ __all__ = [
     "SLOTS",
     "Ground",
     "landlock_abi",
+    "landlock_errno",
     "lock_grader",
     "lock_keeper",
     "namespaces",
@@ -71,6 +72,14 @@ def landlock_abi() -> int:
     if not sys.platform.startswith("linux"):
         return 0
     return max(0, int(_libc().syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
+
+
+def landlock_errno() -> int:
+    """Return with which error the kernel refuses Landlock, 0 where it gives it."""
+    if landlock_abi() > 0:
+        return 0
+    _libc().syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
+    return ctypes.get_errno()
 
 
 class Ground:

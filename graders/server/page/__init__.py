@@ -12,8 +12,8 @@ __all__ = ["playground", "run_report"]
 _OURS: Final = __name__
 _SHARED: Final = ("text.js", "element.js", "theme.js", "reply.js", "verdict.js")
 _SCRIPTS: Final = (
-    "talk.js", "link.js", "editor.js", "result.js", "rows.js", "rowview.js", "curve.js", "job.js", "evals.js",
-    "evalmake.js", "page.js",
+    "talk.js", "link.js", "colour.js", "editor.js", "help.js", "result.js", "rows.js", "rowview.js", "batch.js", "curve.js",
+    "job.js", "jobmake.js", "evals.js", "evalmake.js", "page.js",
 )  # fmt: skip
 _SAID: Final = "This page loads nothing and sends nothing anywhere but to the server it came from."
 

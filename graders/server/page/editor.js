@@ -209,6 +209,11 @@ class Editor {
     this.flat = this.area.value.length > FLAT_LENGTH || this.lines.length > FLAT_LINES;
     this.box.classList.toggle("flat", this.flat);
     this.box.classList.toggle("prose", !this.code);
+    // The text is then seen in the mirror alone, in its colours.
+    const [coloured, yaml] = [this.code && !this.flat, this.code && isYaml(this.area.value)];
+    all ||= coloured !== this.coloured || yaml !== this.yaml;
+    Object.assign(this, { coloured, yaml });
+    this.box.classList.toggle("coloured", coloured);
     this.area.wrap = this.flat ? "off" : "soft";
     const digits = Math.max(String(this.lines.length).length, 2);
     this.box.style.setProperty("--digits", digits);
@@ -259,13 +264,14 @@ class Editor {
     const level = marks.reduce((worst, one) => Math.max(worst, LEVELS.indexOf(one.level)), -1);
     if (level >= 0) row.classList.add(LEVELS[level]);
     const inner = make("span", null, { class: "written" });
+    const colours = !this.coloured || text.length > MOST_COLUMNS ? [] : this.yaml ? yamlColours(text) : jsonColours(text);
     let at = 0;
     for (const { from, to, level: word } of painted(marks.filter((one) => one.from <= MOST_COLUMNS))) {
       const end = Math.min(to, MOST_COLUMNS);
-      inner.append(text.slice(at, from), make("mark", text.slice(from, end) || " ", { class: word }));
+      inner.append(...dyed(text, at, from, colours), make("mark", from < end ? dyed(text, from, end, colours) : " ", { class: word }));
       at = end;
     }
-    if (!this.flat) inner.append(text.slice(at) || (at ? "" : "\u200b"));
+    if (!this.flat) inner.append(...(at < text.length ? dyed(text, at, text.length, colours) : at ? [] : ["\u200b"]));
     row.append(inner);
     return row;
   }

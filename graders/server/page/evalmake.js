@@ -1,35 +1,69 @@
 // Making evals of what stands in the editor, and runs of rows.
 
-// The grader of the editor, as testing criteria: JSON text, or a sentence that says why not.
+const lacksThreshold = (part) => {
+  const found = members(part);
+  return found !== null && found.get("type") === '"text_similarity"' && !found.has("pass_threshold");
+};
+
+// A part as a criterion of its own: by its key, and with the threshold that a criterion must have.
+const criterionOf = (part, key, threshold) => {
+  const fields = new Map(members(part));
+  if (key !== null) fields.set("name", JSON.stringify(key));
+  if (lacksThreshold(part)) fields.set("pass_threshold", threshold);
+  return `{${[...fields].map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`;
+};
+
+// The grader of the editor, as testing criteria: their parts as [key, JSON text], or a sentence that says why not.
 const criteriaText = () => {
   const text = editors.grader.text.trim();
   if (!text) return { wrong: "There is no grader in the editor: write one under Grade a sample first." };
   const wrong = scanJson(text);
   if (wrong) return { wrong: `The grader in the editor is no JSON, which an eval's criteria are: ${wrong.message}.` };
   const found = members(text);
-  if (found && found.has("testing_criteria")) return { text: found.get("testing_criteria") };
-  return { text: found && found.has("grader") ? `[${found.get("grader")}]` : text.startsWith("[") ? text : `[${text}]` };
+  const listed = found ? found.get("testing_criteria") : text;
+  if (listed?.startsWith("[")) return { parts: elements(listed).map((one) => [null, one]) };
+  const one = found?.has("grader") && !found.has("type") ? found.get("grader") : text;
+  const whole = members(one);
+  const held = whole?.get("type") === '"multi"' && members(whole.get("graders") ?? "");
+  // An eval has criteria where a job has a multi.
+  return held ? { parts: [...held], said: "A multi is no criterion of an eval: each of its graders becomes one." } : { parts: [[null, one]] };
 };
 
 const makeEval = async (event) => {
   event.preventDefault();
-  const { text, wrong } = criteriaText();
-  if (wrong) {
-    byId("make-said").textContent = wrong;
+  const { parts, wrong } = criteriaText();
+  const threshold = byId("make-threshold").value;
+  if (wrong || (!Number.isFinite(Number(threshold)) || threshold.trim() === "")) {
+    byId("make-said").textContent = wrong ?? "From what score a similarity passes is a number.";
     return;
   }
+  const text = `[${parts.map(([key, part]) => (members(part) ? criterionOf(part, key, JSON.stringify(Number(threshold))) : part)).join(",")}]`;
   const config = '{"type":"custom","item_schema":{"type":"object"},"include_sample_schema":true}';
   try {
     const body = `{"name":${JSON.stringify(byId("make-name-of").value.trim())},"data_source_config":${config},"testing_criteria":${text}}`;
     const made = await ask("/v1/evals", { method: "POST", text: body });
+    const id = own(made.body, "id");
     byId("make").close();
-    openEval(own(made.body, "id"));
+    openEval(id);
+    if (state.file && byId("make-run").checked) await runOpenRows(id);
     lookAtEvalsNow();
     byId("eval-name").focus();
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     byId("make-said").textContent = shortened(error.message, 600);
   }
+};
+
+// A first run of a new eval, over the rows that are open.
+const runOpenRows = async (id) => {
+  const { file } = state.file;
+  const rows = file.size <= MOST_PASTED ? pastedRows(visibleRows(await file.text())) : { text: await uploadedRows(file) };
+  if (rows.wrong) {
+    say("run", `The eval was made, but not run: ${rows.wrong}`, { bad: true });
+    return;
+  }
+  const text = `{"name":${JSON.stringify(file.name)},"data_source":{"type":"jsonl","source":${rows.text}}}`;
+  await tell("run", "The eval was made, but not run.", evalPath(id, "runs"), { method: "POST", text });
 };
 
 // The rows of the text box as a data source's content; a row without an item is its own item.
@@ -135,7 +169,11 @@ const startEvals = () => {
   byId("runs-compare").addEventListener("click", compareRuns);
   byId("eval-delete").addEventListener("click", deleteEval);
   byId("eval-make").addEventListener("click", () => {
-    byId("make-said").textContent = criteriaText().wrong || "Its criteria are those of the grader in the editor.";
+    const { parts, wrong, said: unfolded } = criteriaText();
+    byId("make-threshold-box").hidden = !parts?.some(([, part]) => lacksThreshold(part));
+    byId("make-said").textContent = wrong ?? unfolded ?? "Its criteria are those of the grader in the editor.";
+    byId("make-run-box").hidden = !state.file;
+    if (state.file) byId("make-run-word").textContent = `and run it over ${shortened(state.file.file.name, 60)} (${plural(state.file.size, "row")})`;
     byId("make").showModal();
     byId("make-name-of").focus();
   });

@@ -61,6 +61,7 @@ const unpacked = async (fragment) => {
       grader: texts[0], item: texts[1], sample: texts[2],
       kind: own(state, "kind") === "json" ? "json" : "text",
       target: ["openai", "azure"].includes(own(state, "target")) ? state.target : "local",
+      ...(typeof own(state, "other") === "string" ? { other: state.other } : {}),
     };
   } catch (error) {
     return error instanceof RangeError && error.message === "too large"

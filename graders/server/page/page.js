@@ -26,6 +26,10 @@ const replaceTexts = (texts, why) => {
   }
   if (texts.kind) setKind(texts.kind);
   if (texts.target) byId("target").value = texts.target;
+  if (texts.other !== undefined) {
+    editors.other.text = texts.other;
+    compareNow(true);
+  }
   state.edited = false;
   checkJson("item");
   checkJson("sample");
@@ -79,12 +83,12 @@ const checkJson = (name) => {
 };
 
 // Item and sample go as they are written: a number keeps its digits.
-const bodyNow = () => {
-  const parts = [`"grader":${JSON.stringify(editors.grader.text)}`];
-  if (editors.item.text.trim()) parts.push(`"item":${editors.item.text}`);
+const rowNow = () => {
+  const parts = editors.item.text.trim() ? [`"item":${editors.item.text}`] : [];
   parts.push(`"sample":${byId("kind-json").checked ? editors.sample.text : JSON.stringify(editors.sample.text)}`);
-  return `{${parts.join(",")}}`;
+  return parts.join(",");
 };
+const bodyNow = () => `{"grader":${JSON.stringify(editors.grader.text)},"target":${JSON.stringify(byId("target").value)},${rowNow()}}`;
 
 const runningNow = (running) => {
   byId("stop").hidden = !running;
@@ -110,6 +114,8 @@ const freshen = () => {
   const old = state.ran !== null && state.ran !== JSON.stringify(textsNow());
   byId("results").classList.toggle("old", old);
   if (old && state.seen && byId("stop").hidden) said(`${state.seen} The texts were changed since; run again.`);
+  byId("glance").textContent = state.seen ? `${old ? "Before the change: " : ""}${state.seen.replace(/\.$/, "")}` : "";
+  tellLint();
 };
 
 const jumpGrader = (place) => {
@@ -134,16 +140,17 @@ const showAnswer = (answer, isSame) => {
     fillResult(resultView(answer, jumpGrader));
     const reward = own(own(body, "grade"), "reward");
     state.seen = isNumber(reward) ? `Reward ${figure(reward)}.` : `No reward: ${plural(failures.length, "failure")}.`;
+    state.failed = failures.length > 0;
   } else {
     const faults = list(own(body, "faults")).filter(isObject);
     grader.mark("run", isSame ? faults.map((one) => ({ ...one, level: "error" })) : []);
     fillResult(faultsView(faults, jumpGrader));
     state.seen = `The grader has ${plural(faults.length, "fault")}.`;
+    state.failed = false;
   }
-  // A run lints for this machine only.
-  if (isSame && byId("target").value === "local") {
+  if (isSame) {
     state.lint += 1;
-    showFindings(list(own(body, "faults")), list(own(body, "findings")));
+    showLint(list(own(body, "faults")), list(own(body, "findings")));
   }
   said(state.seen, own(body, "ok") !== true, false);
 };
@@ -163,7 +170,7 @@ const excess = (text) => {
 };
 
 // Returns whether a grade came of it.
-const run = async ({ scroll = false } = {}) => {
+const run = async ({ scroll = false, quiet = false } = {}) => {
   stopRun();
   const number = state.run;
   unsay("run");
@@ -206,7 +213,7 @@ const run = async ({ scroll = false } = {}) => {
     runningNow(false);
     said("Nothing came of this run.", true);
     if (!(error instanceof Trouble)) throw error;
-    say("run", error.message, { bad: true, act: run });
+    if (!quiet) say("run", error.message, { bad: true, act: run });
     return false;
   }
 };
@@ -232,9 +239,27 @@ const showFindings = (faults, findings) => {
   }));
   byId("findings").hidden = !all.length;
   const numbers = LEVELS.toReversed().map((word) => [word, all.filter((one) => level(one) === word).length]).filter(([, size]) => size);
-  const words = numbers.map(([word, size]) => (word === "info" ? plural(size, "hint") : plural(size, word))).join(", ");
-  note("grader", unseen(editors.grader.text) + (all.length ? `Lint: ${words}.` : editors.grader.text.trim() ? "Lint: nothing found." : ""));
+  state.lintWords = numbers.map(([word, size]) => (word === "info" ? plural(size, "hint") : plural(size, word))).join(", ");
+  tellLint();
 };
+
+// What was found for whom, by what; and that a failure beside it is of the row, where the lint has nothing of it.
+const tellLint = () => {
+  if (state.lintWords === undefined) return;
+  const where = byId("target").selectedOptions[0].textContent;
+  const target = byId("target").value === "local" ? "" : ` for ${where}`;
+  const rows = rowLintNow() ? ` with ${state.rowLint.more ? "the first " : ""}${plural(state.rowLint.rows, "row")}` : "";
+  const failed = state.failed && state.ran === JSON.stringify(textsNow()) ? " What failed in this run stands under Result." : "";
+  const words = state.lintWords || `nothing found${failed && !rows ? " in the grader itself" : ""}`;
+  note("grader", unseen(editors.grader.text) + (editors.grader.text.trim() ? `Lint${target}${rows}: ${words}.${failed}` : ""));
+};
+
+// The lint that has seen rows holds for as long as the grader is the same: one that has not knows less.
+const rowLintNow = () => {
+  const found = state.rowLint;
+  return found && found.grader === editors.grader.text && found.target === byId("target").value ? found.findings : null;
+};
+const showLint = (faults, findings) => showFindings(faults, faults.length ? findings : rowLintNow() ?? findings);
 
 const lint = async () => {
   state.lint += 1;
@@ -254,7 +279,7 @@ const lint = async () => {
   try {
     const { body } = await ask("/playground/lint", { method: "POST", text: request, signal: state.linting.signal, quiet: true });
     if (number !== state.lint || text !== editors.grader.text) return;
-    showFindings(list(own(body, "faults")), list(own(body, "findings")));
+    showLint(list(own(body, "faults")), list(own(body, "findings")));
     unsay("lint");
   } catch (error) {
     if (number !== state.lint) return;
@@ -319,7 +344,7 @@ const dropZone = (box, open) => {
 // Links
 
 const share = async () => {
-  const fragment = await packed(textsNow());
+  const fragment = await packed({ ...textsNow(), ...(byId("other-pane").hidden ? {} : { other: editors.other.text }) });
   const address = fragment === null ? "" : `${location.origin}${location.pathname}#${fragment}`;
   if (fragment === null || address.length > MOST_LINK) {
     say("link", `The texts are too long for a link (${count(fragment === null ? MOST_STATE : address.length)} characters; browsers open up to ${count(MOST_LINK)}). Share them as files.`, { bad: true });
@@ -379,14 +404,41 @@ const startTabs = () => {
   });
 };
 
+const closeRows = () => {
+  if (!state.file) return;
+  state.file.closed = true;
+  Object.assign(state, { file: null, row: null, page: null, rows: state.rows + 1 });
+  byId("rows").hidden = true;
+  closeTrial();
+};
+
 const useSample = () => {
   const sample = list(own(state.info, "samples"))[Number(byId("start").value)];
   if (byId("start").value === "" || !isObject(sample)) return;
   const text = (name) => String(own(sample, name) ?? "");
   const isJson = /^\s*\{/.test(text("sample")) && own(sample, "kind") !== "text" && !scanJson(text("sample")) && /"output_/.test(text("sample"));
   replaceTexts({ grader: text("grader"), item: text("item"), sample: text("sample"), kind: own(sample, "kind") || (isJson ? "json" : "text") }, `The sample ${shortened(own(sample, "name") || "", 60)}`);
+  closeRows();
   state.row = null;
   byId("start").value = "";
+  offerRows(text("name"), text("rows"));
+};
+
+// A sample brings rows to grade it on.
+const offerRows = (name, rows) => {
+  const size = rows.split("\n").filter((one) => one.trim()).length;
+  state.sampleRows = size > 1 ? new File([rows], `${name}.jsonl`) : null;
+  byId("rows-try").hidden = state.sampleRows === null;
+  byId("rows-try").textContent = `Grade its ${plural(size, "row")}`;
+};
+
+// The first sight of the page is a grader at work, unless a link or somebody's hand was there before.
+const openWithSample = async () => {
+  if (state.edited || location.hash.length > 1 || editors.grader.text || state.opened) return;
+  state.opened = true;
+  byId("start").value = "0";
+  useSample();
+  if (!byId("play").hidden) await run({ quiet: true });
 };
 
 const readInfo = async () => {
@@ -398,6 +450,7 @@ const readInfo = async () => {
     byId("start").replaceChildren(make("option", "a sample …", { value: "" }), ...samples.map((one, at) => make("option", shortened(own(one, "name") || `sample ${at + 1}`, 60), { value: String(at) })));
     const host = own(body, "judge");
     const judge = typeof host === "string" && host ? (host === "local" ? "Judges are asked in the server itself." : `Judges are asked at ${shortened(host, 80)}.`) : "";
+    openWithSample();
     byId("about").textContent = `graders ${shortened(own(body, "version") || "", 40)}. ${judge} This page loads nothing and sends nothing anywhere but to the server it came from.`;
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
@@ -409,18 +462,22 @@ const edited = (name) => () => {
   state.edited = true;
   freshen();
   if (name === "grader") lintSoon();
-  else checks[name]();
+  else if (checks[name]) checks[name]();
+  trialEdited();
 };
 const checks = { item: debounced(() => checkJson("item"), 250), sample: debounced(() => checkJson("sample"), 250) };
 
 const start = () => {
   startTheme();
   startTabs();
-  for (const name of ["grader", "item", "sample"]) {
+  for (const name of ["other", "grader", "item", "sample"]) {
     editors[name] = new Editor(name, { onEdit: edited(name), code: name !== "sample" });
-    fileButton(name, (file) => openInto(name, file));
+    if (name !== "other") fileButton(name, (file) => openInto(name, file));
     dropZone(editors[name].box, (file) => openInto(name, file));
   }
+  for (const name of ["grader", "other"]) startHelp(name);
+  readSchema();
+  startBatch();
   fileButton("rows", openRows);
   dropZone(document.body, (file) => openRows(file));
   byId("run").addEventListener("click", () => run({ scroll: true }));
@@ -441,7 +498,11 @@ const start = () => {
     byId("main").focus();
   });
   byId("start").addEventListener("change", useSample);
-  byId("target").addEventListener("change", lint);
+  byId("target").addEventListener("change", () => {
+    lint();
+    freshen();
+    trialEdited();
+  });
   for (const kind of ["text", "json"]) {
     byId(`kind-${kind}`).addEventListener("change", () => {
       setKind(kind);
@@ -450,15 +511,18 @@ const start = () => {
     });
   }
   byId("rows-close").addEventListener("click", () => {
-    if (state.file) state.file.closed = true;
-    Object.assign(state, { file: null, row: null, page: null, rows: state.rows + 1 });
-    byId("rows").hidden = true;
+    closeRows();
     byId("rows-open").focus();
+  });
+  byId("rows-try").addEventListener("click", () => {
+    if (!state.sampleRows) return;
+    openRows(state.sampleRows);
+    gradeRows({ come: true });
   });
   byId("rows-back").addEventListener("click", () => showRows(Math.max(0, state.first - PAGE)));
   byId("rows-next").addEventListener("click", () => showRows(state.first + PAGE));
   byId("rows-goto").addEventListener("change", goToRow);
-  byId("rows-run").addEventListener("click", runRows);
+  byId("rows-run").addEventListener("click", () => gradeRows({ come: true }));
   byId("rows-sample").addEventListener("change", () => {
     const sample = state.samples[Number(byId("rows-sample").value)];
     replaceTexts({ sample: sample.text, kind: sample.kind }, "Another sample of the row");
@@ -469,6 +533,7 @@ const start = () => {
   byId("token-form").addEventListener("submit", giveToken);
   byId("token-not").addEventListener("click", () => byId("token").close(""));
   startJobs();
+  startJobMake();
   startEvals();
   window.addEventListener("hashchange", openLink);
   openLink();

@@ -74,6 +74,18 @@ class RowFile {
     return found;
   }
 
+  // Every row, from the first on.
+  async* all() {
+    let index = 0;
+    for await (const batch of spansOf(this.file)) {
+      for (const [start, end, line] of batch) {
+        if (this.closed) return;
+        yield await this.row(index, start, end, line);
+        index += 1;
+      }
+    }
+  }
+
   async row(index, start, end, line) {
     if (end - start > MOST_ROW) {
       return { index, line, problem: `line ${count(line)} has ${count(end - start)} bytes: too long for this page` };

@@ -1,9 +1,10 @@
-// The rows of a file beside the editors: shown ten at a time, opened, run.
+// The rows of a file beside the editors: shown ten at a time, opened.
 
 const openRows = (file) => {
   if (state.file) state.file.closed = true;
   const rows = new RowFile(file);
-  Object.assign(state, { file: rows, first: 0, row: null, rewards: new Map(), rows: state.rows + 1, batch: null });
+  Object.assign(state, { file: rows, first: 0, row: null, rewards: new Map(), rows: state.rows + 1, rowsFile: (state.rowsFile ?? 0) + 1 });
+  closeTrial();
   byId("rows").hidden = false;
   byId("rows-which").hidden = true;
   byId("rows-body").replaceChildren();
@@ -75,21 +76,11 @@ const openRow = (row, byHand = true) => {
   if (byHand) said(`Row ${row.index} is in the editors.`);
 };
 
-const remember = (row, body) => {
+const remember = (row, body, drawn = true) => {
   if (!state.rewards) return;
   const reward = own(own(body, "grade"), "reward");
   state.rewards.set(row.index, isNumber(reward) ? figure(reward) : own(body, "ok") ? "failed" : "no grader");
-  if (state.page) drawRows();
-};
-
-// One row after the other; a run by hand, a stop or another page ends it.
-const runRows = async () => {
-  const page = (state.page || []).filter((one) => one.text !== undefined);
-  const rows = state.file;
-  for (const row of page) {
-    openRow(row, false);
-    if (!(await run()) || rows !== state.file) return;
-  }
+  if (state.page && drawn) drawRows();
 };
 
 const goToRow = () => {

@@ -12,7 +12,7 @@ from graders.server.guard import retry_headers
 from graders.server.leaving import GONE_STATUS, unless_gone
 from graders.server.state import body_of, state_of
 
-__all__ = ["answered", "explain", "lint", "run", "validate"]
+__all__ = ["answered", "explain", "lint", "rows", "run", "validate"]
 
 _JSON: Final = "application/json"
 
@@ -35,6 +35,11 @@ async def explain(request: Request) -> Response:
 async def lint(request: Request) -> Response:
     """Return what the linter finds in a grader."""
     return await _ask(request, "lint")
+
+
+async def rows(request: Request) -> Response:
+    """Grade rows, and return what each got and what they show of the grader."""
+    return await _ask(request, "rows")
 
 
 async def _ask(request: Request, task: str) -> Response:

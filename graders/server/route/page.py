@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graders.config import schema
 from graders.server.example import samples
 from graders.server.guard import connection_of
 from graders.server.meter import CONTENT_TYPE
@@ -18,7 +19,7 @@ from graders.server.state import json_response, state_of
 from graders.version import __version__
 from graders.wire.endpoint import LOCAL, base_url
 
-__all__ = ["health", "icon", "info", "metrics", "openapi", "ready", "root"]
+__all__ = ["config_schema", "health", "icon", "info", "metrics", "openapi", "ready", "root"]
 
 
 async def root(_: Request) -> Response:
@@ -44,10 +45,19 @@ async def info(request: Request) -> Response:
             "token_required": bool(options.token) and not (connection and connection.trusted),
             "judge": LOCAL if server == LOCAL else urlsplit(server).hostname,
             "jobs": options.jobs,
-            "limits": {"body_bytes": limits.body_bytes, "file_bytes": limits.file_bytes},
+            "limits": {
+                "body_bytes": limits.body_bytes,
+                "file_bytes": limits.file_bytes,
+                "rows": limits.rows,
+            },
             "samples": samples(),
         }
     )
+
+
+async def config_schema(_: Request) -> Response:
+    """Give the JSON Schema of a config, whose words the editor shows at the caret."""
+    return json_response(schema())
 
 
 async def health(_: Request) -> Response:

@@ -323,6 +323,45 @@ def test_a_rule_is_silent_where_nothing_is_wrong(code: str, example: Example, ru
     assert [one.message for one in run(example) if one.code == code] == []
 
 
+ORDER = [
+    "return float(list(set(sample['output_text']))[0] == 'a')",
+    "return float(tuple({c for c in sample['output_text']})[0] == 'a')",
+    "return float(next(iter(set(sample['output_text']))) == 'a')",
+    "return float(''.join(set(sample['output_text'])) == 'ab')",
+    "return float(frozenset(sample['output_text']).pop() == 'a')",
+    "return float({'a', sample['output_text']}.pop() == 'a')",
+]
+
+
+@pytest.mark.parametrize("statement", ORDER)
+def test_the_order_of_a_set_is_chance_however_it_is_taken(statement: str, run: Run) -> None:
+    assert "G505" in [one.code for one in run(Example(grader=body(statement)))]
+
+
+def test_the_order_of_a_set_is_chance_behind_a_name_unless_it_is_sorted(run: Run) -> None:
+    words = ["words = list(set(sample['output_text'].split()))", "return float(words[0] == 'a')"]
+    sorted_words = [words[0], "words.sort()", words[1]]
+    found = [
+        "G505" in [one.code for one in run(Example(grader=body(*one)))]
+        for one in (words, sorted_words)
+    ]
+    assert found == [True, False]
+
+
+KEPT = {
+    "a default": "def grade(sample, item, seen=[]):\n    seen.append(1)\n    return float(len(seen))\n",
+    "a counter": "import itertools\ncount = itertools.count()\ndef grade(sample, item):\n    return float(next(count))\n",
+    "a field of the function": "def grade(sample, item):\n    grade.calls = 1\n    return 1.0 * len(sample)\n",
+    "a cell": "seen = {}\ndef grade(sample, item):\n    seen['a'] = 1\n    return float(len(seen))\n",
+    "a global": "calls = 0\ndef grade(sample, item):\n    global calls\n    calls += 1\n    return float(calls)\n",
+}
+
+
+@pytest.mark.parametrize("source", KEPT.values(), ids=KEPT)
+def test_what_outlives_a_call_is_seen_wherever_it_is_kept(source: str, run: Run) -> None:
+    assert "G502" in [one.code for one in run(Example(grader=python(source)))]
+
+
 def test_every_rule_has_a_silent_case() -> None:
     wanted = [rule.code for rule in RULES]
     lacks = sorted(set(wanted) - set(SILENT))

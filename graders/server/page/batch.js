@@ -1,0 +1,370 @@
+// Rows graded together: a summary, the distribution, and the rows to read first; by two graders, what differs.
+
+const PART = 250; // Rows of one request.
+const PART_BYTES = 1_000_000;
+const MOST_ANSWERS = 20_000; // More are for graders score.
+const MOST_LIVE = 500; // Of so many rows, every change of a grader is followed.
+const TO_READ = 12;
+const FEW = 6; // Different rewards, each with a bar of its own.
+const BINS = 20;
+
+const trial = { number: 0, stop: null, answers: [], sides: [], asks: false, more: false, seen: null, done: false };
+
+// Each answer of a row: { index, at, of, text, body }; a row without an answer has one without a sample.
+const answersOf = (row) => {
+  const { item, samples } = textsOf(row.text);
+  const body = ({ kind, text }) => `{"item":${item},"sample":${kind === "text" ? JSON.stringify(text) : text}}`;
+  const all = samples.length ? samples : [null];
+  return all.map((one, at) => ({
+    index: row.index, at, of: all.length, text: one ? one.text.slice(0, 160) : "", body: one ? body(one) : `{"item":${item}}`,
+  }));
+};
+
+// The answers of a row of the file; without a file, what is in the editors.
+const foundIn = (row) => {
+  if (row === null) return [{ index: 0, at: 0, of: 1, text: editors.sample.text.slice(0, 160), body: `{${rowNow()}}` }];
+  return row.text === undefined ? [{ index: row.index, at: 0, of: 1, text: row.problem, unreadable: row.problem }] : answersOf(row);
+};
+
+// All answers there are, in parts that a request may have.
+async function* partsOf(file) {
+  const limits = own(state.info, "limits");
+  const most = Math.max(1, Math.min(PART, own(limits, "rows") || PART));
+  const bytes = Math.min(PART_BYTES, (own(limits, "body_bytes") || Infinity) / 2);
+  let [part, size] = [[], 0];
+  for await (const row of file ? file.all() : [null]) {
+    for (const one of foundIn(row)) {
+      const weight = one.body?.length ?? 0;
+      if (part.length && (part.length >= most || size + weight > bytes)) {
+        yield part;
+        [part, size] = [[], 0];
+      }
+      part.push(one);
+      size += weight;
+    }
+  }
+  if (part.length) yield part;
+}
+
+const rowName = (answer) => (state.file ? `row ${count(answer.index)}${answer.of > 1 ? `, answer ${answer.at + 1}` : ""}` : "the row in the editors");
+const rewardOf = (answer, side) => own(answer.got[side], "reward");
+const differs = (answer) => {
+  const [one, other] = [rewardOf(answer, 0), rewardOf(answer, 1)];
+  if (isNumber(one) && isNumber(other)) return other - one;
+  return isNumber(one) || isNumber(other) ? Infinity : 0;
+};
+
+// Neumaier's sum: as exact as a mean of many rewards needs.
+const total = (values) => {
+  let [sum, lost] = [0, 0];
+  for (const value of values) {
+    const next = sum + value;
+    lost += Math.abs(sum) >= Math.abs(value) ? (sum - next) + value : (value - next) + sum;
+    sum = next;
+  }
+  return sum + lost;
+};
+
+const figuresOf = (values) => {
+  const numbers = values.filter(isNumber);
+  if (!numbers.length) return { all: values.length, scored: 0, mean: null };
+  const mean = total(numbers) / numbers.length;
+  return {
+    all: values.length, scored: numbers.length, mean, low: numbers.reduce((a, b) => Math.min(a, b)), high: numbers.reduce((a, b) => Math.max(a, b)),
+    spread: numbers.length > 1 ? Math.sqrt(total(numbers.map((one) => (one - mean) ** 2)) / (numbers.length - 1)) : null, asZero: total(numbers) / values.length,
+  };
+};
+
+// Bars as [name, rows]: each reward where there are few, else twenty steps of the range of both sides.
+const barsOf = (columns) => {
+  const kinds = [...new Set(columns.flat())].sort((a, b) => a - b);
+  if (kinds.length <= FEW) return columns.map((column) => kinds.map((one) => [String(Number(one.toPrecision(4))), column.filter((value) => value === one).length]));
+  const [low, high] = [kinds[0], kinds.at(-1)];
+  const step = high / BINS - low / BINS;
+  return columns.map((column) => {
+    const counts = new Array(BINS).fill(0);
+    for (const value of column) counts[Math.min(Math.floor(value / step - low / step), BINS - 1)] += 1;
+    return counts.map((size, at) => [`${Number((low + at * step).toPrecision(3))} to ${Number((low + (at + 1) * step).toPrecision(3))}`, size]);
+  });
+};
+
+const histogramView = (sides) => {
+  const columns = sides.map((_, side) => trial.answers.map((one) => rewardOf(one, side)).filter(isNumber));
+  if (!columns.some((one) => one.length)) return [];
+  const all = barsOf(columns);
+  const few = all[0].every(([name]) => !name.includes(" to "));
+  const pictures = all.map((bars, side) => {
+    const spelled = bars.filter(([, size]) => size).map(([name, size]) => `${name}: ${size}`).join("; ");
+    const most = Math.max(...bars.map(([, size]) => size), 1);
+    return make("figure", [
+      ...(sides.length > 1 ? [make("figcaption", `Grader ${"AB"[side]}`)] : []),
+      make("div", columnsView(bars, `Rows by reward${sides.length > 1 ? ` of grader ${"AB"[side]}` : ""}. ${spelled}.`), { class: "plot" }),
+      make("div", few ? bars.map(([name, size]) => make("span", [name, make("small", count(size))])) : [bars[0], bars.at(-1)].map(([name], at) => make("span", name.split(" to ")[at])), { class: few ? "ticks each" : "ticks", "aria-hidden": "true" }),
+      make("figcaption", few ? "Rows by reward, with how many" : `Rows by reward; the highest bar has ${plural(most, "row")}`),
+    ], { class: "histogram" });
+  });
+  return [make("div", pictures, { class: sides.length > 1 ? "pictures two" : "pictures" })];
+};
+
+const lineOf = (name, cells, cell = (one) => figure(one)) => make("tr", [make("th", name, { scope: "row" }), ...cells.map((one) => make("td", cell(one), { class: "n" }))]);
+
+const figuresView = (sides) => {
+  const each = sides.map((_, side) => figuresOf(trial.answers.map((one) => rewardOf(one, side))));
+  const whole = (one) => count(one);
+  const lines = [
+    lineOf("Mean reward", each.map((one) => one.mean)),
+    lineOf("Scored", each, (one) => `${whole(one.scored)} of ${whole(one.all)}`),
+    lineOf("Failed", each, (one) => whole(one.all - one.scored)),
+    ...(each.some((one) => one.scored < one.all) ? [lineOf("Mean, failed as 0", each.map((one) => one.asZero))] : []),
+    lineOf("Spread", each.map((one) => one.spread)),
+    lineOf("Lowest to highest", each, (one) => (one.scored ? `${figure(one.low)} to ${figure(one.high)}` : "–")),
+  ];
+  const keys = [...new Set(trial.answers.flatMap((one) => one.got.flatMap((got) => entries(own(got, "sub_rewards")).map(([key]) => key))))].slice(0, 20);
+  for (const key of keys) {
+    const means = sides.map((_, side) => figuresOf(trial.answers.map((one) => own(own(one.got[side], "sub_rewards"), key))).mean);
+    lines.push(lineOf([make("bdi", shortened(key, 60)), make("small", " mean")], means));
+  }
+  if (sides.length > 1) {
+    const changed = trial.answers.filter((one) => differs(one)).length;
+    lines.push(lineOf("Rows that differ", [null, changed], (one) => (one === null ? "" : count(one))));
+  }
+  const head = sides.length > 1 ? [make("thead", make("tr", [make("td"), ...["A", "B"].map((one) => make("th", `Grader ${one}`, { scope: "col", class: "n" }))]))] : [];
+  return make("table", [make("caption", "Summary of the rows", { class: "unseen" }), ...head, make("tbody", lines)], { class: "summary" });
+};
+
+const whyFirst = (answer, sides) => {
+  const failed = sides.map((_, side) => list(own(answer.got[side], "failures"))[0]).find((one, side) => one && !isNumber(rewardOf(answer, side)));
+  if (failed) return `${failed.code}${own(failed, "where") ? ` in ${failed.where}` : ""}: ${failed.message}`;
+  return answer.text;
+};
+
+// Failed ones first, each kind of failure once before any twice; then the lowest, or what differs most.
+const toRead = (sides) => {
+  const seen = new Map();
+  const rank = (answer) => {
+    const failed = sides.findIndex((_, side) => !isNumber(rewardOf(answer, side)));
+    if (sides.length > 1) return [-Math.abs(differs(answer)), 0];
+    if (failed < 0) return [1, rewardOf(answer, 0)];
+    const code = String(list(own(answer.got[0], "failures"))[0]?.code);
+    seen.set(code, (seen.get(code) ?? 0) + 1);
+    return [0, seen.get(code)];
+  };
+  const ranked = trial.answers.map((answer) => [rank(answer), answer]);
+  const wanted = sides.length > 1 ? ranked.filter(([[apart]]) => apart) : ranked;
+  return wanted.sort(([a, x], [b, y]) => (a[0] === b[0] ? a[1] - b[1] || x.index - y.index : a[0] - b[0])).slice(0, TO_READ).map(([, answer]) => answer);
+};
+
+const readView = (sides) => {
+  const found = toRead(sides);
+  const title = make("h3", sides.length > 1 ? "Rows that differ most" : "Rows to read first", { id: "read-name" });
+  if (!found.length && !trial.answers.length) return [title, make("p", "There are no rows.", { class: "soft" })];
+  if (!found.length) return [title, make("p", "Both graders give every row the same.", { class: "soft" })];
+  const cell = (answer, side) => make("td", isNumber(rewardOf(answer, side)) ? figure(rewardOf(answer, side)) : "failed", { class: isNumber(rewardOf(answer, side)) ? "n" : "n bad" });
+  const change = (answer) => {
+    const by = differs(answer);
+    return make("td", Number.isFinite(by) ? `${by > 0 ? "+" : "−"}${figure(Math.abs(by))}` : "one failed", { class: "n" });
+  };
+  const names = sides.length > 1 ? ["A", "B", "B − A"] : ["Reward"];
+  return [title, make("div", make("table", [
+    make("thead", make("tr", [make("th", "Row", { scope: "col" }), ...names.map((one) => make("th", one, { scope: "col", class: "n" })), make("th", "Why, or the answer", { scope: "col" })])),
+    make("tbody", found.map((answer) => {
+      const open = button(state.file ? `${count(answer.index)}${answer.of > 1 ? ` · ${answer.at + 1}` : ""}` : "this", () => readRow(answer), { class: "row", "aria-label": `Read ${rowName(answer)}` });
+      return make("tr", [
+        make("th", open, { scope: "row" }), ...sides.map((_, side) => cell(answer, side)), ...(sides.length > 1 ? [change(answer)] : []),
+        make("td", shortened(whyFirst(answer, sides), 220), { class: "why" }),
+      ]);
+    })),
+  ]), { class: "scroll", role: "region", "aria-labelledby": "read-name", tabindex: "0" })];
+};
+
+// A row of the list in the editors, graded.
+const readRow = async (answer) => {
+  if (state.file) {
+    const [row] = await state.file.page(answer.index, 1);
+    if (!row || row.text === undefined) return;
+    openRow(row, false);
+    if (answer.at && state.samples[answer.at]) {
+      byId("rows-sample").value = String(answer.at);
+      replaceTexts({ sample: state.samples[answer.at].text, kind: state.samples[answer.at].kind }, rowName(answer));
+    }
+  }
+  await run({ scroll: true });
+  byId("results-name").focus({ preventScroll: true });
+};
+
+const trialSaid = (text, bad = false) => {
+  byId("trial-said").textContent = text;
+  byId("trial-said").classList.toggle("bad", bad);
+};
+
+const drawTrial = () => {
+  const { sides } = trial;
+  const focus = byId("trial-body").contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  byId("trial-body").replaceChildren(
+    make("div", [...histogramView(sides), figuresView(sides)], { class: "figures" }), make("div", readView(sides), { class: "reading" }),
+  );
+  if (focus) [...byId("trial-body").querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focus)?.focus();
+};
+
+const graderTexts = () => [editors.grader.text, ...(byId("other-pane").hidden ? [] : [editors.other.text])];
+const trialKey = () => JSON.stringify([graderTexts(), state.file ? state.rowsFile : [editors.item.text, editors.sample.text], byId("target").value]);
+
+const gradePart = async (grader, part, named, signal) => {
+  const sent = part.filter((one) => one.body);
+  const unread = (one) => ({ reward: null, failures: [{ code: "unreadable_row", message: one.unreadable }] });
+  if (!sent.length) return { ok: true, rows: part.map(unread), findings: null };
+  const text = `{"grader":${JSON.stringify(grader)},"target":${JSON.stringify(byId("target").value)},"named":${JSON.stringify(named)},"rows":[${sent.map((one) => one.body).join(",")}]}`;
+  const { body } = await ask("/playground/rows", { method: "POST", text, signal });
+  if (own(body, "ok") !== true) return body;
+  const rows = list(own(body, "rows"));
+  let at = 0;
+  return { ...body, rows: part.map((one) => (one.body ? rows[at++] : unread(one))) };
+};
+
+const stopTrial = () => {
+  trial.number += 1;
+  trial.stop?.abort();
+  trial.stop = null;
+  byId("trial-stop").hidden = true;
+};
+
+// A grader with faults gives no figures: the faults stand with their editor, and the panel says whose they are.
+const faulty = (side, body) => {
+  const name = ["grader", "other"][side];
+  const faults = list(own(body, "faults")).filter(isObject);
+  editors[name].mark("run", faults.map((one) => ({ ...one, level: "error" })));
+  if (name === "grader") showLint(faults, list(own(body, "findings")));
+  else note("other", `${plural(faults.length, "fault")}. ${shortened(String(own(faults[0], "message") || "").split("\n")[0], 300)}`, true);
+  trialSaid(`${side || trial.sides.length > 1 ? `Grader ${"AB"[side]}` : "The grader"} has ${plural(faults.length, "fault")}: mend it and the rows are graded.`, true);
+  trial.seen = null;
+};
+
+const liveReason = () => {
+  if (trial.asks) return "off: it asks a model";
+  return trial.answers.length > MOST_LIVE ? `off: more than ${count(MOST_LIVE)} rows` : "";
+};
+
+const endTrial = (findings) => {
+  const { answers, sides } = trial;
+  const failed = answers.filter((one) => !isNumber(rewardOf(one, 0))).length;
+  const differing = sides.length > 1 ? ` ${plural(answers.filter((one) => differs(one)).length, "row")} differ${answers.filter((one) => differs(one)).length === 1 ? "s" : ""}.` : failed ? ` ${count(failed)} failed.` : "";
+  trialSaid(`${plural(answers.length, answers.some((one) => one.of > 1) ? "answer" : "row")} graded${trial.more ? ` (the first ${count(MOST_ANSWERS)}; graders score takes files of any length)` : ""}.${differing}`);
+  byId("live-said").textContent = liveReason();
+  // Of a row's own faults the lint knows what the rows told: it is of the same grades.
+  if (!findings) return;
+  state.rowLint = { grader: sides[0], target: byId("target").value, findings, rows: trial.first, more: answers.length > trial.first };
+  showLint([], findings);
+};
+
+const gradeRows = async ({ come = false } = {}) => {
+  stopTrial();
+  const { number } = trial;
+  const texts = graderTexts();
+  if (!state.file && (checkJson("item") || checkJson("sample"))) return;
+  if (texts.some((one) => !one.trim())) {
+    trialSaid("A grader is missing: write one, or start from a sample.", true);
+    return;
+  }
+  byId("trial").hidden = false;
+  const seen = trialKey();
+  const answers = [];
+  Object.assign(trial, { stop: new AbortController(), sides: texts, more: false, done: false });
+  byId("trial-stop").hidden = false;
+  trialSaid("Grading …");
+  if (come) byId("trial").scrollIntoView({ block: "nearest" });
+  let findings = null;
+  try {
+    for await (const part of partsOf(state.file)) {
+      if (number !== trial.number) return;
+      const named = state.file ? state.file.file.name : "the editors";
+      const got = await Promise.all(texts.map((text) => gradePart(text, part, named, trial.stop.signal)));
+      if (number !== trial.number) return;
+      const wrong = got.findIndex((one) => own(one, "ok") !== true);
+      if (wrong >= 0) {
+        faulty(wrong, got[wrong]);
+        return;
+      }
+      if (!answers.length) [findings, trial.first] = [own(got[0], "findings"), part.length];
+      trial.asks = got.some((one) => own(one, "asks") === true);
+      part.forEach((one, at) => answers.push({ ...one, body: null, got: got.map((side) => side.rows[at] ?? {}) }));
+      for (const one of answers.slice(-part.length)) if (state.file && one.at === 0 && !one.unreadable) remember(one, { ok: true, grade: one.got[0] }, false);
+      trial.answers = answers;
+      trialSaid(`${count(answers.length)} graded …`);
+      if (answers.length >= MOST_ANSWERS) {
+        trial.more = true;
+        break;
+      }
+    }
+    Object.assign(trial, { seen, answers, done: true });
+    note("other", "");
+    editors.other.mark("run", []);
+    unsay("trial");
+    drawTrial();
+    if (state.page && state.file) drawRows();
+    endTrial(findings);
+    freshenTrial();
+  } catch (error) {
+    if (number !== trial.number) return;
+    if (!(error instanceof Trouble)) throw error;
+    trialSaid("The rows were not graded.", true);
+    say("trial", error.message, { bad: true, act: gradeRows });
+  } finally {
+    if (number === trial.number) {
+      byId("trial-stop").hidden = true;
+      trial.stop = null;
+    }
+  }
+};
+
+// What is shown is of the texts that are shown: graded again at once, or marked as older.
+const gradeSoon = debounced(() => {
+  if (!byId("trial").hidden && trial.seen !== trialKey()) gradeRows();
+}, 400);
+const freshenTrial = () => {
+  const old = !byId("trial").hidden && trial.seen !== null && trial.seen !== trialKey();
+  byId("trial").classList.toggle("old", old);
+};
+const trialEdited = () => {
+  if (byId("trial").hidden) return;
+  freshenTrial();
+  if (byId("live").checked && !liveReason()) gradeSoon();
+  else if (trial.seen !== trialKey()) trialSaid("The texts were changed since; grade the rows again.");
+};
+
+const compareNow = (on) => {
+  const was = !byId("other-pane").hidden;
+  if (was === on) return;
+  byId("other-pane").hidden = !on;
+  byId("compare").setAttribute("aria-pressed", String(on));
+  byId("grader-name").textContent = on ? "Grader A" : "Grader";
+  byId("grader-both").classList.toggle("two", on);
+  if (on && !editors.other.text.trim()) editors.other.text = editors.grader.text;
+  editors.grader.draw(true);
+  editors.other.draw(true);
+};
+
+const closeTrial = () => {
+  stopTrial();
+  Object.assign(trial, { answers: [], seen: null });
+  byId("trial").hidden = true;
+};
+
+const startBatch = () => {
+  byId("trial-again").addEventListener("click", () => gradeRows());
+  byId("trial-stop").addEventListener("click", () => {
+    stopTrial();
+    trialSaid("Stopped.");
+    byId("trial-again").focus();
+  });
+  byId("trial-close").addEventListener("click", () => {
+    closeTrial();
+    compareNow(false);
+    byId("run").focus();
+  });
+  byId("live").addEventListener("change", trialEdited);
+  byId("compare").addEventListener("click", () => {
+    compareNow(byId("other-pane").hidden);
+    if (!byId("other-pane").hidden) editors.other.area.focus();
+    if (!byId("other-pane").hidden || !byId("trial").hidden) gradeRows();
+  });
+};

@@ -1,0 +1,27 @@
+"""Spans of runs, rows and judge calls, by OpenTelemetry where it is configured (extra `otel`).
+
+What is to be told is plain data, made where rows are graded, in worker processes too. One place, the
+process that began, makes spans of it: workers need neither the SDK nor a way to the collector.
+"""
+
+from graders.tracing.span import Rule, Span, row_spans
+from graders.tracing.telemetry import (
+    RunTrace,
+    Traced,
+    is_configured,
+    missing,
+    trace_rows,
+    wants_texts,
+)
+
+__all__ = [
+    "Rule",
+    "RunTrace",
+    "Span",
+    "Traced",
+    "is_configured",
+    "missing",
+    "row_spans",
+    "trace_rows",
+    "wants_texts",
+]
