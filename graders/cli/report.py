@@ -15,6 +15,7 @@ import click
 
 from graders.api import Grader
 from graders.batch.manifest import manifest_for, scored_by
+from graders.cli.help import Command, Flag
 from graders.cli.option import json_option
 from graders.cli.output import say, write_json
 from graders.cli.usage import Somewhere
@@ -126,27 +127,34 @@ def _page_options(function: Function) -> Function:
 
     options = [
         click.option(
-            "--with", "other", metavar="OTHER", type=_FILE,
+            "--with", "other", metavar="OTHER", type=_FILE, cls=Flag, group="Rows and samples",
             help="Results of another run of the same rows, to stand beside these on the page.",
         ),
         click.option(
-            "--with-rows", "other_rows", metavar="ROWS", multiple=True,
+            "--with-rows", "other_rows", metavar="ROWS", multiple=True, cls=Flag,
             help="The rows that OTHER was scored from, where its answers are others.",
+            group="Rows and samples",
         ),
         *(
-            click.option(f"--{name}", metavar="FILE", type=_FILE, help=f"What {name} --json printed.")
+            click.option(
+                f"--{name}", metavar="FILE", type=_FILE, cls=Flag, group="Results",
+                help=f"What {name} --json printed.",
+            )
             for name in _APPENDICES
         ),
         click.option(
-            "--row", metavar="INDEX", type=click.IntRange(min=0), multiple=True,
+            "--row", metavar="INDEX", type=click.IntRange(min=0), multiple=True, cls=Flag,
             help="A row that the page must have, by its index; may be given several times.",
+            group="Results",
         ),
         click.option(
             "--max-size", metavar="MB", type=click.FloatRange(min=0.5, max=200), default=2.0,
             show_default=True, help="How large the page may be; a larger one has more of the rows.",
+            cls=Flag, group="Results",
         ),
         click.option(
-            "--title", metavar="TEXT", help="The page's heading.  [default: the grader's name]"
+            "--title", metavar="TEXT", help="The page's heading.  [default: the grader's name]",
+            cls=Flag, group="Results",
         ),
     ]  # fmt: skip
     for option in reversed(options):
@@ -154,30 +162,64 @@ def _page_options(function: Function) -> Function:
     return cast("Function", taken)
 
 
-@click.command(epilog=_EPILOG, short_help="Show what results say, as text or one HTML file.")
+@click.command(
+    cls=Command,
+    first=("output", "rows", "grader", "by", "other", "row", "max_size", "as_json"),
+    epilog=_EPILOG, short_help="Show what results say, as text or one HTML file.",
+)  # fmt: skip
 @click.argument("results", metavar="RESULTS", type=_FILE)
 @click.option(
-    "-o", "--output", metavar="FILE", help="Write one HTML file there.  [default: show text]"
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write one HTML file there.  [default: show text]",
+    cls=Flag,
+    group="Results",
 )
 @click.option(
     "--rows",
     multiple=True,
     metavar="ROWS",
     help="The rows that were scored, to show items and samples; may be given several times.",
-)
-@click.option("--grader", metavar="GRADER", help="The grader, to show rendered inputs.")
-@click.option(
-    "--item-path", metavar="PATH", help="Where in a row the item stands.  [default: as scored]"
+    cls=Flag,
+    group="Rows and samples",
 )
 @click.option(
-    "--sample-path", metavar="PATH", help="Where in a row the sample stands.  [default: as scored]"
+    "--grader",
+    metavar="GRADER",
+    help="The grader, to show rendered inputs.",
+    cls=Flag,
+    group="Rows and samples",
+)
+@click.option(
+    "--item-path",
+    metavar="PATH",
+    help="Where in a row the item stands.  [default: as scored]",
+    cls=Flag,
+    group="Rows and samples",
+)
+@click.option(
+    "--sample-path",
+    metavar="PATH",
+    help="Where in a row the sample stands.  [default: as scored]",
+    cls=Flag,
+    group="Rows and samples",
 )
 @click.option(
     "--by",
     metavar="PATH",
     help="Give figures by what stands there in a row, such as item.topic.  [default: as scored]",
+    cls=Flag,
+    group="Rows and samples",
 )
-@click.option("--summary", metavar="FILE", type=_FILE, help="What score --summary wrote.")
+@click.option(
+    "--summary",
+    metavar="FILE",
+    type=_FILE,
+    help="What score --summary wrote.",
+    cls=Flag,
+    group="Results",
+)
 @_page_options
 @json_option
 def report(
