@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from graders import jsontext
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, children_of, until
 
 __all__ = ["Box"]
 
@@ -104,6 +105,8 @@ class Box:
                 self.lines.append(jsontext.decode(line.encode()))
 
     def __exit__(self, *_: object) -> None:
+        for child in children_of(self._process.pid):  # Who changes its user outlives its parent.
+            os.kill(child, signal.SIGKILL)
         self._process.kill()
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
