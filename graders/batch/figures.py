@@ -335,11 +335,12 @@ def _finest(values: Iterable[float]) -> int:
     """Return the finest cells that are not too many for these values."""
     values = list(values)
     top = max(map(abs, values))
-    # Cells that divide the whole reach into few enough are never too many: finer ones are tried from there.
+    # Cells that divide the whole reach into few enough are never too many, with one more at each end:
+    # finer ones are tried from there.
     reach = max(values) - min(values)
     low = -_FINEST
-    if 0 < reach < math.inf:
-        low = min(max(math.floor(math.log2(MOST_CELLS / 2) - math.log2(reach)), low), _FINEST)
+    if 0 < reach < math.inf and MOST_CELLS > 2:
+        low = min(max(math.floor(math.log2(MOST_CELLS / 4) - math.log2(reach)), low), _FINEST)
     high, step = min(low + 1, _FINEST), 1
     while high < _FINEST and _cells(values, high, top) <= MOST_CELLS:
         low, step = high, 2 * step

@@ -75,10 +75,8 @@ class FsspecStore(Store):
         self._scheme = scheme
         self._package = package
         try:
-            import fsspec  # noqa: PLC0415  (an extra)
-
             # Listings that are remembered would not see what another worker puts.
-            self._system: Any = fsspec.filesystem(scheme, use_listings_cache=False)
+            self._system: Any = _system_of(scheme)(use_listings_cache=False)
         except ImportError:
             raise UnavailableError(
                 f"{scheme}:// needs {package}: pip install 'local-graders[remote]'"
@@ -173,6 +171,19 @@ class FsspecStore(Store):
             ):
                 raise RemoteError(f"no access: {_said(error)}") from None
             raise PassingError(_said(error)) from None
+
+
+def _system_of(scheme: str) -> Any:
+    """Return the class of fsspec's that speaks a scheme."""
+    if scheme == "gs":
+        # The one that gcsfs registers first asks by another protocol what sort a bucket is, and
+        # waits a minute where nobody answers it: emulators, proxies, a machine without a network.
+        from gcsfs.core import GCSFileSystem  # noqa: PLC0415  (an extra)
+
+        return GCSFileSystem
+    import fsspec  # noqa: PLC0415  (an extra)
+
+    return fsspec.get_filesystem_class(scheme)
 
 
 def _said(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -26,6 +26,8 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 Chunks = list[list[float]]
 
 
+@example([0.5, 1.5], 1)
+@example([0.0, 1.0, 2.0], 2)
 @given(st.lists(finite, min_size=1, max_size=60), st.integers(1, 20))
 def test_cells_are_as_fine_as_they_may_be(values: list[float], most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
