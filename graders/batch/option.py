@@ -49,7 +49,8 @@ class ScoreOptions:
         prices: a JSON file of what tokens cost, by model: `{"gpt-4o": {"prompt": 2.5, "cached": 1.25,
             "completion": 10}}`, dollars for a million. The cost stands in summary and manifest.
         budget: dollars that the run and those it goes on with may pay; None for any number. It stops
-            before it pays more, as well as that can be known, and can be gone on with.
+            before it pays more, as well as that can be known, and can be gone on with. It is of all shards:
+            with `shard`, the part may pay its share by rows.
         budget_tokens: the same in tokens.
         on_error: what a failed row's reward is in its result line: `null`, or `zero` for 0.0 (its
             failures are named either way); `raise` stops the run at the first one.

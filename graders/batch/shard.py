@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from graders import jsontext
 from graders.batch.manifest import input_changes
 from graders.batch.option import ScoreOptions
 from graders.batch.run import Run
-from graders.errors import OptionError, RowsError, shown
+from graders.errors import BudgetError, OptionError, RowsError, shown
 from graders.remote import Place, Remote
 from graders.rows import Mark, RowRange, Source, survey_of
 
@@ -221,6 +222,7 @@ def score_shards(
 
     Raises:
         OptionError, RowsError, StoppedError: as `graders.score_file`.
+        BudgetError: the budget of all parts, or the share of the one, is used up.
     """
     index, count = (None, options.shards) if options.shard is None else parse_shard(options.shard)
     _refuse(source, folder, options)
@@ -229,12 +231,75 @@ def score_shards(
     marked = replace(source, marks=division.marks)
     whole = Run(complete=True)
     for one in wanted:
+        allowed = _share(division, one, options) if index is not None else _left(whole, options)
         part = replace(
-            options, where=RowRange(*division.parts[one]), limit=None, shards=None, shard=None
-        )
-        found = score(marked, division.place(one), part, division.inputs)
-        _add(whole, found)
+            options, where=RowRange(*division.parts[one]), limit=None, shards=None, shard=None,
+            **allowed,
+        )  # fmt: skip
+        try:
+            _add(whole, score(marked, division.place(one), part, division.inputs))
+        except BudgetError as error:
+            if error.run is not None:
+                _add(whole, error.run)
+                whole.complete = False
+            _tell_budget(whole, options, index)
+            whose = "all shards" if index is None else f"shard {options.shard}, its share,"
+            raise BudgetError(
+                f"of the budget of {whose} too little is left: {error}", run=whole
+            ) from None
+    _tell_budget(whole, options, index)
     return whole
+
+
+def _share(division: Division, index: int, options: ScoreOptions) -> dict[str, Any]:
+    """Return what a part may pay: as much of the budget as it has of the rows; all shares make the whole.
+
+    Raises:
+        OptionError: the share is less than one token.
+    """
+    rows = max(1, sum(stop - start for start, stop in division.parts))
+    before = sum(stop - start for start, stop in division.parts[:index])
+    start, stop = division.parts[index]
+    mine, allowed = stop - start, {}
+    if not mine:
+        return {}  # Without rows nothing is paid.
+    if options.budget is not None:
+        allowed["budget"] = float(Fraction(str(options.budget)) * mine / rows)
+    if options.budget_tokens is not None:
+        total = options.budget_tokens
+        # Whole tokens that add up, whoever counts them.
+        tokens = total * (before + mine) // rows - total * before // rows
+        if not tokens:
+            raise OptionError(
+                f"budget_tokens is for all shards, and of {total:,} shard {index}/{len(division.parts)} "
+                "gets none; allow more tokens, or have fewer shards"
+            )
+        allowed["budget_tokens"] = tokens
+    return allowed
+
+
+_NOTHING: Final = 1e-12
+"""Dollars that stand for none: a part that is complete is read, and one that is not stops at once."""
+
+
+def _left(whole: Run, options: ScoreOptions) -> dict[str, Any]:
+    """Return what is left of the budget after the parts so far."""
+    paid, allowed = whole.paid or {}, {}
+    if options.budget is not None:
+        spent = (paid.get("dollars") or 0.0) + (paid.get("perhaps_dollars") or 0.0)
+        allowed["budget"] = max(options.budget - spent, _NOTHING)
+    if options.budget_tokens is not None:
+        used = paid.get("tokens", 0) + paid.get("perhaps_tokens", 0)
+        allowed["budget_tokens"] = max(options.budget_tokens - used, 1)
+    return allowed
+
+
+def _tell_budget(whole: Run, options: ScoreOptions, index: int | None) -> None:
+    """Have the figures of all parts say the budget of all."""
+    if whole.paid is not None and index is None:
+        whole.paid = {
+            **whole.paid, "budget_dollars": options.budget, "budget_tokens": options.budget_tokens,
+        }  # fmt: skip
 
 
 def _refuse(source: Source, folder: Place, options: ScoreOptions) -> None:
@@ -242,10 +307,6 @@ def _refuse(source: Source, folder: Place, options: ScoreOptions) -> None:
         raise OptionError("shards are read by several: standard input and pipes cannot be divided")
     if options.only_failed is not None:
         raise OptionError("only_failed is for one file of results; merge the shards first")
-    if options.shard is None and (options.budget is not None or options.budget_tokens is not None):
-        raise OptionError(
-            "a budget belongs to one output, and each shard is one: give each its part, with shard"
-        )
     if isinstance(folder, Path) and folder.exists() and not folder.is_dir():
         raise RowsError(f"{folder} is a file; shards go into a folder")
 
@@ -260,10 +321,19 @@ def _add(whole: Run, part: Run) -> None:
     whole.paid = added(whole.paid, part.paid)
 
 
+_LIMITS: Final = frozenset({"budget_dollars", "budget_tokens"})
+
+
 def added(one: Any, other: Any) -> Any:
-    """Return what two runs paid, as `Paid.to_dict` gives it, added up; None where nobody asked."""
+    """Return what two runs paid, as `Paid.to_dict` gives it, added up; None where nobody asked.
+
+    What each was allowed to pay is not what both were: that is left open.
+    """
     if one is None or other is None:
         return other if one is None else one
     if isinstance(one, Mapping):
-        return {name: added(one.get(name), other.get(name)) for name in {**one, **other}}
+        return {
+            name: None if name in _LIMITS else added(one.get(name), other.get(name))
+            for name in {**one, **other}
+        }
     return one + other
