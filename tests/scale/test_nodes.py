@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -149,41 +150,80 @@ def test_without_any_node_a_run_ends_with_a_sentence_and_goes_on_later(
     assert same(tmp_path)
 
 
+@contextlib.contextmanager
+def _fed(pipe: Path, data: bytes) -> Iterator[threading.Event]:
+    """Write the first half into a pipe, and the second once the event is set."""
+    middle = data.index(b"\n", len(data) // 2) + 1
+    go_on = threading.Event()
+
+    def feed() -> None:
+        with pipe.open("wb") as stream:
+            stream.write(data[:middle])
+            stream.flush()
+            go_on.wait(PATIENCE)
+            stream.write(data[middle:])
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield go_on
+    finally:
+        go_on.set()
+        thread.join(PATIENCE)
+
+
 def test_a_node_that_joins_late_is_used_where_more_workers_are_wanted(
     cluster: RayCluster, ray: Any, rows: Path, score: Score, pools: list[Pool], tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     pipe = tmp_path / "pipe.jsonl"
     os.mkfifo(pipe)
-    data = rows.read_bytes()
-    middle = data.index(b"\n", len(data) // 2) + 1
     late: list[Any] = []
-    joined = threading.Event()
-
-    def feed() -> None:
-        with pipe.open("wb") as stream:
-            stream.write(data[:middle])
-            stream.flush()
-            joined.wait(PATIENCE)
-            stream.write(data[middle:])
 
     def join() -> None:  # Ray starts nodes in the main thread only.
         late.append(cluster.add())
         until(lambda: pools[0]._have == 4)
         joined.set()
 
-    thread = threading.Thread(target=feed)
-    thread.start()
-    try:
-        with caplog.at_level(logging.WARNING):
-            run = score(pipe, workers=4, on_progress=At(1, join))
-    finally:
-        joined.set()
-        thread.join(PATIENCE)
-        for node in late:
-            cluster.kill(node)
+    with _fed(pipe, rows.read_bytes()) as joined:
+        try:
+            with caplog.at_level(logging.WARNING):
+                run = score(pipe, workers=4, on_progress=At(1, join))
+        finally:
+            for node in late:
+                cluster.kill(node)
     assert "the Ray cluster has 3 CPUs, so 3 of the 4 workers start" in caplog.text
     assert len(run.peaks) == 4  # By worker.
+    assert same(tmp_path)
+
+
+def test_a_node_that_joins_late_and_would_grade_otherwise_is_left_out_by_name(
+    cluster: RayCluster, ray: Any, rows: Path, score: Score, pools: list[Pool], tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    other = _faked(tmp_path / "other", "rapidfuzz", "0.0.1")
+    late: list[Any] = []
+
+    def join() -> None:
+        late.append(cluster.add(PYTHONPATH=other))
+        until(lambda: "it is not used" in caplog.text or pools[0]._have == 4)
+        joined.set()
+
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    with _fed(pipe, rows.read_bytes()) as joined:
+        try:
+            with caplog.at_level(logging.WARNING):
+                run = score(pipe, workers=4, on_progress=At(1, join))
+        finally:
+            for node in late:
+                cluster.kill(node)
+    said = (
+        r"note: the Ray node \S+ \([\d.]+, [0-9a-f]{8}\) cannot grade as this machine does: "
+        r"the package rapidfuzz is 0\.0\.1 there and .* here; it is not used"
+    )
+    assert re.search(said, caplog.text)
+    assert len(run.peaks) == 3  # By worker: none of them on that node.
     assert same(tmp_path)
 
 
