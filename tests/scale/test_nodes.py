@@ -22,6 +22,8 @@ from graders.batch import ray_executor
 from graders.batch.ray_pool import Pool
 from graders.errors import UnavailableError
 from tests.batch.conftest import GRADER, lines
+from tests.extension.package import write
+from tests.extension.test_metric import CONFIG, GOOD
 from tests.scale.cluster import RayCluster, until_cpus
 from tests.waiting import PATIENCE, until
 
@@ -337,6 +339,47 @@ def test_a_node_that_would_grade_otherwise_is_refused_by_name(
     named = r"graders: the Ray node \S+ \([\d.]+, [0-9a-f]{8}\) cannot grade as this machine does: "
     assert re.fullmatch(named + said + ".*", sentence), done.stderr
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_extension_that_one_node_lacks_is_said_of_that_node(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    write(
+        site,
+        {"metrics": {"share": "acme_share:SHARE"}},
+        {"acme_share": GOOD.format(score="float(one == other)", more="")},
+    )
+    rows, grader = tmp_path / "rows.jsonl", tmp_path / "grader.json"
+    rows.write_text(
+        "".join(json.dumps({"item": {"a": f"x{n % 2}"}, "sample": "x1"}) + "\n" for n in range(9))
+    )
+    grader.write_text(json.dumps(CONFIG))
+    having = RayCluster(0)
+    words = [
+        str(Path(sys.executable).with_name("graders")), "score", str(grader), str(rows), "-o",
+        str(tmp_path / "out.jsonl"), "--engine", "ray", "--ray-address", having.address,
+    ]  # fmt: skip
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=PATIENCE, check=False,
+            env={**os.environ, "PYTHONPATH": str(site)},
+        )  # fmt: skip
+
+    try:
+        having.add(PYTHONPATH=str(site))
+        lacking = having.add()
+        done = run()
+        assert done.returncode == 2, done.stderr
+        sentence = done.stderr.strip().splitlines()[-1]
+        assert f", {lacking.node_id[:8]}) cannot grade as this machine does: " in sentence
+        assert "share" in sentence
+        assert not (tmp_path / "out.jsonl").exists()
+        having.kill(lacking)
+        done = run()
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out.jsonl").read_text().count("\n") == 9
+    finally:
+        having.stop()
 
 
 def test_python_graders_are_the_same_on_every_node(
