@@ -165,8 +165,18 @@ $(VENV)-remote/installed: tools/lock/remote.txt | python
 	@$(ENVIRONMENT) remote --folder $(VENV)-remote
 	@touch $@
 
-test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server, with faults (PyPI)
+test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server and an emulator of Google's, with faults (PyPI)
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote tests/batch/test_columns.py
+
+.PHONY: test-azure
+$(VENV)-azurite/installed: tools/lock/npm-azurite/package-lock.json
+	@command -v npm >/dev/null || apt-get install -y -qq npm
+	@mkdir -p $(VENV)-azurite && cp tools/lock/npm-azurite/*.json $(VENV)-azurite
+	@cd $(VENV)-azurite && npm ci --silent --ignore-scripts --no-fund --no-audit
+	@touch $@
+
+test-azure: $(VENV)-remote/installed $(VENV)-azurite/installed ## The same on Microsoft's emulator of Azure (npm)
+	@$(VENV)-remote/bin/python -m pytest -q -m remote tests/remote/test_cloud.py -k az --durations=3
 
 .PHONY: test-spark
 $(VENV)-spark/installed: tools/lock/spark.txt | python

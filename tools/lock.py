@@ -47,8 +47,12 @@ PROJECT: Final[dict[str, list[str]]] = {
 for `remote`, `spark` and `trackers`, which have environments of their own.
 """
 
-NODE: Final[dict[str, list[str]]] = {**clients.NODE, "npm-axe": ["axe-core@4.14.1"]}
-"""Locks of npm: the official client, and what looks for barriers on a page."""
+NODE: Final[dict[str, list[str]]] = {
+    **clients.NODE,
+    "npm-axe": ["axe-core@4.14.1"],
+    "npm-azurite": ["azurite@3.35.0"],
+}
+"""Locks of npm: the official client, what looks for barriers on a page, an emulator of Azure's storage."""
 
 ALONE: Final[dict[str, list[str]]] = {
     "uv": ["uv>=0.9"],

@@ -49,7 +49,8 @@ class ScoreOptions:
         prices: a JSON file of what tokens cost, by model: `{"gpt-4o": {"prompt": 2.5, "cached": 1.25,
             "completion": 10}}`, dollars for a million. The cost stands in summary and manifest.
         budget: dollars that the run and those it goes on with may pay; None for any number. It stops
-            before it pays more, as well as that can be known, and can be gone on with.
+            before it pays more, as well as that can be known, and can be gone on with. It is of all shards:
+            with `shard`, the part may pay its share by rows.
         budget_tokens: the same in tokens.
         trace: send spans of the run, of rows and of judge calls by OpenTelemetry (extra `otel`), though
             no variable of the environment such as OTEL_EXPORTER_OTLP_ENDPOINT says where to.

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from graders import jsontext
 from graders.batch.manifest import input_changes
 from graders.batch.option import ScoreOptions
 from graders.batch.run import Run
-from graders.errors import OptionError, RowsError, shown
+from graders.errors import BudgetError, OptionError, RowsError, shown
 from graders.remote import Place, Remote
 from graders.rows import Mark, RowRange, Source, survey_of
 
@@ -221,20 +222,95 @@ def score_shards(
 
     Raises:
         OptionError, RowsError, StoppedError: as `graders.score_file`.
+        BudgetError: the budget of all parts, or the share of the one, is used up.
     """
     index, count = (None, options.shards) if options.shard is None else parse_shard(options.shard)
     _refuse(source, folder, options)
     division = divide(source, folder, count, options, pass_marks)
     wanted = range(len(division.parts)) if index is None else [index]
     marked = replace(source, marks=division.marks)
-    whole = Run(complete=True)
+    whole, spare, stop = Run(complete=True), Spare(), None
     for one in wanted:
+        allowed = _share(division, one, options, spare)
         part = replace(
-            options, where=RowRange(*division.parts[one]), limit=None, shards=None, shard=None
-        )
-        found = score(marked, division.place(one), part, division.inputs)
-        _add(whole, found)
+            options, where=RowRange(*division.parts[one]), limit=None, shards=None, shard=None,
+            **allowed,
+        )  # fmt: skip
+        try:
+            run = score(marked, division.place(one), part, division.inputs)
+        except BudgetError as error:
+            # The others have shares of their own.
+            stop, run = stop or error, error.run
+            spare = Spare()
+        else:
+            spare = _spare(allowed, run.paid)
+        if run is not None:
+            _add(whole, run)
+    _tell_budget(whole, options, index)
+    if stop is not None:
+        whole.complete = False
+        whose = "a shard's share" if index is None else f"the share of shard {options.shard}"
+        raise BudgetError(f"{whose} of the budget is used up: {stop}", run=whole) from None
     return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """What parts that are complete left of their shares, for the next one of the same run.
+
+    Only they: what another worker may still want is never given away, so that all parts together
+    stay within the budget, whoever scores them and in whatever order.
+    """
+
+    dollars: Fraction = Fraction(0)
+    tokens: int = 0
+
+
+def _spare(allowed: Mapping[str, Any], paid: Mapping[str, Any] | None) -> Spare:
+    paid = paid or {}
+    dollars = Fraction(str(allowed.get("budget") or 0))
+    dollars -= Fraction(str((paid.get("dollars") or 0) + (paid.get("perhaps_dollars") or 0)))
+    tokens = (allowed.get("budget_tokens") or 0) - paid.get("tokens", 0)
+    return Spare(max(dollars, Fraction(0)), max(tokens - paid.get("perhaps_tokens", 0), 0))
+
+
+def _share(division: Division, index: int, options: ScoreOptions, spare: Spare) -> dict[str, Any]:
+    """Return what a part may pay: as much of the budget as it has of the rows, and what is spare.
+
+    Raises:
+        OptionError: that is less than one token.
+    """
+    rows = max(1, sum(stop - start for start, stop in division.parts))
+    before = sum(stop - start for start, stop in division.parts[:index])
+    start, stop = division.parts[index]
+    mine, allowed = stop - start, {}
+    if options.budget is not None:
+        share = Fraction(str(options.budget)) * mine / rows + spare.dollars
+        # A part without rows pays nothing, and hands on what is spare.
+        allowed["budget"] = max(float(share), _NOTHING)
+    if options.budget_tokens is not None:
+        total = options.budget_tokens
+        # Whole tokens that add up, whoever counts them.
+        tokens = total * (before + mine) // rows - total * before // rows + spare.tokens
+        if not tokens and mine:
+            raise OptionError(
+                f"budget_tokens is for all shards, and of {total:,} shard {index}/{len(division.parts)} "
+                "gets none; allow more tokens, or have fewer shards"
+            )
+        allowed["budget_tokens"] = max(tokens, 1)
+    return allowed
+
+
+_NOTHING: Final = 1e-12
+"""Dollars that stand for none, where an option wants some."""
+
+
+def _tell_budget(whole: Run, options: ScoreOptions, index: int | None) -> None:
+    """Have the figures of all parts say the budget of all."""
+    if whole.paid is not None and index is None:
+        whole.paid = {
+            **whole.paid, "budget_dollars": options.budget, "budget_tokens": options.budget_tokens,
+        }  # fmt: skip
 
 
 def _refuse(source: Source, folder: Place, options: ScoreOptions) -> None:
@@ -242,10 +318,6 @@ def _refuse(source: Source, folder: Place, options: ScoreOptions) -> None:
         raise OptionError("shards are read by several: standard input and pipes cannot be divided")
     if options.only_failed is not None:
         raise OptionError("only_failed is for one file of results; merge the shards first")
-    if options.shard is None and (options.budget is not None or options.budget_tokens is not None):
-        raise OptionError(
-            "a budget belongs to one output, and each shard is one: give each its part, with shard"
-        )
     if isinstance(folder, Path) and folder.exists() and not folder.is_dir():
         raise RowsError(f"{folder} is a file; shards go into a folder")
 
@@ -260,10 +332,19 @@ def _add(whole: Run, part: Run) -> None:
     whole.paid = added(whole.paid, part.paid)
 
 
+_LIMITS: Final = frozenset({"budget_dollars", "budget_tokens"})
+
+
 def added(one: Any, other: Any) -> Any:
-    """Return what two runs paid, as `Paid.to_dict` gives it, added up; None where nobody asked."""
+    """Return what two runs paid, as `Paid.to_dict` gives it, added up; None where nobody asked.
+
+    What each was allowed to pay is not what both were: that is left open.
+    """
     if one is None or other is None:
         return other if one is None else one
     if isinstance(one, Mapping):
-        return {name: added(one.get(name), other.get(name)) for name in {**one, **other}}
+        return {
+            name: None if name in _LIMITS else added(one.get(name), other.get(name))
+            for name in {**one, **other}
+        }
     return one + other

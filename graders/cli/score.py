@@ -318,7 +318,8 @@ def _how_on(error: StoppedError, output: str) -> str:
     """Say how to go on after a run has stopped."""
     if not isinstance(error, BudgetError):
         return _kept(output)
-    if is_direct(named(output)):
+    place = named(output)
+    if isinstance(place, Path) and is_direct(place) and not place.is_dir():
         return "; results in a file (-o) could be gone on with"
     return "; --resume with a higher budget goes on, and pays for no reply twice"
 

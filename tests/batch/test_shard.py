@@ -202,7 +202,7 @@ def test_a_folder_gets_parts_without_being_asked(tmp_path: Path, monkeypatch: An
         ({"shard": "1/200000"}, "there are at most 99,999 shards"),
         ({"shard": "0/2", "shards": 2}, "give one of the two"),
         ({"shards": 0}, "shards is from 1 to 99999, got 0"),
-        ({"shards": 2, "budget_tokens": 5}, "a budget belongs to one output"),
+        ({"shard": "0/4", "budget_tokens": 3}, "of 3 shard 0/4 gets none"),
     ],
 )
 def test_what_cannot_be_divided_so_is_a_sentence(
@@ -262,4 +262,5 @@ def test_parts_are_added_up() -> None:
     assert added(one, other) == {
         "dollars": 2.0, "models": {"a": {"total": 3}, "b": {"total": 3}}, "budget": None,
     }  # fmt: skip
+    assert added({"budget_tokens": 5}, {"budget_tokens": 7}) == {"budget_tokens": None}
     assert parse_shard("3/64") == (3, 64)

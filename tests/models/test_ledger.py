@@ -366,6 +366,92 @@ def test_a_budget_of_tokens_needs_no_prices_and_a_stream_cannot_be_gone_on_with(
     assert done.out.count("\n") <= server.answered
 
 
+EACH = 150
+
+
+def _dear() -> Told:
+    """Return a reply of so many tokens."""
+    body = json.loads(completion().body)
+    body["usage"] = {"prompt_tokens": 100, "completion_tokens": EACH - 100, "total_tokens": EACH}
+    return Told(body=json.dumps(body).encode())
+
+
+def test_workers_of_shards_together_never_pass_the_budget_and_more_goes_on(
+    serve: Any, command: Command, folder: Path
+) -> None:
+    tries: Counter[str] = Counter()
+    billed: list[str] = []
+
+    def answer(asked: Asked, _: int) -> Told:
+        row = asked.body["messages"][-1]["content"]
+        tries[row] += 1
+        if len(row) % 2 and tries[row] < 2:
+            return error(429, retry_after="0")
+        billed.append(row)
+        return _dear()
+
+    url = serve(answer).url
+
+    def workers(budget: int) -> list[Done]:
+        words = ("score", "g.json", "rows.jsonl", "-o", "parts/", "--base-url", url, "--no-cache",
+                 "--resume", "--json", "--budget-tokens", str(budget))  # fmt: skip
+        return [command(folder, *words, "--shard", f"{one}/3") for one in range(3)]
+
+    done = workers(5000)
+    assert [one.code for one in done] == [5, 5, 5]
+    assert all(
+        f"the share of shard {at}/3 of the budget is used up" in one.err
+        for at, one in enumerate(done)
+    )
+    assert all("--resume with a higher budget goes on" in one.err for one in done)
+    assert 2500 < EACH * len(billed) <= 5000
+    done = workers(20_000)
+    assert [one.code for one in done] == [0, 0, 0], done[0].err
+    assert sum(json.loads(one.out)["cost"]["budget_tokens"] for one in done) == 20_000
+    assert len(billed) == len(set(billed)) == ROWS
+
+
+def test_all_shards_by_one_worker_share_one_budget(
+    serve: Any, command: Command, folder: Path
+) -> None:
+    server = serve(lambda *_: _dear())
+    base = ("score", "g.json", "rows.jsonl", "-o", "parts/", "--shards", "4", "--json",
+            "--base-url", server.url, "--no-cache", "--resume", "--budget-tokens")  # fmt: skip
+    before = 0
+    for budget in (3000, 5000):
+        done = command(folder, *base, str(budget))
+        assert done.code == 5, done.err
+        assert "a shard's share of the budget is used up" in done.err
+        assert before < EACH * server.answered <= budget, done.err
+        before = EACH * server.answered
+    done = command(folder, *base, "20000")
+    assert done.code == 0, done.err
+    cost = json.loads(done.out)["cost"]
+    assert (cost["tokens"], cost["budget_tokens"]) == (EACH * ROWS, 20_000)
+    assert server.answered == ROWS
+    # All of it is done: that nothing is left of the budget stops nobody.
+    assert command(folder, *base, str(EACH * ROWS)).code == 0
+    assert server.answered == ROWS
+
+
+@pytest.mark.parametrize(
+    "order",
+    [["--shard=3/4", "--shard=2/4", "--shards=4"], ["--shards=4", *(f"--shard={at}/4" for at in range(4)), "--shards=4"]],
+    ids=["all last", "all first"],
+)  # fmt: skip
+def test_the_budget_holds_however_workers_and_shards_are_mixed(
+    serve: Any, command: Command, folder: Path, order: list[str]
+) -> None:
+    server = serve(lambda *_: _dear())
+    for shards in order:
+        done = command(
+            folder, "score", "g.json", "rows.jsonl", "-o", "parts/", "--base-url", server.url,
+            "--no-cache", "--resume", "--budget-tokens", "4000", shards,
+        )  # fmt: skip
+        assert done.code == 5, done.err
+    assert 3000 < EACH * server.answered <= 4000
+
+
 def test_embeddings_are_paid_for_too(serve: Any, command: Command, folder: Path) -> None:
     near = {"type": "text_similarity", "name": "n", "input": "{{ sample.output_text }}",
             "reference": "{{ item.a }}", "evaluation_metric": "cosine"}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -21,6 +22,8 @@ from graders.batch import ray_executor
 from graders.batch.ray_pool import Pool
 from graders.errors import UnavailableError
 from tests.batch.conftest import GRADER, lines
+from tests.extension.package import write
+from tests.extension.test_metric import CONFIG, GOOD
 from tests.scale.cluster import RayCluster, until_cpus
 from tests.waiting import PATIENCE, until
 
@@ -149,41 +152,80 @@ def test_without_any_node_a_run_ends_with_a_sentence_and_goes_on_later(
     assert same(tmp_path)
 
 
+@contextlib.contextmanager
+def _fed(pipe: Path, data: bytes) -> Iterator[threading.Event]:
+    """Write the first half into a pipe, and the second once the event is set."""
+    middle = data.index(b"\n", len(data) // 2) + 1
+    go_on = threading.Event()
+
+    def feed() -> None:
+        with pipe.open("wb") as stream:
+            stream.write(data[:middle])
+            stream.flush()
+            go_on.wait(PATIENCE)
+            stream.write(data[middle:])
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield go_on
+    finally:
+        go_on.set()
+        thread.join(PATIENCE)
+
+
 def test_a_node_that_joins_late_is_used_where_more_workers_are_wanted(
     cluster: RayCluster, ray: Any, rows: Path, score: Score, pools: list[Pool], tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     pipe = tmp_path / "pipe.jsonl"
     os.mkfifo(pipe)
-    data = rows.read_bytes()
-    middle = data.index(b"\n", len(data) // 2) + 1
     late: list[Any] = []
-    joined = threading.Event()
-
-    def feed() -> None:
-        with pipe.open("wb") as stream:
-            stream.write(data[:middle])
-            stream.flush()
-            joined.wait(PATIENCE)
-            stream.write(data[middle:])
 
     def join() -> None:  # Ray starts nodes in the main thread only.
         late.append(cluster.add())
         until(lambda: pools[0]._have == 4)
         joined.set()
 
-    thread = threading.Thread(target=feed)
-    thread.start()
-    try:
-        with caplog.at_level(logging.WARNING):
-            run = score(pipe, workers=4, on_progress=At(1, join))
-    finally:
-        joined.set()
-        thread.join(PATIENCE)
-        for node in late:
-            cluster.kill(node)
+    with _fed(pipe, rows.read_bytes()) as joined:
+        try:
+            with caplog.at_level(logging.WARNING):
+                run = score(pipe, workers=4, on_progress=At(1, join))
+        finally:
+            for node in late:
+                cluster.kill(node)
     assert "the Ray cluster has 3 CPUs, so 3 of the 4 workers start" in caplog.text
     assert len(run.peaks) == 4  # By worker.
+    assert same(tmp_path)
+
+
+def test_a_node_that_joins_late_and_would_grade_otherwise_is_left_out_by_name(
+    cluster: RayCluster, ray: Any, rows: Path, score: Score, pools: list[Pool], tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    other = _faked(tmp_path / "other", "rapidfuzz", "0.0.1")
+    late: list[Any] = []
+
+    def join() -> None:
+        late.append(cluster.add(PYTHONPATH=other))
+        until(lambda: "it is not used" in caplog.text or pools[0]._have == 4)
+        joined.set()
+
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    with _fed(pipe, rows.read_bytes()) as joined:
+        try:
+            with caplog.at_level(logging.WARNING):
+                run = score(pipe, workers=4, on_progress=At(1, join))
+        finally:
+            for node in late:
+                cluster.kill(node)
+    said = (
+        r"note: the Ray node \S+ \([\d.]+, [0-9a-f]{8}\) cannot grade as this machine does: "
+        r"the package rapidfuzz is 0\.0\.1 there and .* here; it is not used"
+    )
+    assert re.search(said, caplog.text)
+    assert len(run.peaks) == 3  # By worker: none of them on that node.
     assert same(tmp_path)
 
 
@@ -297,6 +339,47 @@ def test_a_node_that_would_grade_otherwise_is_refused_by_name(
     named = r"graders: the Ray node \S+ \([\d.]+, [0-9a-f]{8}\) cannot grade as this machine does: "
     assert re.fullmatch(named + said + ".*", sentence), done.stderr
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_extension_that_one_node_lacks_is_said_of_that_node(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    write(
+        site,
+        {"metrics": {"share": "acme_share:SHARE"}},
+        {"acme_share": GOOD.format(score="float(one == other)", more="")},
+    )
+    rows, grader = tmp_path / "rows.jsonl", tmp_path / "grader.json"
+    rows.write_text(
+        "".join(json.dumps({"item": {"a": f"x{n % 2}"}, "sample": "x1"}) + "\n" for n in range(9))
+    )
+    grader.write_text(json.dumps(CONFIG))
+    having = RayCluster(0)
+    words = [
+        str(Path(sys.executable).with_name("graders")), "score", str(grader), str(rows), "-o",
+        str(tmp_path / "out.jsonl"), "--engine", "ray", "--ray-address", having.address,
+    ]  # fmt: skip
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=PATIENCE, check=False,
+            env={**os.environ, "PYTHONPATH": str(site)},
+        )  # fmt: skip
+
+    try:
+        having.add(PYTHONPATH=str(site))
+        lacking = having.add()
+        done = run()
+        assert done.returncode == 2, done.stderr
+        sentence = done.stderr.strip().splitlines()[-1]
+        assert f", {lacking.node_id[:8]}) cannot grade as this machine does: " in sentence
+        assert "share" in sentence
+        assert not (tmp_path / "out.jsonl").exists()
+        having.kill(lacking)
+        done = run()
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out.jsonl").read_text().count("\n") == 9
+    finally:
+        having.stop()
 
 
 def test_python_graders_are_the_same_on_every_node(
