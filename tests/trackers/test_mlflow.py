@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -33,7 +34,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database without runs: to make its tables takes seconds."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    client(f"sqlite:///{path}").get_experiment_by_name("graders")
+    with contextlib.chdir(path.parent):  # There the first experiment's files are to stand.
+        client(f"sqlite:///{path}").get_experiment_by_name("graders")
     return path
 
 
