@@ -169,10 +169,11 @@ test-remote: $(VENV)-remote/installed ## Read and write object storage on a real
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote tests/batch/test_columns.py
 
 .PHONY: test-azure
-$(VENV)-azurite/installed: tools/lock/npm-azurite/package-lock.json
+# What npm installs from a lock of ours: an emulator of Azure's storage, and what looks for barriers.
+$(VENV)-azurite/installed $(VENV)-axe/installed: $(VENV)-%/installed: tools/lock/npm-%/package-lock.json
 	@command -v npm >/dev/null || apt-get install -y -qq npm
-	@mkdir -p $(VENV)-azurite && cp tools/lock/npm-azurite/*.json $(VENV)-azurite
-	@cd $(VENV)-azurite && npm ci --silent --ignore-scripts --no-fund --no-audit
+	@mkdir -p $(VENV)-$* && cp tools/lock/npm-$*/*.json $(VENV)-$*
+	@cd $(VENV)-$* && npm ci --silent --ignore-scripts --no-fund --no-audit
 	@touch $@
 
 test-azure: $(VENV)-remote/installed $(VENV)-azurite/installed ## The same on Microsoft's emulator of Azure (npm)
@@ -201,12 +202,6 @@ test-container: $(VENV)/installed-dev ## Build the container image for real, and
 	@$(BIN)/python -m pytest -q -m container tests/container
 
 .PHONY: test-browser
-$(VENV)-axe/installed: tools/lock/npm-axe/package-lock.json
-	@command -v npm >/dev/null || apt-get install -y -qq npm
-	@mkdir -p $(VENV)-axe && cp tools/lock/npm-axe/*.json $(VENV)-axe
-	@cd $(VENV)-axe && npm ci --silent --ignore-scripts --no-fund --no-audit
-	@touch $@
-
 $(VENV)/installed-browser: tools/lock/browser.txt | $(VENV)/installed-dev
 	@$(ENVIRONMENT) browser --folder $(VENV)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || apt-get install -y -qq chromium

@@ -148,13 +148,9 @@ class Handler:
     def _explain(self, body: bytes, stop: Event) -> Answer | Elsewhere:
         request = _object(body, ("grader", "item", "sample", "target"))
         target = _target(request)
-        try:
-            known = self._grader({"grader": _source(request)}, within=False)
-            if self._is_elsewhere(known.grader):
-                return Elsewhere(known.key)
-            known.grader.check(stop)
-        except ConfigError as error:
-            return _answer({"ok": False, **_faults(error)})
+        known = self._tried(request, stop)
+        if not isinstance(known, _Known):
+            return known
         started = time.perf_counter()
         item, sample = request.get("item"), request.get("sample")
         _weighed(known.grader, item, sample)
@@ -190,13 +186,9 @@ class Handler:
     def _rows(self, body: bytes, stop: Event) -> Answer | Elsewhere:
         request = _object(body, ("grader", "rows", "target", "named"))
         target, rows = _target(request), rows_of(request, self._options.limits.rows)
-        try:
-            known = self._grader({"grader": _source(request)}, within=False)
-            if self._is_elsewhere(known.grader):
-                return Elsewhere(known.key)
-            known.grader.check(stop)
-        except ConfigError as error:
-            return _answer({"ok": False, **_faults(error)})
+        known = self._tried(request, stop)
+        if not isinstance(known, _Known):
+            return known
         named = str(request.get("named") or "these rows")[:_MOST_NAME]
         plan, tried = known.grader.plan, try_rows(known.grader, rows, named, stop)
         shown = {
@@ -210,6 +202,17 @@ class Handler:
         return _answer(shown, facts_of(tried.grades))
 
     # What they share.
+
+    def _tried(self, request: Mapping[str, Any], stop: Event) -> _Known | Answer | Elsewhere:
+        """Return the grader that somebody writes on the page, or what there is to say instead."""
+        try:
+            known = self._grader({"grader": _source(request)}, within=False)
+            if self._is_elsewhere(known.grader):
+                return Elsewhere(known.key)
+            known.grader.check(stop)
+        except ConfigError as error:
+            return _answer({"ok": False, **_faults(error)})
+        return known
 
     def _grader(self, request: Mapping[str, Any], *, within: bool = True) -> _Known:
         """Return the request's grader, loaded once for all requests that bring the same."""

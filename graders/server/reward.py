@@ -21,7 +21,7 @@ from graders.server.form import FORMS, Form, Known, Row
 from graders.server.frame import Answer, pack, unbundle
 from graders.server.json_object import parse_body
 from graders.server.option import ServeOptions
-from graders.server.weight import excess
+from graders.server.weight import excess, grade_fit
 from graders.template import without_nulls
 from graders.wire.error import ApiError
 
@@ -151,24 +151,10 @@ def _graded(grader: Grader, rows: Sequence[Row], stop: Event) -> list[Grade]:
     # As for every reward: a null that a template names is a value that the row lacks.
     named = grader.plan.item_steps
     pairs = [
-        {"item": without_nulls(row.item, named), "sample": row.sample}
+        {} if at in known else {"item": without_nulls(row.item, named), "sample": row.sample}
         for at, row in enumerate(rows)
-        if at not in known
     ]
-    parts = {leaf.key: None for leaf in grader.plan.leaves if leaf.key}
-    graded = grader.grade_many(pairs, chunk=max(len(pairs), 1), stop=stop)
-    return [
-        Grade(
-            reward=None,
-            sub_rewards=parts,
-            failures=(known[at],),
-            name=grader.name,
-            type=grader.type,
-        )
-        if at in known
-        else next(graded)
-        for at in range(len(rows))
-    ]
+    return grade_fit(grader, pairs, known, stop)
 
 
 def facts_of(grades: Sequence[Grade]) -> dict[str, Any]:

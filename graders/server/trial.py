@@ -10,7 +10,7 @@ from graders.api import Grader
 from graders.errors import quoted
 from graders.grade import Failure, Grade
 from graders.inspection.lint import Measured, observed
-from graders.server.weight import excess
+from graders.server.weight import excess, grade_fit
 from graders.wire.error import ApiError
 
 __all__ = ["Trial", "rows_of", "try_rows"]
@@ -79,24 +79,5 @@ def try_rows(grader: Grader, rows: Sequence[dict[str, Any]], named: str, stop: E
     for at, row in enumerate(rows):
         if too_much := excess(grader.plan, row.get("item"), row.get("sample")):
             heavy[at] = Failure("other_error", too_much)
-    fit = [row for at, row in enumerate(rows) if at not in heavy]
-    graded = list(grader.grade_many(fit, chunk=max(len(fit), 1), stop=stop))
-    if not heavy:
-        return Trial(graded, observed(grader, rows, graded, named))
-    parts = {leaf.key: None for leaf in grader.plan.leaves if leaf.key}
-    left = iter(graded)
-    return Trial(
-        [
-            Grade(
-                reward=None,
-                sub_rewards=parts,
-                failures=(heavy[at],),
-                name=grader.name,
-                type=grader.type,
-            )
-            if at in heavy
-            else next(left)
-            for at in range(len(rows))
-        ],
-        None,
-    )
+    graded = grade_fit(grader, rows, heavy, stop)
+    return Trial(graded, None if heavy else observed(grader, rows, graded, named))

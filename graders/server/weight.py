@@ -6,9 +6,12 @@ one's own machine that is one's own business; a server has others to serve.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Event
 from typing import Any, Final
 
+from graders.api import Grader
+from graders.grade import Failure, Grade
 from graders.plan import Plan
 from graders.sample import prepared
 from graders.template import (
@@ -20,7 +23,7 @@ from graders.template import (
     to_text,
 )
 
-__all__ = ["MOST_PAIRS", "MOST_TEXT", "excess"]
+__all__ = ["MOST_PAIRS", "MOST_TEXT", "excess", "grade_fit"]
 
 MOST_TEXT: Final = 16 << 20
 """Characters that all templates of a request may give."""
@@ -53,6 +56,34 @@ def excess(plan: Plan, item: Any, sample: Any) -> str | None:
             f"{MOST_PAIRS:,}: use graders run for texts of this length"
         )
     return None
+
+
+def grade_fit(
+    grader: Grader, rows: Sequence[Mapping[str, Any]], unfit: Mapping[int, Failure], stop: Event
+) -> list[Grade]:
+    """Return the grade of each row, in order.
+
+    Args:
+        grader: the grader.
+        rows: objects with `item` and `sample`.
+        unfit: why rows are not graded, by their index; they have failed so.
+        stop: set from another thread once nobody waits.
+    """
+    fit = [row for at, row in enumerate(rows) if at not in unfit]
+    graded = grader.grade_many(fit, chunk=max(len(fit), 1), stop=stop)
+    parts = {leaf.key: None for leaf in grader.plan.leaves if leaf.key}
+    return [
+        Grade(
+            reward=None,
+            sub_rewards=parts,
+            failures=(unfit[at],),
+            name=grader.name,
+            type=grader.type,
+        )
+        if at in unfit
+        else next(graded)
+        for at in range(len(rows))
+    ]
 
 
 def _size(parts: Iterable[str | Path], lengths: dict[Path, int], item: Any, sample: Any) -> int:
