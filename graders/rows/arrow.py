@@ -56,14 +56,16 @@ def parquet_blocks(path: Place, size: int, group: int = 0) -> Iterator[Block]:
     def records() -> Iterator[Record]:
         nonlocal done, total
         try:
+            far = isinstance(path, Remote)
             opened = path.open() if isinstance(path, Remote) else path
-            # Not buffered ahead, which would hold the whole file; of an object only what rows need is fetched.
+            # Not buffered ahead, which would hold the whole file; of an object only what rows need is fetched,
+            # one column after the other: two threads on one stream would fetch parts of it twice.
             with ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER) as file:
                 known = file.metadata
                 total = known.num_rows
                 done = sum(known.row_group(one).num_rows for one in range(group))
                 wanted = range(group, known.num_row_groups)
-                for batch in file.iter_batches(_BATCH, row_groups=wanted):
+                for batch in file.iter_batches(_BATCH, row_groups=wanted, use_threads=not far):
                     for row in rows_of_batch(batch):
                         done += 1
                         yield done, f"line {done}: {row}" if isinstance(row, str) else row
