@@ -122,6 +122,7 @@ def test_a_shell_that_is_not_known_is_asked_for(
     assert "name the shell: bash, zsh, fish or powershell" in done.err
 
 
+@pytest.mark.more
 def test_every_command_is_completed(command: Command, folder: Path) -> None:
     if shutil.which("bash") is None:
         pytest.skip("there is no bash")
