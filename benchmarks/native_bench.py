@@ -74,11 +74,20 @@ def _kinds(random_: random.Random) -> dict[str, Callable[[], str]]:
     def ids() -> str:
         return " ".join(f"{random_.getrandbits(64):x}" for _ in range(random_.randint(15, 50)))
 
+    def mathematics() -> str:
+        terms = (
+            random_.choice((rf"\frac{{{a}}}{{{b}x}}", f"x^{{{a}}} + {b}y", f"{a}.{b}", f"({a} - {b})^2", rf"\sqrt{{{b}}}"))
+            for a, b in ((random_.randint(1, 99), random_.randint(1, 99)) for _ in range(12))
+        )  # fmt: skip
+        steps = (f"Hence ${term} = {random_.randint(1, 999)}$, so" for term in terms)
+        return " ".join([*steps, rf"the answer is \boxed{{{random_.randint(1, 999)}}}."])
+
     han = "".join(map(chr, range(0x4E00, 0x5A00)))
     kana = "".join(map(chr, [*range(0x3041, 0x3097), *range(0x30A1, 0x30F7)])) + han[:600]
     return {
         **{name: _spoken(letters, random_) for name, letters in _LETTERS.items()},
-        "Chinese": _written(han, random_), "Japanese": _written(kana, random_), "code": code, "random ids": ids,
+        "Chinese": _written(han, random_), "Japanese": _written(kana, random_), "code": code,
+        "mathematics": mathematics, "random ids": ids,
     }  # fmt: skip
 
 
