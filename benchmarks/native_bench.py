@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks import corpus
 from benchmarks.end_to_end import SCRIPT, results
-from benchmarks.timing import GRADERS, process_time, table
+from benchmarks.timing import GRADERS, compiled, process_time, table
 from graders.metrics import native_core
 
 __all__ = ["main"]
@@ -141,6 +141,7 @@ def _compare(name: str, source: Iterator[dict[str, Any]], count: int, part: int)
 def main(*, quick: bool) -> None:
     """Print the table."""
     assert not native_core().problem, f"the native core: {native_core().problem}; make native"
+    compiled()
     before = os.environ.get("GRADERS_NATIVE", "")
     part, lines = (100, []) if quick else (2_000, [])
     for count in (200,) if quick else (20_000, 100_000):
