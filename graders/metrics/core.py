@@ -179,7 +179,7 @@ class Core:
     def tokens(self, texts: list[str]) -> Tokens | None:
         """Return the tokens (by "translation") of an even number of texts; None where Python is to find them.
 
-        Texts of a million characters together make a good call.
+        Texts of a quarter million characters together make a good call.
         """
         import numpy as np
 
@@ -188,9 +188,10 @@ class Core:
         if not self._called(_NUMBER, data, lengths, found):
             return None
         self._name(*found[:3].tolist())
-        sizes, numbers = np.split(found[3:].astype(np.int64), [len(texts)])
+        sizes = found[3 : 3 + len(texts)].astype(np.int64)
         owner = np.repeat(np.arange(len(texts), dtype=np.int32), sizes)
-        return Tokens(numbers[: len(owner)].astype(np.uint32), owner, self._names)
+        numbers = found[3 + len(texts) :][: len(owner)].astype(np.uint32)
+        return Tokens(numbers, owner, self._names)
 
     def _name(self, generation: int, count: int, size: int) -> None:
         """Keep what the numbers of tokens stand for."""

@@ -199,10 +199,11 @@ def _long_lcs(candidate: Codes, reference: Codes) -> int:
     """Return what `similarity` returns, sooner where two long texts are alike."""
     from rapidfuzz.distance.LCSseq import similarity
 
-    common = likely_common(candidate, reference)
-    # A cutoff of 0 is none; with any other, 0 says that the guess was too high.
-    found = similarity(candidate, reference, score_cutoff=common)
-    return found or similarity(candidate, reference)
+    for common in likely_common(candidate, reference):
+        # With a cutoff, 0 says that the guess was too high.
+        if found := similarity(candidate, reference, score_cutoff=common):
+            return found
+    return similarity(candidate, reference)
 
 
 def _order(metric: str, common: Sequence[Any]) -> tuple[int, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLEU", "GLEU", "METEOR", "Translation", "bleu", "gleu", "meteor"]
 
-_ALIGNED_CHARACTERS: Final = 1 << 20
+_ALIGNED_CHARACTERS: Final = 1 << 18
 
 
 def bleu(candidates: Sequence[str], references: Sequence[str]) -> list[float]:
