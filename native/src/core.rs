@@ -106,6 +106,8 @@ struct Worker {
     vocabulary: Vocabulary,
     pieces: Pieces,
     counter: Counter,
+    ours: Vec<u32>,
+    theirs: Vec<u32>,
     /// References of a call: they come back, in groups of samples of one task.
     known: Index,
     gaps: Gaps,
@@ -123,16 +125,16 @@ impl Worker {
     }
 
     fn count_words<'a>(&mut self, wanted: Wanted, classes: &Classes, rows: impl Iterator<Item = Row<'a>>) {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let Worker { words, counter, ours, theirs, .. } = self;
         let mut last = None;
         for ([candidate, reference], row) in rows {
             if last != Some(reference) {
-                self.words.learn(reference, classes, &mut theirs);
+                words.places::<true>(reference, classes, theirs);
                 last = Some(reference);
             }
-            self.words.find(candidate, classes, &mut ours);
-            self.counter.take(&ours, &theirs);
-            self.counter.count(wanted, row);
+            words.places::<false>(candidate, classes, ours);
+            counter.take(ours, theirs);
+            counter.count(wanted, row);
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Counter {
     counts: Vec<(u32, u32)>,
     longer: Vec<u32>,
     repeated: Index,
+    /// The tokens that both have.
+    shared: (Vec<u32>, Vec<u32>),
     masks: Vec<[u64; STRIP]>,
     carries: Vec<bool>,
 }
@@ -129,14 +131,14 @@ impl Counter {
     /// The length of the longest common subsequence (Hyyro 2004): a bit for each token of one text,
     /// and each token of the other is an addition over all those bits.
     fn longest(&mut self) -> u64 {
-        let shared = |text: &[u32]| {
-            let mut found = Vec::with_capacity(text.len());
-            found.extend(text.iter().filter(|&&token| token != NONE).map(|&token| token & !MANY));
-            found
-        };
-        let (ours, theirs) = (shared(&self.ours), shared(&self.theirs));
+        for (text, shared) in [(&self.ours, &mut self.shared.0), (&self.theirs, &mut self.shared.1)] {
+            shared.clear();
+            shared.reserve(text.len());
+            shared.extend(text.iter().filter(|&&token| token != NONE).map(|&token| token & !MANY));
+        }
+        let (ours, theirs) = (&self.shared.0[..], &self.shared.1[..]);
         let same = |pair: &(&u32, &u32)| pair.0 == pair.1;
-        let head = ours.iter().zip(&theirs).take_while(same).count();
+        let head = ours.iter().zip(theirs).take_while(same).count();
         let (ours, theirs) = (&ours[head..], &theirs[head..]);
         let tail = ours.iter().rev().zip(theirs.iter().rev()).take_while(same).count();
         let (ours, theirs) = (&ours[..ours.len() - tail], &theirs[..theirs.len() - tail]);

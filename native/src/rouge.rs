@@ -14,38 +14,24 @@ pub struct Words {
     lowered: Vec<u8>,
 }
 
-enum Word<'a> {
-    /// Of up to sixteen characters, as its own key.
-    Short(Key),
-    Long(&'a [u8]),
-}
-
 impl Words {
-    /// Write for each word of a reference the place where it first stands; it is known from then on.
-    pub fn learn(&mut self, text: &[u8], classes: &Classes, found: &mut Vec<u32>) {
-        lower(text, classes, &mut self.lowered);
+    /// Write for each word the place where the reference first has it: of the reference, whose words are known
+    /// from then on, if `LEARN`; else of a candidate, with `NONE` for a word that is not there.
+    pub fn places<const LEARN: bool>(&mut self, text: &[u8], classes: &Classes, found: &mut Vec<u32>) {
         let Words { index, lowered } = self;
-        index.empty(lowered.len() / 8);
+        lower(text, classes, lowered);
+        if LEARN {
+            index.empty(lowered.len() / 8);
+        }
         found.clear();
         found.reserve(lowered.len() / 2);
-        each(lowered, |word| {
-            let place = found.len() as u32;
-            found.push(match word {
-                Word::Short(key) => index.add(key, place),
-                Word::Long(text) => index.add_text(text, place),
-            });
-        });
-    }
-
-    /// Write the same for each word of a candidate: the place in the reference, `NONE` where it is not there.
-    pub fn find(&mut self, text: &[u8], classes: &Classes, found: &mut Vec<u32>) {
-        lower(text, classes, &mut self.lowered);
-        found.clear();
-        found.reserve(self.lowered.len() / 2);
-        each(&self.lowered, |word| {
-            found.push(match word {
-                Word::Short(key) => self.index.find(key),
-                Word::Long(text) => self.index.find_text(text),
+        each(lowered, |short, long| {
+            let next = found.len() as u32;
+            found.push(match short {
+                Some(key) if LEARN => index.add(key, next),
+                Some(key) => index.find(key),
+                None if LEARN => index.add_text(long, next),
+                None => index.find_text(long),
             });
         });
     }
@@ -87,10 +73,10 @@ fn lower_of(byte: u8) -> u8 {
 /// Characters whose places are kept as the bits of one number.
 const BLOCK: usize = 64;
 
-/// Do something with each word of a text that `lower` wrote. Without a branch for what differs from
+/// Do something with each word of a text that `lower` wrote: its key, where it fits into one. Without a branch for what differs from
 /// word to word: those cost more than all the rest.
 #[inline]
-fn each(text: &[u8], mut step: impl FnMut(Word)) {
+fn each(text: &[u8], mut step: impl FnMut(Option<Key>, &[u8])) {
     let eight = |at: usize| u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"));
     let first = |size: usize, block: u64| block & u64::MAX.checked_shr(64 - 8 * size as u32).unwrap_or(0);
     let (mut start, mut within) = (0, false);
@@ -105,9 +91,10 @@ fn each(text: &[u8], mut step: impl FnMut(Word)) {
             if within {
                 start = at;
             } else if size <= 16 {
-                step(Word::Short([first(size.min(8), eight(start)), first(size.max(8) - 8, eight(start + 8))]));
+                let key = [first(size.min(8), eight(start)), first(size.max(8) - 8, eight(start + 8))];
+                step(Some(key), &[]);
             } else {
-                step(Word::Long(&text[start..at]));
+                step(None, &text[start..at]);
             }
         }
     }
