@@ -56,6 +56,10 @@ def _theirs(scorer: Any, metrics: Sequence[str], pairs: Sequence[Pair]) -> list[
     return [[one[rouge_name(metric)].fmeasure for one in scores] for metric in metrics]
 
 
+def _each(score: Callable[[str, str], Any], texts: list[str], others: list[str]) -> list[Any]:
+    return list(map(score, texts, others))
+
+
 def rouge(rounds: int, *, quick: bool) -> None:
     """ROUGE alone and all six, in batch and a pair a call, against rouge-score-rs."""
     if importlib.util.find_spec("rouge_score_rs") is None:
@@ -73,7 +77,7 @@ def rouge(rounds: int, *, quick: bool) -> None:
             columns = _columns(pairs)
             wanted = _ours(Scorer(), metrics, pairs)
             assert wanted == _theirs(theirs, metrics, pairs), metrics
-            assert wanted == [list(column) for column in zip(*map(alone, *columns), strict=True)]
+            assert wanted == [list(one) for one in zip(*_each(alone, *columns), strict=True)]
             assert theirs.score_batch(columns[1], columns[0]) == [
                 theirs.score(reference, candidate) for candidate, reference in pairs
             ]
@@ -81,10 +85,8 @@ def rouge(rounds: int, *, quick: bool) -> None:
             found = least(
                 {
                     "batch": partial(lambda *given: _ours(Scorer(), *given), metrics, pairs),
-                    "single": lambda alone=alone, columns=columns: list(map(alone, *columns)),
-                    "theirs": lambda theirs=theirs, columns=columns: list(
-                        map(theirs.score, *columns)
-                    ),
+                    "single": partial(_each, alone, *columns),
+                    "theirs": partial(_each, theirs.score, *columns),
                     "their batch": partial(theirs.score_batch, *columns),
                 },
                 rounds,
