@@ -7,8 +7,10 @@ import os
 import struct
 import sys
 import threading
+import tomllib
 from array import array
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -256,6 +258,25 @@ def test_another_abi_is_refused(core: None, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(door, "ABI", 99)
     assert "speaks ABI 3 and graders ABI 99" in native_core().problem
     assert Scorer().score([Request("bleu", ["a"], ["a"])]) == [[1.0]]
+
+
+def test_it_is_built_in_the_version_that_is_asked_for() -> None:
+    root = Path(graders.__file__).parents[1]
+    if not (root / "native").exists():
+        pytest.skip("installed without the sources")
+    said = [
+        tomllib.loads((root / file).read_text(encoding="utf-8"))
+        for file in (
+            "pyproject.toml",
+            "native/pyproject.toml",
+            "native/Cargo.toml",
+            "native/Cargo.lock",
+        )
+    ]
+    wanted = said[0]["project"]["optional-dependencies"]["native"]
+    assert wanted == [f"graders-native=={graders.__version__}"]
+    versions = said[1]["project"]["version"], said[2]["package"]["version"]
+    assert {*versions, said[3]["package"][0]["version"]} == {graders.__version__}
 
 
 def test_a_variable_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
