@@ -3,10 +3,9 @@
     python -m benchmarks native           some minutes; make native first
     python -m benchmarks native --quick   values are checked, not times
 
-Ours are whole processes over so many rows, start included, with the core (the lesser of two runs, one before the
-script and one after) and without. The script
-takes a part of the rows and its time is scaled: it grows with rows and nothing else, but for its
-start, which is measured by a single row. Results are asserted to be equal over that part, row for row
+Ours are whole processes over so many rows, start included, with the core (the lesser of two runs, one
+before the script and one after) and without. The script takes a part of the rows and its time is scaled:
+it grows with rows and nothing else, but for its start, which is measured by a single row. Results are asserted to be equal over that part, row for row
 and bit for bit, and the results with the core and without to be the same bytes over all rows.
 """
 
