@@ -244,6 +244,7 @@ def test_lower_case_holds_no_more_ascii_than_the_core_is_told() -> None:
 def test_another_library_is_refused_with_a_sentence(
     version: str, library: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("GRADERS_NATIVE", raising=False)
     module = SimpleNamespace(__version__=version, LIBRARY=library)
     monkeypatch.setitem(sys.modules, "graders_native", module)
     assert problem in native_core().problem
