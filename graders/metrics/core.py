@@ -9,14 +9,14 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import sys
 import threading
 import warnings
 import weakref
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import compress, pairwise
+from itertools import pairwise
+from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ABI", "Core", "Tokens", "opened", "threads_for"]
 
-ABI: Final = 2
+ABI: Final = 3
 """Changes with anything that this module must know of the library."""
 
-_DONE, _MEMORY = 0, 2
+_DONE, _MEMORY, _LACKING = 0, 2, 4
+# What is asked for, as native/src/lib.rs has it; 0 and 1 count by either rule.
+_NUMBER, _TELL, _LEARN, _MISSING = 2, 3, 4, 5
 _PAGES: Final = 0x1100
+_MOST_THREADS: Final = 255
 # Numbers of a pair: its tokens, n-grams up to any order that a metric has, and a subsequence.
 _MOST_ORDERS: Final = 5
-_Row = ctypes.c_int64 * (2 + _MOST_ORDERS + 1)
-_UTF_32: Final = f"utf-32-{sys.byteorder[0]}e"
+_ROW: Final = array("q", bytes(8 * (2 + _MOST_ORDERS + 1)))
+_LENGTHS: Final = Struct("QQ").pack
 _RULES: Final = {"alphanumeric": 0, "translation": 1}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
 _KINDS: Final = {"N": 1, "P": 2, "S": 3}
@@ -57,42 +60,13 @@ def opened(path: str) -> tuple[ctypes.CDLL, int]:
     return library, abi
 
 
-class _Columns(ctypes.Structure):
-    _fields_ = (
-        ("narrow", ctypes.c_char_p),
-        ("narrow_size", ctypes.c_size_t),
-        ("wide", ctypes.c_char_p),
-        ("wide_size", ctypes.c_size_t),
-        ("lengths", ctypes.c_void_p),
-        ("kinds", ctypes.c_char_p),
-        ("pairs", ctypes.c_size_t),
-    )
-
-
-class _Order(ctypes.Structure):
-    _fields_ = (
-        ("rule", ctypes.c_uint32),
-        ("orders", ctypes.c_uint32),
-        ("longest", ctypes.c_uint32),
-        ("threads", ctypes.c_uint32),
-    )
-
-
 def _declare(library: ctypes.CDLL) -> None:
-    handle, data, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
-    code, status = ctypes.c_uint32, ctypes.c_int32
-    numbers = ctypes.c_void_p
-    for name, result, arguments in (
-        ("new", handle, ()),
-        ("free", None, (handle,)),
-        ("learn", status, (handle, code, data, size)),
-        ("missing", status, (handle, data, size, numbers, ctypes.POINTER(size))),
-        ("tokens", status, (handle, ctypes.POINTER(_Columns), numbers, numbers, numbers)),
-        ("words", status, (handle, ctypes.c_uint64, numbers, size, numbers, size)),
-        ("count", status, (handle, ctypes.POINTER(_Columns), ctypes.POINTER(_Order), numbers, size)),
-    ):  # fmt: skip
-        function = getattr(library, f"graders_{name}")
-        function.restype, function.argtypes = result, arguments
+    # A buffer as bytes or by its address: void pointers take both, and sooner than other types.
+    pointer, size, code = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
+    library.graders_new.restype, library.graders_new.argtypes = pointer, ()
+    library.graders_free.restype, library.graders_free.argtypes = None, (pointer,)
+    library.graders_call.restype = ctypes.c_int32
+    library.graders_call.argtypes = (pointer, code, pointer, size, pointer, size, pointer, size)
 
 
 class Tokens(NamedTuple):
@@ -139,7 +113,6 @@ class Core:
         self._generation = -1
         self._names: list[str] = []
         self._named = 0
-        self._orders: dict[tuple[int, bool], _Order] = {}
         if is_new:
             self._learn(rule)
 
@@ -168,116 +141,130 @@ class Core:
         """
         width = 2 + orders + longest
         size = width * len(candidates)
-        found = array("q", bytes(8 * size))
+        found = _zeros(size)
         if not size:
             return [found] * width
-        columns, _lengths = self._columns([*candidates, *references])
-        order = _Order(self._rule, orders, longest, threads)
-        count = self._library.graders_count
-        status = count(self._handle, columns, order, found.buffer_info()[0], size)
-        if status != _DONE:
-            _warn(status)
+        texts = [""] * (2 * len(candidates))
+        texts[::2], texts[1::2] = candidates, references
+        if not self._called(
+            self._wanted(orders, threads, longest=longest), *_end_to_end(texts), found
+        ):
             return None
         return [found[column::width] for column in range(width)]
 
-    def pair(
-        self, candidate: str, reference: str, *, orders: int, longest: bool = False
-    ) -> list[int] | None:
-        """Return what `counts` does of one pair, sooner."""
-        columns, _lengths = self._columns((candidate, reference))
-        found = _Row()
-        order = self._orders.get((orders, longest))
-        if order is None:
-            order = self._orders[orders, longest] = _Order(self._rule, orders, longest, 1)
-        size = 2 + orders + longest
-        status = self._library.graders_count(self._handle, columns, order, found, size)
-        if status != _DONE:
-            _warn(status)
-            return None
-        return found[:size]
+    def pair(self, orders: int, *, longest: bool = False) -> Callable[[str, str], list[int] | None]:
+        """Return what counts one pair as `counts` does, sooner: a number in place of each column."""
+        size, wanted = 2 + orders + longest, self._wanted(orders, 1, longest=longest)
+        call, handle, zeros = self._library.graders_call, self._handle, _ROW[:size]
+
+        def counted(candidate: str, reference: str) -> list[int] | None:
+            found, data = zeros[:], candidate + reference
+            if data.isascii():
+                text = data.encode()
+                lengths = _LENGTHS(len(candidate), len(reference))
+            else:
+                one, other = (
+                    text.encode("utf-8", "surrogatepass") for text in (candidate, reference)
+                )
+                text, lengths = one + other, _LENGTHS(len(one), len(other))
+            into = found.buffer_info()[0]
+            if call(
+                handle, wanted, text, len(text), lengths, 2, into, size
+            ) != _DONE and not self._called(wanted, text, array("Q", lengths), found):
+                return None
+            return found.tolist()
+
+        return counted
 
     def tokens(self, texts: list[str]) -> Tokens | None:
         """Return the tokens (by "translation") of an even number of texts; None where Python is to find them.
 
-        Texts of a million characters together make a good call.
+        Texts of a quarter million characters together make a good call.
         """
         import numpy as np
 
-        columns, _lengths = self._columns(texts)
-        numbers = np.zeros(columns.narrow_size + columns.wide_size, np.uint32)
-        sizes, about = np.zeros(len(texts), np.uint64), np.zeros(3, np.uint64)
-        addresses = (one.ctypes.data for one in (numbers, sizes, about))
-        status = self._library.graders_tokens(self._handle, columns, *addresses)
-        if status != _DONE:
-            _warn(status)
+        data, lengths = _end_to_end(texts)
+        found = np.zeros(3 + len(texts) + len(data), np.uint64)
+        if not self._called(_NUMBER, data, lengths, found):
             return None
-        self._name(*about.tolist())
-        owner = np.repeat(np.arange(len(texts), dtype=np.int32), sizes.astype(np.int64))
-        return Tokens(numbers[: len(owner)], owner, self._names)
+        self._name(*found[:3].tolist())
+        sizes = found[3 : 3 + len(texts)].astype(np.int64)
+        owner = np.repeat(np.arange(len(texts), dtype=np.int32), sizes)
+        numbers = found[3 + len(texts) :][: len(owner)].astype(np.uint32)
+        return Tokens(numbers, owner, self._names)
 
-    def _name(self, generation: int, count: int, characters: int) -> None:
+    def _name(self, generation: int, count: int, size: int) -> None:
         """Keep what the numbers of tokens stand for."""
-        import numpy as np
-
         if generation != self._generation:
             self._generation, self._names, self._named = generation, [], 0
-        known = len(self._names)
-        if known == count:
+        new = count - len(self._names)
+        if not new:
             return
-        text = np.zeros(characters - self._named, np.uint32)
-        ends = np.zeros(count - known, np.uint64)
-        words = self._library.graders_words
-        into = (text.ctypes.data, text.size, ends.ctypes.data, ends.size)
-        self._check(words(self._handle, known, *into))
-        joined = text.tobytes().decode(_UTF_32, "surrogatepass")
-        places = [0, *(ends - np.uint64(self._named)).tolist()]
-        self._names += [joined[start:stop] for start, stop in pairwise(places)]
-        self._named = characters
+        found = _zeros(new + (size - self._named + 7) // 8)
+        self._check(self._call(_TELL, b"", array("Q", [len(self._names)]), found))
+        text, ends = found[new:].tobytes(), found[:new]
+        places = pairwise([0, *(end - self._named for end in ends)])
+        self._names += [text[start:stop].decode("utf-8", "surrogatepass") for start, stop in places]
+        self._named = size
 
-    def _columns(self, texts: Sequence[str]) -> tuple[_Columns, Any]:
-        """Return texts as the door takes them, and what is to live as long as that."""
-        lengths = array("Q", map(len, texts))
-        joined = "".join(texts)
-        try:
-            narrow, wide, kinds = joined.encode("latin-1"), b"", b"\1" * len(texts)
-        except UnicodeEncodeError:
-            kinds = bytes(map(str.isascii, texts))
-            narrow = "".join(compress(texts, kinds)).encode()
-            others = (text for text, kind in zip(texts, kinds, strict=True) if not kind)
-            wide = self._wide("".join(others))
-        sizes = len(narrow), len(wide) // 4
-        where = lengths.buffer_info()[0]
-        return _Columns(narrow, sizes[0], wide, sizes[1], where, kinds, len(texts) // 2), lengths
+    def _wanted(self, orders: int, threads: int, *, longest: bool) -> int:
+        return self._rule | orders << 8 | longest << 16 | min(threads, _MOST_THREADS) << 24
+
+    def _call(self, what: int, data: bytes, numbers: array[int], output: Any) -> int:
+        """Call the library; return how that ended. `output` is an array of numbers, or numpy's."""
+        place = output.buffer_info()[0] if isinstance(output, array) else output.ctypes.data
+        given = data, len(data), numbers.buffer_info()[0], len(numbers), place, len(output)
+        return int(self._library.graders_call(self._handle, what, *given))
+
+    def _called(self, what: int, data: bytes, numbers: array[int], output: Any) -> bool:
+        """Do the same, learning what it lacks; return whether it could, and warn where it could not."""
+        while (status := self._call(what, data, numbers, output)) == _LACKING:
+            self._learn_missing()
+        if status != _DONE:
+            _warn(status)
+        return status == _DONE
 
     def _learn(self, rule: str) -> None:
         """Tell the core what it needs for Latin-1."""
         if rule == "translation":
             from graders.metrics.sentence import punkt_table
 
-            table = punkt_table().encode("latin-1", "ignore")
-            self._check(self._library.graders_learn(self._handle, _PAGES, table, len(table)))
+            self._tell(_PAGES, punkt_table().encode("latin-1", "ignore"))
             self._page(0)
 
-    def _wide(self, text: str) -> bytes:
-        """Return text as UTF-32, the classes of its characters told to the core."""
-        data = text.encode(_UTF_32, "surrogatepass")
-        pages, count = (ctypes.c_uint32 * _PAGES)(), ctypes.c_size_t()
-        missing = self._library.graders_missing
-        self._check(missing(self._handle, data, len(text), pages, ctypes.byref(count)))
-        for page in pages[: count.value]:
+    def _learn_missing(self) -> None:
+        """Tell the core of the characters that the last call had, and that it knew nothing of."""
+        found = _zeros(1 + _PAGES)
+        self._check(self._call(_MISSING, b"", _zeros(0), found))
+        for page in found[1 : 1 + found[0]]:
             self._page(page)
-        return data
+
+    def _tell(self, place: int, data: bytes) -> None:
+        self._check(self._call(_LEARN, data, array("Q", [place]), _zeros(0)))
 
     def _page(self, page: int) -> None:
         characters = "".join(map(chr, range(page << 8, (page + 1) << 8)))
         lowered = characters.lower().encode("latin-1") if page == 0 else _lowered(characters)
         # ROUGE asks for nothing but the lower case.
         classes = _classes(characters) if self._rule else bytes(256)
-        self._check(self._library.graders_learn(self._handle, page, classes + lowered, 512))
+        self._tell(page, classes + lowered)
 
     def _check(self, status: int) -> None:
         if status != _DONE:
             raise MemoryError if status == _MEMORY else RuntimeError(f"native core: {status}")
+
+
+def _zeros(size: int) -> array[int]:
+    return array("q", bytes(8 * size))
+
+
+def _end_to_end(texts: Sequence[str]) -> tuple[bytes, array[int]]:
+    """Return texts as the library takes them, and how many bytes each has."""
+    joined = "".join(texts)
+    if joined.isascii():
+        return joined.encode(), array("Q", map(len, texts))
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return b"".join(encoded), array("Q", map(len, encoded))
 
 
 @cache

@@ -50,10 +50,12 @@ def _long_ratio(candidate: str, reference: str) -> float:
     shorter, longer = sorted((candidate, reference), key=len)
     if len(longer) > _HUGE and len(shorter) < _HUGE:
         return _huge_ratio(shorter, longer)
-    common = likely_common(shorter, longer)
-    cutoff = 200 * common / max(1, len(shorter) + len(longer))
-    # A cutoff of 0 is none; with any other, 0 says that the guess was too high.
-    return ratio(shorter, longer, score_cutoff=cutoff) or ratio(shorter, longer)
+    for common in likely_common(shorter, longer):
+        # With a cutoff, 0 says that the guess was too high.
+        cutoff = 200 * common / (len(shorter) + len(longer))
+        if found := ratio(shorter, longer, score_cutoff=cutoff):
+            return found
+    return ratio(shorter, longer)
 
 
 def _huge_ratio(shorter: str, longer: str) -> float:

@@ -11,8 +11,8 @@ from graders.errors import OptionError
 from graders.extension import Extension, takes
 
 __all__ = [
-    "Defined", "Family", "Measure", "Metric", "MetricFault", "MetricOptions", "Parts", "Request",
-    "check_columns", "library", "linear",
+    "Defined", "Family", "Measure", "Metric", "MetricFault", "MetricOptions", "Pair", "Parts",
+    "Request", "alone", "check_columns", "library", "linear",
 ]  # fmt: skip
 
 Measure = Literal["fmeasure", "recall", "precision"]
@@ -76,6 +76,10 @@ _CHARACTER_SECONDS: Final = 3e-6
 def linear(_: MetricOptions, candidate: str, reference: str) -> float:
     """Return the seconds that comparing two texts takes where time grows with their lengths."""
     return (len(candidate) + len(reference)) * _CHARACTER_SECONDS
+
+
+Pair = Callable[[str, str], list[float]]
+"""Scores one candidate against one reference: a score a metric."""
 
 
 class Family(Protocol):
@@ -161,6 +165,16 @@ class Metric:
         check_columns(self.name, candidates, references)
         family = self.family(options or MetricOptions())
         return family.score([self.name], candidates, references)[self.name]
+
+
+def alone(family: Family, metrics: Sequence[str]) -> Pair:
+    """Return what scores one pair by a family that has no sooner way."""
+
+    def scores(candidate: str, reference: str) -> list[Any]:
+        found = family.score(metrics, [candidate], [reference])
+        return [found[metric][0] for metric in metrics]
+
+    return scores
 
 
 def check_columns(name: str, candidates: Sequence[str], references: Sequence[str]) -> None:

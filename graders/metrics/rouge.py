@@ -25,7 +25,9 @@ from graders.metrics.metric import (
     Measure,
     Metric,
     MetricOptions,
+    Pair,
     Parts,
+    alone,
     library,
     linear,
 )
@@ -118,21 +120,16 @@ class Rouge:
             clear=alphabet.clear,
         )
         self._core = None if stemmer else core_of("alphanumeric")
+        self._pairs: dict[tuple[str, ...], Pair] = {}
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `rouge_1`..`rouge_5` and `rouge_l` over the same rows."""
-        orders = [int(metric[-1]) for metric in metrics if metric != "rouge_l"]
-        most, longest = max(orders, default=0), "rouge_l" in metrics
-        if self._core is not None and len(candidates) == 1:
-            one = self._core.pair(candidates[0], references[0], orders=most, longest=longest)
-            if one is not None:
-                candidate, reference, *found = ([count] for count in one)
-                return {
-                    metric: _few(*_order(metric, found), candidate, reference, self._measure)
-                    for metric in metrics
-                }
+        most, longest = _orders(metrics)
+        if len(candidates) == 1 and self._core is not None:
+            found = self.pair(metrics)(candidates[0], references[0])
+            return {metric: [one] for metric, one in zip(metrics, found, strict=True)}
         scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         python = partial(self._counted, orders=most, longest=longest)
         for ours, theirs, *common in counted(
@@ -140,6 +137,33 @@ class Rouge:
         ):
             for metric in metrics:
                 scores[metric] += _values(*_order(metric, common), ours, theirs, self._measure)
+        return scores
+
+    def pair(self, metrics: Sequence[str]) -> Pair:
+        """Return what scores one pair by some metrics as `score` does, sooner."""
+        known = self._pairs.get(tuple(metrics))
+        if known is None:
+            known = self._pairs[tuple(metrics)] = self._pair(metrics)
+        return known
+
+    def _pair(self, metrics: Sequence[str]) -> Pair:
+        if self._core is None:
+            return alone(self, metrics)
+        most, longest = _orders(metrics)
+        count, measure = self._core.pair(most, longest=longest), self._measure
+        which = [_order(metric, range(2, 2 + most + longest)) for metric in metrics]
+
+        def scores(candidate: str, reference: str) -> list[float]:
+            found = count(candidate, reference)
+            if found is None:
+                (columns,) = self._counted([candidate], [reference], orders=most, longest=longest)
+                found = [int(column[0]) for column in columns]
+            ours, theirs = found[0] + 1, found[1] + 1
+            return [
+                _value(found[place], ours - order, theirs - order, measure)
+                for order, place in which
+            ]
+
         return scores
 
     def _counted(
@@ -153,6 +177,12 @@ class Rouge:
             common = overlaps(*columns, orders) if orders else []
             subsequences = [_lcs(*columns)] if longest else []
             yield [*map(lengths, columns), *common, *subsequences]
+
+
+def _orders(metrics: Sequence[str]) -> tuple[int, bool]:
+    """Return up to which order n-grams are counted for some metrics, and whether subsequences are."""
+    orders = [int(metric[-1]) for metric in metrics if metric != "rouge_l"]
+    return max(orders, default=0), "rouge_l" in metrics
 
 
 def _lcs(candidates: Sequence[Codes], references: Sequence[Codes]) -> npt.NDArray[np.int64]:
@@ -169,10 +199,11 @@ def _long_lcs(candidate: Codes, reference: Codes) -> int:
     """Return what `similarity` returns, sooner where two long texts are alike."""
     from rapidfuzz.distance.LCSseq import similarity
 
-    common = likely_common(candidate, reference)
-    # A cutoff of 0 is none; with any other, 0 says that the guess was too high.
-    found = similarity(candidate, reference, score_cutoff=common)
-    return found or similarity(candidate, reference)
+    for common in likely_common(candidate, reference):
+        # With a cutoff, 0 says that the guess was too high.
+        if found := similarity(candidate, reference, score_cutoff=common):
+            return found
+    return similarity(candidate, reference)
 
 
 def _order(metric: str, common: Sequence[Any]) -> tuple[int, Any]:
@@ -213,19 +244,21 @@ def _few(
     order: int, common: _Column, candidates: _Column, references: _Column, measure: Measure
 ) -> list[float]:
     """Return the same as `_values`, where numpy takes longer to be called, or to be loaded."""
-    found = []
-    for shared, ours, theirs in zip(common, candidates, references, strict=True):
-        if not shared:
-            found.append(0.0)
-            continue
-        precision, recall = shared / (ours - order + 1), shared / (theirs - order + 1)
-        if measure == "precision":
-            found.append(precision)
-        elif measure == "recall":
-            found.append(recall)
-        else:
-            found.append(2 * precision * recall / (precision + recall))
-    return found
+    less = order - 1
+    return [
+        _value(shared, ours - less, theirs - less, measure)
+        for shared, ours, theirs in zip(common, candidates, references, strict=True)
+    ]
+
+
+def _value(shared: int, ours: int, theirs: int, measure: Measure) -> float:
+    """Return the score of one pair from the n-grams it has in common, and those of either text."""
+    if not shared:
+        return 0.0
+    precision, recall = shared / ours, shared / theirs
+    if measure == "fmeasure":
+        return 2 * precision * recall / (precision + recall)
+    return precision if measure == "precision" else recall
 
 
 def _family(options: MetricOptions) -> Family:

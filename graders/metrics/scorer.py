@@ -9,10 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from graders.errors import ExtensionError, OptionError
-from graders.metrics.metric import Family, MetricFault, MetricOptions, Request, check_columns
+from graders.metrics.metric import (
+    Family,
+    MetricFault,
+    MetricOptions,
+    Pair,
+    Request,
+    alone,
+    check_columns,
+)
 from graders.metrics.table import METRICS, metric_of
 
 __all__ = ["Scorer"]
@@ -66,6 +75,40 @@ class Scorer:
                 if isinstance(one, MetricFault):
                     raise (OptionError if one.late else ExtensionError)(one.message)
         return columns  # type: ignore[return-value]  # no fault is left
+
+    def pair(self, metrics: Sequence[str]) -> Pair:
+        """Return a function that scores one pair of texts, sooner than `score` does columns of one.
+
+            >>> score = Scorer().pair(["rouge_1", "rouge_l"])
+            >>> score("the cat sat", "the cat sat down")
+            [0.8571428571428571, 0.8571428571428571]
+
+        Args:
+            metrics: which, in the order of the scores.
+
+        Returns:
+            A function of a candidate and a reference that returns a score a metric, those of `score`. It
+            raises what `score` raises about texts, and like the scorer is of one thread at a time.
+
+        Raises:
+            OptionError: a metric has no such name.
+            UnavailableError: a metric is `cosine`, or needs a package that is not installed.
+        """
+        makers = {metric_of(metric).family for metric in metrics}
+        if (
+            len(makers) != 1
+            or self._options.pair_seconds is not None
+            or not METRICS.keys() >= {*metrics}
+        ):
+            return lambda candidate, reference: [
+                column[0]
+                for column in self.score(
+                    [Request(one, [candidate], [reference]) for one in metrics]
+                )
+            ]
+        family = self._family(makers.pop())
+        found: Pair = getattr(family, "pair", partial(alone, family))(list(metrics))
+        return found
 
     def attempt(
         self, requests: Sequence[Request], times: list[float] | None = None

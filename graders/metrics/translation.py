@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from graders.metrics.coder import Coder, slices
-from graders.metrics.metric import Defined, Metric, MetricOptions, Parts, library
+from graders.metrics.metric import Defined, Metric, MetricOptions, Pair, Parts, alone, library
 from graders.metrics.native import Counts, core_of, counted
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLEU", "GLEU", "METEOR", "Translation", "bleu", "gleu", "meteor"]
 
-_ALIGNED_CHARACTERS: Final = 1 << 20
+_ALIGNED_CHARACTERS: Final = 1 << 18
 
 
 def bleu(candidates: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -66,6 +66,7 @@ class Translation:
     def __init__(self) -> None:
         self._meteor: Meteor | None = None
         self._core = core_of("translation")
+        self._count: Callable[[str, str], list[int] | None] | None = None
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -85,10 +86,9 @@ class Translation:
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
     ) -> dict[str, list[float]]:
         """Return the scores of `bleu`, `gleu` and `meteor` over the same rows."""
-        if len(candidates) == 1 and "meteor" not in metrics:
-            alone = self._alone(metrics, candidates[0], references[0])
-            if alone is not None:
-                return alone
+        if len(candidates) == 1 and self._core is not None and "meteor" not in metrics:
+            found = self.pair(metrics)(candidates[0], references[0])
+            return {metric: [one] for metric, one in zip(metrics, found, strict=True)}
         scores: dict[str, list[float]] = {metric: [] for metric in metrics}
         if "bleu" in scores or "gleu" in scores:
             from graders.metrics.bleu_value import ORDERS, bleu_values, gleu_values
@@ -108,18 +108,26 @@ class Translation:
                 scores["meteor"] += self._aligned(candidates[start:stop], references[start:stop])
         return scores
 
-    def _alone(
-        self, metrics: Sequence[str], candidate: str, reference: str
-    ) -> dict[str, list[float]] | None:
-        """Return BLEU and GLEU of one pair, counted by the core; None where it does not."""
+    def pair(self, metrics: Sequence[str]) -> Pair:
+        """Return what scores one pair by some metrics as `score` does, sooner."""
+        if self._core is None or "meteor" in metrics:
+            return alone(self, metrics)
         from graders.metrics.bleu_value import ORDERS, bleu_value, gleu_value
 
-        counts = self._core and self._core.pair(candidate, reference, orders=ORDERS)
-        if not counts:
-            return None
-        ours, theirs, *common = counts
-        values = {"bleu": bleu_value, "gleu": gleu_value}
-        return {metric: [values[metric](common, ours, theirs)] for metric in metrics}
+        if self._count is None:
+            self._count = self._core.pair(ORDERS)
+        count = self._count
+        values = [{"bleu": bleu_value, "gleu": gleu_value}[metric] for metric in metrics]
+
+        def scores(candidate: str, reference: str) -> list[float]:
+            found = count(candidate, reference)
+            if found is None:
+                (columns,) = self._counted([candidate], [reference])
+                found = [int(column[0]) for column in columns]
+            ours, theirs, *common = found
+            return [value(common, ours, theirs) for value in values]
+
+        return scores
 
     def _aligned(self, candidates: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return METEOR of some rows."""

@@ -4,25 +4,18 @@ use std::thread;
 
 use crate::classes::Classes;
 use crate::count::Counter;
-use crate::piece::Pieces;
+use crate::index::Index;
+use crate::piece::{Cutter, Pieces};
 use crate::rouge::Words;
 use crate::sentence::Punkt;
-use crate::text::{international, Gaps, Text};
-use crate::vocabulary::{Fault, Map, Seed, Vocabulary};
-
-/// What a token is.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Rule {
-    /// rouge-score's: runs of a-z and 0-9 in lower case.
-    Alphanumeric,
-    /// NLTK's words for printable Latin-1, else the international rule.
-    Translation,
-}
+use crate::text::{international, latin, Gaps, Vocabulary};
 
 /// What is to be counted of each pair.
 #[derive(Clone, Copy)]
 pub struct Wanted {
-    pub rule: Rule,
+    /// What a token is. False: rouge-score's, runs of a-z and 0-9 in lower case. True: NLTK's words for
+    /// printable Latin-1, else the international rule.
+    pub translation: bool,
     /// Common n-grams for n = 1 to this.
     pub orders: usize,
     /// The longest common subsequence.
@@ -36,205 +29,145 @@ impl Wanted {
     }
 }
 
-/// Between pairs a vocabulary of more tokens, or of more characters, is emptied.
+/// Between pairs a vocabulary of more tokens, or of more bytes, is emptied.
 const MOST_TOKENS: usize = 1 << 17;
-const MOST_CHARACTERS: usize = 1 << 20;
+const MOST_BYTES: usize = 1 << 20;
 
 /// Everything that is kept from call to call.
+#[derive(Default)]
 pub struct Core {
-    seed: Seed,
     pub tables: Tables,
     workers: Vec<Worker>,
 }
 
 /// What all workers read.
+#[derive(Default)]
 pub struct Tables {
     pub classes: Classes,
-    pub punkt: Option<Punkt>,
+    pub punkt: Punkt,
 }
 
+/// A candidate and its reference.
+pub type Pair<'a> = [&'a [u8]; 2];
+
 impl Core {
-    pub fn new() -> Self {
-        let tables = Tables { classes: Classes::default(), punkt: None };
-        Core { seed: Seed::new(), tables, workers: Vec::new() }
-    }
-
-    /// Take the model of Punkt.
-    pub fn learn(&mut self, table: &[u8]) -> Result<(), Fault> {
-        self.tables.punkt = Some(Punkt::new(table, &self.seed)?);
-        Ok(())
-    }
-
     /// Forget every text; after a panic nothing that it may have left half done is used again.
     pub fn forget(&mut self) {
         self.workers.clear();
     }
 
-    /// The worker that `tokens` is asked of.
-    fn first(&mut self) -> (&mut Worker, &Tables) {
-        if self.workers.is_empty() {
-            self.workers.push(Worker::new(&self.seed));
-        }
-        (&mut self.workers[0], &self.tables)
+    /// So many workers, and what they read.
+    fn workers(&mut self, count: usize) -> (&mut [Worker], &Tables) {
+        self.workers.resize_with(count.max(self.workers.len()), Worker::default);
+        (&mut self.workers[..count], &self.tables)
     }
 
     /// The token numbers of texts one after the other, and how many each has. They are good until
     /// the vocabulary's generation changes, which is only at the beginning of a call.
-    pub fn tokens(&mut self, texts: &[Text], sizes: &mut [u64]) -> Result<Vec<u32>, Fault> {
-        let (worker, tables) = self.first();
-        worker.trim();
+    pub fn tokens(&mut self, pairs: &[Pair]) -> (Vec<u32>, Vec<u64>) {
+        let (workers, tables) = self.workers(1);
+        workers[0].trim();
         let mut numbers = Vec::new();
-        for (text, size) in texts.iter().zip(sizes) {
+        let mut size = |text: &&[u8]| {
             let before = numbers.len();
-            worker.tokens(tables, *text, &mut numbers)?;
-            *size = (numbers.len() - before) as u64;
-        }
-        Ok(numbers)
+            workers[0].tokens(tables, text, &mut numbers);
+            (numbers.len() - before) as u64
+        };
+        let sizes = pairs.iter().flatten().map(&mut size).collect();
+        (numbers, sizes)
     }
 
+    /// The vocabulary of those numbers.
     pub fn vocabulary(&mut self) -> &Vocabulary {
-        &self.first().0.vocabulary
+        &self.workers(1).0[0].vocabulary
     }
 
     /// Count each pair, in so many threads. `found` has `wanted.width()` places a pair.
-    pub fn count(
-        &mut self,
-        wanted: Wanted,
-        candidates: &[Text],
-        references: &[Text],
-        threads: usize,
-        found: &mut [i64],
-    ) -> Result<(), Fault> {
-        let pairs = candidates.len();
-        let threads = threads.clamp(1, pairs.max(1));
-        while self.workers.len() < threads {
-            self.workers.push(Worker::new(&self.seed));
-        }
-        let tables = &self.tables;
+    pub fn count(&mut self, wanted: Wanted, pairs: &[Pair], threads: usize, found: &mut [u64]) {
+        let threads = threads.clamp(1, pairs.len().max(1));
+        let (workers, tables) = self.workers(threads);
+        let share = (pairs.len() + threads - 1) / threads;
         if threads == 1 {
-            return self.workers[0].count(wanted, tables, candidates, references, found);
+            return workers[0].count(wanted, tables, pairs, found);
         }
-        let share = (pairs + threads - 1) / threads;
         thread::scope(|scope| {
-            let rows = found.chunks_mut(share * wanted.width());
-            let texts = candidates.chunks(share).zip(references.chunks(share));
-            let parts = self.workers.iter_mut().zip(texts.zip(rows));
-            let started: Vec<_> = parts
-                .map(|(worker, ((ours, theirs), rows))| {
-                    scope.spawn(move || worker.count(wanted, tables, ours, theirs, rows))
-                })
-                .collect();
-            started.into_iter().try_for_each(|one| match one.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })
+            let parts = pairs.chunks(share).zip(found.chunks_mut(share * wanted.width()));
+            for (worker, (pairs, rows)) in workers.iter_mut().zip(parts) {
+                scope.spawn(move || worker.count(wanted, tables, pairs, rows));
+            }
+        });
     }
 }
 
-/// A candidate, its reference, and where its counts go.
-type Pair<'a> = ((&'a Text<'a>, &'a Text<'a>), &'a mut [i64]);
-
-/// What one thread needs and keeps.
+/// What one thread keeps.
+#[derive(Default)]
 struct Worker {
-    seed: Seed,
     words: Words,
     vocabulary: Vocabulary,
     pieces: Pieces,
     counter: Counter,
+    ours: Vec<u32>,
+    theirs: Vec<u32>,
+    /// References of a call: they come back, in groups of samples of one task.
+    known: Index,
     gaps: Gaps,
-    bytes: Vec<u8>,
+    latin: Vec<u8>,
 }
 
 impl Worker {
-    fn new(seed: &Seed) -> Self {
-        Worker {
-            seed: seed.clone(),
-            words: Words::new(seed),
-            vocabulary: Vocabulary::new(seed),
-            pieces: Pieces::new(seed),
-            counter: Counter::new(seed),
-            gaps: Gaps::default(),
-            bytes: Vec::new(),
+    fn count(&mut self, wanted: Wanted, tables: &Tables, pairs: &[Pair], found: &mut [u64]) {
+        let rows = pairs.iter().zip(found.chunks_mut(wanted.width()));
+        if wanted.translation {
+            self.count_tokens(wanted, tables, rows);
+        } else {
+            self.count_words(wanted, &tables.classes, rows);
         }
     }
 
-    fn count(
-        &mut self,
-        wanted: Wanted,
-        tables: &Tables,
-        candidates: &[Text],
-        references: &[Text],
-        found: &mut [i64],
-    ) -> Result<(), Fault> {
-        let pairs = candidates.iter().zip(references).zip(found.chunks_mut(wanted.width()));
-        match wanted.rule {
-            Rule::Alphanumeric => self.count_words(wanted, &tables.classes, pairs),
-            Rule::Translation => self.count_tokens(wanted, tables, pairs),
-        }
-    }
-
-    fn count_words<'a>(
-        &mut self,
-        wanted: Wanted,
-        classes: &Classes,
-        pairs: impl Iterator<Item = Pair<'a>>,
-    ) -> Result<(), Fault> {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    fn count_words<'a>(&mut self, wanted: Wanted, classes: &Classes, rows: impl Iterator<Item = Row<'a>>) {
+        let Worker { words, counter, ours, theirs, .. } = self;
         let mut last = None;
-        for ((candidate, reference), row) in pairs {
+        for ([candidate, reference], row) in rows {
             if last != Some(reference) {
-                self.words.learn(reference, classes, &mut theirs)?;
+                words.places::<true>(reference, classes, theirs);
                 last = Some(reference);
             }
-            self.words.find(candidate, classes, &mut ours)?;
-            self.counter.take(&ours, &theirs)?;
-            self.counter.count(wanted, row)?;
+            words.places::<false>(candidate, classes, ours);
+            counter.take(ours, theirs);
+            counter.count(wanted, row);
         }
-        Ok(())
     }
 
-    fn count_tokens<'a>(
-        &mut self,
-        wanted: Wanted,
-        tables: &Tables,
-        pairs: impl Iterator<Item = Pair<'a>>,
-    ) -> Result<(), Fault> {
-        // References come back, in groups of samples of one task: each is cut once a call.
-        let mut known: Map<Text, (usize, usize)> = Map::with_hasher(self.seed.clone());
-        let (mut ours, mut numbers) = (Vec::new(), Vec::new());
-        for ((candidate, reference), row) in pairs {
+    fn count_tokens<'a>(&mut self, wanted: Wanted, tables: &Tables, rows: impl Iterator<Item = Row<'a>>) {
+        let (mut ours, mut numbers, mut spans) = (Vec::new(), Vec::new(), Vec::new());
+        self.known.empty(0);
+        for ([candidate, reference], row) in rows {
             if self.trim() {
-                known.clear();
+                self.known.empty(0);
                 numbers.clear();
+                spans.clear();
             }
-            let (start, stop) = match known.get(reference) {
-                Some(&place) => place,
-                None => {
-                    let start = numbers.len();
-                    self.tokens(tables, *reference, &mut numbers)?;
-                    known.try_reserve(1)?;
-                    known.insert(*reference, (start, numbers.len()));
-                    (start, numbers.len())
-                }
-            };
-            let theirs = &numbers[start..stop];
-            let ours = if candidate == reference {
-                theirs
+            let place = self.known.add_text(reference, spans.len() as u32) as usize;
+            if place == spans.len() {
+                let start = numbers.len();
+                self.tokens(tables, reference, &mut numbers);
+                spans.push(start..numbers.len());
+            }
+            let theirs = &numbers[spans[place].clone()];
+            ours.clear();
+            if candidate == reference {
+                ours.extend(theirs);
             } else {
-                ours.clear();
-                self.tokens(tables, *candidate, &mut ours)?;
-                &ours[..]
-            };
-            self.counter.take_numbers(ours, theirs, self.vocabulary.size())?;
-            self.counter.count(wanted, row)?;
+                self.tokens(tables, candidate, &mut ours);
+            }
+            self.counter.take_numbers(&ours, theirs, self.vocabulary.ends.len());
+            self.counter.count(wanted, row);
         }
-        Ok(())
     }
 
     /// Empty a vocabulary that has grown large; tell whether that was done.
     fn trim(&mut self) -> bool {
-        let large = self.vocabulary.size() > MOST_TOKENS || self.vocabulary.characters() > MOST_CHARACTERS;
+        let large = self.vocabulary.ends.len() > MOST_TOKENS || self.vocabulary.text.len() > MOST_BYTES;
         if large {
             self.vocabulary.clear();
             self.pieces.clear();
@@ -243,31 +176,16 @@ impl Worker {
     }
 
     /// Add the token numbers of a text.
-    fn tokens(&mut self, tables: &Tables, text: Text, found: &mut Vec<u32>) -> Result<(), Fault> {
-        match text {
-            Text::Narrow(text) => self.narrow(tables, text, found),
-            Text::Wide(text) => {
-                if text.iter().any(|&character| character >= 0x100) {
-                    return international(text, &tables.classes, &mut self.gaps, &mut self.vocabulary, found);
-                }
-                let mut bytes = std::mem::take(&mut self.bytes);
-                bytes.clear();
-                bytes.try_reserve(text.len())?;
-                bytes.extend(text.iter().map(|&character| character as u8));
-                let result = self.narrow(tables, &bytes, found);
-                self.bytes = bytes;
-                result
-            }
-        }
-    }
-
-    fn narrow(&mut self, tables: &Tables, text: &[u8], found: &mut Vec<u32>) -> Result<(), Fault> {
-        let printable = |byte: &u8| matches!(byte, 0x20..=0x7E | 0xA0..=0xFF);
-        match &tables.punkt {
-            Some(punkt) if text.iter().all(printable) => {
-                self.pieces.add(text, punkt, &tables.classes, &mut self.vocabulary, found)
-            }
-            _ => international(text, &tables.classes, &mut self.gaps, &mut self.vocabulary, found),
+    fn tokens(&mut self, tables: &Tables, text: &[u8], found: &mut Vec<u32>) {
+        let Tables { classes, punkt } = tables;
+        let Worker { vocabulary, pieces, gaps, latin: bytes, .. } = self;
+        if punkt.is_learned() && latin(text, bytes) {
+            pieces.add(bytes, punkt, &mut Cutter { classes, vocabulary, found });
+        } else {
+            international(text, classes, gaps, vocabulary, found);
         }
     }
 }
+
+/// A pair, and where its counts go.
+type Row<'a> = (&'a Pair<'a>, &'a mut [u64]);

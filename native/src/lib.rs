@@ -2,71 +2,67 @@
 //!
 //! This module is the door, a C ABI over buffers that Python calls by ctypes, and the only one with
 //! `unsafe` in it. Behind it: `core` works columns off, in threads; `rouge` cuts texts into words, and
-//! `text`, `sentence`, `words` and `piece` into tokens, which have numbers by `vocabulary`; `count`
-//! compares numbers. What
-//! Unicode and NLTK's model have to say comes in through the door too (`classes`, `sentence`).
+//! `text`, `piece`, `sentence` and `words` into tokens; `index` gives them numbers, and `count` compares
+//! those. What Unicode and NLTK's model have to say comes in through the door too (`classes`, `sentence`).
 //!
 //! A panic does not cross the door: it is a status, the core forgets what it knew, and Python
-//! computes the rows itself. So is a buffer for which there is no memory.
+//! computes the rows itself. So is a call that would need more memory than there is.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod classes;
 mod core;
 mod count;
+mod index;
 mod piece;
 mod rouge;
 mod sentence;
-mod table;
 mod text;
-mod vocabulary;
 mod words;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::slice;
 use std::sync::{Mutex, PoisonError};
 
-use crate::core::{Core, Rule, Wanted};
-use crate::text::Text;
-use crate::vocabulary::Fault;
+use crate::core::{Core, Pair, Wanted};
+use crate::text::Vocabulary;
 
 /// Changes with anything that Python must know of this module.
-const ABI: u32 = 2;
+const ABI: u32 = 3;
 
-const DONE: i32 = 0;
-const PANIC: i32 = 1;
-const MEMORY: i32 = 2;
-const WRONG: i32 = 3;
+/// Why a call did not end well, which is 0.
+enum Status {
+    Panicked = 1,
+    NoMemory,
+    Wrong,
+    /// The call is to be made again when the pages that `MISSING` tells were learned.
+    Lacking,
+}
+
+/// What a call is to do with its `input`, its `numbers` and its `output`; the lowest byte of `what`.
+///
+/// Count ROUGE's words, or tokens as BLEU has them, of texts that lie end to end in the input; the numbers are their
+/// lengths, a candidate's and its reference's in turn. The other bytes of `what` are `Wanted::orders`,
+/// `Wanted::longest`, and in how many threads. Out come `Wanted::width` counts a pair.
+const COUNT_WORDS: u8 = 0;
+const COUNT_TOKENS: u8 = 1;
+/// Number the tokens of such texts. Out come the generation of the vocabulary, its size, and its bytes; how
+/// many tokens each text has; the tokens.
+const NUMBER: u8 = 2;
+/// Tell the tokens from the number that is given on. Out come where each ends in all, and their bytes, as they lie in
+/// memory.
+const TELL: u8 = 3;
+/// Learn the page of `classes` whose number is given, or for 0x1100 what `sentence::Punkt` knows.
+const LEARN: u8 = 4;
+/// Out come how many pages calls have lacked, and which.
+const MISSING: u8 = 5;
+
+/// The most memory that a call takes for each byte of its longest pair, and for what it keeps of all.
+const BYTES_PER_BYTE: usize = 128;
+const BYTES_KEPT: usize = 1 << 25;
 
 /// A core behind a lock: calls from several threads wait for one another.
 pub struct Handle(Mutex<Core>);
-
-/// Columns of as many candidates as references, the candidates first: those texts end to end whose
-/// characters are all below U+0100, and the others end to end.
-#[repr(C)]
-pub struct Columns {
-    /// Latin-1.
-    narrow: *const u8,
-    narrow_size: usize,
-    /// Code points.
-    wide: *const u32,
-    wide_size: usize,
-    /// Characters of each text, `2 * pairs` of them.
-    lengths: *const u64,
-    /// 1 for each text that is among the narrow ones, else 0.
-    kinds: *const u8,
-    pairs: usize,
-}
-
-/// What to count; see `Wanted`.
-#[repr(C)]
-pub struct Order {
-    /// 0: ROUGE's words. 1: tokens of BLEU, GLEU and METEOR.
-    rule: u32,
-    orders: u32,
-    longest: u32,
-    threads: u32,
-}
 
 #[no_mangle]
 pub extern "C" fn graders_abi() -> u32 {
@@ -76,7 +72,7 @@ pub extern "C" fn graders_abi() -> u32 {
 /// A new core, or null.
 #[no_mangle]
 pub extern "C" fn graders_new() -> *mut Handle {
-    let made = catch_unwind(|| Box::into_raw(Box::new(Handle(Mutex::new(Core::new())))));
+    let made = catch_unwind(|| Box::into_raw(Box::new(Handle(Mutex::default()))));
     made.unwrap_or(std::ptr::null_mut())
 }
 
@@ -93,225 +89,50 @@ pub unsafe extern "C" fn graders_free(handle: *mut Handle) {
     }
 }
 
-/// Learn what Python knows: page `what` of `classes`, or for 0x1100 the table of `sentence::Punkt`.
+/// Do what `what` says; return 0 or a `Status`.
 ///
 /// # Safety
-/// `handle` is a living core; `data` holds `size` bytes.
+/// `handle` is a living core; `input` holds `size` bytes, `numbers` holds `count` numbers, and `output`
+/// has `places` places, which were written before and are nobody else's.
 #[no_mangle]
-pub unsafe extern "C" fn graders_learn(handle: *const Handle, what: u32, data: *const u8, size: usize) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, data) = unsafe { (handle.as_ref(), buffer(data, size)) };
-    guarded(handle, |core| match data {
-        Some(table) if what as usize == classes::PAGES => core.learn(table).map(|()| true),
-        Some(page) => core.tables.classes.set(what as usize, page),
-        None => Ok(false),
-    })
-}
-
-/// Write the pages that UTF-32 text of `size` characters needs and the core lacks, and how many.
-///
-/// # Safety
-/// `handle` is a living core; `text` holds `size` numbers, `pages` 4,352 places and `count` one.
-#[no_mangle]
-pub unsafe extern "C" fn graders_missing(
+pub unsafe extern "C" fn graders_call(
     handle: *const Handle,
-    text: *const u32,
+    what: u32,
+    input: *const u8,
     size: usize,
-    pages: *mut u32,
-    count: *mut usize,
-) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, text, pages, count) =
-        unsafe { (handle.as_ref(), buffer(text, size), place(pages, classes::PAGES), count.as_mut()) };
-    guarded(handle, |core| match (text, pages, count) {
-        (Some(text), Some(pages), Some(count)) => {
-            let missing = core.tables.classes.missing(text);
-            pages[..missing.len()].copy_from_slice(&missing);
-            *count = missing.len();
-            Ok(true)
-        }
-        _ => Ok(false),
-    })
-}
-
-/// Count each pair: `found` receives rows of 2 + `orders` + `longest` numbers.
-///
-/// # Safety
-/// `handle` is a living core; `columns` and `order` are what their fields say; `found` holds `size`
-/// numbers.
-#[no_mangle]
-pub unsafe extern "C" fn graders_count(
-    handle: *const Handle,
-    columns: *const Columns,
-    order: *const Order,
-    found: *mut i64,
-    size: usize,
-) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, columns, order, found) =
-        unsafe { (handle.as_ref(), columns.as_ref(), order.as_ref(), place(found, size)) };
-    let (columns, order, found) = match (columns, order, found) {
-        (Some(columns), Some(order), Some(found)) => (columns, order, found),
-        _ => return WRONG,
-    };
-    // SAFETY: by the caller's promise.
-    let texts = unsafe { columns.texts() };
-    guarded(handle, |core| {
-        let rule = match rule_of(order.rule) {
-            Some(rule) => rule,
-            None => return Ok(false),
-        };
-        let wanted = Wanted { rule, orders: order.orders as usize, longest: order.longest != 0 };
-        let texts = match texts {
-            Some(texts) => texts?,
-            None => return Ok(false),
-        };
-        if Some(found.len()) != wanted.width().checked_mul(columns.pairs) {
-            return Ok(false);
-        }
-        let (candidates, references) = texts.split_at(columns.pairs);
-        core.count(wanted, candidates, references, order.threads as usize, found)?;
-        Ok(true)
-    })
-}
-
-/// Write the token numbers (of `Rule::Translation`) of each text, the candidates' first, and how many each has; then the
-/// generation of the vocabulary, its size, and its characters.
-///
-/// # Safety
-/// `handle` is a living core; `columns` is what its fields say; `numbers` has a place for each
-/// character, `sizes` for each text, and `about` three.
-#[no_mangle]
-pub unsafe extern "C" fn graders_tokens(
-    handle: *const Handle,
-    columns: *const Columns,
-    numbers: *mut u32,
-    sizes: *mut u64,
-    about: *mut u64,
-) -> i32 {
-    // SAFETY: by the caller's promise.
-    let (handle, columns, about) = unsafe { (handle.as_ref(), columns.as_ref(), place(about, 3)) };
-    let (columns, about) = match (columns, about) {
-        (Some(columns), Some(about)) => (columns, about),
-        _ => return WRONG,
-    };
-    // SAFETY: by the caller's promise.
-    let (texts, numbers, sizes) = unsafe {
-        (
-            columns.texts(),
-            place(numbers, columns.narrow_size.saturating_add(columns.wide_size)),
-            place(sizes, columns.pairs.saturating_mul(2)),
-        )
-    };
-    guarded(handle, |core| match (texts, numbers, sizes) {
-        (Some(texts), Some(numbers), Some(sizes)) => {
-            let found = core.tokens(&texts?, sizes)?;
-            numbers[..found.len()].copy_from_slice(&found); // no token is without a character
-            let vocabulary = core.vocabulary();
-            let sizes = [vocabulary.generation(), vocabulary.size() as u64, vocabulary.characters() as u64];
-            about.copy_from_slice(&sizes);
-            Ok(true)
-        }
-        _ => Ok(false),
-    })
-}
-
-/// Write the tokens from a number on as UTF-32 end to end, and where each ends in all there are.
-///
-/// # Safety
-/// `handle` is a living core; `text` has `characters` places and `ends` has `count`.
-#[no_mangle]
-pub unsafe extern "C" fn graders_words(
-    handle: *const Handle,
-    from: u64,
-    text: *mut u32,
-    characters: usize,
-    ends: *mut u64,
+    numbers: *const u64,
     count: usize,
+    output: *mut u64,
+    places: usize,
 ) -> i32 {
     // SAFETY: by the caller's promise.
-    let (handle, text, ends) = unsafe { (handle.as_ref(), place(text, characters), place(ends, count)) };
-    guarded(handle, |core| match (core.vocabulary().since(from as usize), text, ends) {
-        (Some((found, stops)), Some(text), Some(ends)) if found.len() == text.len() && stops.len() == ends.len() => {
-            text.copy_from_slice(found);
-            ends.iter_mut().zip(stops).for_each(|(end, &stop)| *end = stop as u64);
-            Ok(true)
-        }
-        _ => Ok(false),
-    })
-}
-
-fn rule_of(number: u32) -> Option<Rule> {
-    match number {
-        0 => Some(Rule::Alphanumeric),
-        1 => Some(Rule::Translation),
-        _ => None,
-    }
-}
-
-impl Columns {
-    /// The texts, candidates first; None where the fields contradict one another.
-    ///
-    /// # Safety
-    /// The fields are what they say.
-    unsafe fn texts(&self) -> Option<Result<Vec<Text<'_>>, Fault>> {
-        // SAFETY: by the caller's promise.
-        let (lengths, kinds, narrow, wide) = unsafe {
-            let texts = self.pairs.checked_mul(2)?;
-            let (lengths, kinds) = (buffer(self.lengths, texts)?, buffer(self.kinds, texts)?);
-            (lengths, kinds, buffer(self.narrow, self.narrow_size)?, buffer(self.wide, self.wide_size)?)
-        };
-        let mut texts = Vec::new();
-        if let Err(fault) = texts.try_reserve(lengths.len()) {
-            return Some(Err(fault.into()));
-        }
-        let (mut narrow, mut wide) = (narrow, wide);
-        for (&length, &kind) in lengths.iter().zip(kinds) {
-            let size = usize::try_from(length).ok()?;
-            texts.push(match kind {
-                1 => Text::Narrow(front(&mut narrow, size)?),
-                0 => Text::Wide(front(&mut wide, size)?),
-                _ => return None,
-            });
-        }
-        (narrow.is_empty() && wide.is_empty()).then(|| Ok(texts))
-    }
-}
-
-/// Take so many values from the front of a buffer; None where it has not so many.
-fn front<'a, T>(buffer: &mut &'a [T], size: usize) -> Option<&'a [T]> {
-    let all = *buffer;
-    let found = all.get(..size)?;
-    *buffer = &all[size..];
-    Some(found)
-}
-
-/// Do something with a core; say how it ended.
-fn guarded(handle: Option<&Handle>, work: impl FnOnce(&mut Core) -> Result<bool, Fault>) -> i32 {
-    let handle = match handle {
-        Some(handle) => handle,
-        None => return WRONG,
+    let given = unsafe { (handle.as_ref(), buffer(input, size), buffer(numbers, count), buffer(output, places)) };
+    let (handle, input, numbers) = match given {
+        (Some(handle), Some(input), Some(numbers), Some(_)) => (handle, input, numbers),
+        _ => return Status::Wrong as i32,
     };
+    // SAFETY: `buffer` has checked it, and by the caller's promise nobody else has it.
+    let output = if places == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(output, places) } };
     let mut core = handle.0.lock().unwrap_or_else(PoisonError::into_inner);
-    match catch_unwind(AssertUnwindSafe(|| work(&mut core))) {
-        Ok(Ok(true)) => DONE,
-        Ok(Ok(false)) => WRONG,
-        Ok(Err(Fault::Memory)) => {
-            core.forget();
-            MEMORY
-        }
+    let done = catch_unwind(AssertUnwindSafe(|| called(&mut core, what.to_le_bytes(), input, numbers, output)));
+    match done {
+        Ok(Ok(())) => 0,
+        Ok(Err(status)) => status as i32,
         Err(_) => {
             core.forget();
-            PANIC
+            Status::Panicked as i32
         }
     }
 }
 
-/// A buffer to read. None for null, unaligned, or too large.
+/// A buffer to read. None for null, unaligned, or too large, unless it is empty.
 ///
 /// # Safety
 /// Unless null, `data` holds `size` values for as long as the result is used, and nobody writes there.
 unsafe fn buffer<'a, T>(data: *const T, size: usize) -> Option<&'a [T]> {
+    if size == 0 {
+        return Some(&[]);
+    }
     let fits = size.checked_mul(std::mem::size_of::<T>()).map_or(false, |bytes| bytes <= isize::MAX as usize);
     let aligned = data as usize % std::mem::align_of::<T>() == 0;
     if data.is_null() || !fits || !aligned {
@@ -321,13 +142,81 @@ unsafe fn buffer<'a, T>(data: *const T, size: usize) -> Option<&'a [T]> {
     Some(unsafe { slice::from_raw_parts(data, size) })
 }
 
-/// A buffer to write, under the same conditions, and nobody else reads there.
-///
-/// # Safety
-/// As `buffer`; what is there was written before.
-unsafe fn place<'a, T>(data: *mut T, size: usize) -> Option<&'a mut [T]> {
-    // SAFETY: by the caller's promise.
-    unsafe { buffer(data as *const T, size) }?;
-    // SAFETY: `buffer` has checked it, and by the caller's promise nobody else has it.
-    Some(unsafe { slice::from_raw_parts_mut(data, size) })
+fn called(
+    core: &mut Core,
+    [what, orders, longest, threads]: [u8; 4],
+    input: &[u8],
+    numbers: &[u64],
+    output: &mut [u64],
+) -> Result<(), Status> {
+    match (what, numbers) {
+        (COUNT_WORDS | COUNT_TOKENS, _) => {
+            let pairs = pairs(input, numbers)?;
+            let wanted = Wanted { translation: what == COUNT_TOKENS, orders: orders.into(), longest: longest == 1 };
+            if longest > 1 || Some(output.len()) != wanted.width().checked_mul(pairs.len()) {
+                return Err(Status::Wrong);
+            }
+            core.count(wanted, &pairs, threads.into(), output);
+        }
+        (NUMBER, _) => {
+            let (tokens, sizes) = core.tokens(&pairs(input, numbers)?);
+            let Vocabulary { text, ends, generation, .. } = core.vocabulary();
+            let about = [*generation, ends.len() as u64, text.len() as u64];
+            write(output, about.into_iter().chain(sizes).chain(tokens.into_iter().map(u64::from)))?;
+        }
+        (TELL, &[from]) => {
+            let Vocabulary { text, ends, .. } = core.vocabulary();
+            let (before, new) = ends.split_at(ends.len().min(from as usize));
+            let start = before.last().map_or(0, |&end| end as usize);
+            let eight = |part: &[u8]| {
+                let mut bytes = [0; 8];
+                bytes[..part.len()].copy_from_slice(part);
+                u64::from_ne_bytes(bytes)
+            };
+            write(output, new.iter().copied().chain(text[start..].chunks(8).map(eight)))?;
+        }
+        (LEARN, &[classes::PAGES]) => core.tables.punkt.learn(input),
+        (LEARN, &[page]) if page < classes::PAGES && input.len() == classes::PAGE => {
+            core.tables.classes.set(page as usize, input);
+        }
+        (MISSING, &[]) => {
+            let missing = core.tables.classes.missing();
+            return write(output, std::iter::once(missing.len() as u64).chain(missing));
+        }
+        _ => return Err(Status::Wrong),
+    }
+    if core.tables.classes.lacking() {
+        return Err(Status::Lacking);
+    }
+    Ok(())
+}
+
+/// Pairs of texts that lie end to end, where there is the memory to work on them.
+fn pairs<'a>(mut text: &'a [u8], lengths: &[u64]) -> Result<Vec<Pair<'a>>, Status> {
+    let mut front = |length: u64| {
+        let (found, rest) = text.split_at(usize::try_from(length).ok().filter(|&length| length <= text.len())?);
+        text = rest;
+        Some(found)
+    };
+    let cut = lengths.chunks(2).map(|pair| match *pair {
+        [candidate, reference] => Some([front(candidate)?, front(reference)?]),
+        _ => None,
+    });
+    let pairs = cut.collect::<Option<Vec<_>>>().filter(|_| text.is_empty()).ok_or(Status::Wrong)?;
+    let longest = pairs.iter().map(|[one, other]| one.len() + other.len()).max().unwrap_or(0);
+    let most = longest.saturating_mul(BYTES_PER_BYTE).saturating_add(BYTES_KEPT);
+    // Of short texts, nobody is asked.
+    if longest > 1 << 12 && (longest > count::MOST || Vec::<u8>::new().try_reserve_exact(most).is_err()) {
+        return Err(Status::NoMemory);
+    }
+    Ok(pairs)
+}
+
+/// Write what there is at the beginning of the output.
+fn write(output: &mut [u64], values: impl Iterator<Item = u64>) -> Result<(), Status> {
+    let mut places = output.iter_mut();
+    for value in values {
+        *places.next().ok_or(Status::Wrong)? = value;
+    }
+    Ok(())
 }

@@ -3,98 +3,61 @@
 //! The words of a pair fit into the processor's nearest cache, those of all texts do not: so nothing
 //! is kept from one reference to the next.
 
-use std::convert::TryInto;
-
 use crate::classes::Classes;
-use crate::table::{Table, NONE};
-use crate::text::Text;
-use crate::vocabulary::{boxed, Fault, Map, Seed};
-
-/// A word of up to sixteen characters, zeros behind it: no word has a zero in it.
-type Short = [u64; 2];
-
-enum Word<'a> {
-    Short(Short),
-    Long(&'a [u8]),
-}
+use crate::index::{Index, Key};
+use crate::text::character;
 
 /// The words of one reference.
+#[derive(Default)]
 pub struct Words {
-    seed: Seed,
-    short: Table<Short>,
-    long: Map<Box<[u8]>, u32>,
+    index: Index,
     lowered: Vec<u8>,
 }
 
 impl Words {
-    pub fn new(seed: &Seed) -> Self {
-        let (short, long) = (Table::default(), Map::with_hasher(seed.clone()));
-        Words { seed: seed.clone(), short, long, lowered: Vec::new() }
-    }
-
-    /// Write for each word of a reference the place where it first stands; it is known from then on.
-    pub fn learn(&mut self, text: &Text, classes: &Classes, found: &mut Vec<u32>) -> Result<(), Fault> {
-        lower(text, classes, &mut self.lowered)?;
-        self.long.clear();
-        self.short.empty(self.lowered.len() / 8)?;
+    /// Write for each word the place where the reference first has it: of the reference, whose words are known
+    /// from then on, if `LEARN`; else of a candidate, with `NONE` for a word that is not there.
+    pub fn places<const LEARN: bool>(&mut self, text: &[u8], classes: &Classes, found: &mut Vec<u32>) {
+        let Words { index, lowered } = self;
+        lower(text, classes, lowered);
+        if LEARN {
+            index.empty(lowered.len() / 8);
+        }
         found.clear();
-        found.try_reserve(self.lowered.len() / 2)?;
-        let Words { seed, short, long, lowered } = self;
-        each(lowered, |word| {
-            let place = found.len() as u32;
-            found.push(match word {
-                Word::Short(word) => short.add(word, place, |word| seed.two(word))?,
-                Word::Long(word) => match long.get(word) {
-                    Some(&first) => first,
-                    None => {
-                        long.try_reserve(1)?;
-                        long.insert(boxed(word)?, place);
-                        place
-                    }
-                },
+        found.reserve(lowered.len() / 2);
+        each(lowered, |short, long| {
+            let next = found.len() as u32;
+            found.push(match short {
+                Some(key) if LEARN => index.add(key, next),
+                Some(key) => index.find(key),
+                None if LEARN => index.add_text(long, next),
+                None => index.find_text(long),
             });
-            Ok(())
-        })
-    }
-
-    /// Write the same for each word of a candidate: the place in the reference, `NONE` where it is not there.
-    pub fn find(&mut self, text: &Text, classes: &Classes, found: &mut Vec<u32>) -> Result<(), Fault> {
-        lower(text, classes, &mut self.lowered)?;
-        found.clear();
-        found.try_reserve(self.lowered.len() / 2)?;
-        each(&self.lowered, |word| {
-            found.push(match word {
-                Word::Short(word) => self.short.find(self.seed.two(&word), &word),
-                Word::Long(word) => self.long.get(word).copied().unwrap_or(NONE),
-            });
-            Ok(())
-        })
+        });
     }
 }
 
 /// Write a text in lower case with zeros for all that is in no word, and zeros behind it: at least
 /// one, to a multiple of `BLOCK`, and what `each` reads behind that.
-fn lower(text: &Text, classes: &Classes, lowered: &mut Vec<u8>) -> Result<(), Fault> {
+fn lower(text: &[u8], classes: &Classes, lowered: &mut Vec<u8>) {
     lowered.clear();
-    match text {
-        Text::Narrow(text) => {
-            lowered.try_reserve(text.len() + 2 * BLOCK)?;
-            lowered.extend(text.iter().map(|&byte| lower_of(byte)));
-        }
-        Text::Wide(text) => {
-            lowered.try_reserve(text.len() * 2 + 2 * BLOCK)?;
-            for &code in *text {
-                let lower = if code < 0x100 { lower_of(code as u8) } else { classes.lower(code) };
-                lowered.push(lower & 0x7F);
-                if lower > 0x7F {
-                    lowered.push(0); // what follows in lower case is in no word
-                }
+    let mut at = 0;
+    while at < text.len() {
+        let plain = text[at..].iter().position(|byte| !byte.is_ascii()).unwrap_or(text.len() - at);
+        lowered.extend(text[at..at + plain].iter().map(|&byte| lower_of(byte)));
+        at += plain;
+        while at < text.len() && !text[at].is_ascii() {
+            let (code, size) = character(text, at);
+            let lower = if code < 0x100 { 0 } else { classes.lower(code) };
+            lowered.push(lower & 0x7F);
+            if lower > 0x7F {
+                lowered.push(0); // what follows in lower case is in no word
             }
+            at += size;
         }
     }
     let blocks = lowered.len() / BLOCK + 1;
     lowered.resize(blocks * BLOCK + 16, 0);
-    Ok(())
 }
 
 /// An ASCII letter in lower case, a digit as it is, else 0.
@@ -110,10 +73,10 @@ fn lower_of(byte: u8) -> u8 {
 /// Characters whose places are kept as the bits of one number.
 const BLOCK: usize = 64;
 
-/// Do something with each word of a text that `lower` wrote. Without a branch for what differs from
+/// Do something with each word of a text that `lower` wrote: its key, where it fits into one. Without a branch for what differs from
 /// word to word: those cost more than all the rest.
 #[inline]
-fn each(text: &[u8], mut step: impl FnMut(Word) -> Result<(), Fault>) -> Result<(), Fault> {
+fn each(text: &[u8], mut step: impl FnMut(Option<Key>, &[u8])) {
     let eight = |at: usize| u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"));
     let first = |size: usize, block: u64| block & u64::MAX.checked_shr(64 - 8 * size as u32).unwrap_or(0);
     let (mut start, mut within) = (0, false);
@@ -124,19 +87,17 @@ fn each(text: &[u8], mut step: impl FnMut(Word) -> Result<(), Fault>) -> Result<
             let at = base + edges.trailing_zeros() as usize;
             edges &= edges - 1;
             within = !within;
+            let size = at - start;
             if within {
                 start = at;
-                continue;
-            }
-            let size = at - start;
-            step(if size <= 16 {
-                Word::Short([first(size.min(8), eight(start)), first(size.max(8) - 8, eight(start + 8))])
+            } else if size <= 16 {
+                let key = [first(size.min(8), eight(start)), first(size.max(8) - 8, eight(start + 8))];
+                step(Some(key), &[]);
             } else {
-                Word::Long(&text[start..at])
-            })?;
+                step(None, &text[start..at]);
+            }
         }
     }
-    Ok(())
 }
 
 /// A bit for each of eight characters, 1 for those of words; none is above 0x7F.

@@ -4,22 +4,20 @@
 //! model comes through the door.
 
 use crate::classes::{Classes, LETTER, LOWER, UPPER};
-use crate::vocabulary::{boxed, Fault, Map, Seed};
-use crate::words::is_space;
+use crate::index::{Index, NONE};
+use crate::words::{is_space, run};
 
 /// How a word was seen in the training texts.
 const UPPER_MID: u8 = 1 << 2;
 const SEEN_UPPER: u8 = (1 << 1) | (1 << 2) | (1 << 3);
 const LOWER_BEGIN: u8 = 1 << 4;
 const SEEN_LOWER: u8 = (1 << 4) | (1 << 5) | (1 << 6);
+const NUMBER: &[u8] = b"##number##";
 
 /// What Punkt learned from its training texts: the lines of its table, words in lower case, with
 /// the bits of those that have some.
-pub struct Punkt {
-    lines: Map<Box<[u8]>, u8>,
-    /// Bytes of the longest line: no longer one need be looked for.
-    longest: usize,
-}
+#[derive(Default)]
+pub struct Punkt(Index);
 
 /// A token around a possible end.
 struct Token<'a> {
@@ -50,46 +48,37 @@ impl Token<'_> {
 impl Punkt {
     /// Read a model: lines `a abbreviation`, `c word word` of a collocation, `s sentence-starter` or
     /// `o word bits` by tabs, in Latin-1.
-    pub fn new(table: &[u8], seed: &Seed) -> Result<Self, Fault> {
-        let mut lines = Map::with_hasher(seed.clone());
-        let mut longest = 0;
+    pub fn learn(&mut self, table: &[u8]) {
         for line in table.split(|&byte| byte == b'\n') {
             let words = match line.iter().rposition(|&byte| byte == b'\t') {
                 Some(tab) if line[0] == b'o' => tab,
                 _ => line.len(),
             };
-            longest = longest.max(words);
             let bits = line[words..].iter().filter(|byte| byte.is_ascii_digit());
-            lines.insert(boxed(&line[..words])?, bits.fold(0, |sum, digit| sum * 10 + (digit - b'0')));
+            self.0.add_text(&line[..words], bits.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')));
         }
-        Ok(Punkt { lines, longest })
     }
 
-    /// The bits of a line; None where there is no such line.
-    fn line(&self, kind: u8, word: &[u8], second: &[u8]) -> Option<u8> {
-        if word.len().max(second.len()) > self.longest {
-            return None;
-        }
-        let mut line = Vec::with_capacity(word.len() + second.len() + 3);
-        line.extend([kind, b'\t']);
-        line.extend(word);
-        if kind == b'c' {
-            line.push(b'\t');
-            line.extend(second);
-        }
-        self.lines.get(&line[..]).copied()
+    pub fn is_learned(&self) -> bool {
+        self.0.len() > 0
+    }
+
+    fn has(&self, line: &[&[u8]]) -> bool {
+        self.0.find_text(&line.join(&b'\t')) != NONE
     }
 
     fn seen(&self, word: &[u8]) -> u8 {
-        self.line(b'o', word, b"").unwrap_or(0)
+        match self.0.find_text(&[&b"o"[..], word].join(&b'\t')) {
+            NONE => 0,
+            bits => bits as u8,
+        }
     }
 
     /// The sentences of a text as places in it, without the whitespace between them.
-    pub fn sentences(&self, text: &[u8], classes: &Classes, found: &mut Vec<(usize, usize)>) -> Result<(), Fault> {
+    pub fn sentences(&self, text: &[u8], classes: &Classes, found: &mut Vec<(usize, usize)>) {
         found.clear();
         let last = text.iter().rposition(|&byte| !is_space(byte)).map_or(0, |at| at + 1);
-        let breaks = self.breaks(text, classes)?;
-        found.try_reserve(breaks.len() + 1)?;
+        let breaks = self.breaks(text, classes);
         let mut start = 0;
         for (at, &(end, following)) in breaks.iter().enumerate() {
             // Closing quotes and brackets go back to the sentence that they close.
@@ -107,22 +96,20 @@ impl Punkt {
         if start < last {
             found.push((start, last));
         }
-        Ok(())
     }
 
     /// (end of a sentence, start of the next one) for each break.
-    fn breaks(&self, text: &[u8], classes: &Classes) -> Result<Vec<(usize, usize)>, Fault> {
+    fn breaks(&self, text: &[u8], classes: &Classes) -> Vec<(usize, usize)> {
         let mut breaks = Vec::new();
         let mut held: Option<End> = None;
         let (mut held_word, mut held_start) = (0, 0);
-        for start in 0..text.len() {
-            if !matches!(text[start], b'.' | b'?' | b'!') {
-                continue;
+        let mut judge = |end: End, word: usize| {
+            if self.breaks_within(&text[word..end.after], classes) {
+                breaks.push((end.end, end.following));
             }
-            let found = match End::at(text, start) {
-                Some(found) => found,
-                None => continue,
-            };
+        };
+        let marks = text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'.' | b'?' | b'!'));
+        for (start, found) in marks.filter_map(|(start, _)| Some((start, End::at(text, start)?))) {
             let space = text[held_start..start].iter().rposition(|&byte| byte == b' ');
             // A space right at the previous end counts as none: NLTK tests an offset for truth.
             let word = match space {
@@ -130,37 +117,28 @@ impl Punkt {
                 _ => held_word,
             };
             // In a run such as "?!?" only the last mark counts: the earlier ones are in its word.
-            if let Some(end) = held {
-                if held_start <= word && self.breaks_within(&text[held_word..end.after], classes)? {
-                    breaks.try_reserve(1)?;
-                    breaks.push((end.end, end.following));
-                }
+            if let Some(end) = held.filter(|_| held_start <= word) {
+                judge(end, held_word);
             }
             held = Some(found);
             held_word = word;
             held_start = start;
         }
         if let Some(end) = held {
-            if self.breaks_within(&text[held_word..end.after], classes)? {
-                breaks.try_reserve(1)?;
-                breaks.push((end.end, end.following));
-            }
+            judge(end, held_word);
         }
-        Ok(breaks)
+        breaks
     }
 
     /// Whether Punkt sees a break before the last token of a context.
-    fn breaks_within(&self, context: &[u8], classes: &Classes) -> Result<bool, Fault> {
+    fn breaks_within(&self, context: &[u8], classes: &Classes) -> bool {
         let mut tokens = Vec::new();
         let mut at = 0;
         while at < context.len() {
-            if is_space(context[at]) {
-                at += 1;
-                continue;
-            }
             let size = token_size(&context[at..]);
-            tokens.try_reserve(1)?;
-            tokens.push(self.judged(&context[at..at + size], classes)?);
+            if !is_space(context[at]) {
+                tokens.push(self.judged(&context[at..at + size], classes));
+            }
             at += size;
         }
         for at in 1..tokens.len() {
@@ -170,14 +148,12 @@ impl Punkt {
             }
         }
         tokens.pop();
-        Ok(tokens.iter().any(|token| token.ends))
+        tokens.iter().any(|token| token.ends)
     }
 
     /// Punkt's first pass: what the form of a token says.
-    fn judged<'a>(&self, text: &'a [u8], classes: &Classes) -> Result<Token<'a>, Fault> {
-        let mut lower = Vec::new();
-        lower.try_reserve(text.len())?;
-        lower.extend(text.iter().map(|&byte| classes.lower(u32::from(byte))));
+    fn judged<'a>(&self, text: &'a [u8], classes: &Classes) -> Token<'a> {
+        let lower: Vec<u8> = text.iter().map(|&byte| classes.lower(u32::from(byte))).collect();
         let (mut ends, mut abbreviation, mut ellipsis) = (false, false, false);
         if matches!(text, b"." | b"?" | b"!") {
             ends = true;
@@ -185,36 +161,34 @@ impl Punkt {
             ellipsis = true;
         } else if text.ends_with(b".") && !text.ends_with(b"..") {
             let stem = &lower[..lower.len() - 1];
-            let last = stem.rsplit(|&byte| byte == b'-').next().unwrap_or(stem);
-            abbreviation = [stem, last].iter().any(|word| self.line(b'a', word, b"").is_some());
+            let last = stem.rsplit(|&byte| byte == b'-').next().filter(|last| last.len() < stem.len());
+            abbreviation = self.has(&[b"a", stem]) || last.map_or(false, |last| self.has(&[b"a", last]));
             ends = !abbreviation;
         }
-        let kind = if is_number(&lower) { b"##number##".to_vec() } else { lower };
-        Ok(Token { text, kind, ends, abbreviation, ellipsis })
+        let kind = if is_number(&lower) { NUMBER.to_vec() } else { lower };
+        Token { text, kind, ends, abbreviation, ellipsis }
     }
 
     /// Punkt's second pass: what the next token says about a token with a full stop.
     fn judge_in_context(&self, token: &mut Token, following: &Token, classes: &Classes) {
         let next = following.as_next();
         // [^\W\d²³¹¼½¾]\.$
-        let initial = token.text.len() == 2 && is_letter(token.text[0], classes);
+        let initial = token.text.len() == 2 && classes.is(token.text[0], LETTER) && !token.text[0].is_ascii_digit();
         let kind = token.without_stop();
-        let number = kind == b"##number##";
-        if self.line(b'c', kind, next).is_some() {
+        let number = kind == NUMBER;
+        if self.has(&[b"c", kind, next]) {
             token.ends = false;
             token.abbreviation = true;
             return;
         }
-        let upper = classes.narrow(following.text[0]) & UPPER != 0;
+        let upper = classes.is(following.text[0], UPPER);
         let starts = self.starts_sentence(following, classes);
         if (token.abbreviation || token.ellipsis)
             && !initial
-            && (starts == Some(true) || upper && self.line(b's', next, b"").is_some())
+            && (starts == Some(true) || upper && self.has(&[b"s", next]))
         {
             token.ends = true;
-            return;
-        }
-        if initial || number {
+        } else if initial || number {
             let never_lower = self.seen(next) & SEEN_LOWER == 0;
             if starts == Some(false) || starts.is_none() && initial && upper && never_lower {
                 token.ends = false;
@@ -229,14 +203,12 @@ impl Punkt {
             return Some(false);
         }
         let seen = self.seen(token.as_next());
-        let first = classes.narrow(token.text[0]);
-        if first & UPPER != 0 && seen & SEEN_LOWER != 0 && seen & UPPER_MID == 0 {
+        let first = token.text[0];
+        if classes.is(first, UPPER) && seen & SEEN_LOWER != 0 && seen & UPPER_MID == 0 {
             return Some(true);
         }
-        if first & LOWER != 0 && (seen & SEEN_UPPER != 0 || seen & LOWER_BEGIN == 0) {
-            return Some(false);
-        }
-        None
+        let not_begin = seen & SEEN_UPPER != 0 || seen & LOWER_BEGIN == 0;
+        (classes.is(first, LOWER) && not_begin).then_some(false)
     }
 }
 
@@ -253,17 +225,12 @@ struct End {
 impl End {
     fn at(text: &[u8], start: usize) -> Option<End> {
         let end = start + 1;
-        let first = *text.get(end)?;
-        if is_not_word(first) {
+        if is_not_word(*text.get(end)?) {
             return Some(End { end, after: end + 1, following: end });
         }
-        let spaces = text[end..].iter().take_while(|&&byte| is_space(byte)).count();
-        let following = end + spaces;
-        if spaces == 0 || following == text.len() {
-            return None;
-        }
-        let next = text[following..].iter().take_while(|&&byte| !is_space(byte)).count();
-        Some(End { end, after: following + next, following })
+        let following = end + run(&text[end..], is_space);
+        let after = following + run(&text[following..], |byte| !is_space(byte));
+        (end < following && following < after).then_some(End { end, after, following })
     }
 }
 
@@ -274,41 +241,38 @@ fn is_not_word(byte: u8) -> bool {
 
 /// The size of (?:-{2,}|\.{2,}|(?:\.\s){2,}\.) here, 0 where it is not.
 fn many(text: &[u8]) -> usize {
-    for sign in [b'-', b'.'] {
-        let size = text.iter().take_while(|&&byte| byte == sign).count();
-        if size >= 2 {
-            return size;
-        }
+    if !b"-.".contains(&text[0]) {
+        return 0;
+    }
+    let size = run(text, |byte| byte == text[0]);
+    if size >= 2 {
+        return size;
     }
     let pairs = text.chunks_exact(2).take_while(|pair| pair[0] == b'.' && is_space(pair[1])).count();
-    if pairs >= 2 && text.get(2 * pairs) == Some(&b'.') {
-        2 * pairs + 1
-    } else if pairs >= 3 {
-        2 * (pairs - 1) + 1 // the last pair's full stop is the one at the end
-    } else {
-        0
+    // Of three pairs and more, the last one's full stop may be the one at the end.
+    match (pairs, text.get(2 * pairs)) {
+        (2.., Some(b'.')) => 2 * pairs + 1,
+        (3.., _) => 2 * pairs - 1,
+        _ => 0,
     }
 }
 
-/// The size of the token at the start of a text without whitespace there:
+/// The size of the token at the start of a text, 1 for whitespace:
 /// MANY|(?=[^("`{[:;&#*@)}\]\-,])\S+?(?=\s|$|NOT_WORD|MANY|,(?=$|\s|NOT_WORD|MANY))|\S
 fn token_size(text: &[u8]) -> usize {
     let size = many(text);
     if size > 0 {
         return size;
     }
-    if b"(\"`{[:;&#*@)}]-,".contains(&text[0]) {
+    if b" \xA0(\"`{[:;&#*@)}]-,".contains(&text[0]) {
         return 1;
     }
     let stops = |at: usize| match text.get(at) {
         None => true,
         Some(&byte) => is_space(byte) || is_not_word(byte) || many(&text[at..]) > 0,
     };
-    let mut at = 1;
-    while !(stops(at) || text[at] == b',' && stops(at + 1)) {
-        at += 1;
-    }
-    at
+    let stop = (1..).find(|&at| stops(at) || text[at] == b',' && stops(at + 1));
+    stop.unwrap_or(text.len())
 }
 
 /// ^-?[.,]?\d[\d,.-]*\.?$
@@ -322,23 +286,12 @@ fn is_number(text: &[u8]) -> bool {
         && text.iter().all(|byte| byte.is_ascii_digit() || b",.-".contains(byte))
 }
 
-/// [^\W\d²³¹¼½¾]
-fn is_letter(byte: u8, classes: &Classes) -> bool {
-    classes.narrow(byte) & LETTER != 0 && !byte.is_ascii_digit()
-}
-
 /// ["')\]}«»]+?(?:\s+|(?=--)|$) at the start of a text: where the closing marks end, and where
 /// the text goes on behind them.
 fn closers(text: &[u8]) -> Option<(usize, usize)> {
-    for at in 0..text.len() {
-        if !b"\"')]}\xAB\xBB".contains(&text[at]) {
-            return None;
-        }
-        let rest = &text[at + 1..];
-        let spaces = rest.iter().take_while(|&&byte| is_space(byte)).count();
-        if spaces > 0 || rest.is_empty() || rest.starts_with(b"--") {
-            return Some((at + 1, at + 1 + spaces));
-        }
-    }
-    None
+    let marks = run(text, |byte| b"\"')]}\xAB\xBB".contains(&byte));
+    let rest = &text[marks..];
+    let spaces = run(rest, is_space);
+    let ends = marks > 0 && (spaces > 0 || rest.is_empty() || rest.starts_with(b"--"));
+    ends.then_some((marks, marks + spaces))
 }

@@ -1,65 +1,101 @@
-//! What a text is, and its tokens by the international rule.
+//! UTF-8, surrogates included as Python's `surrogatepass` writes them, and its tokens by the international rule.
 
 use crate::classes::{Classes, KIND, MARK, NUMBER, SPACE, SYMBOL};
-use crate::vocabulary::{Fault, Vocabulary};
+use crate::index::Index;
 
-/// A text as it comes through the door: characters below U+0100 as bytes, or all as code points.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Text<'a> {
-    Narrow(&'a [u8]),
-    Wide(&'a [u32]),
+/// All tokens seen since the last `clear`, in UTF-8: equal tokens have equal numbers, from 0 on.
+#[derive(Default)]
+pub struct Vocabulary {
+    index: Index,
+    /// The tokens in the order of their numbers, and where each ends.
+    pub text: Vec<u8>,
+    pub ends: Vec<u64>,
+    /// How often it was emptied: numbers of another generation are those of other tokens.
+    pub generation: u64,
 }
 
-/// A character of either form.
-pub trait Character: Copy {
-    fn code(self) -> u32;
-    fn number(token: &[Self], vocabulary: &mut Vocabulary) -> Result<u32, Fault>
-    where
-        Self: Sized;
-}
+impl Vocabulary {
+    pub fn clear(&mut self) {
+        self.index.empty(0);
+        self.text.clear();
+        self.ends.clear();
+        self.generation += 1;
+    }
 
-impl Character for u8 {
-    fn code(self) -> u32 {
-        u32::from(self)
-    }
-    fn number(token: &[u8], vocabulary: &mut Vocabulary) -> Result<u32, Fault> {
-        vocabulary.narrow(token)
-    }
-}
-
-impl Character for u32 {
-    fn code(self) -> u32 {
-        self
-    }
-    fn number(token: &[u32], vocabulary: &mut Vocabulary) -> Result<u32, Fault> {
-        vocabulary.any(token)
+    #[inline]
+    pub fn number(&mut self, token: &[u8]) -> u32 {
+        let next = self.ends.len() as u32;
+        let number = self.index.add_text(token, next);
+        if number == next {
+            self.text.extend(token);
+            self.ends.push(self.text.len() as u64);
+        }
+        number
     }
 }
 
-/// Buffers of `international`, one byte a character.
+/// The character that begins at a place, and how many bytes it has. Bytes that are no UTF-8 make some character.
+#[inline]
+pub fn character(text: &[u8], at: usize) -> (u32, usize) {
+    let next = |place: usize| u32::from(text.get(at + place).map_or(0, |byte| byte & 0x3F));
+    match u32::from(text[at]) {
+        first @ 0..=0x7F => (first, 1),
+        first @ 0x80..=0xDF => ((first & 0x1F) << 6 | next(1), 2),
+        first @ 0xE0..=0xEF => ((first & 0x0F) << 12 | next(1) << 6 | next(2), 3),
+        first => ((first & 0x07) << 18 | next(1) << 12 | next(2) << 6 | next(3), 4),
+    }
+}
+
+/// Write printable Latin-1, U+0020-7E and U+00A0-FF, a byte a character; false for any other text.
+pub fn latin(text: &[u8], found: &mut Vec<u8>) -> bool {
+    found.clear();
+    if text.iter().all(|byte| matches!(byte, 0x20..=0x7E)) {
+        found.extend(text);
+        return true;
+    }
+    let mut at = 0;
+    while at < text.len() {
+        let (code, size) = character(text, at);
+        if !matches!(code, 0x20..=0x7E | 0xA0..=0xFF) {
+            return false;
+        }
+        found.push(code as u8);
+        at += size;
+    }
+    true
+}
+
+/// Buffers of `international`, one value a character.
 #[derive(Default)]
 pub struct Gaps {
     classes: Vec<u8>,
+    starts: Vec<usize>,
     /// Whether the rule puts whitespace before a character.
     before: Vec<bool>,
 }
 
 /// Add the tokens of a text by the rule of NIST's mteval-v14: three replacements one after the
 /// other, each from the left, none looking twice at a character; then a split at whitespace.
-pub fn international<C: Character>(
-    text: &[C],
+pub fn international(
+    text: &[u8],
     classes: &Classes,
     gaps: &mut Gaps,
     vocabulary: &mut Vocabulary,
     found: &mut Vec<u32>,
-) -> Result<(), Fault> {
-    let size = text.len();
-    let Gaps { classes: class, before } = gaps;
+) {
+    let Gaps { classes: class, starts, before } = gaps;
     class.clear();
-    class.try_reserve(size)?;
-    class.extend(text.iter().map(|&character| classes.of(character.code())));
+    starts.clear();
+    let mut at = 0;
+    while at < text.len() {
+        let (code, size) = character(text, at);
+        class.push(classes.of(code));
+        starts.push(at);
+        at += size;
+    }
+    let size = class.len();
+    starts.push(text.len());
     before.clear();
-    before.try_reserve(size + 1)?;
     before.resize(size + 1, false);
     let is = |at: usize, kind: u8| class[at] & KIND == kind;
     // (no number)(mark): each apart, and neither taken again.
@@ -85,21 +121,21 @@ pub fn international<C: Character>(
         at += 1;
     }
     let mut start = 0;
+    let mut token = |start: usize, end: usize| found.push(vocabulary.number(&text[starts[start]..starts[end]]));
     for at in 0..size {
         let apart = is(at, SYMBOL) || class[at] & SPACE != 0;
         if (before[at] || apart) && start < at {
-            vocabulary.add(&text[start..at], found)?;
+            token(start, at);
             start = at;
         }
         if apart {
             if is(at, SYMBOL) {
-                vocabulary.add(&text[at..=at], found)?;
+                token(at, at + 1);
             }
             start = at + 1;
         }
     }
     if start < size {
-        vocabulary.add(&text[start..], found)?;
+        token(start, size);
     }
-    Ok(())
 }

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import struct
 import sys
 import threading
+import tomllib
+from array import array
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -171,7 +175,7 @@ def test_what_it_cannot_count_python_counts_with_a_warning(
             self._library = library
 
         def __getattr__(self, name: str) -> Any:
-            return (lambda *_: status) if name == "graders_count" else getattr(self._library, name)
+            return (lambda *_: status) if name == "graders_call" else getattr(self._library, name)
 
     real = native._found("")
     monkeypatch.setattr(native, "_found", lambda _: (real[0], Failing(real[1])))
@@ -182,18 +186,33 @@ def test_what_it_cannot_count_python_counts_with_a_warning(
 
 
 def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
-    from graders.metrics import core as door
-
     counting = native.core_of("alphanumeric")
     assert counting is not None
     library, handle = counting._library, counting._handle
-    order = door._Order(7, 1, 0, 1)
-    columns = door._Columns(b"ab", 2, b"", 0, None, b"\1\1", 1)
-    assert library.graders_count(handle, columns, order, None, 0) == 3
-    assert library.graders_count(None, columns, order, None, 0) == 3
-    assert library.graders_learn(handle, 0x1101, b"\0" * 512, 512) == 3
-    assert library.graders_learn(handle, 3, b"\0" * 511, 511) == 3
-    assert library.graders_missing(handle, None, 0, None, None) == 3
+    found, wanted = array("Q", bytes(24)), counting._wanted(1, 1, longest=False)
+    pair, page = struct.pack("QQ", 1, 1), b"\0" * 512
+
+    def call(what: int, data: Any, numbers: Any, count: int, places: int = 3) -> int:
+        given = data, len(data or b""), numbers, count, found.buffer_info()[0], places
+        return int(library.graders_call(handle, what, *given))
+
+    assert call(wanted, b"ab", pair, 2) == 0
+    assert library.graders_call(None, wanted, b"ab", 2, pair, 2, found.buffer_info()[0], 3) == 3
+    assert library.graders_call(handle, wanted, None, 2, pair, 2, found.buffer_info()[0], 3) == 3
+    assert library.graders_call(handle, wanted, b"ab", 2, pair, 2, None, 3) == 3
+    assert library.graders_call(handle, wanted, b"ab", 2, pair, 2**63, None, 3) == 3
+    assert call(wanted, b"abc", pair, 2) == 3  # more text than lengths
+    assert call(wanted, b"a", pair, 2) == 3
+    assert call(wanted, b"a", pair, 1) == 3  # no reference
+    assert call(wanted, b"ab", pair, 2, places=2) == 3
+    assert call(wanted | 2 << 16, b"ab", pair, 2) == 3
+    assert call(wanted, b"ab", struct.pack("QQ", 2**64 - 1, 3), 2) == 3
+    assert call(2, b"ab", pair, 2) == 3  # no place for the tokens
+    assert call(3, b"", pair, 2) == 3
+    assert call(4, page, struct.pack("Q", 0x1101), 1) == 3
+    assert call(4, page[1:], struct.pack("Q", 3), 1) == 3
+    assert call(5, b"", None, 0, places=0) == 3
+    assert call(99, b"ab", pair, 2) == 3
 
 
 def test_kinds_of_latin_1_characters_are_those_of_regex() -> None:
@@ -225,6 +244,7 @@ def test_lower_case_holds_no_more_ascii_than_the_core_is_told() -> None:
 def test_another_library_is_refused_with_a_sentence(
     version: str, library: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("GRADERS_NATIVE", raising=False)
     module = SimpleNamespace(__version__=version, LIBRARY=library)
     monkeypatch.setitem(sys.modules, "graders_native", module)
     assert problem in native_core().problem
@@ -237,8 +257,27 @@ def test_another_abi_is_refused(core: None, monkeypatch: pytest.MonkeyPatch) -> 
 
     native._found.cache_clear()
     monkeypatch.setattr(door, "ABI", 99)
-    assert "speaks ABI 2 and graders ABI 99" in native_core().problem
+    assert "speaks ABI 3 and graders ABI 99" in native_core().problem
     assert Scorer().score([Request("bleu", ["a"], ["a"])]) == [[1.0]]
+
+
+def test_it_is_built_in_the_version_that_is_asked_for() -> None:
+    root = Path(graders.__file__).parents[1]
+    if not (root / "native").exists():
+        pytest.skip("installed without the sources")
+    said = [
+        tomllib.loads((root / file).read_text(encoding="utf-8"))
+        for file in (
+            "pyproject.toml",
+            "native/pyproject.toml",
+            "native/Cargo.toml",
+            "native/Cargo.lock",
+        )
+    ]
+    wanted = said[0]["project"]["optional-dependencies"]["native"]
+    assert wanted == [f"graders-native=={graders.__version__}"]
+    versions = said[1]["project"]["version"], said[2]["package"]["version"]
+    assert {*versions, said[3]["package"][0]["version"]} == {graders.__version__}
 
 
 def test_a_variable_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,34 @@ def test_requests_keep_their_order_and_may_repeat() -> None:
     ]
 
 
+@pytest.mark.parametrize("measure", ["fmeasure", "precision", "recall"])
+def test_a_pair_scores_as_a_column_of_one(measure: Any, edge_cases: list[str]) -> None:
+    scorer = Scorer(MetricOptions(rouge_measure=measure))
+    names = list(METRICS)
+    for wanted in (
+        [],
+        *([name] for name in names),
+        ["bleu", "gleu"],
+        names,
+        ["rouge_l", "rouge_2", "rouge_l"],
+    ):
+        score = scorer.pair(wanted)
+        for candidate, reference in zip(edge_cases, edge_cases[3:], strict=False):
+            requests = [Request(one, [candidate], [reference]) for one in wanted]
+            assert [[one] for one in score(candidate, reference)] == scorer.score(requests)
+
+
+def test_a_pair_is_refused_as_columns_are() -> None:
+    with pytest.raises(UnavailableError, match="cosine"):
+        Scorer().pair(["cosine"])
+    with pytest.raises(OptionError, match="rouge_l"):
+        Scorer().pair(["rouge_1", "rouge_L"])
+    short = Scorer(MetricOptions(pair_seconds=0.001)).pair(["rouge_l"])
+    assert short("a b", "a c") == [0.5]
+    with pytest.raises(OptionError, match="may take longer than"):
+        short("a " * 9_000, "b " * 9_000)
+
+
 def test_columns_of_unequal_length_are_refused() -> None:
     with pytest.raises(OptionError, match="2 candidates but 1 references"):
         Scorer().score([Request("bleu", ["a", "b"], ["a"])])
