@@ -25,6 +25,7 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions, is_loopback
 from graders.server.protocol import CONNECTION, Guarded
+from graders.server.trace import Trace
 from graders.wire.error import ApiError
 
 __all__ = ["ROUTE", "Guard", "connection_of", "error_response", "retry_headers"]
@@ -67,10 +68,14 @@ class Guard:
         options: how the server is run.
         meter: counts.
         log: writes down.
+        trace: makes spans; None where nobody wants any.
     """
 
-    def __init__(self, app: ASGIApp, options: ServeOptions, meter: Meter, log: Log) -> None:
+    def __init__(
+        self, app: ASGIApp, options: ServeOptions, meter: Meter, log: Log, trace: Trace | None
+    ) -> None:
         self._app = app
+        self._trace = trace
         self._token = options.token.encode()
         self._hosts = {one.lower() for one in (*options.allowed_hosts, options.host)}
         # Browsers have no token to give; but those of the server's own user may need none.
@@ -178,6 +183,9 @@ class Guard:
         route = scope.get(ROUTE) or "other"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._meter.request(route, method, sent["status"], seconds)
+        if self._trace is not None:
+            scope["state"]["request_id"] = identity
+            self._trace.add(scope, route, method, sent["status"], seconds)
         self._log.write(
             "request",
             id=identity,

@@ -33,6 +33,7 @@ from graders.server.place import marked
 from graders.server.reward import Rewards, facts_of
 from graders.server.trial import rows_of, try_rows
 from graders.server.weight import excess
+from graders.tracing import is_configured, missing
 from graders.wire.error import ApiError, bare
 
 __all__ = ["Answer", "Elsewhere", "Handler", "Need", "failed"]
@@ -70,9 +71,13 @@ class Handler:
     Args:
         options: how the server is run.
         need: which requests it takes.
+
+    Attributes:
+        traced: whether the server wants to be told of the rows that are graded.
     """
 
     def __init__(self, options: ServeOptions, need: Need) -> None:
+        self.traced = is_configured() and not missing()
         self._options = options
         self._need = need
         self._graders: OrderedDict[bytes, _Known] = OrderedDict()

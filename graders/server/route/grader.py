@@ -11,6 +11,7 @@ from graders.server.frame import Answer
 from graders.server.guard import retry_headers
 from graders.server.leaving import GONE_STATUS, unless_gone
 from graders.server.state import body_of, state_of
+from graders.server.trace import FACTS
 
 __all__ = ["answered", "explain", "lint", "rows", "run", "validate"]
 
@@ -51,5 +52,7 @@ def answered(request: Request, answer: Answer | None) -> Response:
     """Return a grading process's answer as HTTP's, and count it; None where its client has gone."""
     answer = answer or Answer(GONE_STATUS)
     if answer.facts:
-        state_of(request).meter.grade(answer.facts)
+        request.scope["state"][FACTS] = answer.facts
+        if "type" in answer.facts:
+            state_of(request).meter.grade(answer.facts)
     return Response(answer.body, answer.status, retry_headers(answer.status), _JSON)
