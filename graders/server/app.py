@@ -122,6 +122,7 @@ _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("POST", "/playground/run", grader.explain),
     ("POST", "/playground/lint", grader.lint),
     ("POST", "/playground/rows", grader.rows),
+    ("POST", "/playground/figures", grader.figures),
     ("GET", "/playground/schema", page.config_schema),
     ("GET", "/playground/evals", view.evals),
     ("GET", "/playground/evals/{id}", view.runs),

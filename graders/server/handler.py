@@ -31,7 +31,7 @@ from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
 from graders.server.place import marked
 from graders.server.reward import Rewards, facts_of
-from graders.server.trial import rows_of, try_rows
+from graders.server.trial import figures_of, rows_of, sides_of, try_rows
 from graders.server.weight import excess
 from graders.tracing import is_configured, missing
 from graders.wire.error import ApiError, bare
@@ -93,6 +93,7 @@ class Handler:
             "explain": self._explain,
             "lint": self._lint,
             "rows": self._rows,
+            "figures": self._figures,
             "reward": Rewards(options, self._made).answer,
         }
 
@@ -205,6 +206,9 @@ class Handler:
             "findings": self._findings(known, target, tried.measured),
         }
         return _answer(shown, facts_of(tried.grades))
+
+    def _figures(self, body: bytes, _: Event) -> Answer:
+        return _answer(figures_of(sides_of(_object(body, ("sides",)))))
 
     # What they share.
 

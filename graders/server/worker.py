@@ -26,7 +26,7 @@ from graders.wire.error import ApiError
 
 __all__ = ["PING", "REWARD", "STOP", "TASKS", "THREADS", "main"]
 
-TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop", "reward", "rows")
+TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop", "reward", "rows", "figures")
 PING: Final = TASKS.index("ping")
 STOP: Final = TASKS.index("stop")
 REWARD: Final = TASKS.index("reward")

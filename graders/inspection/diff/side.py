@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -107,6 +107,15 @@ class Side:
     groups: list[str | None] = field(default_factory=list)
     crowded: bool = False
     _names: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of_rewards(cls, name: str, rewards: Sequence[float | None]) -> Self:
+        """Return the side of rewards alone, of rows from 0."""
+        side = cls(name)
+        side.indexes.extend(range(len(rewards)))
+        side.ids.extend([None] * len(rewards))
+        side.rewards.extend([_NAN if one is None else one for one in rewards])
+        return side
 
     @property
     def column(self) -> Column:

@@ -13,7 +13,7 @@ from graders.server.leaving import GONE_STATUS, unless_gone
 from graders.server.state import body_of, state_of
 from graders.server.trace import FACTS
 
-__all__ = ["answered", "explain", "lint", "rows", "run", "validate"]
+__all__ = ["answered", "explain", "figures", "lint", "rows", "run", "validate"]
 
 _JSON: Final = "application/json"
 
@@ -41,6 +41,11 @@ async def lint(request: Request) -> Response:
 async def rows(request: Request) -> Response:
     """Grade rows, and return what each got and what they show of the grader."""
     return await _ask(request, "rows")
+
+
+async def figures(request: Request) -> Response:
+    """Return the figures of rewards, as the command line gives them."""
+    return await _ask(request, "figures")
 
 
 async def _ask(request: Request, task: str) -> Response:
