@@ -74,7 +74,7 @@ const histogramView = () => {
     return make("figure", [
       ...(sides.length > 1 ? [make("figcaption", `Grader ${"AB"[side]}`)] : []),
       make("div", columnsView(bars, `Rows by reward${sides.length > 1 ? ` of grader ${"AB"[side]}` : ""}. ${spelled}.`), { class: "plot" }),
-      make("div", few ? bars.map(([name, size]) => make("span", [name, make("small", count(size))])) : [bars[0], bars.at(-1)].map(([name], at) => make("span", name.split(" – ")[at])), { class: few ? "ticks each" : "ticks", "aria-hidden": "true" }),
+      make("div", few ? bars.map(([name, size]) => make("span", [String(Number(Number(name).toPrecision(3))), make("small", count(size))])) : [bars[0], bars.at(-1)].map(([name], at) => make("span", name.split(" – ")[at])), { class: few ? "ticks each" : "ticks", "aria-hidden": "true" }),
       make("figcaption", few ? "Rows by reward, with how many" : `Rows by reward; the highest bar has ${plural(most, "row")}`),
     ], { class: "histogram" });
   });
@@ -82,7 +82,8 @@ const histogramView = () => {
 };
 
 const lineOf = (name, cells, cell = (one) => figure(one)) => make("tr", [make("th", name, { scope: "row" }), ...cells.map((one) => make("td", cell(one), { class: "n" }))]);
-const rangeOf = (low, high) => (isNumber(low) && isNumber(high) ? `${figure(low)} to ${figure(high)}` : "–");
+const signed = (value) => figure(value).replace(/^-/, "−");
+const rangeOf = (low, high) => (isNumber(low) && isNumber(high) ? `${signed(low)} to ${signed(high)}` : "–");
 
 const figuresView = () => {
   const each = list(own(trial.figures, "sides"));
@@ -105,7 +106,7 @@ const figuresView = () => {
     const changed = trial.answers.filter((one) => differs(one)).length;
     const only = (name, text) => lines.push(lineOf(name, [null, text], (one) => one ?? ""));
     only("Rows that differ", count(changed));
-    only("B − A, mean", figure(own(apart, "mean_delta")));
+    only("B − A, mean", `${own(apart, "mean_delta") > 0 ? "+" : ""}${signed(own(apart, "mean_delta"))}`);
     only("95% interval of B − A", rangeOf(...list(own(apart, "mean_delta_95"))));
     if (isNumber(own(apart, "mean_delta_p"))) only("By chance (p)", figure(apart.mean_delta_p));
   }
