@@ -137,7 +137,9 @@ test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
 bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
 	@$(BIN)/python -m benchmarks.chat_bench
 
-.PHONY: test-scale test-scale-large
+.PHONY: environments test-scale test-scale-large
+environments: $(VENV)/installed-scale $(VENV)/installed-site $(VENV)/installed-browser $(VENV)/installed-hooks $(VENV)-axe/installed $(VENV)-clients/installed $(VENV)-remote/installed $(VENV)-spark/installed $(VENV)-trackers/installed ## Make what the tests below run in, without running them
+
 $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
 	@echo "==> Ray and Hugging Face datasets are some hundred megabytes"
 	@$(ENVIRONMENT) scale --folder $(VENV)

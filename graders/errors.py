@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 __all__ = [
     "BudgetError",
@@ -45,7 +45,6 @@ __all__ = [
     "nearest_path",
     "quoted",
     "shown",
-    "sqlite_problem",
     "suggestion",
 ]
 
@@ -233,24 +232,6 @@ def shown(text: str, limit: int = 80) -> str:
     """Return `text` fit for one line of any terminal: shortened, and escaped where unprintable."""
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
-
-
-_SQLITE: Final = {
-    5: "database is locked",
-    6: "database table is locked",
-    8: "attempt to write a readonly database",
-    10: "disk I/O error",
-    11: "database disk image is malformed",
-    13: "database or disk is full",
-    14: "unable to open database file",
-    26: "file is not a database",
-}
-
-
-def sqlite_problem(error: Exception) -> tuple[int, str]:
-    """Return SQLite's code of an error, 0 for none, and what it means."""
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    return code, _SQLITE.get(code, f"SQLite refuses with {type(error).__name__}")
 
 
 def caret(text: str, start: int, end: int, width: int = 76) -> str:

@@ -61,7 +61,7 @@ def columns(frame: Any, name: str) -> list[Any]:
     return list(frame[name])
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.more)])
 @pytest.mark.parametrize("made", FRAMES.values(), ids=FRAMES)
 def test_a_frame_comes_back_with_its_grades(made: Any, workers: int) -> None:
     frame = made()

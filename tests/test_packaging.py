@@ -76,6 +76,7 @@ def test_the_wheel_holds_the_licences(wheel: Path) -> None:
     assert any("metrics/data/LICENSE" in one for one in licences)
 
 
+@pytest.mark.more
 def test_the_wheel_runs_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     target, empty = tmp_path / "installed", tmp_path / "empty"
     empty.mkdir()

@@ -108,7 +108,7 @@ ROW = {
 
 
 @pytest.mark.parametrize("config", [PYTHON, CHECK], ids=["python", "check"])
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.more)])
 def test_a_row_of_numpy_gets_the_grade_of_its_json(config: Any, workers: int) -> None:
     with graders.load(config) as grader:
         assert grader(ROW, "x") == 1.0

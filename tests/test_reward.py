@@ -178,7 +178,7 @@ def test_threads_that_come_one_at_a_time_are_graded_together(
     assert found == [0.5] * 64
 
 
-@pytest.mark.parametrize("who", ["reward", "grader"])
+@pytest.mark.parametrize("who", ["grader", pytest.param("reward", marks=pytest.mark.more)])
 def test_as_many_as_are_awaited_are_asked_at_once(
     judged: Callable[..., ScriptedServer], who: str
 ) -> None:

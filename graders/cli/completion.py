@@ -8,7 +8,7 @@ import shutil
 import click
 from click.shell_completion import get_completion_class
 
-from graders.errors import OptionError
+from graders.errors import OptionError, UnavailableError
 
 __all__ = ["completion"]
 
@@ -26,7 +26,9 @@ In PowerShell's $PROFILE:
 
 
 @click.command(epilog=_EPILOG, short_help="Complete what you type in bash, zsh, fish, PowerShell.")
-@click.argument("shell", type=click.Choice(_SHELLS), required=False)
+@click.argument(
+    "shell", metavar=f"[{'|'.join(_SHELLS)}]", type=click.Choice(_SHELLS), required=False
+)
 def completion(shell: str | None) -> int:
     """Print the script that lets SHELL complete commands, options, values and files.
 
@@ -35,9 +37,11 @@ def completion(shell: str | None) -> int:
     from graders.cli import cli  # noqa: PLC0415  (it holds this command)
 
     name = shell or os.path.splitext(os.path.basename(os.environ.get("SHELL", "")))[0]  # noqa: PTH119, PTH122
-    made = get_completion_class(name) if name in _SHELLS else None
-    if made is None:
+    if name not in _SHELLS:
         raise OptionError(f"name the shell: {', '.join(_SHELLS[:-1])} or {_SHELLS[-1]}")
+    made = get_completion_class(name)
+    if made is None:
+        raise UnavailableError(f"{name} needs click 8.5 or newer: pip install -U click")
     if name == "bash" and shutil.which("bash") is None:  # Click asks it for its version.
         raise OptionError("there is no bash on this machine to write a script for")
     click.echo(made(cli, {}, "graders", "_GRADERS_COMPLETE").source())

@@ -6,15 +6,14 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from graders.errors import sqlite_problem
 from graders.files.disk import faults, unusable
 from graders.privacy import close_to_others, private_file
+from graders.sqlite import log_ahead
 from graders.wire.error import ApiError
 
 __all__ = ["VERSION", "Database"]
@@ -239,7 +238,7 @@ class Database:
         )  # fmt: skip
         try:
             base.row_factory = sqlite3.Row
-            _log_ahead(base)
+            log_ahead(base, _BUSY_SECONDS)
             base.execute("PRAGMA synchronous=FULL")
             base.execute("PRAGMA cache_size=-256")  # kB; every thread has a cache of its own.
         except BaseException:
@@ -259,20 +258,3 @@ class Database:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _log_ahead(base: sqlite3.Connection) -> None:
-    """Let readers and a writer work beside each other; SQLite waits for no other switch itself."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            base.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if sqlite_problem(error)[0] not in _LOCKED or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-_LOCKED: Final = (5, 6)

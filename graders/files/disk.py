@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from graders.errors import sqlite_problem
 from graders.privacy import close_to_others, opener, private_file
+from graders.sqlite import sqlite_problem
 from graders.wire.error import ApiError
 
 __all__ = ["ENOUGH", "Ballast", "faults", "has_room", "new_file", "unusable"]

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
-from graders.errors import UnavailableError, sqlite_problem
+from graders.errors import UnavailableError
 from graders.privacy import exposed, private_file, private_folder
+from graders.sqlite import log_ahead, sqlite_problem
 
 __all__ = ["ReplyCache"]
 
@@ -85,7 +86,7 @@ class ReplyCache:
         )
         try:
             if not read_only:
-                base.execute("PRAGMA journal_mode=WAL")
+                log_ahead(base, _BUSY_SECONDS)
                 base.execute("PRAGMA synchronous=NORMAL")
                 base.execute(
                     "CREATE TABLE IF NOT EXISTS reply"

@@ -248,7 +248,10 @@ def _group(row: Mapping[str, Any], layout: Layout, steps: tuple[str | int, ...])
     if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
         value = int(value)  # 1.0 and 1 are one number.
     try:
-        text = value if isinstance(value, str) else jsontext.encode(value).decode()
+        if isinstance(value, float):
+            text = repr(value)  # Versions of orjson write 1e+300 one way and the other.
+        else:
+            text = value if isinstance(value, str) else jsontext.encode(value).decode()
     except ValueError:
         text = str(value)
     if not text.strip():

@@ -42,7 +42,9 @@ def descendants(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sandboxes are Linux's")
-@pytest.mark.parametrize("what", ["plain", "busy", "fork"])
+@pytest.mark.parametrize(
+    "what", ["plain", *(pytest.param(one, marks=pytest.mark.more) for one in ("busy", "fork"))]
+)
 def test_nothing_is_left_after_kill_9(tmp_path: Path, what: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, what], stdout=subprocess.PIPE, cwd=tmp_path

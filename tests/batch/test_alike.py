@@ -75,6 +75,7 @@ def test_a_package_that_graders_need_counts_and_another_does_not(tmp_path: Path)
     assert difference(here(given), there) == ""
 
 
+@pytest.mark.more
 def test_python_graders_may_import_any_package_so_all_count(tmp_path: Path) -> None:
     given = job(PYTHON)
     there = asked(given, PYTHONPATH=faked(tmp_path, "pandas", "0.1"))
@@ -87,6 +88,7 @@ def test_python_graders_may_import_any_package_so_all_count(tmp_path: Path) -> N
     assert difference(here(given), there) == ""  # Nobody imports it.
 
 
+@pytest.mark.more
 def test_code_of_the_same_version_that_was_changed_is_seen(tmp_path: Path) -> None:
     ours = Path(graders.__file__).parent
     shutil.copytree(ours, tmp_path / "graders", ignore=shutil.ignore_patterns("__pycache__"))

@@ -98,7 +98,13 @@ def stop_in_the_middle(server: ScriptedServer, judged: Score, output: str) -> No
 
 @pytest.mark.parametrize(
     "harm",
-    ["nothing", "torn line", "fewer lines", "more lines", "gone", "results torn"],
+    [
+        *("torn line", "gone", "results torn"),
+        *(
+            pytest.param(one, marks=pytest.mark.more)
+            for one in ("nothing", "fewer lines", "more lines")
+        ),
+    ],
 )
 def test_whatever_an_interruption_left_the_files_end_as_those_of_one_run(
     serve: Any, judged: Score, tmp_path: Path, harm: str
@@ -226,6 +232,7 @@ graders.score_file(grader, "rows.jsonl", "out.jsonl", keep_judgements=True, resu
 """
 
 
+@pytest.mark.more
 def test_a_run_that_is_killed_pays_for_nothing_but_what_was_on_its_way_again(
     serve: Any, judged: Score, tmp_path: Path
 ) -> None:

@@ -63,7 +63,7 @@ def told(groups: Any) -> dict[str, tuple[int, int, float]]:
     return {key: (one.rows, one.rows - one.scored, one.mean) for key, one in groups.items()}
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.more)])
 def test_each_category_has_its_rows_failures_and_mean(tmp_path: Path, workers: int) -> None:
     rows, out = write(tmp_path / "rows.jsonl"), tmp_path / "out.jsonl"
     run = graders.score_file(graders.load(GRADER), rows, out, by="item.topic", workers=workers)
@@ -108,7 +108,7 @@ def test_what_is_no_path_is_said(tmp_path: Path) -> None:
         graders.score_file(graders.load(GRADER), rows, tmp_path / "o.jsonl", by="item..x")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.more)])
 def test_too_many_categories_are_said_and_every_row_is_scored(
     tmp_path: Path, workers: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

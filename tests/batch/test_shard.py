@@ -85,7 +85,7 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("make", FORMATS, ids=lambda one: one.__name__.strip("_"))
-@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.more), 7])
 def test_merged_parts_are_the_bytes_of_one_run(
     tmp_path: Path, make: Callable[[Path], list[Path]], count: int
 ) -> None:
@@ -117,7 +117,7 @@ def test_a_part_reads_its_own_rows_only(tmp_path: Path, monkeypatch: pytest.Monk
         assert first.index > 1100
 
 
-@pytest.mark.parametrize("count", [5, 40])
+@pytest.mark.parametrize("count", [5, pytest.param(40, marks=pytest.mark.more)])
 def test_there_may_be_more_parts_than_rows(tmp_path: Path, count: int) -> None:
     (tmp_path / "rows.jsonl").write_bytes(lines(3))
     grader = graders.load(GRADER)
@@ -159,6 +159,7 @@ def test_a_part_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert (tmp_path / "merged.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
 
 
+@pytest.mark.more
 def test_workers_that_begin_at_once_agree(tmp_path: Path) -> None:
     rows = _jsonl(tmp_path)[0]
     (tmp_path / "g.json").write_text(json.dumps(GRADER))

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import shell_completion
 
 from graders.cli import commands
 from tests.cli.conftest import Processes
 from tests.waiting import PATIENCE
 
 Command = Callable[..., Any]
+POWERSHELL = shell_completion.get_completion_class("powershell") is not None
 
 BASH = """
 source ./script
@@ -93,12 +95,21 @@ def test_files_are_left_to_the_shell(processes: Processes) -> None:
 def test_each_shell_gets_a_script_and_the_default_is_your_own(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for shell in ("zsh", "fish", "powershell"):
+    for shell in ("zsh", "fish", *(["powershell"] if POWERSHELL else [])):
         done = command("completion", shell)
         assert (done.code, done.err) == (0, "")
         assert "_GRADERS_COMPLETE" in done.out
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert command("completion").out == command("completion", "fish").out
+
+
+def test_a_shell_that_an_older_click_does_not_know_says_what_to_install(
+    command: Command, monkeypatch: pytest.MonkeyPatch, refused: Any
+) -> None:
+    monkeypatch.delitem(shell_completion._available_shells, "powershell", raising=False)
+    done = command("completion", "powershell")
+    refused(done)
+    assert done.err == "graders: powershell needs click 8.5 or newer: pip install -U click\n"
 
 
 @pytest.mark.parametrize("own", ["", "/bin/tcsh", "nu"])
@@ -111,6 +122,7 @@ def test_a_shell_that_is_not_known_is_asked_for(
     assert "name the shell: bash, zsh, fish or powershell" in done.err
 
 
+@pytest.mark.more
 def test_every_command_is_completed(command: Command, folder: Path) -> None:
     if shutil.which("bash") is None:
         pytest.skip("there is no bash")

@@ -86,6 +86,7 @@ def test_a_missing_file_is_not_answered_with_our_own_package(
     assert "did you mean" not in done.err
 
 
+@pytest.mark.more
 def test_a_run_from_end_to_end_in_a_process_of_its_own(
     process: Command, command: Command, folder: Path
 ) -> None:

@@ -50,6 +50,6 @@ def test_commands_print_the_same_character_by_character(
         said = captured.out + captured.err
         for pattern, left in _VARYING:
             said = pattern.sub(left, said)
-        return [f"exit {code}", *said.splitlines()]
+        return [f"exit {code}", *map(str.rstrip, said.splitlines())]
 
     kept.check("commands.json", "command", printed)

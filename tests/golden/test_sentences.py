@@ -136,7 +136,11 @@ def _heard(sort: str, given: Any, capfd: pytest.CaptureFixture[str]) -> Any:
     # A summary holds times; what else `score` says is on standard error and in the results.
     shown = captured.err if given["run"][0] == "score" else captured.out + captured.err
     shown = re.sub(r"\bin [\d.]+ s\b", "in … s", shown)
-    return [*said, *shown.splitlines(), *(str(json.loads(row).get("failures")) for row in rows)]
+    return [
+        *said,
+        *map(str.rstrip, shown.splitlines()),
+        *(str(json.loads(row).get("failures")) for row in rows),
+    ]
 
 
 @pytest.mark.parametrize("library", ["as they are", "nonsense"])

@@ -53,7 +53,9 @@ def killed(
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("stride", [20, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "stride", [pytest.param(20, marks=pytest.mark.more), pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_a_run_killed_at_every_transaction_ends_as_if_nobody_had(
     store: Store, body: Any, tmp_path: Path, stride: int
 ) -> None:

@@ -99,6 +99,7 @@ def test_azure_speaks_by_api_key_header(serve):
     assert "authorization" not in server.asked[0].headers
 
 
+@pytest.mark.more
 def test_a_storm_of_429_slows_down_and_loses_nothing(serve):
     def script(_, count):
         return (
@@ -321,6 +322,7 @@ def test_refresh_asks_again_and_repeats_are_entries_of_their_own(serve, tmp_path
     assert len(server.asked) == 8
 
 
+@pytest.mark.more
 def test_processes_share_a_cache(serve, tmp_path):
     server = serve(lambda *_: completion())
     file = tmp_path / "c.sqlite"

@@ -73,6 +73,7 @@ def echo(asked: Asked, count: int) -> Told:
     return said[count % len(said)]
 
 
+@pytest.mark.more
 def test_no_output_of_any_command_holds_the_key(serve, tmp_path, monkeypatch):
     if probe().default is None:
         pytest.skip("this machine does not give the level `standard`")

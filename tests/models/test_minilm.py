@@ -82,6 +82,7 @@ def test_of_a_long_text_the_first_256_pieces_are_read(monkeypatch):
     assert read[1] == read[2]
 
 
+@pytest.mark.more
 def test_paraphrases_are_nearer_than_unrelated_texts_and_values_are_known(local, monkeypatch):
     monkeypatch.setattr(minilm, "_LIMIT", 64)  # So that a text that is cut costs little.
     rows = [{"item": {"answer": other}, "sample": one} for one, other, _ in COSINES]

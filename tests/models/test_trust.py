@@ -147,6 +147,7 @@ def test_equal_rows_are_refreshed_once(serve, tmp_path):
     assert len(server.asked) == 2
 
 
+@pytest.mark.more
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_a_run_killed_in_a_block_pays_again_only_for_the_calls_in_flight(serve, command, tmp_path):
     killed = False
@@ -166,6 +167,7 @@ def test_a_run_killed_in_a_block_pays_again_only_for_the_calls_in_flight(serve, 
     assert summary["resumed_rows"] + summary["judge"][0]["cache_hits"] >= 48 - 8
 
 
+@pytest.mark.more
 def test_a_server_killed_in_a_run_and_back_for_the_next_is_asked_for_the_rest_only(
     serve, command, tmp_path
 ):
@@ -202,6 +204,7 @@ def test_rows_need_not_each_wait_for_a_server_that_never_answers(serve):
     assert "not asked" in replies[-1].error.message  # type: ignore[union-attr]
 
 
+@pytest.mark.more
 def test_a_server_that_comes_back_is_asked_again(serve):
     server = serve(lambda *_: completion())
     port = server.port
@@ -234,6 +237,7 @@ def test_a_restart_of_the_server_within_the_tries_costs_no_row(serve):
     assert back[0].asked
 
 
+@pytest.mark.more
 def test_rows_of_any_length_keep_the_judges_busy(serve, command, tmp_path):
     server = serve(lambda *_: Told(body=completion().body, held=lambda: server.most < 100))
     write(tmp_path, 140, " word" * 3000)

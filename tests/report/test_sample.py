@@ -41,6 +41,7 @@ def sampler_of(count: int, size: int = 1000, **settings: Any) -> Sampler:
     return sampler
 
 
+@pytest.mark.more
 def test_what_is_held_does_not_grow_with_the_rows() -> None:
     held = [max(_held_while_reading(count)) for count in (70_000, 140_000)]
     assert held[1] <= held[0] * 1.01 < 5 * 40_000
@@ -53,6 +54,7 @@ def _held_while_reading(count: int) -> Iterator[int]:
         yield sampler.held
 
 
+@pytest.mark.more
 def test_the_cut_into_blocks_changes_no_row() -> None:
     settings = {"most": 300, "named": frozenset({39_000})}
     picked = [sampler_of(40_000, size, **settings).pick() for size in (999, 7000)]

@@ -177,6 +177,7 @@ assert len(block.data) == len(text) - 1
 """
 
 
+@pytest.mark.more
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is not limited so elsewhere")
 def test_a_long_text_in_an_array_takes_little_memory() -> None:
     done = subprocess.run(

@@ -44,6 +44,7 @@ def test_without_a_place_there_is_none(tmp_path: Path) -> None:
     assert nltk_data() is None
 
 
+@pytest.mark.more
 @needs_standard
 def test_a_grader_cuts_words_as_in_the_hosted_image() -> None:
     source = "import nltk\ndef grade(sample, item):\n    return len(nltk.word_tokenize(sample['output_text']))\n"

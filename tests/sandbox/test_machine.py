@@ -30,13 +30,13 @@ def run(before: str) -> str:
 
 
 @needs_standard
-@pytest.mark.parametrize("mask", ["0o777", "0o277"])
+@pytest.mark.parametrize("mask", ["0o777", pytest.param("0o277", marks=pytest.mark.more)])
 def test_a_grader_runs_whatever_the_umask(mask: str) -> None:
     assert run(f"os.umask({mask})") == "0.5"
 
 
 @needs_standard
-@pytest.mark.parametrize("most", [10, 16])
+@pytest.mark.parametrize("most", [10, pytest.param(16, marks=pytest.mark.more)])
 def test_too_few_open_files_are_the_machines_limit(most: int) -> None:
     said = run(f"graders.Python; resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))")
     assert said.startswith("python graders cannot run on this machine: ")

@@ -73,6 +73,7 @@ def test_another_error_says_nothing_of_it(sandbox: PythonSandbox, line: str) -> 
     assert NETWORK not in message
 
 
+@pytest.mark.more
 def test_data_of_nltk_that_is_not_here_has_its_cure(
     sandbox: PythonSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

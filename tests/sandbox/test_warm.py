@@ -73,6 +73,7 @@ def test_the_scores_are_those_of_the_version_that_is_here() -> None:
         assert names["grade"]({"output_text": answer}, gold) == score
 
 
+@pytest.mark.more
 def test_an_expression_without_end_is_killed_alone_from_any_thread() -> None:
     samples = ["x + 1 - x", "9**9**9**9", "2/2", "import os", "1"]
     found: list[float | None] = []

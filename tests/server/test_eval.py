@@ -47,6 +47,7 @@ def ended(server: Serving, of: str, run: str) -> Any:
     return until(found)
 
 
+@pytest.mark.more
 def test_many_runs_at_once_keep_their_rows_apart(working: Serving) -> None:
     of = create(working, EXACT, JUDGE)
     runs = {}

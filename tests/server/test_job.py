@@ -106,6 +106,7 @@ def test_job_of_the_command_is_not_the_servers(
         model.stop()
 
 
+@pytest.mark.more
 def test_job_whose_process_is_killed_again_and_again_fails(working: Serving) -> None:
     job = _create(working, lines([row("a")]), lines([row("b")]))
 

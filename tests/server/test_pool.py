@@ -53,6 +53,7 @@ def test_killed_grading_processes_are_replaced(start: Callable[..., Serving], ti
             assert answers[-1].json["reward"] > 0
 
 
+@pytest.mark.more
 def test_another_loop_that_is_installed_is_left_alone(
     start: Callable[..., Serving], tmp_path: Path
 ) -> None:

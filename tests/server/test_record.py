@@ -209,6 +209,7 @@ def test_what_is_no_call_is_refused_before_it_goes_up(passing: Serving, model: M
     assert len(model.server.asked) == asked
 
 
+@pytest.mark.more
 def test_two_hundred_calls_at_once_are_all_passed_on(passing: Serving) -> None:
     found: list[int] = []
 

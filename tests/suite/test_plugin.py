@@ -89,7 +89,10 @@ def test_a_failure_is_an_explanation_and_no_traceback(here: Here) -> None:
     assert "pytest_plugin.py" not in done.stdout.str()
 
 
-@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "processes",
+    [pytest.param("1", marks=pytest.mark.more), pytest.param("2", marks=pytest.mark.slow)],
+)
 def test_it_works_with_xdist(here: Here, processes: str) -> None:
     here("-n", processes).assert_outcomes(passed=2, failed=2)
 
