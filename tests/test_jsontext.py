@@ -127,6 +127,29 @@ def test_long_numbers_are_found_wherever_they_stand():
     assert jsontext.decode(b"18446744073709551616", exact=True) == 2**64
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"[0.00001234567890123456789, 1]", False),
+        (b"0.00001234567890123456789", False),
+        (b"[0.00001234567890123456789, 18446744073709551616]", True),
+        (b"[0.00001234567890123456789, 0.1, 2.0000000000000000001]", False),
+        (b"[1e0000000000000000000005]", True),
+    ],
+)
+def test_digits_behind_a_point_are_no_long_number(text, found):
+    assert jsontext.has_long_number(text) is found
+    assert same(jsontext.decode(text), json.loads(text))
+
+
+def test_many_texts_are_read_up_to_the_first_that_is_none():
+    texts = [b"1", b'{"a": 0.5}', b'"\\ud800"', b"18446744073709551616", b"{", b"2"]
+    assert jsontext.decode_all(texts) == [1, {"a": 0.5}, "\ud800", 2**64]
+    assert jsontext.decode_all(texts[:2], exact=False, bounded=True) == [1, {"a": 0.5}]
+    assert jsontext.decode_all(texts[:3], exact=False, bounded=True) == [1, {"a": 0.5}, "\ud800"]
+    assert jsontext.decode_all([b"1", b"1e999"]) == [1]
+
+
 def test_nan_is_written_as_null_on_either_way():
     assert jsontext.encode({"a": math.nan}) == b'{"a":null}'
     assert (

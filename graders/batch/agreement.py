@@ -193,7 +193,7 @@ class PanelFigures:
         for names, counted in between.items():
             self.pairs.setdefault(names, JudgePair()).add(counted)
         self.total += sums(apart)[0] if apart else 0
-        self.apart.add([*apart.elements()])
+        self.apart.add_counted(apart)
 
     def merge(self, other: PanelFigures) -> None:
         """Add what another count counted."""

@@ -7,6 +7,7 @@ exact. Of more different values each is kept to a cell, which is told with the f
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ _PLAIN: Final = (1e-290, 1e290)
 _BINARY: Final = frozenset({0.0, 1.0})
 
 _PLAIN_SHIFT: Final = 500
+_MANY: Final = 256
+_MOST_AT_ONCE: Final = 1 << 16
 
 Cell = list[Any]
 """How many values are in a cell, the lowest and the highest of them."""
@@ -127,10 +130,12 @@ class Figures(Moments):
 
     def add(self, values: Sequence[float]) -> None:
         """Add finite numbers."""
-        values = list(map(float, values))
-        if not values:
+        self.add_counted(Counter(map(float, values)))
+
+    def add_counted(self, counted: Counter[float]) -> None:
+        """Add finite floats, each so many times; -0.0 becomes 0.0 there."""
+        if not counted:
             return
-        counted = Counter(values)
         self._count(counted)
         if zeros := counted.pop(0.0, 0):  # -0.0 is the same value; which is seen first is chance.
             counted[0.0] = zeros
@@ -372,6 +377,11 @@ def _between(low: float, high: float, part: float) -> float:
 
 def sums(counted: Mapping[float, int]) -> tuple[Fraction, Fraction]:
     """Return the sum of values, each so many times, and of their squares, exact to the last bit."""
+    # To load numpy for it would take longer than a summary does; where it is there, it is faster.
+    if len(counted) >= _MANY and "numpy" in sys.modules and sum(counted.values()) <= _MOST_AT_ONCE:
+        from graders.batch.exact import exact_sums  # noqa: PLC0415
+
+        return exact_sums(counted, counted.values())
     sums: dict[int, list[int]] = {}
     for value, times in counted.items():
         above, below = value.as_integer_ratio()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain, takewhile
+from operator import itemgetter
 from typing import Any, Final, cast
 
 from graders import jsontext
 from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.grade import Failure, Grade, Usage
-from graders.kinds import Panelled
 from graders.remote import Place
 from graders.rows import Readable, read_blocks
 
@@ -20,14 +20,13 @@ __all__ = ["Result", "read_results", "results_of", "tally_results"]
 
 _BLOCK: Final = 1 << 20
 _LARGEST: Final = 2**53
-_ALWAYS: Final = {"index", "id", "reward", "sub_rewards", "failures"}
+_INDEX, _SCORES, _FAILURES = map(itemgetter, ("index", "sub_rewards", "failures"))
 _FLOAT_OR_NULL: Final = {float, type(None)}
 _INFINITE: Final = {math.inf, -math.inf}
 _COUNTS: Final = {one.name for one in fields(Usage)}
-_NOTHING: Final[Mapping[str, Any]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Frozen, it would take three times as long to make.
 class Result:
     """One line of results.
 
@@ -90,15 +89,13 @@ def read_results(stream: Readable, *, strict: bool = False) -> Iterator[list[Res
         RowsError: a line is none, and `strict`.
     """
     for block in read_blocks(stream, _BLOCK):
-        found: list[Result] = []
         *lines, rest = block.data.split(b"\n")
         exact = jsontext.has_long_number(block.data)
         bounded = not jsontext.may_overflow(block.data)
-        for text in lines:
-            result = _result(text, exact=exact, bounded=bounded)
-            if result is None:
-                break
-            found.append(result)
+        bodies = jsontext.decode_all(lines, exact=exact, bounded=bounded)
+        if not _are_results(bodies):
+            bodies = [*takewhile(_is_result, bodies)]
+        found = [Result(text + b"\n", body) for text, body in zip(lines, bodies, strict=False)]
         if strict and (rest or len(found) < len(lines)):
             raise RowsError(f"line {block.line + len(found)} is not a result line")
         yield found
@@ -119,55 +116,86 @@ def results_of(path: Place) -> Iterator[list[Result]]:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _result(text: bytes, *, exact: bool, bounded: bool) -> Result | None:
+def _are_results(bodies: Sequence[Any]) -> bool:
+    """Whether each is what a run writes, looked at in columns: False also where only `_is_result` can say."""
     try:
-        body = jsontext.decode(text, exact=exact, bounded=bounded)
-    except ValueError:
-        return None
-    return Result(text + b"\n", body) if isinstance(body, dict) and _is_result(body) else None
+        scores = [*chain.from_iterable(map(dict.values, map(_SCORES, bodies)))]
+        failures = [*map(_FAILURES, bodies)]
+        own = [body["reward"] for body, found in zip(bodies, failures, strict=True) if not found]
+        return (
+            _are_counts([*map(_INDEX, bodies)])
+            and _are_scores(scores)
+            and _are_scores(own)
+            and None not in own
+            and {*map(type, failures)} <= {list}
+            and all(map(_are_failures, filter(None, failures)))
+            and all(
+                _EXTRAS[key]([body[key] for body in bodies if key in body])
+                for key in _EXTRAS.keys() & set().union(*bodies)
+            )
+        )
+    except (TypeError, KeyError):
+        return False
 
 
-def _is_result(body: dict[str, Any]) -> bool:
+def _is_result(body: Any) -> bool:
     """Whether every part that is read later is what a run writes."""
+    if type(body) is not dict:
+        return False
     scores, failures = body.get("sub_rewards"), body.get("failures")
-    if not (
-        _is_count(body.get("index"))
+    return (
+        _are_counts([body.get("index")])
         and type(scores) is dict
         and _are_scores(scores.values())
         and (failures == [] or _are_failures(failures))
         and (failures or _is_score(body.get("reward")))
-    ):
-        return False
-    return body.keys() <= _ALWAYS or _are_extras(body)
-
-
-def _are_extras(body: dict[str, Any]) -> bool:
-    for key, check in _EXTRAS:  # noqa: SIM110  (a generator would take twice the time, a row)
-        if key in body and not check(body[key]):
-            return False
-    return True
-
-
-def _is_group(value: Any) -> bool:
-    return value is None or type(value) is str
-
-
-def _are_usages(value: Any) -> bool:
-    return type(value) is dict and all(map(_is_usage, value.values()))
-
-
-def _are_repeats(value: Any) -> bool:
-    return type(value) is dict and all(
-        type(one) is list and _are_scores(one) for one in value.values()
+        and all(check([body[key]]) for key, check in _EXTRAS.items() if key in body)
     )
 
 
-def _are_panels(value: Any) -> bool:
-    return type(value) is dict and all(map(_is_panel, value.values()))
+def _are_groups(values: Sequence[Any]) -> bool:
+    return {*map(type, values)} <= {str, type(None)}
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST
+def _inner(values: Sequence[Any], kind: type) -> list[Any] | None:
+    """Return all values of these objects; None where one is no object, or holds another kind of value."""
+    if not {*map(type, values)} <= {dict}:
+        return None
+    found = [*chain.from_iterable(map(dict.values, values))]
+    return found if {*map(type, found)} <= {kind} else None
+
+
+def _are_usages(values: Sequence[Any]) -> bool:
+    used = _inner(values, dict)
+    if used is None or not set().union(*used) <= _COUNTS:
+        return False
+    return _are_counts([*chain.from_iterable(map(dict.values, used))])
+
+
+def _are_repeats(values: Sequence[Any]) -> bool:
+    said = _inner(values, list)
+    return said is not None and _are_scores([*chain.from_iterable(said)])
+
+
+def _are_panels(values: Sequence[Any]) -> bool:
+    panels = _inner(values, dict)
+    if panels is None:
+        return False
+    given = [one.get("scores") for one in panels]
+    if not {*map(type, given)} <= {dict}:
+        return False
+    scores = [*chain.from_iterable(map(dict.values, given))]
+    return _are_scores(scores) and _are_scores([one.get("disagreement") for one in panels])
+
+
+def _are_all_failures(values: Sequence[Any]) -> bool:
+    return all(map(_are_failures, values))
+
+
+def _are_counts(values: Sequence[Any]) -> bool:
+    return {*map(type, values)} <= {int} and (
+        not values or (min(values) >= 0 and max(values) <= _LARGEST)
+    )
 
 
 def _is_score(value: Any) -> bool:
@@ -193,29 +221,21 @@ def _are_failures(value: Any) -> bool:
     )
 
 
-def _is_panel(value: Any) -> bool:
-    if type(value) is not dict or type(value.get("scores")) is not dict:
-        return False
-    return _are_scores(value["scores"].values()) and _are_scores((value.get("disagreement"),))
-
-
-def _is_usage(value: Any) -> bool:
-    return type(value) is dict and value.keys() <= _COUNTS and all(map(_is_count, value.values()))
-
-
-_EXTRAS: Final = (
-    ("by", _is_group),
-    ("replaced", _are_failures),
-    ("usage", _are_usages),
-    ("repeats", _are_repeats),
-    ("panel", _are_panels),
-)
+_EXTRAS: Final[Mapping[str, Callable[[Sequence[Any]], bool]]] = {
+    "by": _are_groups,
+    "replaced": _are_all_failures,
+    "usage": _are_usages,
+    "repeats": _are_repeats,
+    "panel": _are_panels,
+}
+"""What lines have beside the parts that each has, and whether such values are what a run writes."""
 
 
 def tally_results(
     results: Sequence[Result],
     marks: Mapping[str, float | None],
     groups: Sequence[str | None] | None = None,
+    tally: Tally | None = None,
 ) -> Tally:
     """Return what results add up to: the same figures as when they were graded.
 
@@ -223,48 +243,50 @@ def tally_results(
         results: results of one grader.
         marks: the pass mark of each judge by its key.
         groups: the category of each; None for those that they name themselves.
+        tally: what they are added to, and what is returned; None for a new one.
     """
-    tally = Tally()
+    tally = Tally() if tally is None else tally
     if not results:
         return tally
-    failures = {row: one.failures for row, one in enumerate(results) if one.body["failures"]}
-    keys = results[0].body["sub_rewards"]
+    bodies = [one.body for one in results]
+    failures = {
+        row: _failures(body["failures"]) for row, body in enumerate(bodies) if body["failures"]
+    }
+    own = [None if body["failures"] else body["reward"] for body in bodies]
+    scores = [body["sub_rewards"] for body in bodies]
     tally.add(
-        [one.body["index"] for one in results],
-        [None if row in failures else one.body["reward"] for row, one in enumerate(results)],
-        {key: [one.body["sub_rewards"].get(key) for one in results] for key in keys},
+        [body["index"] for body in bodies],
+        own,
+        {key: [one.get(key) for one in scores] for key in scores[0]},
         failures,
-        {
-            row: _failures(one.body["replaced"])
-            for row, one in enumerate(results)
-            if "replaced" in one.body
-        },
+        {row: _failures(body["replaced"]) for row, body in enumerate(bodies) if "replaced" in body},
     )
-    if groups is None and any("by" in one.body for one in results):
-        groups = [one.body.get("by") for one in results]
+    if groups is None and any("by" in body for body in bodies):
+        groups = [body.get("by") for body in bodies]
     if groups is not None:
-        tally.add_groups(groups, [None if one.failed else one.body["reward"] for one in results])
-    tally.add_usage(_usage(results))
-    repeats: defaultdict[str, list[list[float | None]]] = defaultdict(list)
-    panels: defaultdict[str, list[Panelled]] = defaultdict(list)
-    for one in results:
-        for key, scores in one.body.get("repeats", _NOTHING).items():
-            repeats[key].append(scores)
-        for key, panel in one.body.get("panel", _NOTHING).items():
-            panels[key].append(Panelled(panel["scores"], panel.get("disagreement")))
-    for key, said in repeats.items():
+        tally.add_groups(groups, own)
+    tally.add_usage(_usage(_named(bodies, "usage")))
+    for key, said in _named(bodies, "repeats").items():
         tally.add_repeats(key, said, marks.get(key))
-    for key, given in panels.items():
+    for key, panels in _named(bodies, "panel").items():
+        given = [(tuple(one["scores"].items()), one.get("disagreement")) for one in panels]
         tally.add_panel(key, given, marks.get(key))
     return tally
 
 
-def _usage(results: Sequence[Result]) -> dict[str, Usage]:
+def _named(bodies: Sequence[Mapping[str, Any]], part: str) -> dict[str, list[Any]]:
+    """Return what stands under each name of a part, in the order of the rows."""
+    found: dict[str, list[Any]] = {}
+    for body in bodies:
+        if part in body:
+            for name, value in body[part].items():
+                found.setdefault(name, []).append(value)
+    return found
+
+
+def _usage(used: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[str, Usage]:
     """Return the tokens of all rows by model."""
-    found: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_COUNTS, 0))
-    for one in results:
-        for model, used in one.body.get("usage", _NOTHING).items():
-            counts = found[model]
-            for name, count in used.items():
-                counts[name] += count
-    return {model: Usage(**counts) for model, counts in found.items()}
+    return {
+        model: Usage(**{name: sum([one.get(name, 0) for one in rows]) for name in _COUNTS})
+        for model, rows in used.items()
+    }

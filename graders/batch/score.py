@@ -75,7 +75,9 @@ def score_block(
     for leaf in runner.plan.leaves:
         judged = graded.judged.get(leaf.key)
         if judged is not None and judged.panels:
-            tally.add_panel(leaf.key, judged.panels, leaf.passes_at)
+            asked = [one for one in judged.panels if one is not None]
+            given = [(tuple(one.scores.items()), one.disagreement) for one in asked]
+            tally.add_panel(leaf.key, given, leaf.passes_at)
         elif judged is not None and runner.judging.repeats > 1:
             repeats = [judged.repeats(row) for row in range(len(judged.said))]
             tally.add_repeats(leaf.key, repeats, leaf.passes_at)

@@ -7,14 +7,13 @@ stays flat whatever the number of rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self
 
-from graders.batch.agreement import PanelFigures, Repeats
+from graders.batch.agreement import PanelFigures, Repeats, Scores
 from graders.batch.figures import QUANTILES, Figures, Moments
 from graders.grade import Failure, Usage
-from graders.kinds import Panelled
 from graders.rows import MOST_CATEGORIES
 from graders.statistic import Interval
 
@@ -202,13 +201,11 @@ class Tally:
         for scores, times in Counter(map(tuple, rows)).items():
             figures.add(scores, passes_at, times)
 
-    def add_panel(self, key: str, rows: Sequence[Panelled | None], passes_at: float | None) -> None:
-        """Add what a panel gave for each row; None for one that it was not asked for."""
-        figures = self.panels.setdefault(key, PanelFigures())
-        figures.add(
-            ((tuple(one.scores.items()), one.disagreement) for one in rows if one is not None),
-            passes_at,
-        )
+    def add_panel(
+        self, key: str, rows: Iterable[tuple[Scores, float | None]], passes_at: float | None
+    ) -> None:
+        """Add what a panel gave for each row it was asked for, and how far its judges are apart there."""
+        self.panels.setdefault(key, PanelFigures()).add(rows, passes_at)
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""

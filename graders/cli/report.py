@@ -270,7 +270,7 @@ def report(
             title=page.title, most=round(page.max_size * 1e6), beside=beside,
         )  # fmt: skip
         _write(output, made)
-        for note in (*notes, *_unseen(finding, page.row)):
+        for note in (*finding.notes, *notes, *_unseen(finding, page.row)):
             say(f"note: {note}")
     if as_json and output != "-":
         write_json(finding.to_dict())

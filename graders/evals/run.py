@@ -23,6 +23,7 @@ from graders.explanation import Explanation
 from graders.jobs import RunOptions, Store
 from graders.models import RolloutOptions
 from graders.models.rollout import Rollout, Sampler
+from graders.tracing import WorkTrace, work_trace
 from graders.training import TrainRun
 from graders.training.local import LocalModels
 from graders.training.local_sampler import LocalSampler
@@ -32,6 +33,7 @@ from graders.wire.error import conflict
 __all__ = ["EvalProgress", "asked_of", "fail_run", "run_eval"]
 
 _CHUNK: Final = 64
+_INDEX: Final = "graders.row.index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ def run_eval(
             raise conflict(f"the run {name} is run by another process", code="job_is_run")
         if evals.get_run(of, name)["status"] not in FINISHED:
             journal = Journal(evals.store.database, name, stopping)
-            _run(evals, journal, options or RunOptions(), on_progress or (lambda _: None))
+            told = {"graders.eval.id": of, "graders.eval.run.id": name}
+            with work_trace("graders.eval.run", told) as trace:
+                tell = on_progress or (lambda _: None)
+                _run(evals, journal, options or RunOptions(), tell, trace)
+                trace.finish(_came_to(evals.get_run(of, name)))
         run = evals.get_run(of, name)
         claim.release(finished=run["status"] in FINISHED)
     return run
@@ -92,13 +98,20 @@ def fail_run(evals: EvalStore, name: str, code: str, message: str) -> None:
                 Journal(evals.store.database, name).fail(code, message)
 
 
+def _came_to(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a trace is told of a run: its state, and how its items ended."""
+    counts = {f"graders.items.{name}": count for name, count in run["result_counts"].items()}
+    return {"graders.status": run["status"], "gen_ai.request.model": run.get("model"), **counts}
+
+
 def _run(
-    evals: EvalStore, journal: Journal, options: RunOptions, tell: Callable[[EvalProgress], None]
-) -> None:
+    evals: EvalStore, journal: Journal, options: RunOptions, tell: Callable[[EvalProgress], None],
+    trace: WorkTrace,
+) -> None:  # fmt: skip
     with suppress(RunStoppedError):
         try:
             with ExitStack() as stack:
-                _Run(evals, journal, options, tell, stack).run()
+                _Run(evals, journal, options, tell, stack, trace=trace).run()
             journal.finish()
         except RunError as error:
             journal.fail(error.code, str(error))
@@ -113,9 +126,10 @@ class _Run:
 
     def __init__(
         self, evals: EvalStore, journal: Journal, options: RunOptions,
-        tell: Callable[[EvalProgress], None], stack: ExitStack,
+        tell: Callable[[EvalProgress], None], stack: ExitStack, *, trace: WorkTrace,
     ) -> None:  # fmt: skip
         row = journal.row()
+        self._trace = trace
         self._journal = journal
         self._tell = tell
         self._source: dict[str, Any] = jsontext.decode(row["source"])
@@ -213,7 +227,8 @@ class _Run:
             self._grade_each(ready, answers)
         elif ready:
             pairs = [{"item": item, "sample": sample} for _, item, sample in ready]
-            grades = self._grader.grade_many(pairs, chunk=_CHUNK)
+            with self._trace.rows(lambda: [{_INDEX: place} for place, _, _ in ready]):
+                grades = list(self._grader.grade_many(pairs, chunk=_CHUNK))
             self._journal.keep(
                 [
                     self._finished(*one, Explanation(grade, {}, {}), answers.get(one[0]))
@@ -227,7 +242,8 @@ class _Run:
         """Grade side by side, and write each row down as it comes: judges are paid for."""
 
         def grade(place: int, item: Any, sample: Any) -> Finished:
-            found = self._grader.explain(item, sample)
+            with self._trace.rows(lambda: [{_INDEX: place}]):
+                found = self._grader.explain(item, sample)
             return self._finished(place, item, sample, found, answers.get(place))
 
         with ThreadPoolExecutor(_CHUNK, "graders-run") as threads:

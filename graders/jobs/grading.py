@@ -135,7 +135,8 @@ class Grading:
 
         def grade(key: SampleKey, sample: Any) -> StoredGrade:
             row = rows[key.line]
-            found = self._grader.grade(row.item, sample)
+            with self._journal.trace.rows(lambda: [_named(key)]):
+                found = self._grader.grade(row.item, sample)
             body = _body(row, found, answers.get(key))
             return StoredGrade(key, found.reward, body, found.execution_time)
 
@@ -158,7 +159,8 @@ class Grading:
     ) -> None:
         began = time.perf_counter()
         pairs = [{"item": rows[key.line].item, "sample": sample} for key, sample in ready]
-        found = list(self._grader.grade_many(pairs, chunk=_CHUNK))
+        with self._journal.trace.rows(lambda: [_named(key) for key, _ in ready]):
+            found = list(self._grader.grade_many(pairs, chunk=_CHUNK))
         each = (time.perf_counter() - began) / len(ready)
         self._keep(
             [
@@ -203,6 +205,14 @@ class Grading:
         self._answered = self._answered or len(lost) < len(asks)
         self.sampling += time.monotonic() - began
         return self._journal.rollouts(asked)
+
+
+def _named(key: SampleKey) -> dict[str, Any]:
+    """Return which sample a span is told to be."""
+    return {
+        "graders.row.index": key.line, "graders.sample": key.sample, "graders.sample.draw": key.draw,
+        "graders.split": "train" if key.split == TRAIN else "valid",
+    }  # fmt: skip
 
 
 def _body(row: JobRow, grade: Grade, rollout: Rollout | None) -> dict[str, Any]:

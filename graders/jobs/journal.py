@@ -19,6 +19,7 @@ from graders.inspection.lint import Target
 from graders.jobs.job import RUNNABLE, encoded
 from graders.jobs.validation import JobFile
 from graders.models.rollout import Rollout
+from graders.tracing import WorkTrace
 
 __all__ = ["RECORDED", "TRAIN", "VALID", "JobStoppedError", "Journal", "SampleKey", "StoredGrade"]
 
@@ -68,6 +69,9 @@ class Journal:
         name: the job's id.
         blobs: the folder of the files' content.
         stopping: whether this process is to end.
+
+    Attributes:
+        trace: is told of the samples that are graded meanwhile, where anybody wants to know.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Journal:
             row = base.execute("SELECT * FROM job WHERE id=?", (name,)).fetchone()
         self.place: int = row["place"]
         self.name = name
+        self.trace = WorkTrace()
         self.trains: bool = row["training"] is not None
         self.request: dict[str, Any] = jsontext.decode(row["request"])
         # A job of an older store has none.

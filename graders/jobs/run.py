@@ -28,6 +28,7 @@ from graders.jobs.outcome import headline
 from graders.jobs.store import Store
 from graders.jobs.validation import RefusedError, check_examples, findings_of
 from graders.jobs.verdict import refusal
+from graders.tracing import work_trace
 from graders.wire.error import ApiError, conflict
 
 __all__ = ["How", "JobProgress", "fail_job", "run_job"]
@@ -70,11 +71,14 @@ def run_job(
         status = store.jobs.get(name)["status"]
         if status not in FINISHED and status != "paused":
             journal = Journal(store.database, name, store.folder / "files", stopping)
-            with _room(store, journal):
+            told = {"graders.job.id": name, "graders.job.method": journal.request["kind"]}
+            with work_trace("graders.job", told) as trace, _room(store, journal):
+                journal.trace = trace
                 _run(
                     how or _dry_run, store, journal, options or RunOptions(),
                     on_progress or (lambda _: None),
                 )  # fmt: skip
+                trace.finish({"graders.status": store.jobs.get(name)["status"]})
         job = store.jobs.get(name)
         claim.release(finished=job["status"] in FINISHED)
     return job

@@ -40,11 +40,11 @@ def _example(one: Meaning) -> Iterator[RenderableType]:
         if isinstance(source, str):
             yield from _block("the source of a python grader:", source.rstrip("\n"))
         else:
-            yield from _block("grader.json:", compact(case.grader, width=_WIDTH))
+            yield from _block("grader.json:", compact(case.grader, width=_WIDTH - 4))
     if case.body:
-        yield from _block("and in the body of the job:", compact(case.body, width=_WIDTH))
+        yield from _block("and in the body of the job:", compact(case.body, width=_WIDTH - 4))
     if case.row:
-        yield from _block("rows.jsonl:", case.row)
+        yield from _block("rows.jsonl:", _told(case.row))
     for what, rows in (("rows:", case.rows), ("validation rows:", case.validation)):
         if rows is not None:
             yield from _block(what, _lines(rows))
@@ -61,9 +61,17 @@ def _block(what: str, text: str) -> Iterator[Text]:
     yield from (Text(f"    {clean(line)}") for line in text.split("\n"))
 
 
+def _told(line: str) -> str:
+    """Return a line as it is, or over several where it is JSON and wider than the page."""
+    try:
+        return line if len(line) <= _WIDTH else compact(json.loads(line), width=_WIDTH - 4)
+    except ValueError:
+        return line
+
+
 def _lines(rows: Any) -> str:
-    shown = [json.dumps(row, ensure_ascii=False) for row in rows[:_MOST_ROWS]]
-    shown = [line if len(line) <= 300 else f"{line[:299]}…" for line in shown]
+    shown = [compact(row, width=_WIDTH - 4) for row in rows[:_MOST_ROWS]]
+    shown = [text if len(text) <= 600 else f"{text[:599]}…" for text in shown]
     more = len(rows) - len(shown)
     return "\n".join([*shown, *([f"… and {more:,} more"] if more else [])]) or "(none)"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from graders import jsontext
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_COLUMNS", "Notice", "read_finding", "read_json"]
 
+_LINE: Final = attrgetter("line")
 MOST_COLUMNS: Final = 8
 """Sub-graders that have a column of their own where each row, or each category, has a line."""
 
@@ -162,7 +164,7 @@ def read_finding(
     moments: Moments | None = None
     read = 0
     for results in results_of(path):
-        read += sum(len(one.line) for one in results)
+        read += sum(map(len, map(_LINE, results)))
         groups = None
         if categories is not None:
             groups = [categories.of(one.index, one.body.get("id")) for one in results]
@@ -173,7 +175,7 @@ def read_finding(
                 found.sampler.add(results)
             if watch is not None:
                 watch(results)
-            found.tally.merge(tally_results(results, marks or {}, groups))
+            tally_results(results, marks or {}, groups, found.tally)
             if moments is not None and results:
                 _add_parts(found, moments, results, groups)
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
@@ -194,6 +196,10 @@ def _check(found: Notice, path: Place, read: int) -> None:
     rows = found.tally.rows
     if not rows and size:
         raise RowsError(f"{path}: the first line is not a result line")
+    if not size:
+        found.notes.append(
+            f"{path.name} is empty: no row was scored, and there is nothing to show."
+        )
     if read < size:
         found.notes.append(
             f"{path.name} breaks off: line {rows + 1:,} is no whole result line. "
@@ -207,12 +213,15 @@ def _columns(results: Sequence[Result], keys: Sequence[str]) -> Columns:
     """Return sub-rewards of the rows, and at the end the reward; NaN where there is none of their own."""
     import numpy as np  # noqa: PLC0415
 
-    rows = []
-    for one in results:
-        body = one.body
-        own = None if body["failures"] or "replaced" in body else body["reward"]
-        rows.append([*map(body["sub_rewards"].get, keys), own])
-    return np.array(rows, dtype=float)
+    bodies = [one.body for one in results]
+    scores = [body["sub_rewards"] for body in bodies]
+    found = np.empty((len(bodies), len(keys) + 1))
+    for at, key in enumerate(keys):
+        found[:, at] = [one.get(key) for one in scores]
+    found[:, -1] = [
+        None if body["failures"] or "replaced" in body else body["reward"] for body in bodies
+    ]
+    return found
 
 
 def _add_parts(

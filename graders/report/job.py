@@ -205,20 +205,21 @@ def _tokens(tokens: Mapping[str, Any]) -> Table:
 
 
 def jobs_view(jobs: Sequence[Mapping[str, Any]], *, more: bool) -> RenderableType:
-    """Show a list of jobs, one a line; ids are never cut, for they are there to be copied."""
+    """Show a list of jobs; ids are never cut, for they are there to be copied, models are where there is no room."""
     if not jobs:
         return Text("no jobs")
-    rows = [("job", "created", "status", "step", "verdict", "model"), *map(_listed, jobs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    parts: list[RenderableType] = []
-    for number_, row in enumerate(rows):
-        line = Text(style="" if number_ else "bold")
-        for text, width in zip(row, widths, strict=False):
-            line.append(text.ljust(width + 2), _STYLES.get(text.replace(" ", "_"), ""))
-        line.append(row[-1])
-        parts.append(line)
+    table = columns("job", "created", "status", "step", "verdict", "model", gap=1)
+    table.columns[0].min_width = max(len(one["id"]) for one in jobs)
+    table.columns[0].no_wrap = True
+    table.columns[1].min_width, table.columns[2].min_width = len("2026-01-01"), len("succeeded")
+    table.columns[-1].overflow = "ellipsis"
+    for identity, created, status, step, verdict, model in map(_listed, jobs):
+        styled = [
+            Text(one, _STYLES.get(one.replace(" ", "_"), "")) for one in (status, step, verdict)
+        ]
+        table.add_row(identity, created, *styled, model)
     rest = [Text(f"there are more: --after {jobs[-1]['id']}", "dim")] if more else []
-    return Group(*parts, *rest)
+    return Group(table, *rest)
 
 
 def _listed(job: Mapping[str, Any]) -> tuple[str, ...]:
@@ -226,7 +227,7 @@ def _listed(job: Mapping[str, Any]) -> tuple[str, ...]:
     total, verdict = run["total_steps"], run["verdict"]
     return (
         job["id"],
-        _moment(job["created_at"]),
+        _moment(job["created_at"])[:16],
         job["status"],
         "" if total is None else f"{run['step']:,}/{total:,}",
         "" if verdict is None else verdict["outcome"].replace("_", " "),

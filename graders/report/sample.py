@@ -90,25 +90,26 @@ class Sampler:
             return
         import numpy as np  # noqa: PLC0415  (what reads no results needs none)
 
-        offsets = list(accumulate((len(one.line) for one in results), initial=self._read))
-        spots = [Spot(self.count + at, offset) for at, offset in enumerate(offsets[:-1])]
-        self._read = offsets[-1]
-        for one, spot in zip(results, spots, strict=True):
-            if failures := one.body["failures"] or one.body.get("replaced"):
-                self._fail(failures[0]["code"], spot)
-        if self.named:
-            for one, spot in zip(results, spots, strict=True):
-                if one.index in self.named:
-                    self._named.setdefault(one.index, spot)
-        for spot in spots[: max(self.most - self.count, 0)]:
-            self._first.extend(spot)
-        places = np.arange(self.count, self.count + len(results), dtype=float)
+        bodies = [one.body for one in results]
+        offsets = list(accumulate([len(one.line) for one in results], initial=self._read))
+        self._read = offsets.pop()
+        first = self.count
         self.count += len(results)
-        rows: Table = np.column_stack([
-            [math.nan if one.body["failures"] else one.body["reward"] for one in results],
-            [_apart(one.body["panel"]) if "panel" in one.body else 0.0 for one in results],
-            _draws(places), places, offsets[:-1],
-        ])  # fmt: skip
+        rewards = []
+        for at, body in enumerate(bodies):
+            failures = body["failures"]
+            rewards.append(math.nan if failures else body["reward"])
+            if failures or (failures := body.get("replaced")):
+                self._fail(failures[0]["code"], Spot(first + at, offsets[at]))
+        if self.named:
+            for at, body in enumerate(bodies):
+                if body["index"] in self.named:
+                    self._named.setdefault(body["index"], Spot(first + at, offsets[at]))
+        for at in range(min(max(self.most - first, 0), len(bodies))):
+            self._first.extend((first + at, offsets[at]))
+        apart = [_apart(body["panel"]) if "panel" in body else 0.0 for body in bodies]
+        places = np.arange(first, self.count, dtype=float)
+        rows: Table = np.column_stack([rewards, apart, _draws(places), places, offsets])
         self._kept = rows if self._kept is None else np.vstack([self._kept, rows])
         if len(self._kept) > 2 * _DRAWN:
             self._kept = self._best(self._kept)

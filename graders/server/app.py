@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,6 +27,7 @@ from graders.server.route import eval as evals
 from graders.server.route import file, grader, job, local, model, page, reward, upload, view
 from graders.server.state import State
 from graders.server.supervisor import Supervisor
+from graders.server.trace import trace_of
 from graders.server.upstream import Upstream
 from graders.training.local import LocalModels
 from graders.wire.error import ApiError
@@ -120,6 +122,7 @@ _OWN: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("POST", "/playground/run", grader.explain),
     ("POST", "/playground/lint", grader.lint),
     ("POST", "/playground/rows", grader.rows),
+    ("POST", "/playground/figures", grader.figures),
     ("GET", "/playground/schema", page.config_schema),
     ("GET", "/playground/evals", view.evals),
     ("GET", "/playground/evals/{id}", view.runs),
@@ -146,6 +149,7 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
     graders = served(options.graders, options.reading)
     pool = Pool(options)
     meter = Meter(lambda: pool.waiting, lambda: pool.restarts)
+    trace = trace_of(log)
     supervisor = Supervisor(store, options, log)
     upstream = Upstream.of_all(options, store, log) if options.record else None
     elsewhere = Upstream.by_model(options, store, log)
@@ -165,6 +169,8 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
             await models.close()
         await pool.close()
         store.close()
+        if trace is not None:
+            await run_in_threadpool(trace.close, log)
 
     app = Starlette(
         routes=_routes(record=options.record),
@@ -175,7 +181,7 @@ def create_app(options: ServeOptions, log: Log | None = None) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return Guard(app, options, meter, log)
+    return Guard(app, options, meter, log, trace)
 
 
 class _Route(Route):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from graders.server.frame import Answer, Elsewhere, bundle, split
@@ -56,7 +56,8 @@ class Asked:
             or answer.status != 200
         ):
             return answer
-        return next(split(answer.body))
+        found = next(split(answer.body))
+        return replace(found, facts={**found.facts, **answer.facts}) if answer.facts else found
 
     def goes_with(self, other: Asked) -> bool:
         """Whether it may be graded together with another."""

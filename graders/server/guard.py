@@ -6,6 +6,7 @@ read the answers. So the Host must be ours and an Origin, where there is one, th
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hmac
@@ -25,6 +26,7 @@ from graders.server.log import Log
 from graders.server.meter import Meter
 from graders.server.option import ServeOptions, is_loopback
 from graders.server.protocol import CONNECTION, Guarded
+from graders.server.trace import Trace
 from graders.wire.error import ApiError
 
 __all__ = ["ROUTE", "Guard", "connection_of", "error_response", "retry_headers"]
@@ -67,10 +69,14 @@ class Guard:
         options: how the server is run.
         meter: counts.
         log: writes down.
+        trace: makes spans; None where nobody wants any.
     """
 
-    def __init__(self, app: ASGIApp, options: ServeOptions, meter: Meter, log: Log) -> None:
+    def __init__(
+        self, app: ASGIApp, options: ServeOptions, meter: Meter, log: Log, trace: Trace | None
+    ) -> None:
         self._app = app
+        self._trace = trace
         self._token = options.token.encode()
         self._hosts = {one.lower() for one in (*options.allowed_hosts, options.host)}
         # Browsers have no token to give; but those of the server's own user may need none.
@@ -107,19 +113,34 @@ class Guard:
             await send(message)
 
         try:
-            if (refused := self._refusal(scope)) is not None:
-                await error_response(refused)(scope, receive, finish)
-            else:
-                await self._app(scope, receive, finish)
+            await self._answer(scope, receive, finish, sent)
         except Exception as error:
-            if not sent["status"]:
-                said = f"the request failed with {type(error).__name__}; this is the server's fault"
-                fault = ApiError(500, said, type="server_error", code="internal_error")
-                await error_response(fault)(scope, receive, finish)
             self._log.write("fault", "error", id=identity, kind=type(error).__name__)
             raise
         finally:
             self._write_down(scope, identity, sent, time.perf_counter() - began)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, sent: Mapping[str, Any]
+    ) -> None:
+        """Answer a request, also where that fails or the server ends meanwhile."""
+        try:
+            if (refused := self._refusal(scope)) is not None:
+                await error_response(refused)(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server ends, and has waited for this one as long as it may.
+            if not sent["status"]:
+                said = "the server was told to stop before this was done; send the request again"
+                fault = ApiError(503, said, type="server_error", code="server_stopping")
+                await error_response(fault)(scope, receive, send)
+        except Exception as error:
+            if not sent["status"]:
+                said = f"the request failed with {type(error).__name__}; this is the server's fault"
+                fault = ApiError(500, said, type="server_error", code="internal_error")
+                await error_response(fault)(scope, receive, send)
+            raise
 
     def _refusal(self, scope: Scope) -> ApiError | None:
         headers = Headers(scope=scope)
@@ -178,6 +199,9 @@ class Guard:
         route = scope.get(ROUTE) or "other"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._meter.request(route, method, sent["status"], seconds)
+        if self._trace is not None:
+            scope["state"]["request_id"] = identity
+            self._trace.add(scope, route, method, sent["status"], seconds)
         self._log.write(
             "request",
             id=identity,

@@ -31,8 +31,9 @@ from graders.server.json_object import parse_object
 from graders.server.option import ServeOptions
 from graders.server.place import marked
 from graders.server.reward import Rewards, facts_of
-from graders.server.trial import rows_of, try_rows
+from graders.server.trial import figures_of, rows_of, sides_of, try_rows
 from graders.server.weight import excess
+from graders.tracing import is_configured, missing
 from graders.wire.error import ApiError, bare
 
 __all__ = ["Answer", "Elsewhere", "Handler", "Need", "failed"]
@@ -70,9 +71,13 @@ class Handler:
     Args:
         options: how the server is run.
         need: which requests it takes.
+
+    Attributes:
+        traced: whether the server wants to be told of the rows that are graded.
     """
 
     def __init__(self, options: ServeOptions, need: Need) -> None:
+        self.traced = is_configured() and not missing()
         self._options = options
         self._need = need
         self._graders: OrderedDict[bytes, _Known] = OrderedDict()
@@ -88,6 +93,7 @@ class Handler:
             "explain": self._explain,
             "lint": self._lint,
             "rows": self._rows,
+            "figures": self._figures,
             "reward": Rewards(options, self._made).answer,
         }
 
@@ -200,6 +206,9 @@ class Handler:
             "findings": self._findings(known, target, tried.measured),
         }
         return _answer(shown, facts_of(tried.grades))
+
+    def _figures(self, body: bytes, _: Event) -> Answer:
+        return _answer(figures_of(sides_of(_object(body, ("sides",)))))
 
     # What they share.
 

@@ -42,6 +42,7 @@ class RequestLimits:
         overdue_seconds: how long work may go on for a request that is over, until another process
             takes the place of the one that does so.
         shutdown_seconds: time for requests under way when the server is told to stop.
+        interrupt_seconds: the same where it is told so by Ctrl-C.
     """
 
     body_bytes: int = option(
@@ -85,6 +86,7 @@ class RequestLimits:
     )  # fmt: skip
     overdue_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
     shutdown_seconds: float = option(20.0, unit="seconds", above=0, flag=False)
+    interrupt_seconds: float = option(4.0, unit="seconds", above=0, flag=False)
 
     def __post_init__(self) -> None:
         check(self)

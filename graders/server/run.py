@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -40,8 +41,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
-        if "WebSocket" in record.msg or "upgrade" in record.msg:
-            return  # There are none here, and none are missed.
+        if any(one in record.msg for one in ("WebSocket", "upgrade", "CancelledError")):
+            return  # There are none here, and none are missed; told twice to end, it leaves all as it is.
         frames = None
         if record.exc_info and record.exc_info[2] is not None:
             frames = traceback.format_tb(record.exc_info[2])[-3:]
@@ -84,9 +85,22 @@ class _Server(uvicorn.Server):
         )  # fmt: skip
         self._door.open()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End when all are answered, soon where somebody sits there and waits; at once when told again."""
+        if sig == signal.SIGINT:
+            left = self._options.limits.interrupt_seconds
+            self.config.timeout_graceful_shutdown = round(
+                min(left, self._options.limits.shutdown_seconds)
+            )
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let nobody in any more, and end when all are answered."""
         del sockets
+        if self.server_state.tasks and not self.force_exit:
+            seconds = self.config.timeout_graceful_shutdown
+            says = f"requests under way have {seconds} seconds to be answered; Ctrl-C again ends at once"
+            self._log.write("stopping", requests=len(self.server_state.tasks), message=says)
         if self._door is not None:
             await self._door.close()
         await super().shutdown(sockets=[self._listening])

@@ -6,6 +6,7 @@ Whatever a request does to it, the server goes on: it has other processes, and s
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import os
 import pickle
@@ -20,11 +21,12 @@ from graders.program import watch_parent
 from graders.server.frame import NUMBER, REQUEST, Answer, Elsewhere, pack
 from graders.server.handler import Handler, Need, failed
 from graders.server.log import Log
+from graders.tracing import collected
 from graders.wire.error import ApiError
 
 __all__ = ["PING", "REWARD", "STOP", "TASKS", "THREADS", "main"]
 
-TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop", "reward", "rows")
+TASKS: Final = ("ping", "run", "validate", "explain", "lint", "stop", "reward", "rows", "figures")
 PING: Final = TASKS.index("ping")
 STOP: Final = TASKS.index("stop")
 REWARD: Final = TASKS.index("reward")
@@ -87,7 +89,7 @@ def _surely(
     handler: Handler, task: str, body: bytes, stop: threading.Event | None = None
 ) -> Answer | Elsewhere:
     try:
-        return handler.answer(task, body, stop)
+        return _answer(handler, task, body, stop)
     except RecursionError:
         return failed(ApiError(400, "something in the request nests too deeply"))
     except Exception as error:  # noqa: BLE001  (a fault of ours must not be every later request's)
@@ -98,6 +100,18 @@ def _surely(
         Log().write("fault", "error", kind=type(error).__name__, frames=frames)
         said = f"grading failed with {type(error).__name__}; this is a fault of the server's"
         return failed(ApiError(500, said, type="server_error", code="internal_error"))
+
+
+def _answer(
+    handler: Handler, task: str, body: bytes, stop: threading.Event | None
+) -> Answer | Elsewhere:
+    """Return the answer to a request, with the spans of the rows graded for it where these are wanted."""
+    with collected(wanted=handler.traced) as spans:
+        answer = handler.answer(task, body, stop)
+    if not spans or isinstance(answer, Elsewhere):
+        return answer
+    told = [dataclasses.asdict(one) for one in spans]
+    return dataclasses.replace(answer, facts={**answer.facts, "spans": told})
 
 
 def _send(answers: BinaryIO, lock: threading.Lock, number: int, answer: Answer | Elsewhere) -> None:

@@ -1,4 +1,4 @@
-"""Spans of runs, rows and judge calls, by OpenTelemetry where it is configured (extra `otel`).
+"""Spans of runs, jobs, requests, rows and judge calls, by OpenTelemetry where it is configured (extra `otel`).
 
 What is to be told is plain data, made where rows are graded, in worker processes too. One place, the
 process that began, makes spans of it: workers need neither the SDK nor a way to the collector.
@@ -13,15 +13,20 @@ from graders.tracing.telemetry import (
     trace_rows,
     wants_texts,
 )
+from graders.tracing.work import RequestTrace, WorkTrace, collected, work_trace
 
 __all__ = [
+    "RequestTrace",
     "Rule",
     "RunTrace",
     "Span",
     "Traced",
+    "WorkTrace",
+    "collected",
     "is_configured",
     "missing",
     "row_spans",
     "trace_rows",
     "wants_texts",
+    "work_trace",
 ]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal
@@ -21,7 +23,7 @@ from graders.grading.runner import Graded
 from graders.rows import Chunk
 from graders.sample import Absent
 
-__all__ = ["Rule", "Span", "row_spans"]
+__all__ = ["Rule", "Span", "Within", "collecting", "here", "row_spans"]
 
 _LONGEST: Final = 16_000
 """Characters of a text; collectors refuse what is much longer."""
@@ -32,6 +34,7 @@ _SENT: Final = {
 }  # fmt: skip
 _FINISHED: Final = {"length": "length", "refused": "content_filter"}
 _RESULT: Final = "gen_ai.evaluation.result"
+_INDEX: Final = "graders.row.index"
 
 Attributes = Mapping[str, Any]
 Asked = tuple[ChatCall, ChatReply, int]
@@ -46,7 +49,7 @@ class Span:
         began: when, in nanoseconds since 1970.
         ended: when it ended.
         attributes: what is told of it: texts, numbers and truth values.
-        kind: `client` for what was asked of a server.
+        kind: `client` for what was asked of a server, `server` for what was answered as one.
         events: what happened in it: name and attributes each, at its end.
         failed: why it failed, in a word; "" where it did not.
         inner: spans within it.
@@ -57,11 +60,17 @@ class Span:
     began: int
     ended: int
     attributes: Attributes
-    kind: Literal["internal", "client"] = "internal"
+    kind: Literal["internal", "client", "server"] = "internal"
     events: tuple[tuple[str, Attributes], ...] = ()
     failed: str = ""
     inner: tuple[Span, ...] = ()
     drawn: bool = True
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Span:
+        """Return the span that `dataclasses.asdict` made an object of, which may have been JSON since."""
+        events = tuple((name, attributes) for name, attributes in body["events"])
+        return cls(**{**body, "events": events, "inner": tuple(map(cls.of, body["inner"]))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,43 @@ class Rule:
         return at % each == 0
 
 
-def row_spans(chunk: Chunk, graded: Graded, rule: Rule, began: int, ended: int) -> list[Span]:
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What rows are graded within: a request to a server, a run of an eval, a job.
+
+    Attributes:
+        rule: which rows have spans.
+        take: is given these.
+        rows: what each row is told to be, its `graders.row.index` among it; () where they are counted from 0.
+    """
+
+    rule: Rule
+    take: Callable[[list[Span]], None]
+    rows: Sequence[Attributes] = ()
+
+
+_WITHIN: Final[ContextVar[Within | None]] = ContextVar("graders_tracing_within", default=None)
+
+
+def here() -> Within | None:
+    """Return what this thread's rows are graded within; None where nobody collects their spans."""
+    return _WITHIN.get()
+
+
+@contextmanager
+def collecting(within: Within) -> Iterator[None]:
+    """Let the rows that this thread grades meanwhile have their spans collected."""
+    token = _WITHIN.set(within)
+    try:
+        yield
+    finally:
+        _WITHIN.reset(token)
+
+
+def row_spans(  # noqa: PLR0917
+    chunk: Chunk, graded: Graded, rule: Rule, began: int, ended: int,
+    named: Sequence[Attributes] = (),
+) -> list[Span]:  # fmt: skip
     """Return the spans of a graded chunk's rows that have one.
 
     Rows are graded in columns: one lasts from the chunk's begin to its end, or as long as its judges were asked.
@@ -102,9 +147,11 @@ def row_spans(chunk: Chunk, graded: Graded, rule: Rule, began: int, ended: int) 
         rule: says which have spans.
         began: when grading began, in nanoseconds since 1970.
         ended: when it ended.
+        named: what each row is told to be, where the chunk does not know it.
     """
     indexes = chunk.indexes or range(len(graded.rewards))
-    wanted = {row: True for row, index in enumerate(indexes) if rule.draws(index)}
+    named = named or [{_INDEX: index} for index in indexes]
+    wanted = {row: True for row, one in enumerate(named) if rule.draws(one[_INDEX])}
     others = (row for row in sorted(graded.failures) if row not in wanted)
     wanted |= dict.fromkeys(islice(others, rule.rows), False)
     if not wanted:
@@ -116,19 +163,19 @@ def row_spans(chunk: Chunk, graded: Graded, rule: Rule, began: int, ended: int) 
             if index in places:
                 asked[places[index]].append((call, reply, at))
     return [
-        _row_span(chunk, graded, row, indexes[row], asked[row], rule, (began, ended), drawn=drawn)
+        _row_span(chunk, graded, row, named[row], asked[row], rule, (began, ended), drawn=drawn)
         for row, drawn in sorted(wanted.items())
     ]
 
 
 def _row_span(  # noqa: PLR0917
-    chunk: Chunk, graded: Graded, row: int, index: int, asked: Sequence[Asked], rule: Rule,
+    chunk: Chunk, graded: Graded, row: int, named: Attributes, asked: Sequence[Asked], rule: Rule,
     times: tuple[int, int], *, drawn: bool,
 ) -> Span:  # fmt: skip
     failures = graded.failures.get(row, ())
     scores = {key: column[row] for key, column in graded.sub_rewards.items()}
     reward = None if failures else graded.rewards[row]
-    told: dict[str, Any] = {"graders.row.index": index}
+    told: dict[str, Any] = {**named}
     if reward is not None:
         told["graders.reward"] = float(reward)
     told |= {f"graders.sub_reward.{key}": one for key, one in scores.items() if one is not None}

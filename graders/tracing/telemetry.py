@@ -8,10 +8,11 @@ TracerProvider. Nothing of OpenTelemetry is imported before.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -21,10 +22,13 @@ from typing import Any, Final, Self
 from graders.errors import OptionError, UnavailableError, nearest, shown
 from graders.grading.runner import Graded
 from graders.rows import Chunk
-from graders.tracing.span import Rule, Span, row_spans
+from graders.tracing.span import Rule, Span, here, row_spans
 from graders.version import __version__
 
-__all__ = ["RunTrace", "Traced", "is_configured", "missing", "trace_rows", "wants_texts"]
+__all__ = [
+    "Emitter", "RunTrace", "Traced", "Watched", "context_of", "emitter", "is_configured", "missing", "trace_rows",
+    "wants_texts",
+]  # fmt: skip
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
@@ -32,6 +36,7 @@ _EXPORTERS: Final = "opentelemetry_traces_exporter"
 """The group of entry points under which exporters are found, as the specification names it."""
 _DEFAULT: Final = "localhost, as no OTEL_EXPORTER_OTLP_ENDPOINT says otherwise"
 _QUEUE: Final = 1 << 16
+_NAMES: Final = ("traceparent", "tracestate")
 _TRIES: Final = 2
 """Batches that may fail one after another until no more are tried."""
 _CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -107,13 +112,17 @@ def wants_texts(*, asked: bool) -> bool:
 
 
 def trace_rows(chunk: Chunk, graded: Graded, began: int) -> None:
-    """Tell a program's own tracing, where it has any, of rows graded within its current span."""
+    """Tell of graded rows whoever collects their spans, else a program's own tracing, where it has any."""
+    if (within := here()) is not None:
+        ended = time.time_ns()
+        within.take(row_spans(chunk, graded, within.rule, began, ended, within.rows))
+        return
     if "opentelemetry.trace" not in sys.modules or (provider := _own_provider()) is None:
         return
     tracer = provider.get_tracer("graders", __version__)
     rule = Rule(texts=wants_texts(asked=False))
     for one in row_spans(chunk, graded, rule, began, time.time_ns()):
-        _Emitter(tracer).emit(one, None)
+        Emitter(tracer).emit(one, None)
 
 
 class RunTrace:
@@ -122,24 +131,20 @@ class RunTrace:
     Args:
         rule: which rows have spans.
         attributes: what is told of the run from the beginning.
-        asked: whether the caller asks for it, whatever the environment says.
+        name: what its span is called.
 
     Raises:
         OptionError: a variable of the environment names what there is not.
         UnavailableError: OpenTelemetry, or the exporter that is named, is not installed.
     """
 
-    def __init__(self, rule: Rule, attributes: Mapping[str, Any]) -> None:
-        own = _own_provider()
+    def __init__(
+        self, rule: Rule, attributes: Mapping[str, Any], name: str = "graders.score"
+    ) -> None:
         self._rule = rule
         self._failed = 0
-        self._watched: _Watched | None = None
-        self._close = None
-        if own is None:
-            own, self._watched = _made()
-            self._close = own.shutdown
-        self._emitter = _Emitter(own.get_tracer("graders", __version__))
-        self._span = self._emitter.begin("graders.score", attributes, _parent())
+        self._emitter, self._watched, self._close = emitter()
+        self._span = self._emitter.begin(name, attributes, _parent())
         self.is_recording: bool = self._span.is_recording()
 
     def __enter__(self) -> Self:
@@ -165,8 +170,7 @@ class RunTrace:
 
     def _end(self) -> None:
         self._span.end()
-        if self._close is not None:
-            self._close()
+        self._close()
         if self._watched is not None:
             self._watched.leave()
 
@@ -179,7 +183,31 @@ class RunTrace:
         return Traced(number, made, lost, told.reason if told is not None and lost else "")
 
 
-class _Emitter:
+def emitter(*, tries: int | None = _TRIES) -> tuple[Emitter, Watched | None, Callable[[], None]]:
+    """Return what makes spans, what sees whether they arrive, and what sends the rest of them.
+
+    Args:
+        tries: batches that may fail one after another until no more are tried; None for any number.
+
+    Returns:
+        Of a program that has a provider of its own that one's, which it watches and ends itself.
+
+    Raises:
+        OptionError, UnavailableError: as for `RunTrace`.
+    """
+    own, watched = _own_provider(), None
+    close: Callable[[], None] = _nothing
+    if own is None:
+        own, watched = _made(tries)
+        close = own.shutdown
+    return Emitter(own.get_tracer("graders", __version__)), watched, close
+
+
+def _nothing() -> None:
+    pass
+
+
+class Emitter:
     """Makes spans of plain data by a tracer."""
 
     def __init__(self, tracer: Any) -> None:
@@ -187,20 +215,24 @@ class _Emitter:
 
         self._trace = trace
         self._tracer = tracer
-        self._kinds = {"internal": trace.SpanKind.INTERNAL, "client": trace.SpanKind.CLIENT}
+        self._kinds = {one: trace.SpanKind[one.upper()] for one in ("internal", "client", "server")}
         self.made = 0
 
     def begin(self, name: str, attributes: Mapping[str, Any], context: Any) -> Any:
+        """Begin a span."""
         self.made += 1
         return self._tracer.start_span(name, context=context, attributes=dict(attributes))
 
     def fail(self, span: Any, reason: str) -> None:
+        """Say that what a span tells of has failed."""
         span.set_attribute("error.type", reason)
         span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, reason))
 
-    def emit(self, one: Span, parent: Any) -> None:
+    def emit(self, one: Span, parent: Any, context: Any = None) -> None:
+        """Make a span that is over: within another, else in a context; None for the current one."""
         self.made += 1
-        context = None if parent is None else self._trace.set_span_in_context(parent)
+        if parent is not None:
+            context = self._trace.set_span_in_context(parent)
         span = self._tracer.start_span(
             one.name, context=context, kind=self._kinds[one.kind], attributes=dict(one.attributes),
             start_time=one.began,
@@ -223,12 +255,22 @@ def _parent() -> Any:
 
     if trace.get_current_span().get_span_context().is_valid:
         return None  # The tracer takes the current one.
-    names = ("traceparent", "tracestate")
-    found = {one: value for one in names if (value := os.environ.get(one.upper()))}
+    found = {one: value for one in _NAMES if (value := os.environ.get(one.upper()))}
     return TraceContextTextMapPropagator().extract(found)
 
 
-def _made() -> tuple[Any, _Watched]:
+def context_of(headers: Mapping[str, str]) -> Any:
+    """Return the context that a request's headers tell, by W3C Trace Context; that of a new trace where they tell none."""
+    from opentelemetry.context import Context  # noqa: PLC0415
+    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415
+        TraceContextTextMapPropagator,
+    )
+
+    found = {one: value for one in _NAMES if (value := headers.get(one))}
+    return TraceContextTextMapPropagator().extract(found, Context())
+
+
+def _made(tries: int | None) -> tuple[Any, Watched]:
     """Return a provider as the environment describes it, and what sees whether spans arrive."""
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -239,7 +281,7 @@ def _made() -> tuple[Any, _Watched]:
     )
     told = {"service.version": __version__} | ({} if named else {"service.name": "graders"})
     provider = TracerProvider(resource=Resource.create(told), shutdown_on_exit=False)
-    watched = _Watched()
+    watched = Watched(tries)
     names = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
     for name in names.split(","):
         exporter = watched.around(*_exporter(name.strip().lower()))
@@ -275,10 +317,11 @@ def _exporter(name: str) -> tuple[Any, str]:
     return next(iter(found)).load()(), where
 
 
-class _Watched:
+class Watched:
     """Sees whether spans are delivered, so that it is said once and in a sentence."""
 
-    def __init__(self) -> None:
+    def __init__(self, tries: int | None) -> None:
+        self._tries = math.inf if tries is None else tries
         self.delivered = 0
         self.reason = "there were too many at once (OTEL_BSP_MAX_QUEUE_SIZE)"
         self._heard = _Heard()
@@ -303,9 +346,8 @@ class _Watched:
             failed = 0
 
             def export(self, spans: Any) -> Any:
-                if (
-                    self.failed >= _TRIES
-                ):  # Each try takes seconds, and whoever waits for the run has seen enough.
+                # Each try takes seconds, and whoever waits for a run has seen enough.
+                if self.failed >= watched._tries:
                     return SpanExportResult.FAILURE
                 try:
                     done = exporter.export(spans)

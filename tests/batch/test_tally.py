@@ -9,7 +9,9 @@ import random
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +20,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from graders.batch.figures import MOST_CELLS, MOST_VALUES, QUANTILES, Figures, _finest, _place
+from graders.batch.exact import exact_sums
+from graders.batch.figures import MOST_CELLS, MOST_VALUES, QUANTILES, Figures, _finest, _place, sums
 from graders.batch.tally import FIRST_ROWS, Tally
 from graders.grade import Failure
 
@@ -36,6 +39,24 @@ def test_cells_are_as_fine_as_they_may_be(values: list[float], most: int) -> Non
     cells = [len({_place(value, shift) for value in values}) for shift in (found, found + 1)]
     assert found == 1100 or cells[1] > most
     assert found == -1100 or cells[0] <= most
+
+
+@example([(5e-324, 1), (1.7976931348623157e308, 3), (-1.7976931348623157e308, 65_532)])
+@example([(0.0, 1), (-0.0, 2)])
+@example([(-(2.0**53 - 1), 32_768), (2.0**53 - 1, 32_768)])
+@given(st.lists(st.tuples(finite, st.integers(1, 600)), min_size=1, max_size=100))
+def test_sums_by_limbs_are_exact(pairs: list[tuple[float, int]]) -> None:
+    values, times = zip(*pairs, strict=True)
+    expected = [sum(Fraction(one) ** power * count for one, count in pairs) for power in (1, 2)]
+    assert [*exact_sums(values, times)] == expected
+
+
+def test_sums_are_the_same_whatever_way_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(5)
+    counted = Counter(chance.choices([chance.gauss(0, 1e3) for _ in range(900)], k=4000))
+    fast = sums(counted)
+    monkeypatch.delitem(sys.modules, "numpy")
+    assert sums(counted) == fast
 
 
 def figures(*chunks: list[float]) -> Figures:

@@ -151,6 +151,16 @@ def test_a_page_has_the_rows_that_are_asked_for_and_says_how_to_have_more(
     assert (done.code, "give -o too" in done.err) == (2, True)
 
 
+def test_results_of_no_row_are_said_to_be_none(scored: Path, command: Command) -> None:
+    (scored.parent / "empty.jsonl").write_bytes(b"")
+    said = "empty.jsonl is empty: no row was scored, and there is nothing to show."
+    done = command("report", "empty.jsonl", "-o", "r.html")
+    assert (done.code, done.out, done.err) == (0, "", f"graders: note: {said}\n")
+    assert said in (scored.parent / "r.html").read_text()
+    assert said in command("report", "empty.jsonl").out
+    assert command("report", "empty.jsonl", "--json").json["notes"] == [said]
+
+
 def test_two_runs_stand_side_by_side(scored: Path, command: Command) -> None:
     command("score", "check.json", "rows.jsonl", "-o", "other.jsonl")
     done = command(

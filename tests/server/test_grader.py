@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -282,3 +283,61 @@ def test_lint_finds_what_validate_does(server: Serving) -> None:
     assert "empty" in answer.json["faults"][0]["message"]
     answer = server.ask("POST", "/playground/lint", {"grader": "x", "target": "mars"})
     assert (answer.status, answer.error["param"]) == (400, "target")
+
+
+def test_figures_of_rows_are_those_of_the_command_line(server: Serving, tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "samples/support-answers"
+    out = tmp_path / "out.jsonl"
+    run = graders.score_file(graders.load(folder / "grader.json"), folder / "rows.jsonl", out)
+    lines = [json.loads(one) for one in out.read_text().splitlines()]
+    rewards = [one["reward"] for one in lines]
+    keys = lines[0]["sub_rewards"]
+    side = {"rewards": rewards, "sub_rewards": {key: [one["sub_rewards"][key] for one in lines] for key in keys}}  # fmt: skip
+    other = {"rewards": [None, *rewards[:-1]], "sub_rewards": {}}
+    found = server.ask("POST", "/playground/figures", {"sides": [side, other]}).json
+    told = run.tally.to_dict()
+    for name in (
+        "rows",
+        "scored",
+        "failed",
+        "mean_of_scored",
+        "mean_of_all",
+        "reward",
+        "histogram",
+        "sub_rewards",
+    ):
+        assert found["sides"][0][name] == told[name]
+    assert found["sides"][0]["reward"]["mean_95"][0] < told["mean_of_scored"]
+    assert found["sides"][0]["bars"] == [list(one) for one in run.tally.rewards.bars()]
+    pairs = [(a, b) for a, b in zip(rewards, other["rewards"], strict=True) if None not in (a, b)]
+    apart = found["difference"]
+    assert (apart["compared"], apart["changed"]) == (len(pairs), sum(a != b for a, b in pairs))
+    assert apart["mean_delta"] == pytest.approx(sum(b - a for a, b in pairs) / len(pairs))
+    low, high = apart["mean_delta_95"]
+    assert low < apart["mean_delta"] < high
+
+
+def test_figures_of_no_row_and_of_failed_ones_are_none(server: Serving) -> None:
+    for rewards in ([], [None, None]):
+        side = {"rewards": rewards, "sub_rewards": {"a": rewards}}
+        found = server.ask("POST", "/playground/figures", {"sides": [side]}).json["sides"][0]
+        assert (found["rows"], found["failed"], found["mean_of_scored"]) == (len(rewards), len(rewards), None)  # fmt: skip
+        assert found["bars"] == []
+        both = server.ask("POST", "/playground/figures", {"sides": [side, side]})
+        assert both.status == 200
+        assert both.json["difference"]["mean_delta"] is None
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        None, [], [{}] * 3, [1], [{"rewards": [1]}], [{"rewards": ["x"], "sub_rewards": {}}],
+        [{"rewards": [True], "sub_rewards": {}}], [{"rewards": [1], "sub_rewards": {"a": []}}],
+        [{"rewards": [10**400], "sub_rewards": {}}],
+        [{"rewards": [1], "sub_rewards": {}}, {"rewards": [], "sub_rewards": {}}],
+    ],
+)  # fmt: skip
+def test_what_are_no_columns_is_said(server: Serving, sides: Any) -> None:
+    answer = server.ask("POST", "/playground/figures", {"sides": sides})
+    assert answer.status == 400
+    assert answer.error["message"]

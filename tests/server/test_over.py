@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -121,6 +122,24 @@ def test_a_request_that_is_given_up_takes_its_work_along(start: Callable[..., Se
     assert (answer.status, answer.error["code"]) == (504, "timeout")
     until(lambda: not goes_on(server.process.pid))
     assert server.run(PYTHON, "x", ITEM).json["reward"] > 0
+
+
+def test_a_server_told_twice_to_stop_ends_at_once_and_says_so_to_who_waits(
+    start: Callable[..., Serving],
+) -> None:
+    server = start("--jobs", "0")
+    with ThreadPoolExecutor(1) as threads:
+        sent = threads.submit(server.run, held("sleep()"), "x")
+        until(lambda: server.is_busy_with(1))
+        server.process.send_signal(signal.SIGINT)
+        until(lambda: any(one["event"] == "stopping" for one in server.lines))
+        assert server.stop(signal.SIGINT) == 0
+        answer = sent.result(PATIENCE)
+    assert (answer.status, answer.error["code"]) == (503, "server_stopping")
+    assert answer.headers["retry-after"] == "1"
+    (said,) = [one["message"] for one in server.lines if one["event"] == "stopping"]
+    assert "4 seconds" in said
+    assert "Traceback" not in server.said
 
 
 def storm(server: Serving, count: int) -> None:

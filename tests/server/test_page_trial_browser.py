@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from graders import load
+from graders.batch.tally import Figures
 from tests.barriers import barriers
 from tests.server.process import Serving
 from tests.server.visit import CHECK, REWARD, Visit, multi
@@ -190,6 +191,11 @@ def test_rows_get_a_summary_a_histogram_and_those_to_read_first(
     scored = [one for one in rewards if one is not None]
     found = summary(page)
     assert found["Mean reward"] == [f"{fmean(scored):.4f}"]
+    interval = Figures()
+    interval.add(scored)
+    ends = interval.interval()
+    assert ends is not None
+    assert found["95% interval"] == [f"{ends.low:.4f} to {ends.high:.4f}"]
     assert found["Spread"] == [f"{stdev(scored):.4f}"]
     assert found["Mean, failed as 0"] == [f"{sum(scored) / 12:.4f}"]
     assert found["Scored"] == ["11 of 12"]

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: E402
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: E402
 
 from tests.batch.conftest import grader, rows, score  # noqa: E402, F401  (fixtures)
+from tests.jobs.conftest import body, store, upload  # noqa: E402, F401
 from tests.models.conftest import command, serve  # noqa: E402, F401
 
 
@@ -54,10 +55,10 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                sent = self.rfile.read(int(self.headers["content-length"]))
                 receiver.headers.append({**self.headers, "path": self.path})
                 if receiver.status == 200:
-                    receiver.requests.append(ExportTraceServiceRequest.FromString(body))
+                    receiver.requests.append(ExportTraceServiceRequest.FromString(sent))
                 self.send_response(receiver.status)
                 self.send_header("content-length", "0")
                 self.end_headers()

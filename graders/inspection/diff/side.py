@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -31,14 +32,18 @@ class Identities(Sequence[Any]):
     def __init__(self, values: Iterable[Any] = ()) -> None:
         self._text = bytearray()
         self._ends = array("q", [0])
-        for one in values:
-            self.append(one)
+        self.extend(values)
 
     def append(self, value: Any) -> None:
         """Add the id of the next row, None for none."""
         if value is not None:
             self._text += jsontext.encode(value)
         self._ends.append(len(self._text))
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Add the ids of the next rows."""
+        for one in values:
+            self.append(one)
 
     def same(self, other: Identities, place: int) -> bool:
         """Whether both have the very same id at a place; others may be equal all the same, as 1 and 1.0 are."""
@@ -103,6 +108,15 @@ class Side:
     crowded: bool = False
     _names: dict[str, str] = field(default_factory=dict, repr=False)
 
+    @classmethod
+    def of_rewards(cls, name: str, rewards: Sequence[float | None]) -> Self:
+        """Return the side of rewards alone, of rows from 0."""
+        side = cls(name)
+        side.indexes.extend(range(len(rewards)))
+        side.ids.extend([None] * len(rewards))
+        side.rewards.extend([_NAN if one is None else one for one in rewards])
+        return side
+
     @property
     def column(self) -> Column:
         """The rewards."""
@@ -114,47 +128,35 @@ class Side:
 
     def add(self, index: int, identity: Any, grade: Grade) -> None:
         """Add a row's grade."""
-        codes = [one.code for one in grade.failures]
-        self._add(index, identity, grade.reward, grade.sub_rewards, codes)
-
-    def _add(
-        self,
-        index: int,
-        identity: Any,
-        reward: float | None,
-        scores: Mapping[str, float | None],
-        codes: Sequence[str],
-    ) -> None:
         place = len(self.rewards)
         self.indexes.append(index)
         self.ids.append(identity)
-        self.rewards.append(_NAN if reward is None else reward)
-        if codes:
-            self.codes[place] = tuple(dict.fromkeys(codes))
-        if scores.keys() != self.subs.keys():
-            for key in scores:
-                if key not in self.subs:
-                    self.subs[key] = array("d", [_NAN]) * place
-        for key, column in self.subs.items():
-            score = scores.get(key)
+        self.rewards.append(_NAN if grade.reward is None else grade.reward)
+        if grade.failures:
+            self.codes[place] = tuple(dict.fromkeys(one.code for one in grade.failures))
+        for key in dict.fromkeys([*self.subs, *grade.sub_rewards]):
+            score = grade.sub_rewards.get(key)
+            column = self.subs.setdefault(key, array("d", [_NAN]) * place)
             column.append(_NAN if score is None else score)
-
-    def add_result(self, result: Result) -> None:
-        """Add a result line."""
-        place, body = len(self.rewards), result.body
-        codes = [one["code"] for one in body["failures"]]
-        reward = None if codes else body["reward"]
-        self._add(result.index, body.get("id"), reward, body["sub_rewards"], codes)
-        if "by" in body or self.groups:
-            self.add_group(place, body.get("by"))
-        if "repeats" in body:
-            for key, scores in body["repeats"].items():
-                self.repeats.setdefault(key, {})[place] = scores
 
     def add_results(self, results: Sequence[Result]) -> None:
         """Add result lines."""
-        for result in results:
-            self.add_result(result)
+        place, bodies = len(self.rewards), [one.body for one in results]
+        scores = [body["sub_rewards"] for body in bodies]
+        self.indexes.extend([body["index"] for body in bodies])
+        self.ids.extend([body.get("id") for body in bodies])
+        self.rewards.extend([_NAN if body["failures"] else body["reward"] for body in bodies])
+        for key in dict.fromkeys(chain(self.subs, chain.from_iterable(scores))):
+            column = self.subs.setdefault(key, array("d", [_NAN]) * place)
+            column.extend([_NAN if (one := row.get(key)) is None else one for row in scores])
+        for at, body in enumerate(bodies, place):
+            if body["failures"]:
+                self.codes[at] = tuple(dict.fromkeys(one["code"] for one in body["failures"]))
+            if "by" in body or self.groups:
+                self.add_group(at, body.get("by"))
+            if "repeats" in body:
+                for key, said in body["repeats"].items():
+                    self.repeats.setdefault(key, {})[at] = said
 
     def check(self, path: str) -> None:
         """Refuse results in which a row stands twice.

@@ -198,6 +198,8 @@ def _notes(made_from: Page) -> list[Html]:
 
 def _said(made_from: Page, shown: Explorer) -> str:
     """Say which rows are here, what was left out for room, and how to have more."""
+    if not made_from.rows and not made_from.finding.tally.rows:
+        return "There are no rows."
     said = made_from.said
     if len(shown.indexes) < len(made_from.rows):
         size = f"{made_from.most / 1e6:.3g} MB"

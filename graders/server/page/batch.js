@@ -5,10 +5,8 @@ const PART_BYTES = 1_000_000;
 const MOST_ANSWERS = 20_000; // More are for graders score.
 const MOST_LIVE = 500; // Of so many rows, every change of a grader is followed.
 const TO_READ = 12;
-const FEW = 6; // Different rewards, each with a bar of its own.
-const BINS = 20;
 
-const trial = { number: 0, stop: null, answers: [], sides: [], asks: false, more: false, seen: null, done: false };
+const trial = { number: 0, stop: null, answers: [], figures: null, sides: [], asks: false, more: false, seen: null, done: false };
 
 // Each answer of a row: { index, at, of, text, body }; a row without an answer has one without a sample.
 const answersOf = (row) => {
@@ -54,81 +52,65 @@ const differs = (answer) => {
   return isNumber(one) || isNumber(other) ? Infinity : 0;
 };
 
-// Neumaier's sum: as exact as a mean of many rewards needs.
-const total = (values) => {
-  let [sum, lost] = [0, 0];
-  for (const value of values) {
-    const next = sum + value;
-    lost += Math.abs(sum) >= Math.abs(value) ? (sum - next) + value : (value - next) + sum;
-    sum = next;
-  }
-  return sum + lost;
+// The figures and bars are those that graders score and graders diff give: the server works them out.
+const figuresFor = async (answers, sides, signal) => {
+  const keys = [...new Set(answers.flatMap((one) => one.got.flatMap((got) => entries(own(got, "sub_rewards")).map(([key]) => key))))];
+  // A request holds so many numbers: of very many rows, fewer sub-graders.
+  const room = Math.floor((own(own(state.info, "limits"), "body_bytes") || 1e6) / (25 * sides.length * Math.max(answers.length, 1)) - 1);
+  const column = (of) => answers.map((one) => (isNumber(of(one)) ? of(one) : null));
+  const body = sides.map((_, side) => ({
+    rewards: column((one) => rewardOf(one, side)),
+    sub_rewards: Object.fromEntries(keys.slice(0, Math.min(20, Math.max(room, 0))).map((key) => [key, column((one) => own(own(one.got[side], "sub_rewards"), key))])),
+  }));
+  return (await ask("/playground/figures", { method: "POST", text: JSON.stringify({ sides: body }), signal })).body;
 };
 
-const figuresOf = (values) => {
-  const numbers = values.filter(isNumber);
-  if (!numbers.length) return { all: values.length, scored: 0, mean: null };
-  const mean = total(numbers) / numbers.length;
-  return {
-    all: values.length, scored: numbers.length, mean, low: numbers.reduce((a, b) => Math.min(a, b)), high: numbers.reduce((a, b) => Math.max(a, b)),
-    spread: numbers.length > 1 ? Math.sqrt(total(numbers.map((one) => (one - mean) ** 2)) / (numbers.length - 1)) : null, asZero: total(numbers) / values.length,
-  };
-};
-
-// Bars as [name, rows]: each reward where there are few, else twenty steps of the range of both sides.
-const barsOf = (columns) => {
-  const kinds = [...new Set(columns.flat())].sort((a, b) => a - b);
-  if (kinds.length <= FEW) return columns.map((column) => kinds.map((one) => [String(Number(one.toPrecision(4))), column.filter((value) => value === one).length]));
-  const [low, high] = [kinds[0], kinds.at(-1)];
-  const step = high / BINS - low / BINS;
-  return columns.map((column) => {
-    const counts = new Array(BINS).fill(0);
-    for (const value of column) counts[Math.min(Math.floor(value / step - low / step), BINS - 1)] += 1;
-    return counts.map((size, at) => [`${Number((low + at * step).toPrecision(3))} to ${Number((low + (at + 1) * step).toPrecision(3))}`, size]);
-  });
-};
-
-const histogramView = (sides) => {
-  const columns = sides.map((_, side) => trial.answers.map((one) => rewardOf(one, side)).filter(isNumber));
-  if (!columns.some((one) => one.length)) return [];
-  const all = barsOf(columns);
-  const few = all[0].every(([name]) => !name.includes(" to "));
-  const pictures = all.map((bars, side) => {
-    const spelled = bars.filter(([, size]) => size).map(([name, size]) => `${name}: ${size}`).join("; ");
+const histogramView = () => {
+  const sides = list(own(trial.figures, "sides"));
+  const pictures = sides.map((one, side) => [list(own(one, "bars")), side]).filter(([bars]) => bars.length).map(([bars, side]) => {
+    const few = bars.every(([name]) => !name.includes(" – "));
+    const spelled = bars.filter(([, size]) => size).map(([name, size]) => `${name.replace(" – ", " to ")}: ${size}`).join("; ");
     const most = Math.max(...bars.map(([, size]) => size), 1);
     return make("figure", [
       ...(sides.length > 1 ? [make("figcaption", `Grader ${"AB"[side]}`)] : []),
       make("div", columnsView(bars, `Rows by reward${sides.length > 1 ? ` of grader ${"AB"[side]}` : ""}. ${spelled}.`), { class: "plot" }),
-      make("div", few ? bars.map(([name, size]) => make("span", [name, make("small", count(size))])) : [bars[0], bars.at(-1)].map(([name], at) => make("span", name.split(" to ")[at])), { class: few ? "ticks each" : "ticks", "aria-hidden": "true" }),
+      make("div", few ? bars.map(([name, size]) => make("span", [String(Number(Number(name).toPrecision(3))), make("small", count(size))])) : [bars[0], bars.at(-1)].map(([name], at) => make("span", name.split(" – ")[at])), { class: few ? "ticks each" : "ticks", "aria-hidden": "true" }),
       make("figcaption", few ? "Rows by reward, with how many" : `Rows by reward; the highest bar has ${plural(most, "row")}`),
     ], { class: "histogram" });
   });
-  return [make("div", pictures, { class: sides.length > 1 ? "pictures two" : "pictures" })];
+  return pictures.length ? [make("div", pictures, { class: sides.length > 1 ? "pictures two" : "pictures" })] : [];
 };
 
 const lineOf = (name, cells, cell = (one) => figure(one)) => make("tr", [make("th", name, { scope: "row" }), ...cells.map((one) => make("td", cell(one), { class: "n" }))]);
+const signed = (value) => figure(value).replace(/^-/, "−");
+const rangeOf = (low, high) => (isNumber(low) && isNumber(high) ? `${signed(low)} to ${signed(high)}` : "–");
 
-const figuresView = (sides) => {
-  const each = sides.map((_, side) => figuresOf(trial.answers.map((one) => rewardOf(one, side))));
-  const whole = (one) => count(one);
+const figuresView = () => {
+  const each = list(own(trial.figures, "sides"));
+  const of = (name) => each.map((one) => own(one, name));
+  const rewards = of("reward");
   const lines = [
-    lineOf("Mean reward", each.map((one) => one.mean)),
-    lineOf("Scored", each, (one) => `${whole(one.scored)} of ${whole(one.all)}`),
-    lineOf("Failed", each, (one) => whole(one.all - one.scored)),
-    ...(each.some((one) => one.scored < one.all) ? [lineOf("Mean, failed as 0", each.map((one) => one.asZero))] : []),
-    lineOf("Spread", each.map((one) => one.spread)),
-    lineOf("Lowest to highest", each, (one) => (one.scored ? `${figure(one.low)} to ${figure(one.high)}` : "–")),
+    lineOf("Mean reward", of("mean_of_scored")),
+    lineOf("95% interval", rewards, (one) => rangeOf(...list(own(one, "mean_95")))),
+    lineOf("Scored", each, (one) => `${count(own(one, "scored"))} of ${count(own(one, "rows"))}`),
+    lineOf("Failed", of("failed"), (one) => count(one)),
+    ...(each.some((one) => own(one, "failed")) ? [lineOf("Mean, failed as 0", of("mean_of_all"))] : []),
+    lineOf("Spread", rewards.map((one) => own(one, "spread"))),
+    lineOf("Lowest to highest", rewards, (one) => rangeOf(own(one, "min"), own(one, "max"))),
   ];
-  const keys = [...new Set(trial.answers.flatMap((one) => one.got.flatMap((got) => entries(own(got, "sub_rewards")).map(([key]) => key))))].slice(0, 20);
-  for (const key of keys) {
-    const means = sides.map((_, side) => figuresOf(trial.answers.map((one) => own(own(one.got[side], "sub_rewards"), key))).mean);
-    lines.push(lineOf([make("bdi", shortened(key, 60)), make("small", " mean")], means));
+  for (const key of new Set(each.flatMap((one) => entries(own(one, "sub_rewards")).map(([name]) => name)))) {
+    lines.push(lineOf([make("bdi", shortened(key, 60)), make("small", " mean")], of("sub_rewards").map((one) => own(own(one, key), "mean"))));
   }
-  if (sides.length > 1) {
+  const apart = own(trial.figures, "difference");
+  if (apart) {
     const changed = trial.answers.filter((one) => differs(one)).length;
-    lines.push(lineOf("Rows that differ", [null, changed], (one) => (one === null ? "" : count(one))));
+    const only = (name, text) => lines.push(lineOf(name, [null, text], (one) => one ?? ""));
+    only("Rows that differ", count(changed));
+    only("B − A, mean", `${own(apart, "mean_delta") > 0 ? "+" : ""}${signed(own(apart, "mean_delta"))}`);
+    only("95% interval of B − A", rangeOf(...list(own(apart, "mean_delta_95"))));
+    if (isNumber(own(apart, "mean_delta_p"))) only("By chance (p)", figure(apart.mean_delta_p));
   }
-  const head = sides.length > 1 ? [make("thead", make("tr", [make("td"), ...["A", "B"].map((one) => make("th", `Grader ${one}`, { scope: "col", class: "n" }))]))] : [];
+  const head = each.length > 1 ? [make("thead", make("tr", [make("td"), ...["A", "B"].map((one) => make("th", `Grader ${one}`, { scope: "col", class: "n" }))]))] : [];
   return make("table", [make("caption", "Summary of the rows", { class: "unseen" }), ...head, make("tbody", lines)], { class: "summary" });
 };
 
@@ -201,7 +183,7 @@ const drawTrial = () => {
   const { sides } = trial;
   const focus = byId("trial-body").contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   byId("trial-body").replaceChildren(
-    make("div", [...histogramView(sides), figuresView(sides)], { class: "figures" }), make("div", readView(sides), { class: "reading" }),
+    make("div", [...histogramView(), figuresView()], { class: "figures" }), make("div", readView(sides), { class: "reading" }),
   );
   if (focus) [...byId("trial-body").querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focus)?.focus();
 };
@@ -295,7 +277,9 @@ const gradeRows = async ({ come = false } = {}) => {
         break;
       }
     }
-    Object.assign(trial, { seen, answers, done: true });
+    const figures = await figuresFor(answers, texts, trial.stop.signal);
+    if (number !== trial.number) return;
+    Object.assign(trial, { seen, answers, figures, done: true });
     note("other", "");
     editors.other.mark("run", []);
     unsay("trial");
@@ -345,7 +329,7 @@ const compareNow = (on) => {
 
 const closeTrial = () => {
   stopTrial();
-  Object.assign(trial, { answers: [], seen: null });
+  Object.assign(trial, { answers: [], figures: null, seen: null });
   byId("trial").hidden = true;
 };
 

@@ -11,8 +11,9 @@ from graders.server.frame import Answer
 from graders.server.guard import retry_headers
 from graders.server.leaving import GONE_STATUS, unless_gone
 from graders.server.state import body_of, state_of
+from graders.server.trace import FACTS
 
-__all__ = ["answered", "explain", "lint", "rows", "run", "validate"]
+__all__ = ["answered", "explain", "figures", "lint", "rows", "run", "validate"]
 
 _JSON: Final = "application/json"
 
@@ -42,6 +43,11 @@ async def rows(request: Request) -> Response:
     return await _ask(request, "rows")
 
 
+async def figures(request: Request) -> Response:
+    """Return the figures of rewards, as the command line gives them."""
+    return await _ask(request, "figures")
+
+
 async def _ask(request: Request, task: str) -> Response:
     pool = state_of(request).pool
     return answered(request, await unless_gone(request, pool.ask(task, await body_of(request))))
@@ -51,5 +57,7 @@ def answered(request: Request, answer: Answer | None) -> Response:
     """Return a grading process's answer as HTTP's, and count it; None where its client has gone."""
     answer = answer or Answer(GONE_STATUS)
     if answer.facts:
-        state_of(request).meter.grade(answer.facts)
+        request.scope["state"][FACTS] = answer.facts
+        if "type" in answer.facts:
+            state_of(request).meter.grade(answer.facts)
     return Response(answer.body, answer.status, retry_headers(answer.status), _JSON)
