@@ -120,11 +120,12 @@ class ScoreOptions:
     limit: int | None = option(
         None, "Score the first N rows only.", metavar="N", least=0, group="Rows and samples"
     )
-    only_failed: Path | None = option(
+    only_failed: Path | None = option(  # An address becomes a Remote.
         None,
         "Score the failed rows of these results again; keep the others.",
         metavar="EARLIER",
         exists=True,
+        elsewhere=True,
         group="Rows and samples",
     )
     keep_judgements: bool = option(
@@ -132,7 +133,7 @@ class ScoreOptions:
     )
     prices: Path | None = option(
         None, "What tokens cost: JSON, by model dollars for a million.", metavar="FILE",
-        exists=True, group="Models",
+        exists=True, elsewhere=True, group="Models",
     )  # fmt: skip
     budget: float | None = option(
         None, "Stop, and exit with 5, before more than this is paid for models.",
