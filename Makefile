@@ -165,7 +165,7 @@ $(VENV)-remote/installed: tools/lock/remote.txt | python
 	@$(ENVIRONMENT) remote --folder $(VENV)-remote
 	@touch $@
 
-test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server and an emulator of Google's, with faults (PyPI)
+test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server and an emulator of Google's, and a hub, with faults (PyPI)
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote tests/batch/test_columns.py
 
 .PHONY: test-azure

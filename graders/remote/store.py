@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -162,8 +163,8 @@ class FsspecStore(Store):
         """Say of a library's errors whether they may pass, and in a sentence without keys."""
         try:
             yield
-        except FileNotFoundError:
-            raise FileNotFoundError(2, "there is no such object") from None
+        except FileNotFoundError as error:
+            raise _missing(error) from None
         except PermissionError as error:
             raise PermissionError(13, f"access is denied: {_said(error)}") from None
         except ImportError:
@@ -184,6 +185,20 @@ class FsspecStore(Store):
             meant = refused(status)
             return PassingError(_said(error)) if isinstance(meant, PassingError) else meant
         return broken(error, server_of(self._scheme)) or PassingError(_said(error))
+
+
+def _missing(error: FileNotFoundError) -> OSError:
+    """Return what is not there; of a hub's repository that may only mean that it is not shown."""
+    kind = type(error.__cause__ or error).__name__
+    if kind == "GatedRepoError":
+        return RemoteError("no access: who may read it is asked for on its page")
+    said = "there is no such object"
+    if kind == "RevisionNotFoundError":
+        said = "there is no such revision"
+    elif kind in {"RepositoryNotFoundError", "HFValidationError"}:
+        seen = "that HF_TOKEN may see" if os.environ.get("HF_TOKEN") else "seen without HF_TOKEN"
+        said = f"there is no such repository, or none {seen}"
+    return FileNotFoundError(2, said)
 
 
 def _status(error: Any) -> int:
