@@ -93,11 +93,13 @@ def _az(scheme: str, ours: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
     return system
 
 
-def _hf(scheme: str, ours: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
-    from huggingface_hub import HfFileSystem, get_session  # noqa: PLC0415  (an extra)
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # noqa: PLC0415
+def _hf(_: str, ours: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
+    import huggingface_hub as hub  # noqa: PLC0415  (an extra)
 
-    class Once(HfFileSystem):  # type: ignore[misc]  # of an extra
+    base: Any = hub.HfFileSystem
+    utils: Any = hub.utils
+
+    class Once(base):  # type: ignore[misc]  # of an extra
         """Fetches without what tries six times and says each on standard error; remembers nothing."""
 
         def info(self, path: str, **more: Any) -> Any:
@@ -108,10 +110,13 @@ def _hf(scheme: str, ours: Mapping[str, Any], said: Mapping[str, Any]) -> Any:
             self.dircache.clear()
             return super().glob(path, **more)
 
-        def cat_file(self, path: str, start: int, end: int, **_: Any) -> bytes:
-            wanted = {**build_hf_headers(token=self.token), "range": f"bytes={start}-{end - 1}"}
-            answer = get_session().get(self.url(path), headers=wanted, timeout=SILENCE)
-            hf_raise_for_status(answer)
+        def cat_file(self, path: str, start: int, end: int) -> bytes:
+            wanted = {
+                **utils.build_hf_headers(token=self.token),
+                "range": f"bytes={start}-{end - 1}",
+            }
+            answer = hub.get_session().get(self.url(path), headers=wanted, timeout=SILENCE)
+            utils.hf_raise_for_status(answer)
             data: bytes = answer.content
             return data if answer.status_code == 206 else data[start:end]
 
