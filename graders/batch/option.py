@@ -110,7 +110,7 @@ class ScoreOptions:
         metavar="N", least=1, most=99_999, group="Speed and resuming",
     )  # fmt: skip
     shard: str | None = option(
-        None, "Score part I of N only, I from 0, as one of several workers that share OUT.",
+        None, "Score part I of N only, I from 0, as one of several workers that share OUT; each has a --concurrency of its own.",
         metavar="I/N", group="Speed and resuming",
     )  # fmt: skip
     where: RowRange | None = option(
