@@ -155,6 +155,10 @@ test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data 
 test-scale-large: $(VENV)/installed-scale ## Kill nodes of a local Ray cluster more often, and all of them
 	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale tests/scale/test_nodes.py
 
+.PHONY: test-storm
+test-storm: $(VENV)/installed-scale ## Kill drivers and connections at random (SEEDS=12) while judges are asked with a budget; count their calls; some minutes
+	@GRADERS_STORM=$(or $(SEEDS),12) $(BIN)/python -m pytest -q -m scale -o log_cli=true -o log_cli_level=WARNING tests/scale/test_storm.py
+
 .PHONY: site test-site
 $(VENV)/installed-site: tools/lock/site.txt | $(VENV)/installed-dev
 	@$(ENVIRONMENT) site --folder $(VENV)
@@ -171,7 +175,7 @@ $(VENV)-remote/installed: tools/lock/remote.txt | python
 	@$(ENVIRONMENT) remote --folder $(VENV)-remote
 	@touch $@
 
-test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server and an emulator of Google's, with faults (PyPI)
+test-remote: $(VENV)-remote/installed ## Read and write object storage on a real S3-compatible server and an emulator of Google's, and a hub, with faults (PyPI)
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote tests/batch/test_columns.py
 
 .PHONY: test-azure

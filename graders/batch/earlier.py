@@ -7,12 +7,15 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from graders.batch.beside import judgements_of
 from graders.batch.manifest import differences, manifest_of, read_manifest
 from graders.batch.result import Result, read_results, tally_results
 from graders.batch.tally import Tally
 from graders.errors import RowsError
+from graders.remote import Place, Remote
 from graders.rows import Block, Source, blank_others
 
 __all__ = ["Earlier"]
@@ -25,27 +28,53 @@ class Earlier:
     """The results of an earlier run, merged with those of its failed rows.
 
     Args:
-        path: the file of results.
+        place: the file of results. From elsewhere it is copied here with what stands beside it, until it is
+            closed: it is read twice, and may be written over meanwhile.
         marks: the pass mark of each judge by its key, for the tally.
+
+    Attributes:
+        place: the same.
+        path: the file on this machine.
 
     Raises:
         RowsError: it cannot be read, or holds no results.
     """
 
-    def __init__(self, path: Path, marks: Mapping[str, float | None]) -> None:
-        self.path = path
+    def __init__(self, place: Place, marks: Mapping[str, float | None]) -> None:
+        self.place = place
+        self._copies: TemporaryDirectory[str] | None = None
+        self.path = place if isinstance(place, Path) else self._brought(place)
         self._marks = marks
         self._failed = array("Q")  # The indexes of failed rows, in order.
-        if path.exists() and not path.is_file():
-            raise RowsError(f"{path} is no file; its results are read twice")
+        if self.path.exists() and not self.path.is_file():
+            raise RowsError(f"{place} is no file; its results are read twice")
         last = -1
         for result in self._results():
             if result.index <= last:
-                raise RowsError(f"{path} is not in the order of the rows")
+                raise RowsError(f"{place} is not in the order of the rows")
             last = result.index
             if result.failed:
                 self._failed.append(last)
         self._left = self._results()
+
+    def _brought(self, place: Remote) -> Path:
+        self._copies = TemporaryDirectory(prefix="graders-")
+        path = Path(self._copies.name, place.name or "results.jsonl")
+        try:
+            place.fetch(path)
+            for beside in (manifest_of(path), judgements_of(path)):
+                there = place.beside(beside.name.removeprefix(path.name))
+                if there.exists():
+                    there.fetch(beside)
+        except OSError as error:
+            self.close()
+            raise RowsError(f"{place}: cannot be read: {error.strerror or error}") from None
+        return path
+
+    def close(self) -> None:
+        """Remove what was copied here."""
+        if self._copies is not None:
+            self._copies.cleanup()
 
     def _results(self) -> Iterator[Result]:
         try:
@@ -53,13 +82,15 @@ class Earlier:
                 for results in read_results(stream, strict=True):
                     yield from results
         except RowsError as error:
-            raise RowsError(f"{self.path}: {error}") from None
+            raise RowsError(f"{self.place}: {error}") from None
         except OSError as error:
-            raise RowsError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+            raise RowsError(f"{self.place}: cannot be read: {error.strerror or error}") from None
 
-    def stands_at(self, path: Path) -> bool:
-        """Whether a path leads to these very results."""
-        return path.is_file() and path.samefile(self.path)
+    def stands_at(self, target: Place) -> bool:
+        """Whether a path or an address leads to these very results."""
+        if isinstance(target, Remote):
+            return target == self.place
+        return target.is_file() and target.samefile(self.path)
 
     def check(self, manifest: Mapping[str, Any]) -> None:
         """See whether these results are of the grader, rows and options of a run.
@@ -76,7 +107,7 @@ class Earlier:
         apart = {"options": options | kept}
         then.pop("only_failed", None)
         if changed := differences({**then, **apart}, manifest):
-            raise RowsError(f"{self.path} is of another run: {'; '.join(changed)}")
+            raise RowsError(f"{self.place} is of another run: {'; '.join(changed)}")
 
     def identity(self) -> dict[str, Any]:
         """Return what tells these results from others."""
@@ -107,7 +138,7 @@ class Earlier:
             for result in self._left:
                 if result.failed:
                     if not line.startswith(b'{"index":%d,' % result.index):
-                        raise RowsError(f"{self.path} is not in the order of the rows")
+                        raise RowsError(f"{self.place} is not in the order of the rows")
                     out.append(line + b"\n")
                     break
                 kept.append(result)

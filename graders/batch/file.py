@@ -22,7 +22,7 @@ from graders.batch.spending import books
 from graders.errors import OptionError
 from graders.grading.performers import Performers, Setup
 from graders.metrics import native_core
-from graders.remote import Place, Remote
+from graders.remote import Place
 from graders.rows import Source, Watch
 from graders.tracing import Rule
 
@@ -95,7 +95,7 @@ def score_source(
         begun = parallelism.begun()
         for executor in begun:
             stack.callback(executor.close)
-        earlier = _earlier(options, target, marks)
+        earlier = _earlier(options, target, marks, stack)
         direct = isinstance(target, Path) and is_direct(target)
         known = list(inputs or ())
         if direct or inputs is not None:
@@ -116,13 +116,14 @@ def score_source(
 
 
 def _earlier(
-    options: ScoreOptions, target: Place, marks: Mapping[str, float | None]
+    options: ScoreOptions, target: Place, marks: Mapping[str, float | None], stack: ExitStack
 ) -> Earlier | None:
     if options.only_failed is None:
         return None
     earlier = Earlier(options.only_failed, marks)
-    if isinstance(target, Remote) or not earlier.stands_at(target):  # In place is what many want.
-        check_apart([earlier.path], target)
+    stack.callback(earlier.close)
+    if not earlier.stands_at(target):  # In place is what many want.
+        check_apart([earlier.place], target)
     return earlier
 
 
@@ -142,7 +143,7 @@ def _lasting(
     made: FileOutput = output(
         target, manifest, resume=options.resume, restart=options.restart, marks=marks,
         first=options.rows.start if earlier is None else None,
-        judgements=options.keep_judgements, earlier=options.only_failed,
+        judgements=options.keep_judgements, earlier=None if earlier is None else earlier.path,
     )  # fmt: skip
     return made
 

@@ -110,7 +110,7 @@ class ScoreOptions:
         metavar="N", least=1, most=99_999, group="Speed and resuming",
     )  # fmt: skip
     shard: str | None = option(
-        None, "Score part I of N only, I from 0, as one of several workers that share OUT.",
+        None, "Score part I of N only, I from 0, as one of several workers that share OUT; each has a --concurrency of its own.",
         metavar="I/N", group="Speed and resuming",
     )  # fmt: skip
     where: RowRange | None = option(
@@ -120,11 +120,12 @@ class ScoreOptions:
     limit: int | None = option(
         None, "Score the first N rows only.", metavar="N", least=0, group="Rows and samples"
     )
-    only_failed: Path | None = option(
+    only_failed: Path | None = option(  # An address becomes a Remote.
         None,
         "Score the failed rows of these results again; keep the others.",
         metavar="EARLIER",
         exists=True,
+        elsewhere=True,
         group="Rows and samples",
     )
     keep_judgements: bool = option(
@@ -132,7 +133,7 @@ class ScoreOptions:
     )
     prices: Path | None = option(
         None, "What tokens cost: JSON, by model dollars for a million.", metavar="FILE",
-        exists=True, group="Models",
+        exists=True, elsewhere=True, group="Models",
     )  # fmt: skip
     budget: float | None = option(
         None, "Stop, and exit with 5, before more than this is paid for models.",

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 
 import click
@@ -121,7 +122,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             # As an interruption: workers and scratch folders are put away, results are kept.
             signal.signal(number, signal.default_int_handler)
-    code = _main(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if os.name != "nt" and any(one in {"ray", "--engine=ray"} for one in given):
+        from graders.cli.drive import driven  # noqa: PLC0415  (nobody else needs it)
+
+        code = driven(given, partial(_main, arguments))
+    else:
+        code = _main(arguments)
     gc.freeze()  # All that is left ends with the process: nobody need look for cycles in it.
     sys.exit(code)
 

@@ -27,6 +27,7 @@ from graders.cli.output import say, write_json
 from graders.config import load_source
 from graders.models import JudgeOptions
 from graders.reading import Reading
+from graders.remote import named
 from graders.report.terminal import number, write_view
 from graders.rows import find_source
 
@@ -144,7 +145,7 @@ def agree(
         raise click.UsageError(
             "Without --label there must be results of --repeats; there are none."
         )
-    by = options["reads"].by or (scored_by(manifest_for(Path(grader))) if results else None)
+    by = options["reads"].by or (scored_by(manifest_for(named(grader))) if results else None)
     report = compare(side, labels, marks, by or "")
     if as_json:
         write_json(report.to_dict())

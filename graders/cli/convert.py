@@ -11,11 +11,12 @@ import click
 
 from graders import jsontext
 from graders.cli.option import file_name, json_option
-from graders.cli.output import say, say_notes, write_json
+from graders.cli.output import say, say_notes, write_bytes, write_json
 from graders.config import read_document
 from graders.convert import READS, WRITES, Converted, format_of
 from graders.convert import convert as converted
 from graders.errors import OptionError, RowsError, quoted
+from graders.remote import Place, named
 
 __all__ = ["convert"]
 
@@ -55,13 +56,13 @@ def _failed(_: click.Context, __: click.Parameter, value: str) -> float | str:
     "-o",
     "--output",
     metavar="OUT",
-    type=click.Path(),
+    type=file_name,
     help="A file; of a script a folder, or a .zip.  [default: -]",
 )
 @click.option(
     "--rows",
     metavar="FILE",
-    type=click.Path(),
+    type=file_name,
     help="Write the rows that IN has, as JSON Lines: a promptfoo's tests.",
 )
 @click.option("--force", is_flag=True, help="Write over files that are there.")
@@ -100,7 +101,9 @@ def convert(
             raise RowsError(f"{source} has no rows; --rows is for promptfoo's tests")
         written.append(
             _write(
-                Path(rows), b"".join(jsontext.encode(one) + b"\n" for one in done.rows), force=force
+                named(rows),
+                b"".join(jsontext.encode(one) + b"\n" for one in done.rows),
+                force=force,
             )
         )
     if as_json:
@@ -145,14 +148,14 @@ def _written(
             if shown:
                 write_json(done.document)
             return []
-        return [_write(Path(str(output)), data, force=force)]
+        return [_write(named(str(output)), data, force=force)]
     if output is None or output == "-":
         if shown:
             raise click.UsageError(
                 f"{to} is a folder of {len(done.files)} files: say -o DIR, or a .zip."
             )
         return []
-    place = Path(output)
+    place = named(output)
     if place.suffix == ".zip":
         return [_write(place, _zipped(done), force=force)]
     there = [str(place / name) for name in done.files if (place / name).exists()]
@@ -172,13 +175,8 @@ def _zipped(done: Converted) -> bytes:
     return stream.getvalue()
 
 
-def _write(place: Path, data: bytes, *, force: bool) -> str:
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("wb" if force else "xb") as stream:
-            stream.write(data)
-    except FileExistsError:
-        raise RowsError(f"{place} is there already; --force writes over it") from None
-    except OSError as error:
-        raise RowsError(f"{place}: cannot be written: {error.strerror or error}") from None
+def _write(place: Place, data: bytes, *, force: bool) -> str:
+    if not force and place.exists():
+        raise RowsError(f"{place} is there already; --force writes over it")
+    write_bytes(place, [data], make_folder=True)
     return str(place)

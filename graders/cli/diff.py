@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,11 +16,12 @@ from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options, warn_of_local
 from graders.cli.option import file_name, grouped_layout_options, python_options, reading_options
-from graders.cli.output import say
+from graders.cli.output import say, write_bytes
 from graders.config import load_source
 from graders.errors import RowsError, shown
 from graders.models import JudgeOptions
 from graders.reading import Reading
+from graders.remote import named, same
 from graders.report.terminal import number
 from graders.rows import Chunk, Layout, decode_block, find_source, read_categories, written
 
@@ -83,7 +83,7 @@ by index. A verdict differs where a row passes on one side only, or has no rewar
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(),
+    type=file_name,
     help="Write every row's delta there, as JSON Lines; - for standard output.",
     cls=Flag,
     group="Results",
@@ -132,7 +132,7 @@ def diff(
             matched, kept, formulas = _graded(sides, rows, layout, threshold)
             if sides[0].name == sides[1].name:
                 matched.a.name, matched.b.name = a, b
-        known = (scored_by(manifest_for(Path(one))) for one in (a, b))
+        known = (scored_by(manifest_for(named(one))) for one in (a, b))
         by = reads.by or next(filter(None, known), "")
         report = compare(matched, formulas=formulas, look=kept.look, by=by)
     if output is not None:
@@ -154,7 +154,7 @@ def group_side(
     side: Side, path: str, rows: Sequence[str], layout: Layout, *, all_there: bool = True
 ) -> None:
     """Give results the categories that are asked for, where they do not have these already."""
-    if layout.by is None or scored_by(manifest_for(Path(path))) == written(layout.by):
+    if layout.by is None or scored_by(manifest_for(named(path))) == written(layout.by):
         return
     if not rows:
         raise click.UsageError("--by reads the rows that were scored: give ROWS too.")
@@ -234,10 +234,9 @@ def _shut(
 
 def _check_apart(output: str, inputs: Sequence[str]) -> None:
     """Refuse to write over what is compared."""
-    place = Path(output)
-    for one in inputs:
-        if output != "-" and place.is_file() and Path(one).exists() and place.samefile(one):
-            raise RowsError(f"{output} is compared; its deltas would replace it")
+    place = named(output)
+    if output != "-" and any(same(place, named(one)) for one in inputs):
+        raise RowsError(f"{place} is compared; its deltas would replace it")
 
 
 def _write(output: str, matched: Matched) -> None:
@@ -247,8 +246,4 @@ def _write(output: str, matched: Matched) -> None:
         sys.stdout.buffer.writelines(lines)
         sys.stdout.buffer.flush()
         return
-    try:
-        with Path(output).open("wb") as stream:
-            stream.writelines(lines)
-    except OSError as error:
-        raise RowsError(f"{output}: cannot be written: {error.strerror or error}") from None
+    write_bytes(named(output), lines)

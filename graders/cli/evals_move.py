@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,17 @@ import click
 from graders.cli.evals_store import found, opened, run_named, show, told
 from graders.cli.help import Command, Flag
 from graders.cli.judge import judge_options
-from graders.cli.option import data_dir_option, json_option, python_options, reading_options
+from graders.cli.option import (
+    brought,
+    data_dir_option,
+    json_option,
+    python_options,
+    reading_options,
+)
 from graders.cli.output import progress_bar, say, write_json
+from graders.cli.usage import Somewhere
 from graders.errors import OptionError, nearest_path
+from graders.remote import Place
 
 if TYPE_CHECKING:
     from graders.api import PythonOptions, Reading
@@ -47,13 +56,11 @@ Exit codes: 0 every criterion without a model is equal, 1 one of them differs,
 @click.command(
     name="import", epilog=_IMPORT, short_help="Bring along what the hosted API gave you."
 )
-@click.argument(
-    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Somewhere())
 @click.option("--replace", is_flag=True, help="Take the files' where the store's differs.")
 @data_dir_option
 @json_option
-def import_(paths: Sequence[Path], *, replace: bool, data_dir: Path, as_json: bool) -> int:
+def import_(paths: Sequence[Place], *, replace: bool, data_dir: Path, as_json: bool) -> int:
     """Read evals, runs, output items and files of rows, and put them into the store.
 
     PATH is a file, a folder or a zip; what is in it is told by what it holds, not by its name. Ids
@@ -64,7 +71,8 @@ def import_(paths: Sequence[Path], *, replace: bool, data_dir: Path, as_json: bo
     from graders.evals.run import EvalProgress  # noqa: PLC0415
     from graders.report.evals import import_view  # noqa: PLC0415
 
-    with Parcel.open(paths) as parcel:
+    with ExitStack() as stack:
+        parcel = stack.enter_context(Parcel.open(brought(paths, stack)))
         if not (parcel.found or parcel.items or parcel.data):
             for one in (*parcel.broken, *parcel.notes):
                 say(one)
@@ -199,13 +207,13 @@ def _compared(
 
 @click.command(name="export", short_help="Write an eval or a run out: objects, results, rows.")
 @click.argument("name", metavar="ID")
-@click.option("-o", "--output", required=True, metavar="PATH", type=click.Path(path_type=Path),
+@click.option("-o", "--output", required=True, metavar="PATH", type=Somewhere(),
               help="File to write; with --as folder, a new folder.")  # fmt: skip
 @click.option("--as", "form", type=click.Choice(["objects", "results", "rows", "folder"]),
               default="objects", show_default=True,
               help="The API's objects, lines of results or rows of a run; or a folder of all.")  # fmt: skip
 @data_dir_option
-def export(name: str, *, output: Path, form: str, data_dir: Path) -> int:
+def export(name: str, *, output: Place, form: str, data_dir: Path) -> int:
     """Write the eval ID with all its runs, or with the run ID, as the API's objects a line each.
 
     As results, `graders report`, `diff` and `agree` read a run's items, together with its rows. A
@@ -219,12 +227,14 @@ def export(name: str, *, output: Path, form: str, data_dir: Path) -> int:
             count = write_lines(kept, *run_named(kept, name), output, rows=form == "rows")
             say(f"wrote {output}: {count:,} lines")
             return 0
+        if form == "folder" and not isinstance(output, Path):
+            raise OptionError(f"{output}: a folder is written on this machine only; copy it there")
         of, run = found(kept, name)
         runs = every_run(kept, of) if run is None else [kept.get_run(of, run)]
         if form == "objects":
             say(f"wrote {output}: {write_objects(kept, of, runs, output):,} objects")
             return 0
-        for path in write_folder(kept, of, runs, output):
+        for path in write_folder(kept, of, runs, Path(str(output))):
             click.echo(str(path))
     return 0
 
@@ -232,10 +242,10 @@ def export(name: str, *, output: Path, form: str, data_dir: Path) -> int:
 @click.command(name="report", short_help="Write the report page of a run, or of two.")
 @click.argument("name", metavar="RUN")
 @click.option("--with", "other", metavar="RUN", help="Another run of the eval, to stand beside it.")
-@click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path),
+@click.option("-o", "--output", required=True, metavar="FILE", type=Somewhere(),
               help="HTML file to write.")  # fmt: skip
 @data_dir_option
-def report(name: str, *, other: str | None, output: Path, data_dir: Path) -> int:
+def report(name: str, *, other: str | None, output: Place, data_dir: Path) -> int:
     """Write one offline page on the run RUN: figures, criteria as columns, rows to search."""
     from graders.evals.export import write_whole  # noqa: PLC0415
     from graders.evals.view import EvalView  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ import click
 
 from graders.cli.evals_store import found, nearest_id, opened, run_options, show, told
 from graders.cli.help import Command, Flag
-from graders.cli.option import data_dir_option, file_name, json_option
+from graders.cli.option import brought, data_dir_option, file_name, json_option, place_of
 from graders.cli.output import progress_bar, say, write_json
+from graders.cli.usage import Somewhere
 from graders.config import read_document
 from graders.errors import OptionError, nearest_path
+from graders.remote import Place, here, named, same
 
 if TYPE_CHECKING:
     from graders.evals.store import EvalStore
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["resume", "run"]
 
 _OUTPUT = click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "--output", metavar="FILE", type=Somewhere(dir_okay=False),
     help="Write the items there as lines of results, and their rows beside it, for report, diff and agree.", cls=Flag, group="Results",
 )  # fmt: skip
 
@@ -37,7 +40,7 @@ _OUTPUT = click.option(
 @click.argument("of", metavar="EVAL")
 @click.argument("body", metavar="[RUN]", type=file_name, required=False)
 @click.option(
-    "--data", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--data", metavar="FILE", type=Somewhere(exists=True, dir_okay=False),
     help='JSON Lines of {"item": …} to run over, in place of the rows of RUN.', cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @_OUTPUT
@@ -45,7 +48,7 @@ _OUTPUT = click.option(
 @json_option
 @run_options
 def run(
-    of: str, body: str | None, *, data: Path | None, output: Path | None, data_dir: Path,
+    of: str, body: str | None, *, data: Place | None, output: Place | None, data_dir: Path,
     as_json: bool, options: RunOptions,
 ) -> int:  # fmt: skip
     """Run EVAL over the rows of RUN, and show how many items passed each criterion.
@@ -57,10 +60,9 @@ def run(
 
     if body is None and data is None:
         raise click.UsageError("RUN says what is run over; --data names a file of rows instead.")
-    if output is not None:
-        _check_apart(
-            output, [Path(one) for one in (of, body or "") if one] + ([data] if data else [])
-        )
+    read = [named(one) for one in (of, body) if one] + ([] if data is None else [data])
+    if output is not None and any(same(output, one) for one in read):
+        raise OptionError(f"{output} is what is read; the results would replace it")
     with opened(data_dir) as kept:
         try:
             request = _request(kept, body, data)
@@ -76,12 +78,6 @@ def run(
         return _run_here(kept, name, options, output, as_json=as_json)
 
 
-def _check_apart(output: Path, inputs: list[Path]) -> None:
-    for one in inputs:
-        if output.exists() and one.exists() and output.samefile(one):
-            raise OptionError(f"{output} is what is read; the results would replace it")
-
-
 def _eval(kept: EvalStore, text: str) -> str:
     """Return the id of an eval that is named by id, or by a file with its object or its body."""
     from graders.evals.move import pieces  # noqa: PLC0415
@@ -95,7 +91,7 @@ def _eval(kept: EvalStore, text: str) -> str:
         _, other = _maybe(kept, text)
         hint = f"; {text} is a run" if other else _hint(kept, text, "eval")
         raise OptionError(f"no such eval, and no such file: {text}{hint}")
-    value = read_document(str(path))
+    value = read_document(text)
     there = [one for one in pieces(value) if one.kind == "eval" and "id" in one.value]
     if not there:
         return str(kept.create(value)["id"])
@@ -104,11 +100,12 @@ def _eval(kept: EvalStore, text: str) -> str:
     return _imported(kept, path)
 
 
-def _imported(kept: EvalStore, path: Path) -> str:
+def _imported(kept: EvalStore, place: Place) -> str:
     from graders.evals.incoming import bring  # noqa: PLC0415
     from graders.evals.parcel import Parcel  # noqa: PLC0415
 
-    with Parcel.open([path]) as parcel:
+    with ExitStack() as stack:
+        parcel = stack.enter_context(Parcel.open(brought([place], stack)))
         done = bring(kept.store, parcel)
     for one in done.notes:
         say(f"note: {one}")
@@ -129,15 +126,17 @@ def _hint(kept: EvalStore, text: str, table: str) -> str:
     return nearest_id(kept, text, table)
 
 
-def _file(text: str) -> Path | None:
-    path = Path(text)
-    return path if text == "-" or ("\0" not in text and path.is_file()) else None
+def _file(text: str) -> Place | None:
+    if text == "-" or "\0" in text:
+        return Path(text) if text == "-" else None
+    place = named(text)
+    return place if place.is_file() else None
 
 
-def _request(kept: EvalStore, body: str | None, data: Path | None) -> dict[str, Any]:
+def _request(kept: EvalStore, body: str | None, data: Place | None) -> dict[str, Any]:
     """Return the body of a new run: that of a file, or what a run of the store was over."""
     request: dict[str, Any] = {"data_source": {"type": "jsonl"}}
-    beside = Path()
+    beside: Place = Path()
     if body is not None:
         of, name = _maybe(kept, body)
         if of is not None and name is None:
@@ -175,7 +174,7 @@ def _body_of(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value[name] for name in ("name", "metadata", "data_source") if value.get(name)}
 
 
-def _path_of(kept: EvalStore, value: Any, beside: Path) -> Path | None:
+def _path_of(kept: EvalStore, value: Any, beside: Place) -> Place | None:
     """Return the file that a body names by path; None where it names an id, or nothing."""
     from graders.jobs import ApiError  # noqa: PLC0415
 
@@ -184,16 +183,15 @@ def _path_of(kept: EvalStore, value: Any, beside: Path) -> Path | None:
     try:
         kept.store.files.get(value)
     except ApiError:
-        there = [path for path in (beside / value, Path(value)) if path.is_file()]
-        return there[0] if there else None
+        return place_of(value, beside)
     return None
 
 
-def _put(kept: EvalStore, path: Path) -> str:
+def _put(kept: EvalStore, place: Place) -> str:
     """Put a file into the store, unless it is there already; return its id."""
     files = kept.store.files
     try:
-        with path.open("rb") as source:
+        with here(place) as path, path.open("rb") as source:
             digest = hashlib.file_digest(source, "sha256").hexdigest()
             known = files.find(digest, "evals")
             if known is not None:
@@ -201,13 +199,13 @@ def _put(kept: EvalStore, path: Path) -> str:
             source.seek(0)
             made = files.create(source, filename=path.name, purpose="evals")
     except OSError as error:
-        raise OptionError(f"{path} cannot be read: {error.strerror or error}") from None
-    say(f"{path} is {made['id']} in the store")
+        raise OptionError(f"{place} cannot be read: {error.strerror or error}") from None
+    say(f"{place} is {made['id']} in the store")
     return str(made["id"])
 
 
 def _run_here(
-    kept: EvalStore, name: str, options: RunOptions, output: Path | None, *, as_json: bool
+    kept: EvalStore, name: str, options: RunOptions, output: Place | None, *, as_json: bool
 ) -> int:
     """Run a run in this process and show what became of it."""
     from graders.evals.export import rows_beside, write_lines  # noqa: PLC0415
@@ -244,7 +242,7 @@ def _run_here(
 @json_option
 @run_options
 def resume(
-    name: str, *, output: Path | None, data_dir: Path, as_json: bool, options: RunOptions
+    name: str, *, output: Place | None, data_dir: Path, as_json: bool, options: RunOptions
 ) -> int:
     """Go on with RUN where it was: here, unless another process runs it."""
     from graders.evals.store import FINISHED  # noqa: PLC0415

@@ -21,13 +21,16 @@ from graders.cli.option import (
     data_dir_option,
     file_name,
     json_option,
+    place_of,
     python_options,
     rollout_options,
 )
 from graders.cli.output import progress_bar, say, write_json
 from graders.cli.train import train_options
+from graders.cli.usage import Somewhere
 from graders.config import read_document
 from graders.errors import OptionError, nearest
+from graders.remote import Place, here, named
 from graders.report.terminal import number, write_view
 
 if TYPE_CHECKING:
@@ -126,11 +129,11 @@ def _named(store: Store, name: str) -> Iterator[None]:
 )  # fmt: skip
 @click.argument("body", metavar="BODY", type=file_name)
 @click.option(
-    "--training", "training_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--training", "training_file", metavar="FILE", type=Somewhere(exists=True, dir_okay=False),
     help="The training file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @click.option(
-    "--validation", "validation_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--validation", "validation_file", metavar="FILE", type=Somewhere(exists=True, dir_okay=False),
     help="The validation file, in place of the body's.", cls=Flag, group="Rows and samples",
 )  # fmt: skip
 @click.option(
@@ -145,8 +148,8 @@ def _named(store: Store, name: str) -> Iterator[None]:
 def run(
     body: str,
     *,
-    training_file: Path | None,
-    validation_file: Path | None,
+    training_file: Place | None,
+    validation_file: Place | None,
     target: Target,
     data_dir: Path,
     face: Face,
@@ -164,7 +167,7 @@ def run(
     if not isinstance(request, dict):
         raise OptionError(f"{body}: the body of a job is an object")
     with _opened(data_dir) as store:
-        beside, put = Path(body).parent if body != "-" else Path(), list[str]()
+        beside, put = named(body).parent if body != "-" else Path(), list[str]()
         for use, given in (("training_file", training_file), ("validation_file", validation_file)):
             path = given or _path_of(store, request.get(use), beside)
             if path is not None:
@@ -212,7 +215,7 @@ def _with(options: RunOptions, training: TrainingOptions | None) -> RunOptions:
     return TrainRun(training=training, **said)
 
 
-def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
+def _path_of(store: Store, value: Any, beside: Place) -> Place | None:
     """Return the file that a body names by path; None where it names an id, or nothing."""
     from graders.jobs import ApiError  # noqa: PLC0415
 
@@ -221,17 +224,16 @@ def _path_of(store: Store, value: Any, beside: Path) -> Path | None:
     try:
         store.files.get(value)
     except ApiError:
-        found = [path for path in (beside / value, Path(value)) if path.exists()]
-        return found[0] if found else None
+        return place_of(value, beside)
     return None
 
 
-def _put(store: Store, path: Path) -> str:
+def _put(store: Store, place: Place) -> str:
     """Put a file into the store, unless it is there already; return its id."""
-    if not path.is_file():
-        raise OptionError(f"{path} is no file that can be read twice; name a regular one")
+    if not place.is_file():
+        raise OptionError(f"{place} is no file that can be read twice; name a regular one")
     try:
-        with path.open("rb") as source:
+        with here(place) as path, path.open("rb") as source:
             digest = hashlib.file_digest(source, "sha256").hexdigest()
             known = store.files.find(digest, "fine-tune")
             if known is not None:
@@ -239,7 +241,7 @@ def _put(store: Store, path: Path) -> str:
             source.seek(0)
             made = store.files.create(source, filename=path.name, purpose="fine-tune")
     except OSError as error:
-        raise OptionError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise OptionError(f"{place} cannot be read: {error.strerror or error}") from None
     return str(made["id"])
 
 

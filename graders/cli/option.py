@@ -6,6 +6,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +21,11 @@ from graders.cli.usage import Somewhere
 from graders.errors import OptionError
 from graders.models import RolloutOptions
 from graders.option import Option, options_of
+from graders.remote import Place, here, is_remote, named
 
 __all__ = [
     "Read",
+    "brought",
     "byte_size",
     "completed",
     "data_dir_option",
@@ -34,6 +37,7 @@ __all__ = [
     "json_option",
     "json_value",
     "layout_options",
+    "place_of",
     "python_options",
     "reading_options",
     "rollout_options",
@@ -166,7 +170,7 @@ def _click_of(one: Option) -> dict[str, Any]:
         low = one.least if one.above is None else one.above
         return {**said, "type": click.FloatRange(min=low, min_open=one.above is not None)}
     if one.elsewhere:
-        return {**said, "type": Somewhere(dir_okay=True)}
+        return {**said, "type": Somewhere(exists=one.exists, dir_okay=not one.exists)}
     if one.sort is Path:
         return {**said, "type": click.Path(one.exists, dir_okay=False, path_type=Path)}
     return said
@@ -228,6 +232,34 @@ rollout_options = flags_of("rollout", RolloutOptions)
 """Adds where samples come from that rows do not record."""
 
 
+def brought(places: Iterable[Place], stack: ExitStack) -> list[Path]:
+    """Return files of this machine: copies of those elsewhere, until a stack is closed.
+
+    Raises:
+        OptionError: one cannot be read.
+    """
+    found = []
+    for place in places:
+        try:
+            found.append(stack.enter_context(here(place)))
+        except OSError as error:
+            raise OptionError(f"{place} cannot be read: {error.strerror or error}") from None
+    return found
+
+
+def place_of(name: str, beside: Place) -> Place | None:
+    """Return the file that a body names by a path, beside it or here, or by an address; None where there is none.
+
+    Raises:
+        OptionError: an address cannot be looked at.
+    """
+    try:
+        there = [named(name)] if is_remote(name) else [beside / name, Path(name)]
+        return next((one for one in there if one.exists()), None)
+    except OSError as error:
+        raise OptionError(f"{name} cannot be read: {error.strerror or error}") from None
+
+
 def text_value(option: str, value: str, *, as_json: bool = False) -> str:
     """Return an option's text: as given, from `@file`, or from standard input for `-`.
 
@@ -243,13 +275,13 @@ def text_value(option: str, value: str, *, as_json: bool = False) -> str:
     try:
         if value == "-":
             return jsontext.read_whole(sys.stdin.buffer).decode("utf-8", "surrogateescape")
-        with Path(value[1:]).open("rb") as file:
+        with named(value[1:]).open("rb") as file:
             return jsontext.read_whole(file).decode()
     except UnicodeDecodeError:
         raise OptionError(f"{option} {value}: the file is not UTF-8 text") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError) and not is_remote(value[1:]):
             hint = "" if as_json else "; write @@ for a text that begins with @"
             reason = f"there is no such file{hint}"
         raise OptionError(f"{option} {value}: {reason}") from None

@@ -10,11 +10,11 @@ from typing import IO, Any, TypeVar
 
 from graders import jsontext
 from graders.errors import RowsError
-from graders.remote import Place, Remote
+from graders.remote import Place, Remote, whole
 
 __all__ = [
     "abandon_stdout", "as_wide_as", "prepare_streams", "progress_bar", "say", "say_notes",
-    "write_file", "write_json", "write_lines",
+    "write_bytes", "write_file", "write_json", "write_lines",
 ]  # fmt: skip
 
 Now = TypeVar("Now")
@@ -53,12 +53,25 @@ def write_file(place: Place, body: Any) -> None:
     Raises:
         RowsError: it cannot be written.
     """
+    write_bytes(place, [jsontext.encode(body, indent=True) + b"\n"])
+
+
+def write_bytes(place: Place, content: Iterable[bytes], *, make_folder: bool = False) -> None:
+    """Write a file, here or elsewhere, whole or not at all.
+
+    Args:
+        place: the file.
+        content: what it is to hold, in pieces.
+        make_folder: make the folder that it stands in, too.
+
+    Raises:
+        RowsError: it cannot be written.
+    """
     try:
-        if isinstance(place, Remote):
-            place.put_bytes(jsontext.encode(body, indent=True) + b"\n")
-            return
-        with place.open("w", encoding="utf-8") as stream:
-            write_json(body, stream)
+        if make_folder and not isinstance(place, Remote):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        with whole(place) as stream:
+            stream.writelines(content)
     except OSError as error:
         raise RowsError(f"{place}: cannot be written: {error.strerror or error}") from None
 

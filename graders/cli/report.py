@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
@@ -22,7 +21,7 @@ from graders.cli.usage import Somewhere
 from graders.config import load_source
 from graders.errors import OptionError
 from graders.reading import Reading
-from graders.remote import Place, Remote, named
+from graders.remote import Place, named, same, whole
 from graders.report.finding import Notice, read_finding, read_json
 from graders.report.html import build
 from graders.report.html.appendix import named_rows
@@ -380,12 +379,7 @@ def _layout(
 def _check_apart(output: str, inputs: Sequence[Place | None]) -> None:
     """Refuse to write over what is read."""
     target = named(output)
-    if isinstance(target, Remote):
-        same = target in inputs
-    else:
-        here = [one for one in inputs if isinstance(one, Path) and one.exists()]
-        same = target.exists() and any(target.samefile(one) for one in here)
-    if same:
+    if any(one is not None and same(target, one) for one in inputs):
         raise OptionError(f"{target} is what is read; the page would replace it")
 
 
@@ -397,14 +391,7 @@ def _write(output: str, made: bytes) -> None:
         return
     target = named(output)
     try:
-        if isinstance(target, Remote):
-            target.put_bytes(made)
-            return
-        if target.exists() and not target.is_file():
-            target.write_bytes(made)  # A pipe or a device, where nothing can stand beside it.
-            return
-        beside = target.with_name(target.name + ".new")
-        beside.write_bytes(made)
-        beside.replace(target)
+        with whole(target) as stream:
+            stream.write(made)
     except OSError as error:
         raise OptionError(f"{target}: {error.strerror or error}") from None

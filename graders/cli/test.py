@@ -14,7 +14,7 @@ from rich.text import Text
 
 from graders.cli.face import Face, face_options
 from graders.cli.option import flags
-from graders.cli.output import say_notes
+from graders.cli.output import say_notes, write_bytes
 from graders.cli.usage import Somewhere
 from graders.errors import GradersError, OptionError
 from graders.remote import Place
@@ -51,7 +51,7 @@ orderings and invariances. graders schema --suite prints its JSON Schema."""
     help="Fail when a suite reaches less of its grader.",
 )  # fmt: skip
 @click.option(
-    "--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+    "--junit", metavar="FILE", type=Somewhere(dir_okay=False),
     help="Also write JUnit XML, which CI systems read.",
 )  # fmt: skip
 @flags(PythonOptions, "sandbox", "python")
@@ -63,7 +63,7 @@ def test(
     update: bool,
     coverage: bool,
     min_coverage: float | None,
-    junit: Path | None,
+    junit: Place | None,
     face: Face,
     **running: Any,
 ) -> int:
@@ -93,7 +93,7 @@ def test(
         and 100 * run.coverage.share < min_coverage
     ]
     if junit is not None:
-        _write(junit, junit_xml(runs))
+        write_bytes(junit, [junit_xml(runs)], make_folder=True)
     body = {
         "passed": not any(run.failed or run.error for run in runs) and not short,
         "suites": [suite_json(run) for run in runs],
@@ -132,11 +132,3 @@ def run_suite(
         path=str(path), outcomes=outcomes, coverage=covered, rewrite=rewritten,
         grader=suite.grader.file,
     )  # fmt: skip
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise OptionError(f"--junit {path}: {error.strerror or error}") from None

@@ -6,13 +6,14 @@ import contextlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from graders import jsontext
 from graders.errors import OptionError
 from graders.evals.look import criteria_of_run, items_of
 from graders.evals.result import result_line, row_line
 from graders.evals.store import EvalStore
+from graders.remote import Place, whole
 from graders.wire.error import ApiError
 
 __all__ = [
@@ -45,7 +46,7 @@ def write_folder(
             if isinstance(name, str):
                 with contextlib.suppress(ApiError):
                     place, content = folder / f"{name}.jsonl", evals.store.files.path(name)
-                    with content.open("rb") as source_file, _written(place) as file:
+                    with content.open("rb") as source_file, whole(place) as file:
                         shutil.copyfileobj(source_file, file)
                     written.append(place)
     except OSError as error:
@@ -54,7 +55,7 @@ def write_folder(
 
 
 def write_objects(
-    evals: EvalStore, of: str, runs: Iterable[Mapping[str, Any]], output: Path
+    evals: EvalStore, of: str, runs: Iterable[Mapping[str, Any]], output: Place
 ) -> int:
     """Write an eval, runs of it and their output items as JSON Lines; return how many they are.
 
@@ -77,12 +78,12 @@ def write_objects(
     return count
 
 
-def rows_beside(output: Path) -> Path:
+def rows_beside(output: Place) -> Place:
     """Return where the rows of a file of results stand."""
-    return output.with_name(f"{output.name.removesuffix('.jsonl')}.rows.jsonl")
+    return output.parent / f"{output.name.removesuffix('.jsonl')}.rows.jsonl"
 
 
-def write_lines(evals: EvalStore, of: str, run: str, output: Path, *, rows: bool) -> int:
+def write_lines(evals: EvalStore, of: str, run: str, output: Place, *, rows: bool) -> int:
     """Write a run's items as lines of results, or as rows; return how many.
 
     Raises:
@@ -101,15 +102,16 @@ def write_lines(evals: EvalStore, of: str, run: str, output: Path, *, rows: bool
     return count
 
 
-def write_whole(output: Path, content: Iterable[bytes]) -> None:
+def write_whole(output: Place, content: Iterable[bytes]) -> None:
     """Write a file that appears whole or not at all.
 
     Raises:
         OptionError: it cannot be written.
     """
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with _written(output) as file:
+        if isinstance(output, Path):
+            output.parent.mkdir(parents=True, exist_ok=True)
+        with whole(output) as file:
             file.writelines(content)
     except OSError as error:
         raise OptionError(f"{output} cannot be written: {error.strerror or error}") from None
@@ -121,21 +123,7 @@ def _bare(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _put(place: Path, values: Iterable[Any], *, pretty: bool = False) -> Path:
-    with _written(place) as file:
+    with whole(place) as file:
         for one in values:
             file.write(jsontext.encode(one, indent=pretty) + b"\n")
     return place
-
-
-@contextlib.contextmanager
-def _written(place: Path) -> Iterator[BinaryIO]:
-    """Give a file that takes its place when it is whole."""
-    beside = place.with_name(place.name + ".new")
-    try:
-        with beside.open("wb") as file:
-            yield file
-        beside.replace(place)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final
 
 from graders import jsontext
 from graders.errors import OptionError, nearest, quoted, shown
 from graders.grade import Usage
+from graders.remote import Place
 
 __all__ = ["Price", "Prices", "dollars", "paid_text"]
 
@@ -69,8 +69,8 @@ class Prices:
         self._table = {str(model): self._price(str(model), one) for model, one in table.items()}
 
     @classmethod
-    def read(cls, path: Path) -> Prices:
-        """Return the table of a JSON file.
+    def read(cls, path: Place) -> Prices:
+        """Return the table of a JSON file, here or elsewhere.
 
         Raises:
             OptionError: it cannot be read, or is none.

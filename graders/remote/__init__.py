@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from graders.remote.fault import RemoteError
-from graders.remote.place import Place, Remote, is_remote, named, scrubbed
+from graders.remote.place import Place, Remote, here, is_remote, named, same, scrubbed, whole
 
-__all__ = ["Place", "Remote", "RemoteError", "is_remote", "named", "scrubbed"]
+__all__ = [
+    "Place",
+    "Remote",
+    "RemoteError",
+    "here",
+    "is_remote",
+    "named",
+    "same",
+    "scrubbed",
+    "whole",
+]

@@ -13,7 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import urljoin, urlsplit
 
-from graders.remote.fault import PassingError, RemoteError, changed, refused, steadily
+from graders.remote.fault import (
+    REACH,
+    SILENCE,
+    PassingError,
+    RemoteError,
+    broken,
+    changed,
+    refused,
+    steadily,
+)
 from graders.remote.reader import followed, ranged
 from graders.remote.store import Found, Store
 
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["HttpStore"]
 
 _HOPS: Final = 10
-_SECONDS: Final = 60.0
 _RANGE: Final = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})")
 
 
@@ -34,7 +42,7 @@ class HttpStore(Store):
     def _client(self) -> httpx2.Client:
         import httpx2  # noqa: PLC0415  (not for local files)
 
-        return httpx2.Client(timeout=_SECONDS, follow_redirects=False)
+        return httpx2.Client(timeout=httpx2.Timeout(SILENCE, connect=REACH), follow_redirects=False)
 
     def found(self, address: str) -> Found:
         """Return size and version of a page; its first byte is asked for, as signed addresses are for GET alone."""
@@ -118,7 +126,7 @@ class HttpStore(Store):
             except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
                 raise RemoteError("this is no address") from None
             except httpx2.HTTPError as error:
-                raise PassingError(_said(error)) from None
+                raise broken(error) or PassingError("the connection was cut") from None
 
 
 def _check_scheme(before: str, after: str) -> None:
@@ -130,16 +138,3 @@ def _version(answer: httpx2.Response) -> str:
     """Return what tells a page from what it is later: a weak tag is none."""
     tag: str = answer.headers.get("etag", "")
     return tag if tag and not tag.startswith("W/") else answer.headers.get("last-modified", "")
-
-
-def _said(error: Exception) -> str:
-    kind = type(error).__name__
-    if "Timeout" in kind:
-        return (
-            "the server gives nothing for a minute"
-            if "Read" in kind
-            else "the server cannot be reached in time"
-        )
-    if "Connect" in kind:
-        return "the server cannot be reached"
-    return "the connection was cut"

@@ -21,7 +21,7 @@ from graders.errors import OptionError, shown
 from graders.remote.fault import RemoteError, ReplacedError, changed, scrubbed
 from graders.remote.store import Found, FsspecStore, Store
 
-__all__ = ["Place", "Remote", "is_remote", "named", "scrubbed"]
+__all__ = ["Place", "Remote", "here", "is_remote", "named", "same", "scrubbed", "whole"]
 
 _PACKAGES: Final = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub"}
 _PAGES: Final = ("https", "http")
@@ -225,10 +225,8 @@ class Remote:
 
     def put_bytes(self, data: bytes) -> None:
         """Put bytes there, whole or not at all."""
-        with tempfile.TemporaryDirectory(prefix="graders-") as folder:
-            file = Path(folder, "put")
-            file.write_bytes(data)
-            self.put(file)
+        with whole(self) as stream:
+            stream.write(data)
 
     def remove(self) -> None:
         """Remove it; where it is not there, nothing is done."""
@@ -240,14 +238,53 @@ class Remote:
             while data := stream.read(_COPY):
                 out.write(data)
 
-    @contextlib.contextmanager
-    def local(self) -> Iterator[Path]:
-        """Give a copy on this machine, for readers that want a file; it is removed at the end."""
-        with tempfile.TemporaryDirectory(prefix="graders-") as folder:
-            file = Path(folder, self.name or "file")
-            self.fetch(file)
-            yield file
-
 
 Place = Path | Remote
 """Where something is read or written."""
+
+
+def same(one: Place, other: Place) -> bool:
+    """Whether two names are of one file that is there, or one address."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.exists() and other.exists() and one.samefile(other)
+    return one == other
+
+
+@contextlib.contextmanager
+def here(place: Place) -> Iterator[Path]:
+    """Give a file of this machine: the one that a path names, or a copy that is removed at the end."""
+    if isinstance(place, Path):
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="graders-") as folder:
+        file = Path(folder, place.name or "file")
+        place.fetch(file)
+        yield file
+
+
+@contextlib.contextmanager
+def whole(place: Place) -> Iterator[BinaryIO]:
+    """Give a stream that what is written to takes its place when it is whole; what fails leaves what was there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if isinstance(place, Path) and place.exists() and (place.is_symlink() or not place.is_file()):
+        # A pipe, a device, or a link to one or to a file: nothing can stand beside it.
+        with place.open("wb") as stream:
+            yield stream
+    elif isinstance(place, Path):
+        beside = place.with_name(place.name + ".new")
+        try:
+            with beside.open("wb") as stream:
+                yield stream
+            beside.replace(place)
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+    else:
+        with tempfile.TemporaryDirectory(prefix="graders-") as folder:
+            file = Path(folder, "put")
+            with file.open("wb") as stream:
+                yield stream
+            place.put(file)

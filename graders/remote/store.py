@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from graders.errors import UnavailableError
-from graders.remote.fault import PassingError, RemoteError, changed, scrubbed, steadily
+from graders.remote.fault import (
+    PassingError,
+    RemoteError,
+    broken,
+    changed,
+    refused,
+    scrubbed,
+    steadily,
+)
 from graders.remote.reader import ranged
+from graders.remote.system import server_of, system_of
 
 __all__ = ["Found", "FsspecStore", "Store"]
 
@@ -75,8 +85,7 @@ class FsspecStore(Store):
         self._scheme = scheme
         self._package = package
         try:
-            # Listings that are remembered would not see what another worker puts.
-            self._system: Any = _system_of(scheme)(use_listings_cache=False)
+            self._system: Any = system_of(scheme)
         except ImportError:
             raise UnavailableError(
                 f"{scheme}:// needs {package}: pip install 'local-graders[remote]'"
@@ -154,8 +163,8 @@ class FsspecStore(Store):
         """Say of a library's errors whether they may pass, and in a sentence without keys."""
         try:
             yield
-        except FileNotFoundError:
-            raise FileNotFoundError(2, "there is no such object") from None
+        except FileNotFoundError as error:
+            raise _missing(error) from None
         except PermissionError as error:
             raise PermissionError(13, f"access is denied: {_said(error)}") from None
         except ImportError:
@@ -165,25 +174,40 @@ class FsspecStore(Store):
         except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
             raise RemoteError(_said(error)) from None
         except Exception as error:  # noqa: BLE001  (of whatever library)
-            if any(
-                word in type(error).__name__
-                for word in ("Credential", "Auth", "RepositoryNotFound")
-            ):
-                raise RemoteError(f"no access: {_said(error)}") from None
-            raise PassingError(_said(error)) from None
+            raise self._worded(error) from None
+
+    def _worded(self, error: Exception) -> Exception:
+        """Return what an error of whatever library means here."""
+        status, kind = _status(error), type(error).__name__
+        if status in {401, 403} or any(word in kind for word in ("Credential", "Auth")):
+            return RemoteError(f"no access: {_said(error)}")
+        if status >= 400:
+            meant = refused(status)
+            return PassingError(_said(error)) if isinstance(meant, PassingError) else meant
+        return broken(error, server_of(self._scheme)) or PassingError(_said(error))
 
 
-def _system_of(scheme: str) -> Any:
-    """Return the class of fsspec's that speaks a scheme."""
-    if scheme == "gs":
-        # The one that gcsfs registers first asks by another protocol what sort a bucket is, and
-        # waits a minute where nobody answers it: emulators, proxies, a machine without a network.
-        from gcsfs.core import GCSFileSystem  # noqa: PLC0415  (an extra)
+def _missing(error: FileNotFoundError) -> OSError:
+    """Return what is not there; of a hub's repository that may only mean that it is not shown."""
+    kind = type(error.__cause__ or error).__name__
+    if kind == "GatedRepoError":
+        return RemoteError("no access: who may read it is asked for on its page")
+    said = "there is no such object"
+    if kind == "RevisionNotFoundError":
+        said = "there is no such revision"
+    elif kind in {"RepositoryNotFoundError", "HFValidationError"}:
+        seen = "that HF_TOKEN may see" if os.environ.get("HF_TOKEN") else "seen without HF_TOKEN"
+        said = f"there is no such repository, or none {seen}"
+    return FileNotFoundError(2, said)
 
-        return GCSFileSystem
-    import fsspec  # noqa: PLC0415  (an extra)
 
-    return fsspec.get_filesystem_class(scheme)
+def _status(error: Any) -> int:
+    """Return the status of HTTP that an error was made of; 0 where it says none."""
+    if str(error).startswith("Forbidden: "):  # gcsfs keeps the number to itself.
+        return 403
+    found: list[Any] = [getattr(error, name, None) for name in ("status_code", "status", "code")]
+    found.append(getattr(getattr(error, "response", None), "status_code", None))
+    return next((int(one) for one in found if str(one).isdecimal()), 0)
 
 
 def _said(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from graders.errors import OptionError, RowsError, UnavailableError, nearest_path, quoted
 from graders.extension import names
-from graders.remote import Place, Remote, is_remote, named
+from graders.remote import Place, Remote, here, is_remote, named
 from graders.rows.arrow import dataset_blocks, is_dataset, parquet_blocks
 from graders.rows.block import Block, Readable, count_rows, read_blocks
 from graders.rows.delimited import csv_blocks
@@ -258,7 +258,7 @@ def _blocks(path: Place, size: int, watch: Watch | None, mark: Mark) -> Iterator
 def _blocks_of_file(path: Place, size: int, watch: Watch | None, mark: Mark) -> Iterator[Block]:
     """Yield the rows of a file, or of a dataset's folder, as its name says what it is."""
     if isinstance(path, Remote) and not _is_read_as_it_comes(path):
-        with path.local() as copy:
+        with here(path) as copy:
             yield from _blocks_of_file(copy, size, None, mark)
     elif isinstance(path, Path) and path.is_dir() and is_dataset(path):
         yield from dataset_blocks(path, size)

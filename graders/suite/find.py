@@ -21,7 +21,7 @@ _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "venv", "build", "di
 def find_suites(paths: Iterable[Place]) -> list[Place]:
     """Return the suite files among paths: a file is one, a folder is searched for them.
 
-    An address is one, or a pattern of several.
+    An address is one, a pattern of several, or, with a slash at its end, a folder.
 
     Raises:
         ConfigError: a path is not there, or no suite is.
@@ -51,6 +51,8 @@ def find_suites(paths: Iterable[Place]) -> list[Place]:
 
 def _matches(place: Remote) -> list[Remote]:
     try:
+        if place.url.endswith("/") and place.is_writable:  # Pages cannot be listed.
+            return [one for one in place.within("**").matches() if one.name.endswith(ENDINGS)]
         return place.matches() if place.has_magic else [place]
     except OSError as error:
         raise ConfigError([Fault("$", str(error.strerror or error))], source=str(place)) from None

@@ -68,7 +68,9 @@ def read_options(
     right = {key: one for key, one in given.items() if key not in dict(problems)}
     cache_file = right.get("cache_file")
     if right.get("offline") and not record and cache_file and not cache_file.is_file():
-        problems.append(("cache_file", "there is no such file; graders test --record makes it"))
+        where = " on this machine, from where it is run" if isinstance(folder, Remote) else ""
+        problem = f"there is no such file{where}; graders test --record makes it"
+        problems.append(("cache_file", problem))
     if record or not right.get("offline"):
         urls = {key: str(right[key]) for key in ("base_url", "embedding_url") if key in right}
         problems += [(key, _FOREIGN.format(url)) for key, url in urls.items() if not _may_ask(url)]

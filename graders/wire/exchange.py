@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import os
-import random
 import socket
 import ssl
 import time
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from graders.calls import ChatError
 from graders.errors import UnavailableError, shown
+from graders.remote.fault import backoff
 from graders.version import __version__
 from graders.wire.answer import HttpAnswer
 from graders.wire.endpoint import ServerAddress
@@ -44,7 +44,6 @@ _ERROR_BODY: Final = 1 << 16
 _DIGITS: Final = 19
 _CONNECT_SECONDS: Final = 10.0
 _PROBE_SHARE: Final = 0.25
-_FIRST_WAIT: Final = 0.125
 _LONGEST_WAIT: Final = 4.0
 
 
@@ -159,7 +158,7 @@ class Wire:
                 if failed >= self._attempts or self._health.failing:
                     self._health.lost(error, silent=outcome.silent)
                     raise WireError(error)
-                wait = max(wait, _backoff(failed))
+                wait = max(wait, backoff(failed, _LONGEST_WAIT))
             if time.monotonic() + wait >= deadline:
                 raise WireError(error)
             self._stats.retries += 1
@@ -270,13 +269,13 @@ class Wire:
         if answer.status == 429 and not is_out_of_money(answer):
             self._stats.limited += 1
             asked = _retry_after(headers)
-            wait = _backoff(1) if asked is None else asked
+            wait = backoff(1, _LONGEST_WAIT) if asked is None else asked
             self._gate.limited(wait)
             if asked is not None:  # Who says when to come back means everyone.
                 self._gate.hold(wait)
             return _Again(self._too_limited(wait), wait, counts=False, held=asked is not None)
         if is_loading(answer):
-            wait = _retry_after(headers) or _backoff(1)
+            wait = _retry_after(headers) or backoff(1, _LONGEST_WAIT)
             self._gate.hold(wait)
             error = error_of_status(answer, self._endpoint.key)
             return _Again(error, wait, counts=False, held=True)
@@ -419,12 +418,6 @@ def _cause(fault: BaseException) -> str:
             return os.strerror(one.errno)  # What asyncio says in its place changes.
         one = None if one is None else one.__cause__ or one.__context__
     return ""
-
-
-def _backoff(tries: int) -> float:
-    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**tries)
-    # Not the common one: a trainer may have seeded it, and asks for its own numbers.
-    return random.SystemRandom().uniform(longest / 2, longest)
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -179,7 +179,10 @@ def test_what_cannot_be_read_is_a_sentence_without_keys(
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RowsError, match="the server cannot be reached"):
+    with pytest.raises(
+        RowsError,
+        match=r"the server cannot be reached \(tried 8 times.*\); see whether this machine can reach it",
+    ):
         scored("http://127.0.0.1:9/rows.jsonl", tmp_path / "out.jsonl")
 
 

@@ -102,11 +102,11 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     "words",
     [
-        ["evals", "report", "evalrun_1", "-o", "s3://bucket/x"],
-        ["test", "--junit", "s3://bucket/x"],
-        ["diff", "a.jsonl", "b.jsonl", "-o", "s3://bucket/x"],
-        ["convert", "a.json", "--to", "gemini", "-o", "s3://bucket/x"],
-        ["job", "run", "job.json", "--training", "s3://bucket/x"],
+        ["score", "g.json", "rows.jsonl", "--api-key-file", "s3://bucket/x"],
+        ["score", "g.json", "rows.jsonl", "--python", "s3://bucket/x"],
+        ["serve", "--unix-socket", "s3://bucket/x"],
+        ["job", "run", "job.json", "--data-dir", "s3://bucket/x"],
+        ["init", "s3://bucket/x"],
     ],
 )
 def test_an_option_for_a_file_of_this_machine_says_so(

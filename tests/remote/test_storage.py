@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -339,3 +340,101 @@ def test_parts_in_a_bucket_are_scored_by_any_machine(
     assert content("s3://bucket/out/whole.jsonl") == expected
     assert _main(["merge", "s3://bucket/out/parts", "-o", "s3://bucket/out/whole.parquet"]) == 0
     assert content("s3://bucket/out/whole.parquet").startswith(b"PAR1")
+
+
+def test_failed_rows_of_results_there_are_scored_again(
+    to_it: Way, expected: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again = "s3://bucket/out/first.jsonl", str(tmp_path / "again.jsonl")
+    assert score("s3://bucket/in/rows.jsonl", "-o", first) == 0
+    assert score("s3://bucket/in/rows.jsonl", "-o", again, "--only-failed", first) == 0
+    assert Path(again).read_bytes() == expected  # What failed fails again, and the rest was kept.
+    words = ("s3://bucket/in/rows.jsonl", "-o", first, "--only-failed", first)
+    assert score(*words, "--restart") == 0  # In its place.
+    assert content(first) == expected
+    assert "only_failed" in json.loads(content(f"{first}.manifest.json"))
+    capsys.readouterr()
+    assert score(*words[:-1], "s3://bucket/out/none.jsonl") == 2
+    none = "s3://bucket/out/none.jsonl: cannot be read: there is no such object"
+    assert none in capsys.readouterr().err
+    assert (
+        score("s3://bucket/in/rows.jsonl", "-o", again, "--only-failed", "s3://bucket/g.json") == 2
+    )
+    assert "s3://bucket/g.json: line 1 is not a result line" in capsys.readouterr().err
+    assert not list(Path(tempfile.gettempdir()).glob("graders-*/first.jsonl"))
+
+
+def test_prices_and_texts_are_read_there(
+    to_it: Way, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    judge: Any = {"type": "score_model", "name": "j", "model": "m", "range": [0, 1],
+                  "input": [{"role": "user", "content": "{{ item.a }}"}]}  # fmt: skip
+    for name, value in {"j.json": judge, "prices.json": {"m": {"prompt": 1, "completion": 1}},
+                        "item.json": {"a": "x"}}.items():  # fmt: skip
+        named(f"s3://bucket/{name}").put_bytes(json.dumps(value).encode())  # type: ignore[union-attr]
+    server = ScriptedServer(lambda *_: completion('{"steps": [], "result": 0.5}'))
+    out = "s3://bucket/out/j.jsonl"
+    words = ["score", "s3://bucket/j.json", "s3://bucket/in/rows.jsonl", "-o", out, "--limit", "2",
+             "--base-url", server.url, "--json", "--prices"]  # fmt: skip
+    try:
+        assert _main([*words, "s3://bucket/prices.json"]) == 0
+        assert json.loads(capsys.readouterr().out)["cost"]["dollars"] > 0
+        assert _main([*words, "s3://bucket/nowhere.json"]) == 2
+        said = "s3://bucket/nowhere.json cannot be read: there is no such object"
+        assert said in capsys.readouterr().err
+    finally:
+        server.stop()
+    run = [
+        "run",
+        "s3://bucket/g.json",
+        "--item",
+        "@s3://bucket/item.json",
+        "--sample",
+        "x",
+        "--json",
+    ]
+    assert _main(run) == 0
+    assert json.loads(capsys.readouterr().out)["reward"] == 1.0
+
+
+def test_every_output_may_stand_there(
+    to_it: Way, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = "s3://bucket/out"
+    for name in ("a", "b"):
+        assert (
+            score("s3://bucket/in/rows.jsonl", "-o", f"{there}/{name}.jsonl", "--by", "item.b") == 0
+        )
+    assert _main(["diff", f"{there}/a.jsonl", f"{there}/b.jsonl", "-o", f"{there}/d.jsonl"]) == 0
+    assert len(content(f"{there}/d.jsonl").splitlines()) == len(
+        content(f"{there}/a.jsonl").splitlines()
+    )
+    assert _main(["diff", f"{there}/a.jsonl", f"{there}/b.jsonl", "-o", f"{there}/b.jsonl"]) == 2
+    assert "is compared; its deltas would replace it" in capsys.readouterr().err
+    _main(["convert", "s3://bucket/g.json", "--to", "gemini", "-o", f"{there}/gemini.json"])
+    assert json.loads(content(f"{there}/gemini.json"))
+    assert (
+        _main(["convert", "s3://bucket/g.json", "--to", "gemini", "-o", f"{there}/gemini.json"])
+        == 2
+    )
+    assert "gemini.json is there already; --force writes over it" in capsys.readouterr().err
+    suite = Path(__file__).parents[2] / "samples" / "partial-credit"
+    for one in suite.iterdir():
+        named(f"s3://bucket/suites/deep/{one.name}").put(one)  # type: ignore[union-attr]
+    assert _main(["test", "s3://bucket/suites/", "--junit", f"{there}/junit.xml"]) == 0
+    assert content(f"{there}/junit.xml").startswith(b"<?xml")
+
+
+def test_a_job_is_run_with_its_files_there(
+    to_it: Way, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for one in (Path(__file__).parents[2] / "samples" / "rft-job").iterdir():
+        named(f"s3://bucket/job/{one.name}").put(one)  # type: ignore[union-attr]
+    words = ["job", "run", "s3://bucket/job/job.json", "--data-dir", str(tmp_path / "data")]
+    assert _main(words) == 0
+    assert "training_file s3://bucket/job/train.jsonl is file-" in capsys.readouterr().err
+    assert _main([*words, "--validation", "s3://bucket/job/none.jsonl"]) == 2
+    said = "s3://bucket/job/none.jsonl cannot be read: there is no such object"
+    assert said in capsys.readouterr().err

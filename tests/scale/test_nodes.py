@@ -397,8 +397,9 @@ def test_python_graders_are_the_same_on_every_node(
 
 
 @large
+@pytest.mark.parametrize("seed", range(ROUNDS))
 def test_the_head_lost_ends_a_run_that_another_cluster_goes_on_with(
-    rows: Path, tmp_path: Path
+    rows: Path, tmp_path: Path, seed: int
 ) -> None:
     grader, out = tmp_path / "grader.json", tmp_path / "out.jsonl"
     grader.write_text(json.dumps(GRADER))
@@ -409,6 +410,8 @@ def test_the_head_lost_ends_a_run_that_another_cluster_goes_on_with(
         str(Path(sys.executable).with_name("graders")), "score", str(grader), str(many), "-o",
         str(out), "--resume", "--engine", "ray",
     ]  # fmt: skip
+    whole = (tmp_path / "expected.jsonl").stat().st_size
+    least = random.Random(seed).randrange(whole * 3 // 4) if LARGE else 1
     first = RayCluster(2)
     try:
         with subprocess.Popen(
@@ -416,16 +419,21 @@ def test_the_head_lost_ends_a_run_that_another_cluster_goes_on_with(
         ) as running:
             partial = tmp_path / "out.jsonl.partial"
             until(
-                lambda: running.poll() is not None or (partial.exists() and partial.stat().st_size)
+                lambda: (
+                    running.poll() is not None
+                    or (partial.exists() and partial.stat().st_size >= least)
+                )
             )
             first.kill_head()
             said = running.communicate(timeout=PATIENCE)[1]
     finally:
         first.stop()
-    # Ray ends a process whose node is gone by itself at times, with 1 and before we can say anything.
-    assert running.returncode in {1, 2}, said
-    if running.returncode == 2:
-        assert re.search(r"graders: the .*Ray cluster.* is gone.*--resume goes on with them", said)
+    # Ray ends a process whose node is gone by itself at times, before it can say anything: then another does.
+    assert running.returncode == 2, said
+    by_itself = r"graders: the .*Ray cluster.* is gone.*--resume goes on with them"
+    for_it = r"graders: the process that was connected to Ray was ended .*--resume goes on after the last"
+    assert re.search(f"{by_itself}|{for_it}", said.replace("\n", " ")), said
+    logging.getLogger(__name__).warning("seed %d, %d bytes: %s", seed, least, said[-300:])
     second = RayCluster(2)
     try:
         subprocess.run([*words, "--ray-address", second.address], check=True, timeout=PATIENCE)

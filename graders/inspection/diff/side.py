@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import Any, Self, overload
 
 import numpy as np
@@ -17,6 +16,7 @@ from graders.batch.result import Result, results_of
 from graders.errors import RowsError
 from graders.grade import Grade
 from graders.inspection.column import Column, bounded
+from graders.remote import named
 from graders.rows import Categories
 
 __all__ = ["Side", "is_results", "read_side"]
@@ -212,7 +212,7 @@ class Side:
 def is_results(path: str) -> bool:
     """Whether a file holds result lines; an empty one holds none, and no grader either."""
     try:
-        with Path(path).open("rb") as stream:
+        with named(path).open("rb") as stream:
             first = stream.readline(1 << 24)
         if not first:
             return True
@@ -228,12 +228,12 @@ def read_side(path: str, threshold: float) -> Side:
     Raises:
         RowsError: it cannot be read, a line is no result, or an index stands twice.
     """
-    side = Side(Path(path).name, threshold)
-    read = 0
-    for results in results_of(Path(path)):
+    place, read = named(path), 0
+    side = Side(place.name, threshold)
+    for results in results_of(place):
         read += sum(len(result.line) for result in results)
         side.add_results(results)
-    if read != Path(path).stat().st_size:
-        raise RowsError(f"{path}: line {len(side.rewards) + 1} is not a whole result line")
+    if read != place.stat().st_size:
+        raise RowsError(f"{place}: line {len(side.rewards) + 1} is not a whole result line")
     side.check(path)
     return side
