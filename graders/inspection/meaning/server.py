@@ -87,6 +87,11 @@ _SAID: Final[Mapping[str, tuple[str, str, str]]] = {
         "Send it again after Retry-After, as SDKs do; --max-requests and --processes raise the limit.",
         "more than --max-requests at once",
     ),
+    "server_stopping": (
+        "The server was told to stop before the request was done.",
+        "Send it again once a server is there.",
+        "Ctrl-C while a judge is awaited",
+    ),
     "server_busy": ("All places for connections are at work.", "Send it again after Retry-After.", "more connections than the server keeps"),
     "too_many_open_files": ("The server can open no more files.", "Raise the limit: ulimit -n.", "ulimit -n 32 before graders serve"),
     "unavailable": (
