@@ -116,6 +116,7 @@ def _mother() -> tuple[socket.socket, subprocess.Popen[bytes]]:
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
+    atexit.register(ours.close)  # Last: what is left open warns.
     atexit.register(process.wait)
     atexit.register(process.kill)
     return ours, process

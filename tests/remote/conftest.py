@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import graders
+from tests.batch.conftest import GRADER
 from tests.remote.pages import Pages, pages
 
 
@@ -13,6 +15,15 @@ from tests.remote.pages import Pages, pages
 def served() -> Iterator[Pages]:
     with pages() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def expected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The results of a module's ROWS, read from a file of this machine."""
+    folder = tmp_path_factory.mktemp("expected")
+    (folder / "rows.jsonl").write_bytes(request.module.ROWS)
+    graders.score_file(graders.load(GRADER), folder / "rows.jsonl", folder / "out.jsonl")
+    return (folder / "out.jsonl").read_bytes()
 
 
 @pytest.fixture

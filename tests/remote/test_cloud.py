@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import graders
 from graders.batch import elsewhere
 from graders.cli import _main
 from graders.remote import reader
@@ -78,14 +77,6 @@ def there(
         found.pipe_file("bucket/g.json", json.dumps(GRADER).encode())
         yield There(f"{cloud}://bucket", to_it, environment, found)
         _store.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("expected")
-    (folder / "rows.jsonl").write_bytes(ROWS)
-    graders.score_file(graders.load(GRADER), folder / "rows.jsonl", folder / "out.jsonl")
-    return (folder / "out.jsonl").read_bytes()
 
 
 def score(there: There, *words: str) -> int:

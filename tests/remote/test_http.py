@@ -31,14 +31,6 @@ def _pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "PIECE", PIECE)
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("expected")
-    (folder / "rows.jsonl").write_bytes(ROWS)
-    graders.score_file(graders.load(GRADER), folder / "rows.jsonl", folder / "out.jsonl")
-    return (folder / "out.jsonl").read_bytes()
-
-
 def scored(url: str, out: Path, **options: Any) -> bytes:
     graders.score_file(graders.load(GRADER), url, out, workers=0, **options)
     return out.read_bytes()

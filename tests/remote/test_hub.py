@@ -50,14 +50,6 @@ def score(rows: str, out: Path) -> int:
     return _main(["score", "hf://datasets/me/open/g.json", rows, "-o", str(out), "--workers", "0"])
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("expected")
-    (folder / "rows.jsonl").write_bytes(ROWS)
-    graders.score_file(graders.load(GRADER), folder / "rows.jsonl", folder / "out.jsonl")
-    return (folder / "out.jsonl").read_bytes()
-
-
 @pytest.mark.parametrize("repository", ["open", "closed"])
 def test_the_same_bytes_as_on_this_machine(
     at: Hub, tmp_path: Path, expected: bytes, repository: str, capfd: Any

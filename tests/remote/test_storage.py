@@ -63,14 +63,6 @@ def to_it(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield found
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("expected")
-    (folder / "rows.jsonl").write_bytes(ROWS)
-    graders.score_file(graders.load(GRADER), folder / "rows.jsonl", folder / "out.jsonl")
-    return (folder / "out.jsonl").read_bytes()
-
-
 def listed() -> set[str]:
     import fsspec
 

@@ -18,6 +18,7 @@ from tests.models.server import ScriptedServer, completion, error
 from tests.tracing.conftest import Receiver
 from tests.waiting import PATIENCE
 
+CHECK = {"type": "string_check", "name": "c", "operation": "eq", "input": "a", "reference": "a"}
 JUDGE = {
     "type": "score_model", "name": "judge", "model": "judge-0",
     "input": [{"role": "user", "content": "{{ item.a }}"}],
@@ -148,14 +149,7 @@ def test_what_cannot_be_delivered_is_said_in_a_sentence_and_stops_nothing(
     receiver: Receiver, judged: Path, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver.status = 403
-    grader = {
-        "type": "string_check",
-        "name": "c",
-        "operation": "eq",
-        "input": "a",
-        "reference": "a",
-    }
-    (judged / "grader.json").write_text(json.dumps(grader))
+    (judged / "grader.json").write_text(json.dumps(CHECK))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
     done = command(judged, "score", "grader.json", "rows.jsonl", "-o", "out.jsonl")
     assert done.code == 0
@@ -262,14 +256,7 @@ def test_a_programs_own_provider_is_taken_and_left_running(tmp_path: Path) -> No
 def test_where_it_is_not_installed_a_variable_costs_a_sentence_and_an_option_is_refused(
     judged: Path, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grader = {
-        "type": "string_check",
-        "name": "c",
-        "operation": "eq",
-        "input": "a",
-        "reference": "a",
-    }
-    (judged / "grader.json").write_text(json.dumps(grader))
+    (judged / "grader.json").write_text(json.dumps(CHECK))
     monkeypatch.setattr("graders.tracing.telemetry.find_spec", lambda _: None)
     done = command(judged, "score", "grader.json", "rows.jsonl", "-o", "out.jsonl", "--trace")
     assert done.code == 2

@@ -13,7 +13,7 @@ from graders.report.finding import Notice
 from graders.report.html.chart import histogram, spark
 from graders.report.html.part import first_rows
 from graders.report.html.row import MOST_PARTS
-from graders.report.html.table import Column, facts, group_link, section, table
+from graders.report.html.table import Column, facts, group_link, section, table, unshown
 from graders.report.pair import Beside
 from graders.report.terminal import between, number, spanned
 
@@ -180,7 +180,7 @@ def _parts(report: DiffReport, sides: Sequence[Notice]) -> Html | None:
         "parts",
         "Sub-graders",
         table("Sub-graders in both runs, the one that moved farthest first", named, rows),
-        element("p", f"{more:,} more sub-graders are not shown.") if more > 0 else None,
+        unshown(more, "sub-graders"),
         *alone,
         lead="Over the rows that both runs score, the one that moved farthest first.",
     )
@@ -236,7 +236,7 @@ def _categories(report: DiffReport) -> Html | None:
         "categories",
         title,
         table("Both runs by category", named, rows),
-        element("p", f"{more:,} more categories are not shown.") if more > 0 else None,
+        unshown(more, "categories"),
         lead=f"Both runs by what stands in the rows at {report.by or 'the path of --by'}.",
     )
 
@@ -274,6 +274,6 @@ def _failures(report: DiffReport, sides: Sequence[Notice], shown: frozenset[int]
         "failures",
         "Failures",
         table("Failures by code in both runs", named, rows),
-        element("p", f"{more:,} more codes are not shown.") if more > 0 else None,
+        unshown(more, "codes"),
         first_rows(every[:_MOST_CODES], [("A, ", sides[0]), ("B, ", sides[1])], shown),
     )

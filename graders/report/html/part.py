@@ -13,7 +13,7 @@ from graders.htmltext import Html, element, shortened
 from graders.report.finding import MOST_COLUMNS, Notice
 from graders.report.html.chart import histogram, meter, spark, tint
 from graders.report.html.row import MOST_PARTS, ends_of
-from graders.report.html.table import Column, facts, group_link, row_link, section, table
+from graders.report.html.table import Column, facts, group_link, row_link, section, table, unshown
 from graders.report.terminal import between, number, percent, spanned
 
 __all__ = [
@@ -158,7 +158,7 @@ def parts(finding: Notice) -> Html | None:
         "parts",
         "Sub-graders",
         table("Sub-graders: distribution, mean and share of variance", named, rows),
-        element("p", f"{more:,} more sub-graders are not shown.") if more > 0 else None,
+        unshown(more, "sub-graders"),
         lead=_shares_said(finding),
     )
 
@@ -220,7 +220,7 @@ def categories(finding: Notice) -> Html | None:
         "categories",
         title,
         table("Figures by category", named, rows),
-        element("p", f"{more:,} more categories are not shown.") if more > 0 else None,
+        unshown(more, "categories"),
         lead=f"The rewards by what stands in the rows at {finding.by or 'the path of --by'}.{how}{parts_said}",
     )
 
@@ -254,7 +254,7 @@ def failures(finding: Notice, shown: frozenset[int]) -> Html:
         "failures",
         "Failures",
         table("Failures by code", named, rows),
-        element("p", f"{more:,} more codes are not shown.") if more > 0 else None,
+        unshown(more, "codes"),
         first_rows([code for code, _ in common], [("", finding)], shown),
         lead=f"Failures by sub-grader: {places}.",
     )

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from graders.htmltext import Html, element, shortened
 
-__all__ = ["Column", "facts", "group_link", "group_value", "row_link", "section", "table"]
+__all__ = [
+    "Column",
+    "facts",
+    "group_link",
+    "group_value",
+    "row_link",
+    "section",
+    "table",
+    "unshown",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,11 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Html:
     """Return names and what they are."""
     found = [element("div", element("dt", name), element("dd", value)) for name, value in pairs]
     return element("dl", *found, class_="facts")
+
+
+def unshown(more: int, what: str) -> Html | None:
+    """Return the sentence below a table that lacks so many; None where it lacks none."""
+    return element("p", f"{more:,} more {what} are not shown.") if more > 0 else None
 
 
 def section(name: str, title: str, *children: str | None, lead: str | None = None) -> Html:
