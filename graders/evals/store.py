@@ -107,7 +107,7 @@ class EvalStore:
         with self._database.reading() as base:
             rows, more = page(
                 base, "eval", "NOT gone", (), after=_plain(after), size=size_of(limit, 20, _MOST),
-                descending=is_descending(order or "asc"), key=key,
+                descending=is_descending(order, otherwise=False), key=key,
             )  # fmt: skip
         return [shown_eval(row) for row in rows], more
 
@@ -215,7 +215,7 @@ class EvalStore:
             values = [_eval(base, of)["place"], *([] if status is None else [status])]
             rows, more = page(
                 base, "run", where, values, after=_plain(after), size=size_of(limit, 20, _MOST),
-                descending=is_descending(order or "asc"), weight="length(source)",
+                descending=is_descending(order, otherwise=False), weight="length(source)",
             )  # fmt: skip
         return [shown_run(row, of) for row in rows], more
 
@@ -300,7 +300,7 @@ class EvalStore:
             values = [_run(base, of, run)["place"], *([] if wanted is None else [wanted])]
             rows, more = page(
                 base, "item", where, values, after=_plain(after), size=size_of(limit, 20, _MOST),
-                descending=is_descending(order or "asc"), weight="length(body)",
+                descending=is_descending(order, otherwise=False), weight="length(body)",
             )  # fmt: skip
         return [shown_item(row, of, run) for row in rows], more
 

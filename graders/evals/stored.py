@@ -132,7 +132,7 @@ class StoredCalls:
         with self._database.reading() as base:
             rows, more = page(
                 base, "stored", where, values, after=None if after is None else _plain(after),
-                size=size_of(limit, 20, 100), descending=is_descending(order or "asc"),
+                size=size_of(limit, 20, 100), descending=is_descending(order, otherwise=False),
                 weight="length(response)",
             )  # fmt: skip
         return [_shown(row) for row in rows], more

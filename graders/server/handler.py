@@ -192,10 +192,10 @@ class Handler:
     def _rows(self, body: bytes, stop: Event) -> Answer | Elsewhere:
         request = _object(body, ("grader", "rows", "target", "named"))
         target, rows = _target(request), rows_of(request, self._options.limits.rows)
+        named = _named(request)
         known = self._tried(request, stop)
         if not isinstance(known, _Known):
             return known
-        named = str(request.get("named") or "these rows")[:_MOST_NAME]
         plan, tried = known.grader.plan, try_rows(known.grader, rows, named, stop)
         shown = {
             "ok": True,
@@ -278,6 +278,14 @@ def _target(request: Mapping[str, Any]) -> Target:
             400, f"target is one of {', '.join(TARGETS)}, got {quoted(target)}", param="target"
         )
     return target
+
+
+def _named(request: Mapping[str, Any]) -> str:
+    """Return what the rows are called in findings."""
+    named = request.get("named", "")
+    if not isinstance(named, str):
+        raise ApiError(400, f"named is a text, got {quoted(named)}", param="named")
+    return named[:_MOST_NAME] or "these rows"
 
 
 def _weighed(grader: Grader, item: Any, sample: Any) -> None:

@@ -32,14 +32,14 @@ def size_of(limit: Any, default: int, most: int) -> int:
     return limit
 
 
-def is_descending(order: Any) -> bool:
-    """Return whether a list is newest first, which is the default.
+def is_descending(order: Any, *, otherwise: bool = True) -> bool:
+    """Return whether a list is newest first; `otherwise` says it where no order was asked for.
 
     Raises:
         ApiError: `order` is no order.
     """
     if order is None:
-        return True
+        return otherwise
     if not isinstance(order, str) or order not in _ORDERS:
         near = nearest(order, _ORDERS) if isinstance(order, str) else None
         hint = f"; did you mean {near}?" if near else ""

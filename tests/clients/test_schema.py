@@ -15,7 +15,8 @@ from tests.server.test_grader import CHECK
 
 pytestmark = pytest.mark.clients
 
-SECONDS = 30
+# How many requests there are is said, never how long: a faster machine would ask what no other did.
+EXAMPLES = 20
 # A schema cannot say that a label is one of a list beside it, that a formula names graders that are
 # there, or that a job which has ended cannot be paused: what it allows may be refused with a 400.
 NOT_CHECKED = "positive_data_acceptance"
@@ -31,9 +32,9 @@ def test_the_server_does_what_its_description_says(tmp_path: Path) -> None:
         done = subprocess.run(
             [ROOT / SCHEMATHESIS / "bin" / "st", "run", f"{server.url}/openapi.json",
              "--checks", "all", "--exclude-checks", NOT_CHECKED,
-             "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "20",
-             "--max-time", str(SECONDS), "--seed", "1", "--warnings", "off"],
-            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=SECONDS * 20,
+             "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(EXAMPLES),
+             "--seed", "1", "--warnings", "off"],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900,
             env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"},
         )  # fmt: skip
     finally:
@@ -44,7 +45,7 @@ def test_the_server_does_what_its_description_says(tmp_path: Path) -> None:
     assert tested, done.stdout
     assert cases, done.stdout
     assert int(tested[1]) >= OPERATIONS
-    assert int(cases[1].replace(",", "")) > 100  # A machine ten times slower keeps it.
+    assert int(cases[1].replace(",", "")) > 100
     assert stopped == 0
     assert "Traceback" not in server.said
     assert '"fault"' not in server.said

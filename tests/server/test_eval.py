@@ -85,12 +85,13 @@ def test_what_is_wrong_with_a_query_is_said(working: Serving) -> None:
     of = create(working, EXACT)
     for query, param in (
         ("order=up", "order"), ("order_by=name", "order_by"), ("limit=x", "limit"),
-        ("after=eval_no", "after"),
+        ("after=eval_no", "after"), ("order=", "order"), ("order_by=", "order_by"),
     ):  # fmt: skip
         answer = working.ask("GET", f"/v1/evals?{query}")
         assert (answer.status, answer.error["param"]) == (400, param)
-    answer = working.ask("GET", f"/v1/evals/{of}/runs?status=done")
-    assert (answer.status, answer.error["param"]) == (400, "status")
+    for word in ("done", ""):
+        answer = working.ask("GET", f"/v1/evals/{of}/runs?status={word}")
+        assert (answer.status, answer.error["param"]) == (400, "status")
 
 
 def test_a_run_whose_server_is_killed_goes_on_with_the_next(tmp_path: Path) -> None:

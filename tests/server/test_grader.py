@@ -285,6 +285,16 @@ def test_lint_finds_what_validate_does(server: Serving) -> None:
     assert (answer.status, answer.error["param"]) == (400, "target")
 
 
+@pytest.mark.parametrize("named", [{}, 1, None])
+@pytest.mark.parametrize("grader", [CHECK, ""])
+def test_what_rows_are_called_is_a_text_whatever_the_grader(
+    server: Serving, grader: Any, named: Any
+) -> None:
+    body = {"grader": grader, "rows": [{}], "named": named}
+    answer = server.ask("POST", "/playground/rows", body)
+    assert (answer.status, answer.error["param"]) == (400, "named")
+
+
 def test_figures_of_rows_are_those_of_the_command_line(server: Serving, tmp_path: Path) -> None:
     folder = Path(__file__).parents[2] / "samples/support-answers"
     out = tmp_path / "out.jsonl"

@@ -97,8 +97,8 @@ async def _page(
         *of,
         after=query.get("after") or None,
         limit=number(request, "limit", 20, _MOST),
-        order=query.get("order") or None,
-        **{word: query.get(word) or None},
+        order=query.get("order"),
+        **{word: query.get(word)},
     )
     return json_response(listed([_with_url(request, one) for one in data], has_more=has_more))
 

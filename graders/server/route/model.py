@@ -102,7 +102,7 @@ async def list_chats(request: Request) -> Response:
     }
     data, has_more = await stored(
         _calls(request).list, "completions", after=query.get("after") or None,
-        limit=number(request, "limit", 20, 100), order=query.get("order") or None,
+        limit=number(request, "limit", 20, 100), order=query.get("order"),
         model=query.get("model") or None, metadata=wanted,
     )  # fmt: skip
     return json_response(listed(data, has_more=has_more))
