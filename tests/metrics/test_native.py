@@ -113,6 +113,25 @@ def test_long_and_repeated_texts_score_the_same(
     assert scores(Scorer(), pairs) == scores(pure(), pairs)
 
 
+def test_texts_of_few_words_moved_and_changed_score_the_same(
+    core: None, pure: Callable[..., Scorer]
+) -> None:
+    # Sizes about those of the machine words that subsequences are looked for in.
+    random, pairs = Random(34), []
+    for _ in range(examples(300)):
+        words = [f"w{number}" for number in range(random.choice((1, 2, 3, 20, 200, 3_000)))]
+        size = random.choice((1, 5, 62, 63, 64, 126, 127, 251, 252, 253, 505, 900))
+        text = random.choices(words, k=size)
+        other, changed = [], random.choice((0, 0.01, 0.1, 0.3, 0.9))
+        for word in text:
+            kind = random.random() / changed if changed else 1
+            other += [word] if kind >= 1 else random.choices(words, k=random.randint(0, 2))
+        cut = random.choice((0, random.randint(0, len(other))))
+        pair = " ".join(text), " ".join(other[cut:] + other[:cut])
+        pairs.append(pair if random.random() < 0.5 else pair[::-1])
+    assert scores(Scorer(), pairs) == scores(pure(), pairs)
+
+
 def test_words_are_forgotten_between_texts_and_never_mixed_up(
     core: None, pure: Callable[..., Scorer]
 ) -> None:
