@@ -294,10 +294,11 @@ class Runner:
         for (key, _), scores, took in zip(measured, found, times, strict=True):
             replies[key] = scores
             watch.seconds[key] += took
-        # All judges of a chunk at once: none waits for another's slowest row.
-        watch.turn_to(*judges)
-        replies |= ask_judges(judges, self.judging, partial(self._chat_all, watch=watch, stop=stop))
-        watch.turn_to(None)
+        if judges:  # All of a chunk at once: none waits for another's slowest row.
+            watch.turn_to(*judges)
+            chat_all = partial(self._chat_all, watch=watch, stop=stop)
+            replies |= ask_judges(judges, self.judging, chat_all)
+            watch.turn_to(None)
         return replies
 
     def _chat_all(
