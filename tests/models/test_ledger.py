@@ -124,7 +124,7 @@ def spent(judges: list[FaultyJudge]) -> Fraction:
 @pytest.mark.parametrize(
     ("asked_of_a_row", "more"),
     [
-        (1, ()),
+        pytest.param(1, (), marks=pytest.mark.more),
         pytest.param(2, ("--repeats", "2"), marks=pytest.mark.more),
         pytest.param(1, ("--cache", "--cache-file", "{}.sqlite"), marks=pytest.mark.more),
     ],
@@ -411,6 +411,7 @@ def test_workers_of_shards_together_never_pass_the_budget_and_more_goes_on(
     assert len(billed) == len(set(billed)) == ROWS
 
 
+@pytest.mark.more
 def test_all_shards_by_one_worker_share_one_budget(
     serve: Any, command: Command, folder: Path
 ) -> None:
