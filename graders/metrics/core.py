@@ -223,6 +223,7 @@ class Core:
         while (status := self._call(what, data, numbers, output)) == _LACKING:
             self._learn_missing()
         if status != _DONE:
+            self._generation = -1  # It may have forgotten all that it had told.
             _warn(status)
         return status == _DONE
 

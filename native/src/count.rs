@@ -133,7 +133,7 @@ impl Counter {
         let Counter { ours, theirs, counts, longer, repeated, .. } = self;
         let nowhere = theirs.len();
         let key = |first: u32, second: u32| [first.into(), second.into()];
-        repeated.empty(nowhere / 3);
+        repeated.empty(nowhere / 2);
         zeros(counts, nowhere + 1);
         let counts = &mut counts[..];
         theirs.extend([STRUCK; 2]); // behind the end, and for `nowhere`

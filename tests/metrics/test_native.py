@@ -204,6 +204,20 @@ def test_what_it_cannot_count_python_counts_with_a_warning(
     assert found == [[0.5]]
 
 
+def test_what_tokens_stand_for_is_told_again_after_a_failure(
+    core: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = native.core_of("translation")
+    assert counting is not None
+    before = counting.tokens(["a b", "c"])
+    with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="failed"):
+        patch.setattr(counting, "_call", lambda *_: 1)
+        assert counting.tokens(["a b", "c"]) is None
+    after = counting.tokens(["a b", "c"])
+    assert before is not None and after is not None
+    assert after.names == before.names and after.names is not before.names
+
+
 def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
     counting = native.core_of("alphanumeric")
     assert counting is not None
