@@ -210,12 +210,15 @@ def test_what_tokens_stand_for_is_told_again_after_a_failure(
     counting = native.core_of("translation")
     assert counting is not None
     before = counting.tokens(["a b", "c"])
-    with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="failed"):
+    with monkeypatch.context() as patch:
         patch.setattr(counting, "_call", lambda *_: 1)
-        assert counting.tokens(["a b", "c"]) is None
+        with pytest.warns(RuntimeWarning, match="failed"):
+            assert counting.tokens(["a b", "c"]) is None
     after = counting.tokens(["a b", "c"])
-    assert before is not None and after is not None
-    assert after.names == before.names and after.names is not before.names
+    assert before is not None
+    assert after is not None
+    assert after.names == before.names
+    assert after.names is not before.names
 
 
 def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
