@@ -159,14 +159,11 @@ class Core:
         call, given = self._library.graders_call, self._given(wanted, lengths, found)
 
         def counted(candidate: str, reference: str) -> list[int] | None:
-            data = candidate + reference
-            if data.isascii():
-                text = data.encode()
-                lengths[0], lengths[1] = len(candidate), len(reference)
-            else:
-                one = candidate.encode("utf-8", "surrogatepass")
-                text = one + reference.encode("utf-8", "surrogatepass")
-                lengths[0], lengths[1] = len(one), len(text) - len(one)
+            text = (candidate + reference).encode("utf-8", "surrogatepass")
+            size = len(candidate)
+            if len(text) > size + len(reference):
+                size = len(candidate.encode("utf-8", "surrogatepass"))
+            lengths[0], lengths[1] = size, len(text) - size
             if call(given, text, len(text)) and not self._called(wanted, text, lengths, found):
                 return None
             return found.tolist()
