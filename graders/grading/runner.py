@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from graders.calls import (
     ChatCall,
@@ -132,8 +132,7 @@ class Graded:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(NamedTuple):
     """What a leaf asks for a chunk: of `rows`, the others being among `failures`."""
 
     leaf: Leaf
@@ -294,10 +293,11 @@ class Runner:
         for (key, _), scores, took in zip(measured, found, times, strict=True):
             replies[key] = scores
             watch.seconds[key] += took
-        # All judges of a chunk at once: none waits for another's slowest row.
-        watch.turn_to(*judges)
-        replies |= ask_judges(judges, self.judging, partial(self._chat_all, watch=watch, stop=stop))
-        watch.turn_to(None)
+        if judges:  # All of a chunk at once: none waits for another's slowest row.
+            watch.turn_to(*judges)
+            chat_all = partial(self._chat_all, watch=watch, stop=stop)
+            replies |= ask_judges(judges, self.judging, chat_all)
+            watch.turn_to(None)
         return replies
 
     def _chat_all(
@@ -323,7 +323,8 @@ def _ask(
     """Return what a leaf asks for the rows of a chunk whose templates could be rendered."""
     failures: dict[int, Failure] = {}
     for index in leaf.fields.values():
-        failures = {**rendered[index].failures, **failures}  # The first text's comes first.
+        if missing := rendered[index].failures:
+            failures = {**missing, **failures}  # The first text's comes first.
     columns = {path: rendered[index].texts for path, index in leaf.fields.items()}
     if not failures:
         asked = leaf.kind.ask(leaf.config, Rows(columns, items, samples), repeats)

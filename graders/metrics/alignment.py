@@ -24,31 +24,23 @@ import numpy.typing as npt
 
 from graders.metrics.alphabet import Token
 from graders.metrics.stem import stem
-from graders.metrics.synonym import load
+from graders.metrics.synonym import synonyms
 
 __all__ = ["Meteor"]
-
-_MOST_KEPT = 1 << 17
-_LONGEST_KEPT = 64
 
 # Places, words and owners: half the memory of 64 bits.
 _Small = npt.NDArray[np.int32]
 
 
 class Meteor:
-    """Scores coded pairs; remembers words, stems and synonyms, a bounded number."""
+    """Scores coded pairs; remembers their words."""
 
     def __init__(self) -> None:
         self._words = _Words([])
-        self._stems: dict[str, str] = {}
-        self._synonyms: dict[str, frozenset[str]] = {}
 
     def clear(self) -> None:
         """Forget what the numbers of tokens stand for."""
         self._words = _Words([])
-        for known in (self._stems, self._synonyms):
-            if len(known) > _MOST_KEPT:
-                known.clear()
 
     def values(
         self,
@@ -68,15 +60,12 @@ class Meteor:
             pairs: how many pairs there are.
         """
         if self._words.tokens is not tokens:
-            self.clear()
             self._words = _Words(tokens)
         word = self._words.lowered(token)
         partner = np.full(len(word), -1, np.int32)
         places = _matched(np.arange(len(word), dtype=np.int32), word, owner, partner)
         if len(places):
-            places = _matched(
-                places, self._words.stemmed(word[places], self._stems), owner, partner
-            )
+            places = _matched(places, self._words.stemmed(word[places]), owner, partner)
         if len(places):
             self._match_synonyms(places, word, owner, partner)
         return _scores(partner, owner, pairs)
@@ -105,20 +94,12 @@ class Meteor:
                 free.setdefault(names[word_list[at]], []).append(place_list[at])
             wanted = free.keys()
             for at in range(last, start - 1, -1):
-                common = self._synonyms_of(names[word_list[at]]) & wanted
+                common = synonyms(names[word_list[at]]) & wanted
                 if common:
                     best = max(common, key=lambda name: free[name][-1])
                     partner[place_list[at]] = free[best].pop()
                     if not free[best]:
                         del free[best]
-
-    def _synonyms_of(self, name: str) -> frozenset[str]:
-        found = self._synonyms.get(name)
-        if found is None:
-            found = load().synonyms(name)
-            if len(name) <= _LONGEST_KEPT:
-                self._synonyms[name] = found
-        return found
 
 
 class _Words:
@@ -149,16 +130,10 @@ class _Words:
             self._stem_of_word = np.concatenate([self._stem_of_word, missing])
         return self._word_of_token[token]
 
-    def stemmed(self, word: _Small, known: dict[str, str]) -> _Small:
+    def stemmed(self, word: _Small) -> _Small:
         """Return the number of the stem of each word."""
         for number in np.unique(word[self._stem_of_word[word] < 0]).tolist():
-            text = self._words[number]
-            root = known.get(text)
-            if root is None:
-                root = stem(text)
-                if len(text) <= _LONGEST_KEPT:
-                    known[text] = root
-            self.stems[number] = root
+            root = self.stems[number] = stem(self._words[number])
             self._stem_of_word[number] = self._stem_numbers.setdefault(
                 root, len(self._stem_numbers)
             )

@@ -16,7 +16,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ABI", "Core", "Tokens", "opened", "threads_for"]
 
-ABI: Final = 3
+ABI: Final = 4
 """Changes with anything that this module must know of the library."""
 
 _DONE, _MEMORY, _LACKING = 0, 2, 4
@@ -33,10 +32,8 @@ _DONE, _MEMORY, _LACKING = 0, 2, 4
 _NUMBER, _TELL, _LEARN, _MISSING = 2, 3, 4, 5
 _PAGES: Final = 0x1100
 _MOST_THREADS: Final = 255
-# Numbers of a pair: its tokens, n-grams up to any order that a metric has, and a subsequence.
-_MOST_ORDERS: Final = 5
-_ROW: Final = array("q", bytes(8 * (2 + _MOST_ORDERS + 1)))
-_LENGTHS: Final = Struct("QQ").pack
+# The handle, what is asked for, and two buffers with their sizes, as native/src/lib.rs has them.
+_Given = ctypes.c_size_t * 6
 _RULES: Final = {"alphanumeric": 0, "translation": 1}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
 _KINDS: Final = {"N": 1, "P": 2, "S": 3}
@@ -61,12 +58,12 @@ def opened(path: str) -> tuple[ctypes.CDLL, int]:
 
 
 def _declare(library: ctypes.CDLL) -> None:
-    # A buffer as bytes or by its address: void pointers take both, and sooner than other types.
-    pointer, size, code = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
+    # A buffer as bytes or as an array: void pointers take both, and sooner than other types.
+    pointer = ctypes.c_void_p
     library.graders_new.restype, library.graders_new.argtypes = pointer, ()
     library.graders_free.restype, library.graders_free.argtypes = None, (pointer,)
     library.graders_call.restype = ctypes.c_int32
-    library.graders_call.argtypes = (pointer, code, pointer, size, pointer, size, pointer, size)
+    library.graders_call.argtypes = (pointer, pointer, ctypes.c_size_t)
 
 
 class Tokens(NamedTuple):
@@ -153,24 +150,21 @@ class Core:
         return [found[column::width] for column in range(width)]
 
     def pair(self, orders: int, *, longest: bool = False) -> Callable[[str, str], list[int] | None]:
-        """Return what counts one pair as `counts` does, sooner: a number in place of each column."""
-        size, wanted = 2 + orders + longest, self._wanted(orders, 1, longest=longest)
-        call, handle, zeros = self._library.graders_call, self._handle, _ROW[:size]
+        """Return what counts one pair as `counts` does, sooner: a number in place of each column.
+
+        Unlike `counts`, it is of one thread at a time.
+        """
+        wanted = self._wanted(orders, 1, longest=longest)
+        lengths, found = array("Q", [0, 0]), _zeros(2 + orders + longest)
+        call, given = self._library.graders_call, self._given(wanted, lengths, found)
 
         def counted(candidate: str, reference: str) -> list[int] | None:
-            found, data = zeros[:], candidate + reference
-            if data.isascii():
-                text = data.encode()
-                lengths = _LENGTHS(len(candidate), len(reference))
-            else:
-                one, other = (
-                    text.encode("utf-8", "surrogatepass") for text in (candidate, reference)
-                )
-                text, lengths = one + other, _LENGTHS(len(one), len(other))
-            into = found.buffer_info()[0]
-            if call(
-                handle, wanted, text, len(text), lengths, 2, into, size
-            ) != _DONE and not self._called(wanted, text, array("Q", lengths), found):
+            text = (candidate + reference).encode("utf-8", "surrogatepass")
+            size = len(candidate)
+            if len(text) > size + len(reference):
+                size = len(candidate.encode("utf-8", "surrogatepass"))
+            lengths[0], lengths[1] = size, len(text) - size
+            if call(given, text, len(text)) and not self._called(wanted, text, lengths, found):
                 return None
             return found.tolist()
 
@@ -210,17 +204,23 @@ class Core:
     def _wanted(self, orders: int, threads: int, *, longest: bool) -> int:
         return self._rule | orders << 8 | longest << 16 | min(threads, _MOST_THREADS) << 24
 
-    def _call(self, what: int, data: bytes, numbers: array[int], output: Any) -> int:
-        """Call the library; return how that ended. `output` is an array of numbers, or numpy's."""
+    def _given(self, what: int, numbers: array[int], output: Any) -> Any:
+        """Return what a call is given besides bytes. `output` is an array of numbers, or numpy's."""
         place = output.buffer_info()[0] if isinstance(output, array) else output.ctypes.data
-        given = data, len(data), numbers.buffer_info()[0], len(numbers), place, len(output)
-        return int(self._library.graders_call(self._handle, what, *given))
+        into = numbers.buffer_info()[0], len(numbers), place, len(output)
+        return _Given(self._handle, what, *into)
+
+    def _call(self, what: int, data: bytes, numbers: array[int], output: Any) -> int:
+        """Call the library; return how that ended."""
+        given = self._given(what, numbers, output)
+        return int(self._library.graders_call(given, data, len(data)))
 
     def _called(self, what: int, data: bytes, numbers: array[int], output: Any) -> bool:
         """Do the same, learning what it lacks; return whether it could, and warn where it could not."""
         while (status := self._call(what, data, numbers, output)) == _LACKING:
             self._learn_missing()
         if status != _DONE:
+            self._generation = -1  # It may have forgotten all that it had told.
             _warn(status)
         return status == _DONE
 
@@ -260,9 +260,8 @@ def _zeros(size: int) -> array[int]:
 
 def _end_to_end(texts: Sequence[str]) -> tuple[bytes, array[int]]:
     """Return texts as the library takes them, and how many bytes each has."""
-    joined = "".join(texts)
-    if joined.isascii():
-        return joined.encode(), array("Q", map(len, texts))
+    if all(map(str.isascii, texts)):
+        return "".join(texts).encode(), array("Q", map(len, texts))
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return b"".join(encoded), array("Q", map(len, encoded))
 

@@ -117,7 +117,8 @@ class Scorer:
         scores: list[list[float | MetricFault]] = [[] for _ in requests]
         took = [0.0] * len(requests)
         faults = [_late(request, self._options) for request in requests]
-        requests = [_without(one, late) for one, late in zip(requests, faults, strict=True)]
+        if any(faults):
+            requests = [_without(one, late) for one, late in zip(requests, faults, strict=True)]
         for maker, (candidates, references), members in _grouped(requests):
             wanted = [requests[index].metric for index in members]
             distinct = list(dict.fromkeys(wanted))
@@ -147,13 +148,13 @@ def _late(request: Request, options: MetricOptions) -> dict[int, MetricFault]:
     limit = options.pair_seconds
     if limit is None:
         return {}
-    takes = metric_of(request.metric).takes
     one = max(map(len, request.candidates), default=0)
     other = max(map(len, request.references), default=0)
     # Nearly all columns end here: no pair of texts so short takes so long by any metric.
     if one * other <= limit * _SURE_PAIRS and one + other <= limit * _SURE:
         return {}
     found = {}
+    takes = metric_of(request.metric).takes
     pairs = zip(request.candidates, request.references, strict=True)
     for row, (candidate, reference) in enumerate(pairs):
         if candidate and reference and takes(options, candidate, reference) > limit:
@@ -165,8 +166,6 @@ def _late(request: Request, options: MetricOptions) -> dict[int, MetricFault]:
 
 def _without(request: Request, rows: Mapping[int, MetricFault]) -> Request:
     """Return a request with nothing to compare in some rows."""
-    if not rows:
-        return request
     candidates, references = (
         ["" if row in rows else text for row, text in enumerate(column)]
         for column in (request.candidates, request.references)

@@ -11,6 +11,7 @@ mode NLTK_EXTENSIONS.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["stem"]
 
@@ -72,6 +73,11 @@ _STEP_4 = (
 )  # fmt: skip
 
 
+# Words of a process, for they come back from batch to batch.
+_MOST_KEPT = 1 << 16
+_LONGEST_KEPT = 64
+
+
 def _by_ending(rules: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
     """Return the rules by the last two letters of their suffixes: few words meet one at all."""
     found: dict[str, list[tuple[str, str]]] = {}
@@ -86,6 +92,10 @@ _RULES_4 = _by_ending((suffix, "") for suffix in _STEP_4)
 
 def stem(word: str) -> str:
     """Return the stem of a word, lower-cased; any string is a word."""
+    return _known(word) if len(word) <= _LONGEST_KEPT else _stem(word)
+
+
+def _stem(word: str) -> str:
     result = word.lower()
     if result in _IRREGULAR:
         return _IRREGULAR[result]
@@ -98,6 +108,9 @@ def stem(word: str) -> str:
     result = _replaced(result, _RULES_3)
     result = _without_suffix_4(result)
     return _without_final_e_or_l(result)
+
+
+_known = lru_cache(_MOST_KEPT)(_stem)
 
 
 def _shape(word: str) -> str:

@@ -1,31 +1,42 @@
-//! What two texts of token numbers have in common: n-grams by order, and the longest subsequence.
+//! What two texts of token numbers have in common.
 
 use crate::core::Wanted;
 use crate::index::{Index, NONE};
+use crate::subsequence::Subsequence;
 
-/// Added to the number of an n-gram that the reference has more than once.
+/// Added to the number of a token that the reference has more than once.
 const MANY: u32 = 1 << 31;
+/// The number of a token of the reference that the candidate has not.
+const STRUCK: u32 = NONE - 1;
 /// No text may have as many tokens.
-pub const MOST: usize = MANY as usize - 1;
-/// Words of 64 tokens that `Counter::longest` does at a time: their chains of additions overlap.
-const STRIP: usize = 4;
+pub const MOST: usize = MANY as usize - 2;
 
 /// Counts pairs one after the other; keeps only buffers.
 #[derive(Default)]
 pub struct Counter {
     /// For each number of a vocabulary the place where the reference first has it.
     places: Vec<u32>,
-    /// The n-grams of either text, by the place where the reference first has each.
+    /// The tokens of either text, later the pairs of tokens: the number of each is the place where the reference
+    /// first has it, or `NONE` or `STRUCK` where one of the texts has not.
     ours: Vec<u32>,
     theirs: Vec<u32>,
-    /// How often the candidate and the reference have the n-gram of a place.
-    counts: Vec<(u32, u32)>,
     longer: Vec<u32>,
+    /// How often the candidate and the reference have what has a number.
+    counts: Vec<(u32, u32)>,
+    /// The n-grams that the reference has more than once, and their numbers by what they are made of.
+    many: (Vec<Gram>, Vec<Gram>),
     repeated: Index,
-    /// The tokens that both have.
-    shared: (Vec<u32>, Vec<u32>),
-    masks: Vec<[u64; STRIP]>,
-    carries: Vec<bool>,
+    /// For pairs of tokens that the reference has once: how many pairs from there on the candidate has
+    /// somewhere, one after the other.
+    reached: Vec<u8>,
+    subsequence: Subsequence,
+}
+
+/// Where an n-gram begins, and its number.
+#[derive(Clone, Copy, Default)]
+struct Gram {
+    place: u32,
+    number: u32,
 }
 
 impl Counter {
@@ -63,47 +74,73 @@ impl Counter {
             count.0 += 1;
             *token |= many(count.1);
         }
-        mark(theirs, counts);
-        if wanted.longest {
-            row[2 + wanted.orders] = self.longest();
-        }
-        self.overlaps(&mut row[2..2 + wanted.orders]);
-    }
-
-    /// How many n-grams the pair has in common for n = 1, 2, ...: one that is a times on one side
-    /// and b times on the other counts min(a, b) times. No n-gram is built: two are equal exactly
-    /// when the two (n-1)-grams that they are made of are, and those have numbers already.
-    fn overlaps(&mut self, found: &mut [u64]) {
-        found.fill(0);
-        for (order, common) in found.iter_mut().enumerate() {
-            if order > 0 {
-                self.lengthen();
+        let common = mark(theirs, counts);
+        let (orders, longest) = row[2..].split_at_mut(wanted.orders);
+        if let [length] = longest {
+            let Subsequence { ours: our_shared, theirs: their_shared, .. } = &mut self.subsequence;
+            for (text, shared) in [(ours, our_shared), (theirs, their_shared)] {
+                shared.reserve(text.len());
+                fill(shared, text.iter().filter(|&&token| token < STRUCK).map(|&token| token & !MANY));
             }
-            let counts = &self.counts[..self.theirs.len()];
-            *common = counts.iter().map(|&(a, b)| u64::from(a.min(b))).sum();
-            if *common == 0 {
-                break;
+            *length = self.subsequence.length(common as usize, nowhere);
+        }
+        orders.fill(0);
+        if let [first, longer @ ..] = orders {
+            *first = common;
+            if common > 0 && !longer.is_empty() {
+                self.longer(longer);
             }
         }
     }
 
-    /// Go from n-grams to (n+1)-grams.
+    /// How many n-grams are in common for n = 2, 3, ...: one that is a times on one side and b times on the
+    /// other counts min(a, b) times.
     ///
-    /// One that holds an n-gram which the reference has once is there once too, so its place says which
-    /// it is. Only those of two n-grams that the reference repeats are looked up: few, and soon none.
+    /// Where the reference has a pair of tokens once, all n-grams that begin with it are told by how far
+    /// the texts go on alike, without a branch, which would differ from place to place. The others are looked up.
+    fn longer(&mut self, found: &mut [u64]) {
+        found[0] = self.pairs();
+        let most = found.len();
+        if found[0] == 0 || most < 2 {
+            return;
+        }
+        start(&mut self.ours, &mut self.many.0, NONE, most);
+        start(&mut self.theirs, &mut self.many.1, STRUCK, most);
+        let nowhere = self.theirs.len() - most;
+        zeros(&mut self.reached, nowhere + 1);
+        for alike in self.ours.windows(most) {
+            let place = nowhere.min(alike[0] as usize);
+            let (mut same, mut reach) = (true, 0);
+            for (one, other) in alike.iter().zip(&self.theirs[place..place + most]) {
+                same &= one == other;
+                reach += u8::from(same);
+            }
+            self.reached[place] = reach.max(self.reached[place]);
+        }
+        for (found, pairs) in found.iter_mut().zip(1..).skip(1) {
+            *found = self.reached.iter().map(|&reached| u64::from(reached >= pairs)).sum();
+            *found += self.lengthen(usize::from(pairs));
+        }
+    }
+
+    /// Go from tokens to pairs of tokens, n-grams of order 2, and return how many are in common: one that is a
+    /// times on one side and b times on the other counts min(a, b) times.
+    ///
+    /// A pair that holds a token which the reference has once is there once too, so its place says which
+    /// it is. Only those of two tokens that the reference repeats are looked up.
     /// For the others there is no branch that differs from token to token.
-    fn lengthen(&mut self) {
+    fn pairs(&mut self) -> u64 {
         let Counter { ours, theirs, counts, longer, repeated, .. } = self;
         let nowhere = theirs.len();
         let key = |first: u32, second: u32| [first.into(), second.into()];
-        repeated.empty(nowhere / 3);
+        repeated.empty(nowhere / 2);
         zeros(counts, nowhere + 1);
         let counts = &mut counts[..];
-        theirs.extend([NONE, NONE]); // behind the end, and for `nowhere`
+        theirs.extend([STRUCK; 2]); // behind the end, and for `nowhere`
         zeros(longer, nowhere);
         for (at, (longer, pair)) in longer.iter_mut().zip(theirs.windows(2)).enumerate() {
             let (first, second) = (pair[0], pair[1]);
-            *longer = at as u32 | when(first == NONE) | when(second == NONE);
+            *longer = at as u32 | when(first == STRUCK) | when(second == STRUCK);
             if is_looked_up(first, second) {
                 *longer = repeated.add(key(first, second), *longer);
             }
@@ -125,65 +162,42 @@ impl Counter {
             second = first;
         }
         std::mem::swap(theirs, longer);
-        mark(theirs, counts);
+        mark(theirs, counts)
     }
 
-    /// The length of the longest common subsequence (Hyyro 2004): a bit for each token of one text,
-    /// and each token of the other is an addition over all those bits.
-    fn longest(&mut self) -> u64 {
-        for (text, shared) in [(&self.ours, &mut self.shared.0), (&self.theirs, &mut self.shared.1)] {
-            shared.clear();
-            shared.reserve(text.len());
-            shared.extend(text.iter().filter(|&&token| token != NONE).map(|&token| token & !MANY));
-        }
-        let (ours, theirs) = (&self.shared.0[..], &self.shared.1[..]);
-        let same = |pair: &(&u32, &u32)| pair.0 == pair.1;
-        let head = ours.iter().zip(theirs).take_while(same).count();
-        let (ours, theirs) = (&ours[head..], &theirs[head..]);
-        let tail = ours.iter().rev().zip(theirs.iter().rev()).take_while(same).count();
-        let (ours, theirs) = (&ours[..ours.len() - tail], &theirs[..theirs.len() - tail]);
-        let (bits, steps) = if ours.len() < theirs.len() { (ours, theirs) } else { (theirs, ours) };
-        let mut length = (head + tail) as u64;
-        if bits.is_empty() {
-            return length;
-        }
-        zeros(&mut self.masks, self.theirs.len());
-        zeros(&mut self.carries, steps.len());
-        for strip in bits.chunks(64 * STRIP) {
-            for (at, &token) in strip.iter().enumerate() {
-                self.masks[token as usize][at / 64] |= 1 << (at % 64);
+    /// Go from n-grams that begin with a pair that the reference has more than once to those that end with the pair so
+    /// many places on, and return how many are in common.
+    fn lengthen(&mut self, on: usize) -> u64 {
+        let Counter { ours, theirs, counts, many: (our_many, their_many), repeated, .. } = self;
+        let key = |gram: &Gram, last: u32| [gram.number.into(), last.into()];
+        repeated.empty(their_many.len());
+        zeros(counts, their_many.len());
+        let mut next = 0;
+        their_many.retain_mut(|gram| {
+            let last = theirs[gram.place as usize + on - 1];
+            if last == STRUCK {
+                return false;
             }
-            length += if strip.len() <= 64 {
-                common::<1>(&self.masks, &mut self.carries, steps)
-            } else {
-                common::<STRIP>(&self.masks, &mut self.carries, steps)
-            };
-            strip.iter().for_each(|&token| self.masks[token as usize] = [0; STRIP]);
-        }
-        length
+            gram.number = repeated.add(key(gram, last), next);
+            counts[gram.number as usize].1 += 1;
+            next += 1;
+            true
+        });
+        our_many.retain_mut(|gram| {
+            gram.number = repeated.find(key(gram, ours[gram.place as usize + on - 1]));
+            if gram.number == NONE {
+                return false;
+            }
+            counts[gram.number as usize].0 += 1;
+            true
+        });
+        common(counts)
     }
 }
 
-/// What a strip of N words adds to the length. `carries` has for each step what the strip before
-/// carried over, and receives what this one does.
-fn common<const N: usize>(masks: &[[u64; STRIP]], carries: &mut [bool], steps: &[u32]) -> u64 {
-    let mut row = [u64::MAX; N];
-    for (carry, &token) in carries.iter_mut().zip(steps) {
-        let mask = &masks[token as usize];
-        for (word, &hits) in row.iter_mut().zip(mask) {
-            let hit = *word & hits;
-            let (sum, over) = word.overflowing_add(hit);
-            let (sum, again) = sum.overflowing_add(u64::from(*carry));
-            *carry = over | again;
-            *word = sum | (*word & !hit);
-        }
-    }
-    row.iter().map(|word| u64::from(word.count_zeros())).sum()
-}
-
-/// Whether two n-grams are both many.
+/// Whether two tokens are both many.
 fn is_looked_up(first: u32, second: u32) -> bool {
-    first & second >= MANY && first != NONE && second != NONE
+    first & second >= MANY && first.max(second) < STRUCK
 }
 
 /// `NONE` or 0, to strike a number without a branch.
@@ -196,14 +210,31 @@ fn many(count: u32) -> u32 {
     u32::from(count > 1) << 31
 }
 
-/// Say of a reference's n-grams which are many, and strike what the candidate has not: no longer n-gram
-/// in common, and no subsequence, holds it.
-fn mark(theirs: &mut [u32], counts: &[(u32, u32)]) {
+/// Say of what a reference has which is many, and strike what the candidate has not: no longer n-gram
+/// in common, and no subsequence, holds it. Return how much is in common.
+fn mark(theirs: &mut [u32], counts: &[(u32, u32)]) -> u64 {
     let nowhere = theirs.len();
     for number in theirs {
         let (ours, theirs) = counts[nowhere.min(*number as usize)];
-        *number |= many(theirs) | when(ours == 0);
+        *number = (*number | many(theirs) | when(ours == 0)).min(STRUCK);
     }
+    common(&counts[..nowhere])
+}
+
+fn common(counts: &[(u32, u32)]) -> u64 {
+    counts.iter().map(|&(a, b)| u64::from(a.min(b))).sum()
+}
+
+/// Begin with the pairs of tokens that the reference has more than once, and put so many behind the end that are not there.
+fn start(text: &mut Vec<u32>, many: &mut Vec<Gram>, none: u32, most: usize) {
+    many.resize(text.len(), Gram::default());
+    let mut size = 0;
+    for (place, &number) in text.iter().enumerate() {
+        many[size] = Gram { place: place as u32, number };
+        size += usize::from((MANY..STRUCK).contains(&number));
+    }
+    many.truncate(size);
+    text.resize(text.len() + most, none);
 }
 
 /// Write values over what a buffer has.
@@ -212,7 +243,7 @@ fn fill<T>(buffer: &mut Vec<T>, values: impl Iterator<Item = T>) {
     buffer.extend(values);
 }
 
-fn zeros<T: Clone + Default>(buffer: &mut Vec<T>, size: usize) {
+pub fn zeros<T: Clone + Default>(buffer: &mut Vec<T>, size: usize) {
     buffer.clear();
     buffer.resize(size, T::default());
 }

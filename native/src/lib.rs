@@ -2,8 +2,8 @@
 //!
 //! This module is the door, a C ABI over buffers that Python calls by ctypes, and the only one with
 //! `unsafe` in it. Behind it: `core` works columns off, in threads; `rouge` cuts texts into words, and
-//! `text`, `piece`, `sentence` and `words` into tokens; `index` gives them numbers, and `count` compares
-//! those. What Unicode and NLTK's model have to say comes in through the door too (`classes`, `sentence`).
+//! `text`, `piece`, `sentence` and `words` into tokens; `index` gives them numbers, and `count` and
+//! `subsequence` compare those. What Unicode and NLTK's model have to say comes in through the door too (`classes`, `sentence`).
 //!
 //! A panic does not cross the door: it is a status, the core forgets what it knew, and Python
 //! computes the rows itself. So is a call that would need more memory than there is.
@@ -17,6 +17,7 @@ mod index;
 mod piece;
 mod rouge;
 mod sentence;
+mod subsequence;
 mod text;
 mod words;
 
@@ -28,7 +29,7 @@ use crate::core::{Core, Pair, Wanted};
 use crate::text::Vocabulary;
 
 /// Changes with anything that Python must know of this module.
-const ABI: u32 = 3;
+const ABI: u32 = 4;
 
 /// Why a call did not end well, which is 0.
 enum Status {
@@ -89,22 +90,30 @@ pub unsafe extern "C" fn graders_free(handle: *mut Handle) {
     }
 }
 
-/// Do what `what` says; return 0 or a `Status`.
-///
-/// # Safety
-/// `handle` is a living core; `input` holds `size` bytes, `numbers` holds `count` numbers, and `output`
-/// has `places` places, which were written before and are nobody else's.
-#[no_mangle]
-pub unsafe extern "C" fn graders_call(
+/// What a call is given besides its input: six numbers of a pointer's size, for arguments are what a call by ctypes costs.
+#[repr(C)]
+pub struct Call {
     handle: *const Handle,
-    what: u32,
-    input: *const u8,
-    size: usize,
+    what: usize,
     numbers: *const u64,
     count: usize,
     output: *mut u64,
     places: usize,
-) -> i32 {
+}
+
+/// Do what `what` says; return 0 or a `Status`.
+///
+/// # Safety
+/// `call` is null or one; its handle is null or a living core; `input` holds `size` bytes, `numbers` holds `count`
+/// numbers, and `output` has `places` places, which were written before and are nobody else's.
+#[no_mangle]
+pub unsafe extern "C" fn graders_call(call: *const Call, input: *const u8, size: usize) -> i32 {
+    // SAFETY: by the caller's promise, as all that follows from it.
+    let call = match unsafe { call.as_ref() } {
+        Some(call) => call,
+        None => return Status::Wrong as i32,
+    };
+    let &Call { handle, what, numbers, count, output, places } = call;
     // SAFETY: by the caller's promise.
     let given = unsafe { (handle.as_ref(), buffer(input, size), buffer(numbers, count), buffer(output, places)) };
     let (handle, input, numbers) = match given {
@@ -114,7 +123,8 @@ pub unsafe extern "C" fn graders_call(
     // SAFETY: `buffer` has checked it, and by the caller's promise nobody else has it.
     let output = if places == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(output, places) } };
     let mut core = handle.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let done = catch_unwind(AssertUnwindSafe(|| called(&mut core, what.to_le_bytes(), input, numbers, output)));
+    let done =
+        catch_unwind(AssertUnwindSafe(|| called(&mut core, (what as u32).to_le_bytes(), input, numbers, output)));
     match done {
         Ok(Ok(())) => 0,
         Ok(Err(status)) => status as i32,

@@ -8,7 +8,7 @@ use crate::classes::{Classes, WORD};
 use crate::index::Index;
 use crate::sentence::Punkt;
 use crate::text::Vocabulary;
-use crate::words::{is_space, spaced};
+use crate::words::{is_space, run, spaced};
 
 /// Longer pieces are cut each time.
 const LONGEST_KEPT: usize = 64;
@@ -52,10 +52,10 @@ impl Pieces {
                 continue;
             }
             let mut at = 0;
-            for piece in sentence.split(|&byte| byte == b' ') {
-                let stop = at + piece.len();
-                if !piece.is_empty() {
-                    self.piece(piece, (at > 0, stop < sentence.len()), cutter);
+            while at <= sentence.len() {
+                let stop = at + until_space(&sentence[at..]);
+                if at < stop {
+                    self.piece(&sentence[at..stop], (at > 0, stop < sentence.len()), cutter);
                 }
                 at = stop + 1;
             }
@@ -119,6 +119,22 @@ fn is_plain(piece: &[u8], classes: &Classes) -> bool {
     piece.iter().all(|&byte| plain(byte))
         && !(piece.len() >= 5
             && [&b"cannot"[..], b"gimme", b"gonna", b"gotta", b"lemme", b"wanna"].into_iter().any(two))
+}
+
+/// How many bytes stand before the first space, or the end: eight are looked at together.
+#[inline]
+fn until_space(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xFF;
+    let mut at = 0;
+    while let Some(eight) = text.get(at..at + 8) {
+        let other = u64::from_le_bytes(eight.try_into().expect("eight bytes")) ^ (ONES * u64::from(b' '));
+        let spaces = other.wrapping_sub(ONES) & !other & (ONES << 7);
+        if spaces != 0 {
+            return at + spaces.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at + run(&text[at..], |byte| byte != b' ')
 }
 
 /// ])}>"'» are what the rule for the final full stop looks through.

@@ -21,7 +21,8 @@ impl Words {
         let Words { index, lowered } = self;
         lower(text, classes, lowered);
         if LEARN {
-            index.empty(lowered.len() / 8);
+            // Of longer texts, more words come back.
+            index.empty(lowered.len() / if lowered.len() < 1 << 12 { 8 } else { 16 });
         }
         found.clear();
         found.reserve(lowered.len() / 2);
@@ -43,12 +44,18 @@ fn lower(text: &[u8], classes: &Classes, lowered: &mut Vec<u8>) {
     lowered.clear();
     let mut at = 0;
     while at < text.len() {
-        let plain = text[at..].iter().position(|byte| !byte.is_ascii()).unwrap_or(text.len() - at);
+        let blocks = text[at..].chunks(BLOCK).take_while(|block| block.is_ascii());
+        let plain = blocks.map(<[u8]>::len).sum::<usize>();
         lowered.extend(text[at..at + plain].iter().map(|&byte| lower_of(byte)));
         at += plain;
-        while at < text.len() && !text[at].is_ascii() {
+        let end = text.len().min(at + BLOCK);
+        while at < end {
             let (code, size) = character(text, at);
-            let lower = if code < 0x100 { 0 } else { classes.lower(code) };
+            let lower = match code {
+                0..=0x7F => lower_of(code as u8),
+                0x80..=0xFF => 0,
+                _ => classes.lower(code),
+            };
             lowered.push(lower & 0x7F);
             if lower > 0x7F {
                 lowered.push(0); // what follows in lower case is in no word

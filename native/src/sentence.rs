@@ -13,6 +13,8 @@ const SEEN_UPPER: u8 = (1 << 1) | (1 << 2) | (1 << 3);
 const LOWER_BEGIN: u8 = 1 << 4;
 const SEEN_LOWER: u8 = (1 << 4) | (1 << 5) | (1 << 6);
 const NUMBER: &[u8] = b"##number##";
+/// No line of a model is longer.
+const LONGEST: usize = 128;
 
 /// What Punkt learned from its training texts: the lines of its table, words in lower case, with
 /// the bits of those that have some.
@@ -55,6 +57,7 @@ impl Punkt {
                 _ => line.len(),
             };
             let bits = line[words..].iter().filter(|byte| byte.is_ascii_digit());
+            assert!(words <= LONGEST, "a line of {words} bytes");
             self.0.add_text(&line[..words], bits.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')));
         }
     }
@@ -64,14 +67,27 @@ impl Punkt {
     }
 
     fn has(&self, line: &[&[u8]]) -> bool {
-        self.0.find_text(&line.join(&b'\t')) != NONE
+        self.find(line) != NONE
     }
 
     fn seen(&self, word: &[u8]) -> u8 {
-        match self.0.find_text(&[&b"o"[..], word].join(&b'\t')) {
+        match self.find(&[b"o", word]) {
             NONE => 0,
             bits => bits as u8,
         }
+    }
+
+    /// The bits of a line, `NONE` where the model has none such.
+    fn find(&self, line: &[&[u8]]) -> u32 {
+        let (mut joined, mut size) = ([b'\t'; LONGEST], 0);
+        for part in line {
+            match joined.get_mut(size..size + part.len()) {
+                Some(place) => place.copy_from_slice(part),
+                None => return NONE,
+            }
+            size += part.len() + 1;
+        }
+        self.0.find_text(&joined[..size - 1])
     }
 
     /// The sentences of a text as places in it, without the whitespace between them.
@@ -108,8 +124,11 @@ impl Punkt {
                 breaks.push((end.end, end.following));
             }
         };
-        let marks = text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'.' | b'?' | b'!'));
-        for (start, found) in marks.filter_map(|(start, _)| Some((start, End::at(text, start)?))) {
+        let is_mark = |byte: &u8| matches!(byte, b'.' | b'?' | b'!');
+        let blocks = text.chunks(64).zip((0..).step_by(64));
+        let marked = blocks.filter(|(block, _)| block.iter().fold(false, |any, byte| any | is_mark(byte)));
+        let marks = marked.flat_map(|(block, start)| (start..start + block.len()).filter(|&at| is_mark(&text[at])));
+        for (start, found) in marks.filter_map(|start| Some((start, End::at(text, start)?))) {
             let space = text[held_start..start].iter().rposition(|&byte| byte == b' ');
             // A space right at the previous end counts as none: NLTK tests an offset for truth.
             let word = match space {

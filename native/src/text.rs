@@ -49,7 +49,7 @@ pub fn character(text: &[u8], at: usize) -> (u32, usize) {
 /// Write printable Latin-1, U+0020-7E and U+00A0-FF, a byte a character; false for any other text.
 pub fn latin(text: &[u8], found: &mut Vec<u8>) -> bool {
     found.clear();
-    if text.iter().all(|byte| matches!(byte, 0x20..=0x7E)) {
+    if text.chunks(64).all(|block| block.iter().fold(true, |plain, byte| plain & matches!(byte, 0x20..=0x7E))) {
         found.extend(text);
         return true;
     }

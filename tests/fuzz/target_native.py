@@ -66,8 +66,10 @@ def _knock(way: int, data: bytes) -> None:
     found = (ctypes.c_uint64 * (4 * count + size + 3))()
     what, orders, longest = way & 3, 1 + way // 4 % 2, way & 1
     places = count // 2 * (2 + orders + longest) if way & 64 and what < 2 else len(found)
-    given = what | orders << 8 | longest << 16 | 1 << 24, data, size, lengths, count, found, places
-    status = core._library.graders_call(core._handle, *given)
+    asked = what | orders << 8 | longest << 16 | 1 << 24
+    buffers = ctypes.addressof(lengths), count, ctypes.addressof(found), places
+    given = (ctypes.c_size_t * 6)(core._handle, asked, *buffers)
+    status = core._library.graders_call(given, data, size)
     assert status in {0, 3, 4}
     if status == 4:
         core._learn_missing()

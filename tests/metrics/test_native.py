@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
-import struct
 import sys
 import threading
 import tomllib
@@ -113,6 +113,25 @@ def test_long_and_repeated_texts_score_the_same(
     assert scores(Scorer(), pairs) == scores(pure(), pairs)
 
 
+def test_texts_of_few_words_moved_and_changed_score_the_same(
+    core: None, pure: Callable[..., Scorer]
+) -> None:
+    # Sizes about those of the machine words that subsequences are looked for in.
+    random, pairs = Random(34), []
+    for _ in range(examples(300)):
+        words = [f"w{number}" for number in range(random.choice((1, 2, 3, 20, 200, 3_000)))]
+        size = random.choice((1, 5, 62, 63, 64, 126, 127, 251, 252, 253, 505, 900))
+        text = random.choices(words, k=size)
+        other, changed = [], random.choice((0, 0.01, 0.1, 0.3, 0.9))
+        for word in text:
+            kind = random.random() / changed if changed else 1
+            other += [word] if kind >= 1 else random.choices(words, k=random.randint(0, 2))
+        cut = random.choice((0, random.randint(0, len(other))))
+        pair = " ".join(text), " ".join(other[cut:] + other[:cut])
+        pairs.append(pair if random.random() < 0.5 else pair[::-1])
+    assert scores(Scorer(), pairs) == scores(pure(), pairs)
+
+
 def test_words_are_forgotten_between_texts_and_never_mixed_up(
     core: None, pure: Callable[..., Scorer]
 ) -> None:
@@ -185,33 +204,56 @@ def test_what_it_cannot_count_python_counts_with_a_warning(
     assert found == [[0.5]]
 
 
+def test_what_tokens_stand_for_is_told_again_after_a_failure(
+    core: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = native.core_of("translation")
+    assert counting is not None
+    before = counting.tokens(["a b", "c"])
+    with monkeypatch.context() as patch:
+        patch.setattr(counting, "_call", lambda *_: 1)
+        with pytest.warns(RuntimeWarning, match="failed"):
+            assert counting.tokens(["a b", "c"]) is None
+    after = counting.tokens(["a b", "c"])
+    assert before is not None
+    assert after is not None
+    assert after.names == before.names
+    assert after.names is not before.names
+
+
 def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
     counting = native.core_of("alphanumeric")
     assert counting is not None
     library, handle = counting._library, counting._handle
     found, wanted = array("Q", bytes(24)), counting._wanted(1, 1, longest=False)
-    pair, page = struct.pack("QQ", 1, 1), b"\0" * 512
+    pair, page = array("Q", [1, 1]), b"\0" * 512
+    place, into = pair.buffer_info()[0], found.buffer_info()[0]
 
-    def call(what: int, data: Any, numbers: Any, count: int, places: int = 3) -> int:
-        given = data, len(data or b""), numbers, count, found.buffer_info()[0], places
-        return int(library.graders_call(handle, what, *given))
+    def door(data: Any, size: int, *given: Any) -> int:
+        return int(library.graders_call((ctypes.c_size_t * 6)(*given), data, size))
+
+    def call(what: int, data: bytes, numbers: Any, count: int, places: int = 3) -> int:
+        at = array("Q", numbers)
+        return door(data, len(data), handle, what, at.buffer_info()[0], count, into, places)
 
     assert call(wanted, b"ab", pair, 2) == 0
-    assert library.graders_call(None, wanted, b"ab", 2, pair, 2, found.buffer_info()[0], 3) == 3
-    assert library.graders_call(handle, wanted, None, 2, pair, 2, found.buffer_info()[0], 3) == 3
-    assert library.graders_call(handle, wanted, b"ab", 2, pair, 2, None, 3) == 3
-    assert library.graders_call(handle, wanted, b"ab", 2, pair, 2**63, None, 3) == 3
+    assert door(b"ab", 2, 0, wanted, place, 2, into, 3) == 3
+    assert door(None, 2, handle, wanted, place, 2, into, 3) == 3
+    assert door(b"ab", 2, handle, wanted, 0, 2, into, 3) == 3
+    assert door(b"ab", 2, handle, wanted, place, 2, 0, 3) == 3
+    assert door(b"ab", 2, handle, wanted, place, 2**63, into, 3) == 3
+    assert library.graders_call(None, b"ab", 2) == 3
     assert call(wanted, b"abc", pair, 2) == 3  # more text than lengths
     assert call(wanted, b"a", pair, 2) == 3
     assert call(wanted, b"a", pair, 1) == 3  # no reference
     assert call(wanted, b"ab", pair, 2, places=2) == 3
     assert call(wanted | 2 << 16, b"ab", pair, 2) == 3
-    assert call(wanted, b"ab", struct.pack("QQ", 2**64 - 1, 3), 2) == 3
+    assert call(wanted, b"ab", [2**64 - 1, 3], 2) == 3
     assert call(2, b"ab", pair, 2) == 3  # no place for the tokens
     assert call(3, b"", pair, 2) == 3
-    assert call(4, page, struct.pack("Q", 0x1101), 1) == 3
-    assert call(4, page[1:], struct.pack("Q", 3), 1) == 3
-    assert call(5, b"", None, 0, places=0) == 3
+    assert call(4, page, [0x1101], 1) == 3
+    assert call(4, page[1:], [3], 1) == 3
+    assert call(5, b"", [], 0, places=0) == 3
     assert call(99, b"ab", pair, 2) == 3
 
 
@@ -257,7 +299,7 @@ def test_another_abi_is_refused(core: None, monkeypatch: pytest.MonkeyPatch) -> 
 
     native._found.cache_clear()
     monkeypatch.setattr(door, "ABI", 99)
-    assert "speaks ABI 3 and graders ABI 99" in native_core().problem
+    assert "speaks ABI 4 and graders ABI 99" in native_core().problem
     assert Scorer().score([Request("bleu", ["a"], ["a"])]) == [[1.0]]
 
 
