@@ -153,7 +153,7 @@ test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data 
 	@$(BIN)/python -m pytest -q -m scale tests/scale
 
 test-scale-large: $(VENV)/installed-scale ## Kill nodes of a local Ray cluster more often, and all of them
-	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale tests/scale/test_nodes.py
+	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale -o log_cli=true -o log_cli_level=WARNING tests/scale/test_nodes.py tests/scale/test_alike.py tests/scale/test_head.py
 
 .PHONY: test-storm
 test-storm: $(VENV)/installed-scale ## Kill drivers and connections at random (SEEDS=12) while judges are asked with a budget; count their calls; some minutes
