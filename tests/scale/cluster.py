@@ -17,6 +17,7 @@ from tests.waiting import children_of, command_of, until
 
 __all__ = [
     "COMMAND",
+    "JUDGE",
     "LARGE",
     "ROUNDS",
     "ROWS",
@@ -32,6 +33,10 @@ ROWS: Final = 20_000
 LARGE: Final = "GRADERS_LARGE" in os.environ
 ROUNDS: Final = 12 if LARGE else 1
 large = pytest.mark.skipif(not LARGE, reason="make test-scale-large")
+JUDGE: Final[dict[str, Any]] = {
+    "type": "score_model", "name": "j", "model": "m", "range": [0, 1],
+    "input": [{"role": "user", "content": "Rate {{ sample.output_text }}"}],
+}  # fmt: skip
 COMMAND: Final = str(Path(sys.executable).with_name("graders"))
 
 

@@ -17,7 +17,7 @@ from graders.adapters.ray import RayGrader
 from graders.batch.ray_pool import Pool
 from graders.errors import UnavailableError
 from tests.models.server import Asked, ScriptedServer, Told, completion
-from tests.scale.cluster import ROUNDS, ROWS, At, RayCluster, large, same, until_cpus
+from tests.scale.cluster import JUDGE, ROUNDS, ROWS, At, RayCluster, large, same, until_cpus
 from tests.scale.conftest import Score
 from tests.waiting import until
 
@@ -28,10 +28,6 @@ PYTHON = {
     "source": "def grade(sample, item):\n    return len(sample['output_text']) / item['n']\n",
 }  # fmt: skip
 
-JUDGE = {
-    "type": "score_model", "name": "j", "model": "m", "range": [0, 1],
-    "input": [{"role": "user", "content": "Rate {{ sample.output_text }}"}],
-}  # fmt: skip
 COUNT, CONCURRENCY = 400, 4
 _log = logging.getLogger(__name__)
 
