@@ -47,6 +47,7 @@ def names(wheel: Path) -> list[str]:
         return archive.namelist()
 
 
+@pytest.mark.more
 def test_the_wheel_has_the_distributions_name_and_the_packages_version(wheel: Path) -> None:
     assert wheel.name == f"local_graders-{graders.__version__}-py3-none-any.whl"
 

@@ -165,6 +165,7 @@ print("good")
 """
 
 
+@pytest.mark.more
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 def test_a_fork_has_sandboxes_of_its_own() -> None:
     done = subprocess.run(
@@ -174,6 +175,7 @@ def test_a_fork_has_sandboxes_of_its_own() -> None:
     assert (done.stdout, done.stderr) == ("good\n", "")
 
 
+@pytest.mark.more
 def test_a_spawned_process_takes_one_along() -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:

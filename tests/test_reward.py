@@ -141,6 +141,7 @@ def test_a_reward_that_comes_again_and_again_is_made_once_a_process() -> None:
     assert arrived[1] is arrived[3] is not arrived[0]
 
 
+@pytest.mark.more
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sandboxes are Linux's")
 def test_tasks_of_a_pool_share_their_processes_sandbox() -> None:
     reward = Reward(PYTHON)
@@ -153,6 +154,7 @@ def test_tasks_of_a_pool_share_their_processes_sandbox() -> None:
     assert found == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.more
 def test_a_spawned_process_takes_one_along() -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
@@ -254,6 +256,7 @@ def test_what_nobody_waits_for_any_more_leaves_its_place_to_others(
         assert asyncio.run(ask(reward)) == 0.5
 
 
+@pytest.mark.more
 def test_a_process_ends_while_a_judge_hangs(judged: Callable[..., ScriptedServer]) -> None:
     server = judged(lambda *_: Told(held=lambda: True))
     script = (

@@ -102,7 +102,7 @@ def shards(folder: Path, words: list[str], **more: str) -> None:
 
 @pytest.mark.parametrize(
     "way",
-    ["local", *(pytest.param(one, marks=pytest.mark.more) for one in ("slurm", "kubernetes"))],
+    [pytest.param(one, marks=pytest.mark.more) for one in ("local", "slurm", "kubernetes")],
 )
 def test_the_scripts_for_many_machines_give_the_bytes_of_one_run(tmp_path: Path, way: str) -> None:
     scripts, sample = ROOT / "samples/shards", ROOT / "samples/text-similarity"

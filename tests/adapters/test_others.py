@@ -258,6 +258,7 @@ def test_what_judges_took_is_logged_of_each_row_also_of_those_that_failed(
     assert (info["failed"], info["judge_tokens"]) == (True, 15.0)
 
 
+@pytest.mark.more
 def test_who_forgets_to_close_leaves_neither_thread_nor_connection(judge: ScriptedServer) -> None:
     rated = {
         "type": "score_model", "name": "rated", "model": "m", "range": [0, 1],

@@ -56,7 +56,7 @@ def faked(folder: Path, name: str, version: str) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("body", [GRADER, PYTHON])
+@pytest.mark.parametrize("body", [GRADER, pytest.param(PYTHON, marks=pytest.mark.more)])
 def test_the_same_machine_is_alike(body: Any) -> None:
     given = job(body)
     there = asked(given)

@@ -258,7 +258,9 @@ def test_options_that_cannot_be_are_told(score: Score) -> None:
         score(output="/dev/null", resume=True)
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "workers", [pytest.param(1, marks=pytest.mark.more), pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_grade_many_gives_the_same_grades_from_workers_and_reads_only_a_little_ahead(
     grader: graders.Grader, workers: int
 ) -> None:
@@ -302,6 +304,7 @@ def test_grade_many_tells_what_is_no_json(grader: graders.Grader) -> None:
         list(grader.grade_many([{"item": {"a": "x"}}, {"item": object()}], workers=1))
 
 
+@pytest.mark.more
 def test_a_script_without_a_main_guard_may_use_workers(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

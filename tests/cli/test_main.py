@@ -107,6 +107,7 @@ def test_nothing_but_plain_text_goes_to_what_is_no_terminal(processes: Command) 
         assert "\x1b" not in done.out, variables
 
 
+@pytest.mark.more
 def test_what_ascii_lacks_is_no_error_either(process: Command) -> None:
     run = ["run", "check.json", "--item", '{"a": "é"}', "--sample", "é"]
     assert process(*run, PYTHONIOENCODING="ascii").code == 0
@@ -229,7 +230,7 @@ def test_an_interrupted_run_exits_with_130_and_keeps_what_is_finished(
 
 @pytest.mark.parametrize(
     "descriptor",
-    ["1>&-", "0<&- 2>&-", *(pytest.param(one, marks=pytest.mark.more) for one in ("0<&-", "2>&-"))],
+    ["1>&-", *(pytest.param(one, marks=pytest.mark.more) for one in ("0<&- 2>&-", "0<&-", "2>&-"))],
 )
 def test_a_closed_standard_stream_is_no_traceback(
     folder: Path, program: list[str], descriptor: str

@@ -60,6 +60,7 @@ def test_rows_and_graders_may_come_from_standard_input(command: Command, folder:
     assert command("score", "-", "rows.jsonl", stdin=grader).out == expected
 
 
+@pytest.mark.more
 def test_rows_may_come_from_a_pipe(command: Command, folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     data = (folder / "rows.jsonl").read_bytes()
@@ -376,6 +377,7 @@ def test_the_summary_and_the_results_replace_nothing_that_is_read(
     assert json.loads((folder / "check.json").read_text())["name"] == "check"
 
 
+@pytest.mark.more
 def test_a_module_of_the_users_is_not_run_by_workers(folder: Path, program: list[str]) -> None:
     for name in ("types", "enum", "re", "json", "signal", "pickle"):
         (folder / f"{name}.py").write_text("raise SystemExit('it was run')\n")

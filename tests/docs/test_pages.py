@@ -41,13 +41,15 @@ LONG = {
     *(
         f"docs/howto/{one}.md"
         for one in (
-            "agents", "compare", "dry-run-a-job", "judge", "judge-quality", "lint", "probe", "report",
-            "score-at-scale", "serve", "test-a-reward",
+            "agents", "compare", "dry-run-a-job", "extend", "judge", "judge-quality", "lint",
+            "many-machines", "move-an-eval", "move-between-vendors", "probe", "report",
+            "reward-by-http", "score-at-scale", "serve", "start-from-a-recipe", "test-a-reward",
         )
     ),
     # Their graders and rows are those of test_samples.py.
     *(f"samples/{one}/README.md" for one in (
-        "evals-criteria", "judge", "partial-credit", "python-f1", "rft-job", "support-answers",
+        "evals-criteria", "evals-move", "judge", "partial-credit", "python-f1", "rft-job", "shards",
+        "support-answers",
     )),
 }  # fmt: skip
 """Pages whose commands take most of the time, and are those of the README and of the other tests."""

@@ -143,11 +143,8 @@ print(code, installed.cache_info().misses, file=sys.stderr)
 @pytest.mark.parametrize(
     "sample",
     [
-        "partial-credit",
-        *(
-            pytest.param(one, marks=pytest.mark.more)
-            for one in ("text-similarity", "evals-criteria", "rft-body")
-        ),
+        pytest.param(one, marks=pytest.mark.more)
+        for one in ("partial-credit", "text-similarity", "evals-criteria", "rft-body")
     ],
 )
 def test_who_uses_none_does_not_look_for_any(tmp_path: Path, sample: str) -> None:

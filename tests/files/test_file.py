@@ -252,6 +252,7 @@ Store(sys.argv[1]).files.create(pieces(), filename="x", purpose="fine-tune")
 """
 
 
+@pytest.mark.more
 def test_an_upload_killed_in_the_middle_is_no_file(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-c", UPLOAD, str(tmp_path / "data")],
@@ -324,6 +325,7 @@ except ApiError as error:
 """
 
 
+@pytest.mark.more
 def test_a_disk_that_takes_no_more_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True

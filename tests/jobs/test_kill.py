@@ -215,6 +215,7 @@ def test_a_disk_that_takes_no_more_stops_a_run_that_later_goes_on(store: Store, 
     assert results[0] == results[1]
 
 
+@pytest.mark.more
 def test_judged_grades_are_kept_one_by_one(store: Store, body: Any, serve: Any) -> None:
     judge = {
         "type": "score_model", "name": "j", "model": "m", "range": [0, 1],

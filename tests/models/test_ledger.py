@@ -125,7 +125,7 @@ def spent(judges: list[FaultyJudge]) -> Fraction:
 @pytest.mark.parametrize(
     ("asked_of_a_row", "more"),
     [
-        (1, ()),
+        pytest.param(1, (), marks=pytest.mark.more),
         pytest.param(2, ("--repeats", "2"), marks=pytest.mark.more),
         pytest.param(1, ("--cache", "--cache-file", "{}.sqlite"), marks=pytest.mark.more),
     ],
@@ -427,6 +427,7 @@ def test_all_shards_of_one_command_share_one_concurrency(
     assert (server.most, server.answered) == (3, ROWS)
 
 
+@pytest.mark.more
 def test_all_shards_by_one_worker_share_one_budget(
     serve: Any, command: Command, folder: Path
 ) -> None:

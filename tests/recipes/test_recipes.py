@@ -39,10 +39,13 @@ def run(folder: Path, command: str, *words: str) -> int:
 
 every = pytest.mark.parametrize("folder", RECIPES, indirect=True)
 plain = pytest.mark.parametrize("folder", PLAIN, indirect=True)
-# A suite covers its recipe; that of code waits for programs without end, and stays for `make test-more`.
+# A suite covers its recipe; two stand for the others, which `make test-more` runs.
 suites = pytest.mark.parametrize(
     "folder",
-    [pytest.param(name, marks=pytest.mark.more) if name == "code" else name for name in RECIPES],
+    [
+        name if name in {"start", "tool-call"} else pytest.param(name, marks=pytest.mark.more)
+        for name in RECIPES
+    ],
     indirect=True,
 )
 
@@ -58,13 +61,10 @@ def test_hosted_services_take_it_and_lint_has_nothing_to_say(folder: Path) -> No
     assert run(folder, "validate", grader, "--rows", rows, "--strict", *ignored) == 0
 
 
-# The rows of those whose suite runs on every run are graded alike; two stand for them.
+# Rows are graded alike whatever the recipe.
 rows = pytest.mark.parametrize(
     "folder",
-    [
-        name if name in {"code", "math"} else pytest.param(name, marks=pytest.mark.more)
-        for name in RECIPES
-    ],
+    [name if name == "code" else pytest.param(name, marks=pytest.mark.more) for name in RECIPES],
     indirect=True,
 )
 

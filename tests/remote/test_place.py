@@ -134,6 +134,7 @@ def test_results_do_not_replace_rows_elsewhere() -> None:
         graders.api.check_apart([], place, named("s3://bucket/rows.jsonl.manifest.json"))
 
 
+@pytest.mark.more
 def test_local_files_load_nothing_of_this(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"item": {"a": "x"}, "sample": "x"}\n')
     script = (

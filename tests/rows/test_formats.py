@@ -139,6 +139,7 @@ def test_blocks_of_any_size_hold_the_same_rows(tmp_path: Path, name: str, size: 
     assert [index for one in chunks for index in one.indexes] == [0, 1, 2]
 
 
+@pytest.mark.more
 def test_rows_on_standard_input_are_told_too(grader: Any, tmp_path: Path, monkeypatch: Any) -> None:
     path = tmp_path / "array"
     path.write_text(json.dumps(ROWS, indent=1), encoding="utf-16")

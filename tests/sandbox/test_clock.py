@@ -186,7 +186,7 @@ def grade(sample, item):
 """
 
 
-@pytest.mark.parametrize("isolation", ["auto", *more("module", "row", "shared")])
+@pytest.mark.parametrize("isolation", more("auto", "module", "row", "shared"))
 def test_nothing_of_a_call_is_there_for_the_next(isolation: Any) -> None:
     available = [one for one in LEVELS if one in probe().available]
     for level in available if isolation == "auto" else available[:1]:

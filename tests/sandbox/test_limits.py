@@ -72,7 +72,7 @@ def test_nothing_cancels_the_clock(isolation: Any) -> None:
             [pytest.mark.slow]
             if isolation != chosen
             else [pytest.mark.more]
-            if spinning == "as Python"
+            if spinning != "as C"
             else []
         ]
     ],

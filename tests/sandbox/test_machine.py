@@ -30,7 +30,10 @@ def run(before: str) -> str:
 
 
 @needs_standard
-@pytest.mark.parametrize("mask", ["0o777", pytest.param("0o277", marks=pytest.mark.more)])
+@pytest.mark.parametrize(
+    "mask",
+    [pytest.param("0o777", marks=pytest.mark.more), pytest.param("0o277", marks=pytest.mark.more)],
+)
 def test_a_grader_runs_whatever_the_umask(mask: str) -> None:
     assert run(f"os.umask({mask})") == "0.5"
 

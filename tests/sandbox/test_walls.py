@@ -149,6 +149,7 @@ def test_a_file_system_of_its_own_bounds_files_and_folders() -> None:
         assert reply.score <= 500, make
 
 
+@pytest.mark.more
 def test_on_the_disk_a_call_that_writes_too_much_is_killed(modified: Any) -> None:
     modified(ON_DISK)
     for way, reply in run_each(fills(sleep=50)):

@@ -55,7 +55,9 @@ def test_where_rows_share_a_process_no_cache_is_filled() -> None:
     assert scores(CACHE, [""], [None], isolation="module") == [0]
 
 
-@pytest.mark.parametrize("isolation", ["row", pytest.param("module", marks=pytest.mark.more)])
+@pytest.mark.parametrize(
+    "isolation", [pytest.param(one, marks=pytest.mark.more) for one in ("row", "module")]
+)
 def test_mathematics_gets_the_scores_it_has_without_and_rows_find_caches_filled(
     isolation: Any,
 ) -> None:

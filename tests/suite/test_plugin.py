@@ -167,6 +167,7 @@ def test_the_fixtures_load_graders_beside_the_test(project: pytest.Pytester, her
     ])  # fmt: skip
 
 
+@pytest.mark.more
 def test_a_project_without_suites_sees_nothing_of_the_plugin(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import sys

@@ -32,7 +32,7 @@ def told(attributes: Any) -> dict[str, Any]:
     return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in attributes}
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.more)])
 def test_rows_graded_in_workers_belong_to_the_runs_trace(
     memory: Any, score: Score, workers: int
 ) -> None:
@@ -55,6 +55,7 @@ def test_rows_graded_in_workers_belong_to_the_runs_trace(
     assert all(one.start_time <= one.end_time for one in spans)
 
 
+@pytest.mark.more
 def test_results_are_the_same_bytes_with_a_trace(memory: Any, score: Score, tmp_path: Path) -> None:
     score(output="with.jsonl", workers=2)
     assert memory.get_finished_spans()
@@ -243,6 +244,7 @@ print([one.name for one in memory.get_finished_spans()], run.traced['lost'])
 """
 
 
+@pytest.mark.more
 def test_a_programs_own_provider_is_taken_and_left_running(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"item": {"a": "x"}}\n')
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
