@@ -141,7 +141,7 @@ test-judge: $(VENV)/installed-dev ## Ask a real model server with random weights
 bench-chat: $(VENV)/installed-dev ## Measure the chat client against the official SDK
 	@$(BIN)/python -m benchmarks.chat_bench
 
-.PHONY: environments test-scale test-scale-large
+.PHONY: environments test-scale test-scale-large bench-nodes
 environments: $(VENV)/installed-scale $(VENV)/installed-site $(VENV)/installed-browser $(VENV)/installed-hooks $(VENV)-axe/installed $(VENV)-clients/installed $(VENV)-remote/installed $(VENV)-spark/installed $(VENV)-trackers/installed ## Make what the tests below run in, without running them
 
 $(VENV)/installed-scale: tools/lock/scale.txt | $(VENV)/installed-dev
@@ -153,7 +153,10 @@ test-scale: $(VENV)/installed-scale ## Score on a real local Ray, from Ray Data 
 	@$(BIN)/python -m pytest -q -m scale tests/scale
 
 test-scale-large: $(VENV)/installed-scale ## Kill nodes of a local Ray cluster more often, and all of them
-	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale tests/scale/test_nodes.py
+	@GRADERS_LARGE=1 $(BIN)/python -m pytest -q -m scale -o log_cli=true -o log_cli_level=WARNING tests/scale/test_nodes.py tests/scale/test_alike.py tests/scale/test_head.py
+
+bench-nodes: $(VENV)/installed-scale ## Score ten million rows (ROWS=) over a Ray cluster of three nodes here: memory of each process, and the same bytes
+	@$(BIN)/python -m benchmarks.nodes --rows $(or $(ROWS),10000000)
 
 .PHONY: test-storm
 test-storm: $(VENV)/installed-scale ## Kill drivers and connections at random (SEEDS=12) while judges are asked with a budget; count their calls; some minutes

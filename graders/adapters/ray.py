@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pickle
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,7 +20,9 @@ from graders.rows import Chunk
 
 __all__ = ["RayGrader"]
 
-_TRIES: Final = 5
+_PAUSES: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds before each new try where the actor that asks judges is lost. One lost node is met up to four times:
+as its connection breaks, as Ray counts it as dead, and as it is found under its name still."""
 _SIDE_BY_SIDE: Final = 64
 
 
@@ -101,14 +104,13 @@ class _Desk:
         return make.options(name=self._name, get_if_exists=True).remote(pickle.dumps(self._grader))
 
     def grade(self, items: list[Any], samples: list[Any]) -> Any:
-        for attempt in range(_TRIES):
+        for pause in _PAUSES:
             try:
                 return self._ray.get(self._actor.grade.remote(items, samples))
             except self._ray.exceptions.RayActorError:
-                if attempt + 1 == _TRIES:
-                    raise
+                time.sleep(pause)
                 self._actor = self._found()
-        raise TypeError("there is at least one attempt")
+        return self._ray.get(self._actor.grade.remote(items, samples))
 
 
 class _Judging:

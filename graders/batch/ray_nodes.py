@@ -56,6 +56,15 @@ class Nodes:
                 return f"the Ray node {host} ({address}, {node[:8]})"
         return f"the Ray node {node[:8]}"
 
+    def able(self) -> set[str]:
+        """Return the nodes with a processor, as Ray calls them."""
+        return {one["NodeID"] for one in self._ray.nodes() if one["Alive"] and _cpus(one)}
+
+    @staticmethod
+    def but(nodes: Iterable[str]) -> dict[str, str]:
+        """Return what Ray selects all other nodes by."""
+        return {"ray.io/node-id": f"!in({','.join(sorted(nodes))})"}
+
     def check(self, job: bytes, here: Machine, seconds: float) -> None:
         """See that each node with a processor would grade a pickled job as this machine does.
 
@@ -64,8 +73,7 @@ class Nodes:
         Raises:
             UnavailableError: one would not; says which, and why.
         """
-        able = [one["NodeID"] for one in self._ray.nodes() if one["Alive"] and _cpus(one)]
-        for node, found in self.asked(able, job, seconds).items():
+        for node, found in self.asked(self.able(), job, seconds).items():
             why = difference(here, found) if isinstance(found, Machine) else str(found)
             if why:
                 raise UnavailableError(
@@ -80,26 +88,36 @@ class Nodes:
             job: the pickled job; b"" to ask nothing but for an answer.
             seconds: how long to wait.
         """
+        asked = self.ask(nodes, job)
+        until, found = time.monotonic() + seconds, {}
+        while asked and time.monotonic() < until:
+            for reply in self._ray.wait(list(asked), num_returns=1, timeout=_TICK)[0]:
+                node, said = asked.pop(reply), self.answer(reply)
+                if said is not None:
+                    found[node] = said
+        return found
+
+    def ask(self, nodes: Iterable[str], job: bytes) -> dict[Any, str]:
+        """Ask nodes without waiting; return whom each reply is of."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
 
         make = self._ray.remote(num_cpus=0, max_retries=0)(_look())
-        asked = {
+        return {
             make.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
             ).remote(job): node
             for node in nodes
         }
-        until, found = time.monotonic() + seconds, {}
-        while asked and time.monotonic() < until:
-            for reply in self._ray.wait(list(asked), num_returns=1, timeout=_TICK)[0]:
-                node = asked.pop(reply)
-                try:
-                    found[node] = self._ray.get(reply)
-                except self._ray.exceptions.RayTaskError as error:
-                    found[node] = f"it cannot be asked ({str(error).strip().splitlines()[-1]})"
-                except self._ray.exceptions.RayError:
-                    continue  # It is gone.
-        return found
+
+    def answer(self, reply: Any) -> Machine | str | None:
+        """Return what a reply that is there says; None where the node is gone."""
+        try:
+            said: Machine | str = self._ray.get(reply)
+        except self._ray.exceptions.RayTaskError as error:
+            return f"it cannot be asked ({str(error).strip().splitlines()[-1]})"
+        except self._ray.exceptions.RayError:
+            return None
+        return said
 
 
 def _look() -> Any:

@@ -100,6 +100,9 @@ class Pool:
         self._ready: deque[Borrowed] = deque()
         self._lent: set[Borrowed] = set()
         self._starting: dict[Any, Any] = {}
+        self._looks: dict[Any, str] = {}
+        self._alike: set[str] = set()
+        self._refused: set[str] = set()
         self._turns: deque[object] = deque()
         self._error: GradersError | None = None
         self._problem = ""
@@ -223,7 +226,7 @@ class Pool:
         except GradersError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001  (lanes would wait for ever)
-            self._fail(UnavailableError(f"the Ray cluster cannot be used ({error})"))
+            self._fail(UnavailableError(f"the Ray cluster is gone ({error})"))
 
     def _fail(self, error: GradersError) -> None:
         with self._change:
@@ -240,49 +243,69 @@ class Pool:
         if time.monotonic() < self._rest or self._is_headless:
             return
         make = self._ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_Actor)
+        if self._refused:
+            make = make.options(label_selector=self._nodes.but(self._refused))
         for _ in range(self._wanted - self._have - len(self._starting)):
             actor = make.remote(self._job)
             self._starting[actor.start.remote()] = actor
 
     def _take_in(self) -> None:
         """Take in the workers that are ready, or wait a little for a change."""
-        if not self._starting:
+        if not self._starting and not self._looks:
             with self._change:
                 if not self._over:
                     self._change.wait(_TICK)
             return
-        replies = list(self._starting)
+        replies = [*self._starting, *self._looks]
         done, _ = self._ray.wait(replies, num_returns=1, timeout=_TICK)
         for reply in done:
+            if reply in self._looks:
+                node, found = self._looks.pop(reply), self._nodes.answer(reply)
+                if found is not None:  # Else the node is gone.
+                    self._judge(node, found)
+                continue
             actor = self._starting.pop(reply)
             try:
                 node, found = self._ray.get(reply)
             except self._ray.exceptions.RayError as error:
-                self._problem = f"{type(error).__name__}: {_first_line(error)}"
+                said = f"{type(error).__name__}: {_first_line(error)}"
+                self._problem = f"one ended as it started ({said})"
                 self._rest = time.monotonic() + _TICK
                 self._kill(actor)
+                self._ask()
                 continue
-            self._admit(Borrowed(actor, node), found)
+            if self._judge(node, str(found) if isinstance(found, GradersError) else found):
+                with self._change:
+                    self._ready.append(Borrowed(actor, node))
+                    self._problem = ""
+                    self._change.notify_all()
+            else:
+                self._kill(actor)
 
-    def _admit(self, worker: Borrowed, found: Machine | GradersError | str) -> None:
-        """Take a worker in, if its node is like this machine."""
-        why = found if isinstance(found, str) else ""
-        if isinstance(found, GradersError):
-            why = str(found)
-        elif isinstance(found, Machine) and self._here is not None:
-            why = difference(self._here, found)
-        if not why:
-            with self._change:
-                self._ready.append(worker)
-                self._problem = ""
-                self._change.notify_all()
-            return
-        self._kill(worker.actor)
-        sentence = f"{self._nodes.named(worker.node)} cannot grade as this machine does: {why}"
-        self._wanted -= 1
-        if self._wanted <= 0:
-            raise UnavailableError(sentence)
-        _log.warning("note: %s; it is not used", sentence)
+    def _ask(self) -> None:
+        """Ask the nodes of which nothing is known: where no worker can even start, the node may differ."""
+        if self._here is not None:
+            new = self._nodes.able() - self._alike - self._refused - {*self._looks.values()}
+            self._looks |= self._nodes.ask(new, self._job)
+
+    def _judge(self, node: str, found: Machine | str) -> bool:
+        """Return whether a node is like this machine; one that is not gets no worker any more.
+
+        Raises:
+            UnavailableError: it is not, and there is no other.
+        """
+        if isinstance(found, Machine):
+            found = "" if self._here is None else difference(self._here, found)
+        if not found:
+            self._alike.add(node)
+            return True
+        if node not in self._refused:
+            self._refused.add(node)
+            self._problem = f"{self._nodes.named(node)} cannot grade as this machine does: {found}"
+            if self._here is None:
+                raise UnavailableError(self._problem)
+            _log.warning("note: %s; it is not used", self._problem)
+        return False
 
     def _look(self) -> None:
         """Say what the run waits for; end it where it has had no worker for too long."""
@@ -313,12 +336,14 @@ class Pool:
     def _reason(self) -> str:
         """Return what keeps workers from starting."""
         if self._problem:
-            return f"one ended as it started ({self._problem})"
+            return self._problem
         if self._is_headless:
             return "its head does not answer"
         cpus = self._nodes.cpus()
         if not cpus.total:
             return "no node of it has a CPU"
+        if unused := len(self._refused & self._nodes.able()):
+            return f"{unused} of its nodes would grade otherwise"
         if cpus.total < self._wanted:
             return f"its nodes have {cpus.total:g} CPUs"
         if self._held:

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -409,6 +410,21 @@ def test_workers_of_shards_together_never_pass_the_budget_and_more_goes_on(
     assert [one.code for one in done] == [0, 0, 0], done[0].err
     assert sum(json.loads(one.out)["cost"]["budget_tokens"] for one in done) == 20_000
     assert len(billed) == len(set(billed)) == ROWS
+
+
+def test_all_shards_of_one_command_share_one_concurrency(
+    serve: Any, command: Command, folder: Path
+) -> None:
+    def answer(*_: Any) -> Told:
+        return replace(_dear(), held=lambda: server.most < 3)  # Until so many are under way.
+
+    server = serve(answer)
+    done = command(
+        folder, "score", "g.json", "rows.jsonl", "-o", "parts/", "--shards", "4", "--workers", "2",
+        "--base-url", server.url, "--no-cache", "--concurrency", "3",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert (server.most, server.answered) == (3, ROWS)
 
 
 @pytest.mark.more

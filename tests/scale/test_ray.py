@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,17 +17,13 @@ import pytest
 import graders
 from graders.adapters.ray import RayGrader
 from graders.batch.run import MaxFailures
-from graders.errors import StoppedError, UnavailableError
+from graders.errors import StoppedError
 from tests.batch.conftest import GRADER, lines
 from tests.models.server import ScriptedServer, Told, completion
+from tests.scale.cluster import COMMAND, JUDGE
+from tests.waiting import PATIENCE
 
 pytestmark = [pytest.mark.scale, pytest.mark.filterwarnings("ignore")]
-
-
-JUDGE = {
-    "type": "score_model", "name": "j", "model": "m", "range": [0, 1],
-    "input": [{"role": "user", "content": "Rate {{ sample.output_text }}"}],
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -176,17 +173,16 @@ def test_judges_are_asked_as_often_and_as_fast_as_by_one_process(
 
 
 def test_no_cluster_is_one_sentence(rows: Path, tmp_path: Path) -> None:
-    import ray
-
-    if ray.is_initialized():
-        ray.shutdown()
-    with pytest.raises(
-        UnavailableError, match=r"no Ray cluster at 127\.0\.0\.1:1: Connection refused"
-    ):
-        graders.score_file(
-            graders.load(GRADER), rows, tmp_path / "out.jsonl", engine="ray",
-            ray_address="127.0.0.1:1",
-        )  # fmt: skip
+    """In a process of its own: once the Ray of these tests was shut down, what comes next would join any other on the machine."""
+    grader = tmp_path / "grader.json"
+    grader.write_text(json.dumps(GRADER))
+    words = ["score", str(grader), str(rows), "-o", str(tmp_path / "out.jsonl"), "--engine", "ray"]
+    done = subprocess.run(
+        [COMMAND, *words, "--ray-address", "127.0.0.1:1"], capture_output=True, text=True,
+        timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "graders: no Ray cluster at 127.0.0.1:1: Connection refused" in done.stderr
 
 
 def test_a_reward_goes_to_actors_and_along_in_a_closure(ray: Any) -> None:

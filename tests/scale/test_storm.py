@@ -1,6 +1,6 @@
 """Drivers and connections killed at random while judges are asked with a budget: their calls are counted.
 
-By `make test-storm`, and not in CI: twelve seeds take some minutes. `make test-scale-large` kills nodes.
+By `make test-storm`, and not in CI: twelve seeds take some minutes. `make test-scale-large` kills more nodes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.models.server import Asked, ScriptedServer, Told, completion
+from tests.scale.cluster import RayCluster
 from tests.waiting import PATIENCE, children_of, until
 
 pytestmark = [
@@ -74,9 +75,9 @@ def _paid_or_over(paid: list[str], count: int, driver: Driver) -> bool:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_judges_are_paid_within_the_budget_and_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Models are asked from the driver, whatever the cluster: none is needed. Faults 20 %, the driver killed once or twice, a budget that ends before all rows are paid."""
+    """Models are asked from the driver, whatever becomes of the cluster. Faults 20 %, the driver killed once or twice, each time a node too, a budget that ends before all rows are paid."""
     chance = random.Random(seed)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -106,19 +107,22 @@ def test_judges_are_paid_within_the_budget_and_once(
     kills = chance.randrange(1, 3)
     try:
         for at in sorted(chance.randrange(1, budget // 15) for _ in range(kills)):
-            driver = Driver("127.0.0.1:1", tmp_path, *words, "--budget-tokens", str(budget))
+            driver = Driver(cluster.address, tmp_path, *words, "--budget-tokens", str(budget))
             until(partial(_paid_or_over, paid, at, driver))
+            cluster.kill(cluster.nodes.pop(chance.randrange(3)))
             driver.kill()
             driver.end()
-        code, said = Driver("127.0.0.1:1", tmp_path, *words, "--budget-tokens", str(budget)).end()
+            cluster.nodes.append(cluster.add())
+        code, said = Driver(cluster.address, tmp_path, *words, "--budget-tokens", str(budget)).end()
         assert code == 5, said
         tokens = 15 * len(paid)
         # A killed process cannot write down what it was just told: as many as were under way.
         assert tokens <= budget + 15 * CONCURRENCY * kills
-        code, said = Driver("127.0.0.1:1", tmp_path, *words, "--budget-tokens", "1000000").end()
+        code, said = Driver(cluster.address, tmp_path, *words, "--budget-tokens", "1000000").end()
         assert code == 0, said
     finally:
         server.stop()
+    assert server.most <= CONCURRENCY
     twice = len(paid) - len(set(paid))
     assert len(set(paid)) == 400
     assert twice <= CONCURRENCY * kills
