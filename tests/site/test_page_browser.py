@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.barriers import barriers
-from tests.tree import faults
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
@@ -83,7 +82,6 @@ def test_no_page_has_a_barrier_or_is_wider_than_the_screen(reader: Reader) -> No
         wider = reader.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         found[page] = [
             *barriers(reader.page),
-            *faults(reader.page),
             *(["wider than the screen"] if wider else []),
         ]
     assert {page: said for page, said in found.items() if said} == {}
