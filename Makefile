@@ -182,7 +182,7 @@ test-remote: $(VENV)-remote/installed ## Read and write object storage on a real
 	@$(VENV)-remote/bin/python -m pytest -q -n 2 -m remote tests/remote tests/batch/test_columns.py
 
 .PHONY: test-azure
-# What npm installs from a lock of ours: an emulator of Azure's storage, and what looks for barriers.
+# What npm installs from a lock of ours: an emulator of Azure's storage, and what looks for barriers and drives Firefox.
 $(VENV)-azurite/installed $(VENV)-axe/installed: $(VENV)-%/installed: tools/lock/npm-%/package-lock.json
 	@command -v npm >/dev/null || apt-get install -y -qq npm
 	@mkdir -p $(VENV)-$* && cp tools/lock/npm-$*/*.json $(VENV)-$*

@@ -49,10 +49,10 @@ for `remote`, `spark` and `trackers`, which have environments of their own.
 
 NODE: Final[dict[str, list[str]]] = {
     **clients.NODE,
-    "npm-axe": ["axe-core@4.14.1"],
+    "npm-axe": ["axe-core@4.14.1", "puppeteer-core@24.43.1"],
     "npm-azurite": ["azurite@3.35.0"],
 }
-"""Locks of npm: the official client, what looks for barriers on a page, an emulator of Azure's storage."""
+"""Locks of npm: the official client, what looks for barriers on a page and drives Firefox, an emulator of Azure's storage."""
 
 ALONE: Final[dict[str, list[str]]] = {
     "uv": ["uv>=0.9"],

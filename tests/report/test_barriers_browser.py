@@ -16,6 +16,7 @@ from graders.report.html import build
 from graders.report.pair import pair
 from graders.rows import find_source
 from tests.barriers import barriers
+from tests.tree import faults
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
@@ -56,4 +57,5 @@ def test_a_report_has_no_barrier(
         page.goto((tmp_path / "report.html").as_uri())
         page.locator("button.row").first.click()
         assert barriers(page) == []
+        assert faults(page) == []
     context.close()

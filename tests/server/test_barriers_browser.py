@@ -9,6 +9,7 @@ import pytest
 
 from tests.barriers import barriers
 from tests.server.visit import CHECK, Visit
+from tests.tree import faults
 
 pytestmark = pytest.mark.browser
 
@@ -22,10 +23,15 @@ def test_the_playground_has_no_barrier(
 ) -> None:
     page = visit(color_scheme=scheme, **size)
     assert barriers(page.page) == []
+    assert faults(page.page) == []
     page.start("multi")
     page.run()
     assert barriers(page.page) == []
+    assert faults(page.page) == []
     page.fill(grader={**CHECK, "operation": "equals"}, item={}, sample="x")
     page.page.click("#run")
     page.page.get_by_text("the operation is spelled eq").first.wait_for()
+    page.fill(item="{", sample="x")
+    page.page.locator('#item[aria-invalid="true"]').wait_for()
     assert barriers(page.page) == []
+    assert faults(page.page) == []

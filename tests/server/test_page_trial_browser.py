@@ -16,6 +16,7 @@ from graders.batch.tally import Figures
 from tests.barriers import barriers
 from tests.server.process import Serving
 from tests.server.visit import CHECK, REWARD, Visit, multi
+from tests.tree import faults
 from tests.waiting import until
 
 pytestmark = pytest.mark.browser
@@ -356,5 +357,6 @@ def test_rows_and_two_graders_have_no_barrier_and_never_scroll_sideways(
     page.page.locator("#trial-body", has_text="Grader B").wait_for()
     caret(page, "evaluation_metric")
     assert barriers(page.page) == []
+    assert faults(page.page) == []
     assert poor_contrast(page.page) == []
     assert page.wide() <= (size or {"viewport": {"width": 1280}})["viewport"]["width"]

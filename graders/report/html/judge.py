@@ -41,19 +41,23 @@ def judges(
     pieces = [
         piece
         for key in list(tally.panels)[:_MOST_PANELS]
-        for piece in _panel(finding, key, rows, shown)
+        for piece in _panel(finding, key, rows, shown, side)
     ]
     return section(
         f"judges{side.lower()}",
         f"Judges of {side}" if side else "Judges",
         *pieces,
-        *_steadiness(finding),
-        *_tokens(finding),
+        *_steadiness(finding, side),
+        *_tokens(finding, side),
         element("p", f"Cost: {finding.paid}") if finding.paid else None,
     )
 
 
-def _tokens(finding: Notice) -> list[Html]:
+def _of(side: str) -> str:
+    return f" in {side}" if side else ""
+
+
+def _tokens(finding: Notice, side: str) -> list[Html]:
     rows = [
         (
             shortened(model, _NAME), f"{one.prompt_tokens:,}", f"{one.completion_tokens:,}",
@@ -62,10 +66,12 @@ def _tokens(finding: Notice) -> list[Html]:
         for model, one in sorted(finding.tally.usage.items())
     ]  # fmt: skip
     named = _numbers("Model", "Prompt", "Completion", "Cached", "Total")
-    return [element("h3", "Tokens"), table("Tokens by model", named, rows)] if rows else []
+    return (
+        [element("h3", "Tokens"), table(f"Tokens by model{_of(side)}", named, rows)] if rows else []
+    )
 
 
-def _steadiness(finding: Notice) -> list[Html]:
+def _steadiness(finding: Notice, side: str) -> list[Html]:
     rows = [
         (
             shortened(key, _NAME) or "the grader", f"{one.asked:,}", f"{one.failed:,}",
@@ -76,7 +82,10 @@ def _steadiness(finding: Notice) -> list[Html]:
     flips = ["Rows whose verdict flips"] if finding.judged_flips else []
     named = _numbers("Judge", "Asked", "Failed", "Spread within a row", *flips)
     return (
-        [element("h3", "Asked several times"), table("How steady judges are", named, rows)]
+        [
+            element("h3", "Asked several times"),
+            table(f"How steady judges are{_of(side)}", named, rows),
+        ]
         if rows
         else []
     )
@@ -87,11 +96,11 @@ def _numbers(first: str, *others: str) -> list[Column]:
 
 
 def _panel(
-    finding: Notice, key: str, rows: Sequence[ReportRow], shown: frozenset[int]
+    finding: Notice, key: str, rows: Sequence[ReportRow], shown: frozenset[int], side: str
 ) -> list[Html | None]:
     """Return how far a panel's judges are apart, each two of them, and the rows to read first."""
     panel = finding.tally.panels[key]
-    name = shortened(key, _NAME) or "the grader"
+    name = (shortened(key, _NAME) or "the grader") + _of(side)
     seats = [
         (shortened(judge, _NAME), f"{seat.scored:,}", f"{seat.failed:,}", number(seat.mean))
         for judge, seat in panel.seats.items()

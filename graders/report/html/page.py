@@ -264,7 +264,7 @@ def _explorer(made_from: Page, shown: Explorer) -> Html:
             class_="scroll",
             role="region",
             tabindex=0,
-            aria_label="Rows",
+            aria_label="Table of rows",
         ),
         element(
             "div",

@@ -42,7 +42,8 @@ const tilesView = (sheets, pairs) => {
   return tiles;
 };
 
-const headRow = (names) => make("thead", make("tr", names.map(([name, isFigure]) => make("th", name, { scope: "col", class: isFigure ? "n" : null }))));
+const headRow = (names) => make("thead", make("tr", names.map(([name, isFigure, isWide]) => (
+  make("th", name, { scope: "col", class: [isFigure ? "n" : "", isWide ? "wide" : ""].join(" ").trim() || null })))));
 
 const codesView = (criterion) => {
   const codes = list(own(criterion, "codes")).filter(Array.isArray).map(([code, times]) => `${count(times)} × ${shortened(code, 60)}`);
@@ -60,8 +61,8 @@ const criterionRow = (criterion) => {
   const counts = verdictsOf(criterion);
   return make("tr", [
     criterionName(criterion),
-    make("td", make("span", [verdictBar(counts), percent(counts[0], sumOf(counts))], { class: "share" })),
-    ...counts.map((one, at) => make("td", count(one), { class: `n ${one ? STATUSES[at] : ""}` })),
+    make("td", [make("span", [verdictBar(counts), percent(counts[0], sumOf(counts))], { class: "share" }), make("small", inWords(counts), { class: "narrow" })]),
+    ...counts.map((one, at) => make("td", count(one), { class: `n wide ${one ? STATUSES[at] : ""}` })),
     make("td", figure(own(own(criterion, "scores"), "mean")), { class: "n" }),
   ]);
 };
@@ -79,7 +80,7 @@ const criteriaView = (sheets, pairs) => {
   const [first, second] = sheets.map(criteriaOf);
   const caption = make("caption", "Criteria", { class: "unseen" });
   if (!pairs) {
-    const names = [["Criterion"], ["Pass rate"], ["Passed", true], ["Failed", true], ["Errored", true], ["Mean score", true]];
+    const names = [["Criterion"], ["Pass rate"], ["Passed", true, true], ["Failed", true, true], ["Errored", true, true], ["Mean score", true]];
     return make("table", [caption, headRow(names), make("tbody", first.map(criterionRow))]);
   }
   const others = new Map(second.map((one) => [own(one, "id"), one]));

@@ -148,6 +148,7 @@ const readView = (sides) => {
   };
   const names = sides.length > 1 ? ["A", "B", "B − A"] : ["Reward"];
   return [title, make("div", make("table", [
+    make("caption", title.textContent, { class: "unseen" }),
     make("thead", make("tr", [make("th", "Row", { scope: "col" }), ...names.map((one) => make("th", one, { scope: "col", class: "n" })), make("th", "Why, or the answer", { scope: "col" })])),
     make("tbody", found.map((answer) => {
       const open = button(state.file ? `${count(answer.index)}${answer.of > 1 ? ` · ${answer.at + 1}` : ""}` : "this", () => readRow(answer), { class: "row", "aria-label": `Read ${rowName(answer)}` });

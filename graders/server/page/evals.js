@@ -84,8 +84,8 @@ const runLine = (run, criteria) => {
   const moment = dayOf(own(run, "created_at"));
   const small = [own(run, "model") ? shortened(run.model, 60) : "", moment ? moment.toLocaleString() : ""].filter(Boolean).join(" · ");
   return make("tr", [
-    make("td", choose), make("th", [link, make("small", [runBadge(run), ` · ${small}`])], { scope: "row" }), make("td", count(all), { class: "n" }),
-    make("td", [verdictBar(counts), percent(counts[0], all)], { class: "n rate", title: counts.map((one, at) => `${count(one)} ${VERDICTS[at]}`).join(", ") }),
+    make("td", choose), make("th", [link, make("small", [runBadge(run), ` · ${small}`])], { scope: "row" }),
+    make("td", [verdictBar(counts), percent(counts[0], all)], { class: "n rate", title: counts.map((one, at) => `${count(one)} ${VERDICTS[at]}`).join(", ") }), make("td", count(all), { class: "n" }),
     ...criteria.map((one) => make("td", rateOf(run, own(one, "id")), { class: "n" })),
     make("td", isGoing(run) ? act("Cancel", () => cancelRun(run)) : act("Delete", () => deleteRun(run)), { class: "n" }),
   ]);
@@ -102,7 +102,7 @@ const showEval = () => {
   const rated = criteria.slice(0, MOST_RATES);
   redraw("runs-head", rated, () => [make("tr", [
     make("th", make("span", "Compare", { class: "unseen" }), { scope: "col" }), make("th", "Run", { scope: "col" }),
-    make("th", "Rows", { scope: "col", class: "n" }), make("th", "Passed", { scope: "col", class: "n" }),
+    make("th", "Passed", { scope: "col", class: "n" }), make("th", "Rows", { scope: "col", class: "n" }),
     ...rated.map((criterion) => make("th", make("bdi", shortened(own(criterion, "name") || "criterion", 30)), { scope: "col", class: "n" })),
     make("th", make("span", "Act", { class: "unseen" }), { scope: "col" }),
   ])]);

@@ -223,10 +223,11 @@ const showJob = () => {
   showChat();
 };
 
-// Focus does not get lost with a button that is switched off: the next one has it, or the heading.
+// What cannot be done stands nowhere. Focus does not get lost with its button: the next one has it, or the heading.
 const allow = (allowed) => {
   const held = document.activeElement.id;
-  for (const [id, yes] of Object.entries(allowed)) byId(id).disabled = !yes;
+  for (const [id, yes] of Object.entries(allowed)) byId(id).hidden = !yes;
+  byId("job-tools").hidden = !Object.values(allowed).includes(true);
   if (allowed[held] !== false) return;
   const next = Object.keys(allowed).find((id) => allowed[id] && id !== "job-cancel");
   byId(next || "job-name").focus();

@@ -47,6 +47,7 @@ const note = (name, text, bad = false) => {
   const line = byId(`${name}-state`);
   if (line.textContent !== text) line.textContent = text;
   line.classList.toggle("bad", bad);
+  byId(name).setAttribute("aria-invalid", String(bad));
 };
 
 // Line and column of a place, as a mark that begins there.
