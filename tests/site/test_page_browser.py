@@ -80,10 +80,7 @@ def test_no_page_has_a_barrier_or_is_wider_than_the_screen(reader: Reader) -> No
     for page in PAGES:
         reader.open(page)
         wider = reader.page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        found[page] = [
-            *barriers(reader.page),
-            *(["wider than the screen"] if wider else []),
-        ]
+        found[page] = [*barriers(reader.page), *(["wider than the screen"] if wider else [])]
     assert {page: said for page, said in found.items() if said} == {}
 
 
