@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["faults", "outline"]
+__all__ = ["faults"]
 
 Node = dict[str, Any]
 NAMED = frozenset({
@@ -49,15 +49,6 @@ def _tree(page: Any) -> list[tuple[Node, tuple[Node, ...]]]:
 def _level(node: Node) -> int:
     found = [one["value"]["value"] for one in node.get("properties", ()) if one["name"] == "level"]
     return int(found[0]) if found else 0
-
-
-def outline(page: Any) -> list[tuple[int, str]]:
-    """Return the headings: level and words, in the order of reading."""
-    return [
-        (_level(one), _text(one, "name"))
-        for one, _ in _tree(page)
-        if _text(one, "role") == "heading"
-    ]
 
 
 def faults(page: Any) -> list[str]:

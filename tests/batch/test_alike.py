@@ -50,6 +50,7 @@ def here(given: bytes) -> Machine:
 
 
 def faked(folder: Path, name: str, version: str) -> str:
+    """Return a path to search in which a package seems to have another version."""
     info = folder / f"{name}-{version}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

@@ -14,7 +14,9 @@ from tests.jobs.test_kill import killed
 from tests.models.server import ScriptedServer
 
 
-@pytest.mark.parametrize("stride", [10, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "stride", [10, pytest.param(6, marks=pytest.mark.more), pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_a_run_killed_at_every_transaction_asks_for_nothing_that_it_has(
     evals: EvalStore, serve: Callable[..., ScriptedServer], tmp_path: Path, stride: int
 ) -> None:

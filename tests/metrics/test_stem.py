@@ -28,7 +28,14 @@ def porter() -> Any:
     return PorterStemmer().stem
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(60_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count",
+    [
+        100,
+        pytest.param(400, marks=pytest.mark.more),
+        pytest.param(60_000, marks=pytest.mark.slow),
+    ],
+)
 def test_stems_of_real_and_suffixed_words_equal_nltk(porter: Any, corpus: Any, count: int) -> None:
     words = sorted({word for text in corpus.paragraphs for word in text.split()})
     random_ = random.Random(2)

@@ -21,6 +21,7 @@ import graders
 from graders.batch.ray_pool import Pool
 from graders.extension import installed
 from tests.batch.conftest import GRADER, lines
+from tests.batch.test_alike import faked
 from tests.extension.conftest import forget_loaded
 from tests.extension.package import write
 from tests.extension.test_metric import CONFIG, GOOD
@@ -65,14 +66,6 @@ def extended(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     installed.cache_clear()
     forget_loaded()
     sys.modules.pop("acme_share", None)
-
-
-def _faked(folder: Path, name: str, version: str) -> str:
-    """Return a path to search in which a package seems to have another version."""
-    info = folder / f"{name}-{version}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    return str(folder)
 
 
 def _image(folder: Path) -> str:
@@ -132,7 +125,7 @@ def _other(folder: Path, what: str) -> str:
     """Return a path to search that makes a node differ in one thing."""
     folder.mkdir()
     if what == "package":
-        return _faked(folder, "rapidfuzz", "0.0.1")
+        return faked(folder, "rapidfuzz", "0.0.1")
     if what == "extension":
         write(folder, _POINTS, {"acme_share": _CODE}, version="1.3")
     elif what == "code of an extension":

@@ -18,7 +18,7 @@ import graders
 from graders.adapters.ray import RayGrader
 from graders.batch.run import MaxFailures
 from graders.errors import StoppedError
-from tests.batch.conftest import GRADER, lines
+from tests.batch.conftest import GRADER
 from tests.models.server import ScriptedServer, Told, completion
 from tests.scale.cluster import COMMAND, JUDGE
 from tests.waiting import PATIENCE
@@ -34,15 +34,6 @@ def ray() -> Iterator[Any]:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()
-
-
-@pytest.fixture
-def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("graders.batch.parallelism._PURE_BLOCK", 1 << 14)
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(lines(20_000))
-    graders.score_file(graders.load(GRADER), path, tmp_path / "expected.jsonl", workers=0)
-    return path
 
 
 def test_ray_gives_the_same_bytes_and_goes_on_where_it_was_stopped(

@@ -28,7 +28,7 @@ const resultView = (result, name) => {
   const judged = own(result, "sample");
   const reason = own(error, "message");
   return make("div", [
-    make("h3", [make("span", make("span", SIGNS[status], { class: "sign" }), { "aria-hidden": "true", class: `verdict-mark ${status}` }), " ", make("bdi", shortened(name, 80)), ` ${WORDS[status]}`,
+    make("h3", [make("span", signMark(status), { class: `verdict-mark ${status}` }), " ", make("bdi", shortened(name, 80)), ` ${WORDS[status]}`,
       ...(isNumber(own(result, "score")) ? [`, score ${result.score}`] : [])]),
     ...(reason ? [make("p", [make("code", shortened(own(error, "code") || "error", 80)), " ", shortened(reason, 2000)], { class: "bad" })] : []),
     ...list(own(judged, "output")).slice(0, 10).filter(isObject).flatMap((one) => replyView(wordsOf(one))),

@@ -21,8 +21,10 @@ const percent = (some, all) => {
   return part === 100 || part === 0 ? `${part}%` : `${Math.min(part, 99.9).toFixed(1)}%`;
 };
 
+const signMark = (status) => make("span", isStatus(status) ? SIGNS[status] : "?", { "aria-hidden": "true", class: "sign" });
+
 const verdictMark = (status, score, worded = false) => make("span", [
-  make("span", isStatus(status) ? SIGNS[status] : "?", { "aria-hidden": "true", class: "sign" }),
+  signMark(status),
   make("span", isStatus(status) ? WORDS[status] : "unknown", { class: worded ? null : "unseen" }),
   ...(isNumber(score) ? [" ", make("span", brief(score), { class: "points" })] : []),
 ], { class: `verdict-mark ${isStatus(status) ? status : ""}`, title: `${isStatus(status) ? WORDS[status] : "unknown"}${isNumber(score) ? `, score ${score}` : ""}` });
