@@ -60,7 +60,9 @@ _NUMBERS: Final = bytes(
 )
 _HUGE: Final = (b"0e000", b"0" * 309)
 _GAP: Final = re.compile(r"[ \t\n\r]*+")
-_PART: Final = re.compile(r"""(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+""")
+# So many at a time bound what is kept to go back to. A possessive group is no way: before Python 3.11.5
+# it ends inside an escape that does not end (gh-106052).
+_PARTS: Final = re.compile(r"""(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})){1,1000}""")
 _SCALAR: Final = re.compile(
     r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|null|true|false|NaN|-?Infinity"
 )
@@ -276,7 +278,7 @@ def fault_of(text: str) -> tuple[int, str] | None:  # noqa: C901, PLR0912  (one 
                 return at, "Expecting property name enclosed in double quotes"
             if fault := _string_fault(text, at):
                 return fault
-            at = _skip(_GAP, text, _skip(_PART, text, at + 1) + 1)
+            at = _skip(_GAP, text, _past_parts(text, at + 1) + 1)
             if text[at : at + 1] != ":":
                 return at, "Expecting ':' delimiter"
             at, wanted = at + 1, "value"
@@ -287,7 +289,7 @@ def fault_of(text: str) -> tuple[int, str] | None:  # noqa: C901, PLR0912  (one 
         else:
             if here == '"' and (fault := _string_fault(text, at)):
                 return fault
-            end = _skip(_PART, text, at + 1) + 1 if here == '"' else _skip(_SCALAR, text, at)
+            end = _past_parts(text, at + 1) + 1 if here == '"' else _skip(_SCALAR, text, at)
             if end == at:
                 return at, "Expecting value"
             at, wanted = end, "more"
@@ -299,9 +301,16 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
     return at if match is None else match.end()
 
 
+def _past_parts(text: str, at: int) -> int:
+    """Return where characters and escapes of a string end that begin at a place."""
+    while (end := _skip(_PARTS, text, at)) > at:
+        at = end
+    return at
+
+
 def _string_fault(text: str, begin: int) -> tuple[int, str] | None:
     """Return where the string that begins at a quote goes wrong, None where it does not."""
-    end = _skip(_PART, text, begin + 1)
+    end = _past_parts(text, begin + 1)
     here, after = text[end : end + 1], text[end + 1 : end + 2]
     if here == '"':
         return None

@@ -120,6 +120,17 @@ def test_a_refusal_says_where(data, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("escape", ["\\u00", "\\u", "\\ud8zz", "\\x", '\\u12"'])
+@pytest.mark.parametrize(
+    "before", ["", "a", "\\n" * 999, "\\u00e9" * 1000, "a\\n" * 2500, "\\ud800"]
+)
+def test_a_bad_escape_is_found_where_it_begins(before, escape):
+    # Also by a Python whose possessive groups end inside of it (before 3.11.5), and behind many good ones.
+    found = jsontext.fault_of(f'["{before}{escape}"]')
+    assert found is not None
+    assert found[0] == 2 + len(before) + (escape[1] == "u")
+
+
 def test_long_numbers_are_found_wherever_they_stand():
     assert jsontext.has_long_number(b'{"a": 18446744073709551616}')
     assert jsontext.has_long_number(b"-9223372036854775809")
