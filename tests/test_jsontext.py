@@ -122,7 +122,9 @@ def test_a_refusal_says_where(data, message):
 
 @pytest.mark.parametrize("escape", ["\\u00", "\\u", "\\ud8zz", "\\x", '\\u12"'])
 @pytest.mark.parametrize(
-    "before", ["", "a", "\\n" * 999, "\\u00e9" * 1000, "a\\n" * 2500, "\\ud800"]
+    "before",
+    ["", "a", "\\n" * 999, "\\u00e9" * 1000, "a\\n" * 2500, "\\ud800"],
+    ids=["nothing", "a character", "999 escapes", "1,000 characters", "both", "half a pair"],
 )
 def test_a_bad_escape_is_found_where_it_begins(before, escape):
     # Also by a Python whose possessive groups end inside of it (before 3.11.5), and behind many good ones.
