@@ -43,6 +43,7 @@ class Visit:
             self.page.add_init_script(script)
         self.page.goto(address)
         self.page.locator(ready).wait_for(state="attached")
+        self.rest()
 
     def _route(self, route: Any) -> None:
         origin = re.match(r"https?://[^/]+/", self.address)
@@ -59,10 +60,18 @@ class Visit:
                 text = value if isinstance(value, str) else json.dumps(value, indent=2)
                 self.page.fill(f"#{name}", text)
 
+    def rest(self) -> None:
+        """Wait until no run is under way: the page opens with one of its own, which is shown when it ends."""
+        self.page.locator('#run:not([aria-busy="true"]), body:not(:has(#run))').first.wait_for(
+            state="attached"
+        )
+
     def run(self) -> str:
         """Run what stands in the editors; return the reward that is shown."""
+        self.rest()
         self.page.evaluate("document.getElementById('result').replaceChildren()")
         self.page.click("#run")
+        self.rest()
         shown: str = self.page.locator(REWARD).inner_text()
         return shown
 
