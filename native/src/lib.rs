@@ -29,14 +29,14 @@ use crate::core::{Core, Pair, Wanted};
 use crate::text::Vocabulary;
 
 /// Changes with anything that Python must know of this module.
-const ABI: u32 = 4;
+const ABI: u32 = 5;
 
 /// Why a call did not end well, which is 0.
 enum Status {
     Panicked = 1,
     NoMemory,
     Wrong,
-    /// The call is to be made again when the pages that `MISSING` tells were learned.
+    /// The call is to be made again when the pages of its characters were learned.
     Lacking,
 }
 
@@ -55,8 +55,6 @@ const NUMBER: u8 = 2;
 const TELL: u8 = 3;
 /// Learn the page of `classes` whose number is given, or for 0x1100 what `sentence::Punkt` knows.
 const LEARN: u8 = 4;
-/// Out come how many pages calls have lacked, and which.
-const MISSING: u8 = 5;
 
 /// The most memory that a call takes for each byte of its longest pair, and for what it keeps of all.
 const BYTES_PER_BYTE: usize = 128;
@@ -188,10 +186,6 @@ fn called(
         (LEARN, &[classes::PAGES]) => core.tables.punkt.learn(input),
         (LEARN, &[page]) if page < classes::PAGES && input.len() == classes::PAGE => {
             core.tables.classes.set(page as usize, input);
-        }
-        (MISSING, &[]) => {
-            let missing = core.tables.classes.missing();
-            return write(output, std::iter::once(missing.len() as u64).chain(missing));
         }
         _ => return Err(Status::Wrong),
     }
