@@ -16,25 +16,27 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ABI", "Core", "Tokens", "opened", "threads_for"]
+__all__ = ["ABI", "Core", "Rule", "Tokens", "opened", "threads_for"]
+
+Rule: TypeAlias = Literal["alphanumeric", "translation", "characters"]
 
 ABI: Final = 5
 """Changes with anything that this module must know of the library."""
 
 _DONE, _MEMORY, _LACKING = 0, 2, 4
-# What is asked for, as native/src/lib.rs has it; 0 and 1 count by either rule.
-_NUMBER, _TELL, _LEARN = 2, 3, 4
+# What is asked for, as native/src/lib.rs has it; 0 to 2 count by a rule.
+_NUMBER, _TELL, _LEARN = 3, 4, 5
 _PAGES: Final = 0x1100
 _MOST_THREADS: Final = 255
 # The handle, what is asked for, and two buffers with their sizes, as native/src/lib.rs has them.
 _Given = ctypes.c_size_t * 6
-_RULES: Final = {"alphanumeric": 0, "translation": 1}
+_RULES: Final = {"alphanumeric": 0, "translation": 1, "characters": 2}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
 _KINDS: Final = {"N": 1, "P": 2, "S": 3}
 _SPACE, _WORD, _LETTER, _UPPER, _LOWER = 4, 8, 16, 32, 64
@@ -87,12 +89,12 @@ class Core:
     Calls from several threads wait for one another.
     """
 
-    def __init__(self, library: ctypes.CDLL, rule: Literal["alphanumeric", "translation"]) -> None:
+    def __init__(self, library: ctypes.CDLL, rule: Rule) -> None:
         """Make a core.
 
         Args:
             library: what `opened` gives.
-            rule: what a token is: ROUGE's word, or what BLEU, GLEU and METEOR compare.
+            rule: what a token is: ROUGE's word, what BLEU, GLEU and METEOR compare, or a character.
 
         Raises:
             MemoryError: there is no memory for it.

@@ -7,14 +7,12 @@ use crate::count::Counter;
 use crate::piece::{Cutter, Pieces};
 use crate::rouge::Words;
 use crate::sentence::Punkt;
-use crate::text::{international, latin, Vocabulary};
+use crate::text::{characters, international, latin, Vocabulary};
 
 /// What is to be counted of each pair.
 #[derive(Clone, Copy)]
 pub struct Wanted {
-    /// What a token is. False: rouge-score's, runs of a-z and 0-9 in lower case. True: NLTK's words for
-    /// printable Latin-1, else the international rule.
-    pub translation: bool,
+    pub rule: Rule,
     /// Common n-grams for n = 1 to this.
     pub orders: usize,
     /// The longest common subsequence.
@@ -26,6 +24,16 @@ impl Wanted {
     pub fn width(&self) -> usize {
         2 + self.orders + usize::from(self.longest)
     }
+}
+
+/// What a token is.
+#[derive(Clone, Copy)]
+pub enum Rule {
+    /// rouge-score's: runs of a-z and 0-9 in lower case.
+    Words,
+    /// NLTK's words for printable Latin-1, else by the international rule.
+    Translation,
+    Characters,
 }
 
 /// Between pairs a vocabulary of more tokens, or of more bytes, is emptied.
@@ -69,7 +77,7 @@ impl Core {
         let mut numbers = Vec::new();
         let mut size = |text: &&[u8]| {
             let before = numbers.len();
-            workers[0].tokens(tables, text, &mut numbers);
+            workers[0].tokens(Rule::Translation, tables, text, &mut numbers);
             (numbers.len() - before) as u64
         };
         let sizes = pairs.iter().flatten().map(&mut size).collect();
@@ -115,20 +123,20 @@ impl Worker {
             // Samples of one task stand side by side, and have one reference.
             let known = !self.trim() && last == Some(reference);
             last = Some(reference);
-            if wanted.translation {
-                if !known {
-                    theirs.clear();
-                    self.tokens(tables, reference, &mut theirs);
-                }
-                ours.clear();
-                self.tokens(tables, candidate, &mut ours);
-                self.counter.take_numbers(&ours, &theirs, self.vocabulary.ends.len());
-            } else {
+            if let Rule::Words = wanted.rule {
                 if !known {
                     self.words.places::<true>(reference, &tables.classes, &mut theirs);
                 }
                 self.words.places::<false>(candidate, &tables.classes, &mut self.counter.ours);
                 self.counter.theirs.clone_from(&theirs);
+            } else {
+                if !known {
+                    theirs.clear();
+                    self.tokens(wanted.rule, tables, reference, &mut theirs);
+                }
+                ours.clear();
+                self.tokens(wanted.rule, tables, candidate, &mut ours);
+                self.counter.take_numbers(&ours, &theirs);
             }
             self.counter.count(wanted, row);
         }
@@ -144,10 +152,12 @@ impl Worker {
         large
     }
 
-    /// Add the token numbers of a text.
-    fn tokens(&mut self, Tables { classes, punkt }: &Tables, text: &[u8], found: &mut Vec<u32>) {
+    /// Add the token numbers of a text, by a rule other than `Words`.
+    fn tokens(&mut self, rule: Rule, Tables { classes, punkt }: &Tables, text: &[u8], found: &mut Vec<u32>) {
         let Worker { vocabulary, pieces, latin: bytes, .. } = self;
-        if punkt.is_learned() && latin(text, bytes) {
+        if let Rule::Characters = rule {
+            found.extend(characters(text).map(|(_, code)| code));
+        } else if punkt.is_learned() && latin(text, bytes) {
             pieces.add(bytes, punkt, &mut Cutter { classes, vocabulary, found });
         } else {
             international(text, classes, vocabulary, found);

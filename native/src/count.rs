@@ -40,9 +40,10 @@ struct Gram {
 }
 
 impl Counter {
-    /// Set `ours` and `theirs` by the numbers that tokens have in a vocabulary of such a size.
-    pub fn take_numbers(&mut self, ours: &[u32], theirs: &[u32], vocabulary: usize) {
-        self.places.resize(vocabulary.max(self.places.len()), NONE);
+    /// Set `ours` and `theirs` by the numbers that tokens have in a vocabulary.
+    pub fn take_numbers(&mut self, ours: &[u32], theirs: &[u32]) {
+        let most = ours.iter().chain(theirs).max().map_or(0, |&most| most as usize);
+        self.places.resize(self.places.len().max(most + 1), NONE);
         let places = &mut self.places;
         let first = theirs.iter().enumerate().map(|(at, &token)| {
             let place = &mut places[token as usize];

@@ -154,6 +154,10 @@ impl Punkt {
         }
         // [^\W\d²³¹¼½¾]\.$
         let initial = token.text.len() == 2 && classes.is(token.text[0], LETTER) && !token.text[0].is_ascii_digit();
+        let number = kind == NUMBER;
+        if !(token.open || initial || number) {
+            return token.ends;
+        }
         let seen = self.find(&[b"o", word]);
         let seen = if seen == NONE { 0 } else { seen as u8 };
         let (upper, lower) = (classes.is(next.text[0], UPPER), classes.is(next.text[0], LOWER));
@@ -165,7 +169,7 @@ impl Punkt {
             return true;
         }
         let name = initial && upper && !starts && seen & SEEN_LOWER == 0;
-        token.ends && !((initial || kind == NUMBER) && (goes_on || name))
+        token.ends && !((initial || number) && (goes_on || name))
     }
 }
 

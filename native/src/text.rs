@@ -46,6 +46,17 @@ pub fn character(text: &[u8], at: usize) -> (u32, usize) {
     }
 }
 
+/// Where each character begins, and which it is.
+pub fn characters(text: &[u8]) -> impl Iterator<Item = (usize, u32)> + '_ {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let at = next;
+        let (code, size) = (at < text.len()).then(|| character(text, at))?;
+        next += size;
+        Some((at, code))
+    })
+}
+
 /// Write printable Latin-1, U+0020-7E and U+00A0-FF, a byte a character; false for any other text.
 pub fn latin(text: &[u8], found: &mut Vec<u8>) -> bool {
     found.clear();
@@ -53,16 +64,10 @@ pub fn latin(text: &[u8], found: &mut Vec<u8>) -> bool {
         found.extend(text);
         return true;
     }
-    let mut at = 0;
-    while at < text.len() {
-        let (code, size) = character(text, at);
-        if !matches!(code, 0x20..=0x7E | 0xA0..=0xFF) {
-            return false;
-        }
+    characters(text).all(|(_, code)| {
         found.push(code as u8);
-        at += size;
-    }
-    true
+        matches!(code, 0x20..=0x7E | 0xA0..=0xFF)
+    })
 }
 
 /// Beside a character's class: the rule puts whitespace before it.
@@ -73,17 +78,14 @@ const APART: u8 = 128;
 pub fn international(text: &[u8], classes: &Classes, vocabulary: &mut Vocabulary, found: &mut Vec<u32>) {
     let mut class = Vec::with_capacity(text.len() + 1);
     let mut starts = Vec::with_capacity(text.len() + 1);
-    let mut at = 0;
-    while at < text.len() {
-        let (code, size) = character(text, at);
+    for (at, code) in characters(text) {
         class.push(classes.of(code));
         starts.push(at as u32);
-        at += size;
     }
     let size = class.len();
     // The end ends a token, and is no number.
     class.push(SPACE);
-    starts.push(at as u32);
+    starts.push(text.len() as u32);
     let is = |class: u8, kind: u8| class & KIND == kind;
     // (no number)(mark): each apart, and neither taken again.
     let mut at = 1;
