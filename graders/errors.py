@@ -193,7 +193,10 @@ def nearest_path(path: Path, fits: Callable[[Path], bool]) -> Path | None:
     try:
         if path.parent.is_dir():
             entries = islice(path.parent.iterdir(), 1000)
-            name = nearest(path.name, sorted(one.name for one in entries if fits(one)))
+            names = sorted(one.name for one in entries if fits(one))
+            # An ending that both have makes no two names alike.
+            near = [one for one in names if nearest(path.stem, [one, Path(one).stem])]
+            name = nearest(path.name, near)
             return path.parent / name if name else None
         folder = nearest_path(path.parent, Path.is_dir) if path.parent.name else None
         if folder is None:

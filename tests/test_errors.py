@@ -153,6 +153,8 @@ def test_shown_text_is_printable_and_short():
         ("sab/grader.json", "sub/grader.json"),
         ("sab/grader.jsn", "sub/grader.json"),
         ("nothing/like/it.json", None),
+        ("paper.json", None),
+        ("grader", "grader.json"),
         ("x" * 5000, None),
         ("sub/grader.json/grader.json", None),
     ],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from graders import jsontext
+from graders.agent.advice import NOT_GRADED, in_its_words, next_step
 from graders.agent.place import lay_out
 from graders.agent.tool import RESULTS, SUMMARY, Tool, ToolError, checked
 
@@ -52,7 +53,8 @@ class Caller:
             if tool.asks:
                 words[1:1] = self.asking
             said, wrong = await self._run(words, folder)
-            return _told(tool, said, wrong, folder)
+            body = _told(tool, said, wrong, folder)
+            return {**body, "next": next_step(tool, body)}
 
     async def _run(self, words: Sequence[str], folder: Path) -> tuple[bytes, str]:
         # -P: what a call has laid out in the folder is not to be imported.
@@ -66,13 +68,7 @@ class Caller:
         assert process.stderr is not None  # noqa: S101
         try:
             async with asyncio.timeout(self.seconds):
-                said, wrong = await asyncio.gather(
-                    process.stdout.read(_MOST_READ), process.stderr.read(_MOST_READ)
-                )
-                said, wrong = (
-                    said + await process.stdout.read(1),
-                    wrong + await process.stderr.read(1),
-                )
+                said, wrong = await asyncio.gather(_read(process.stdout), _read(process.stderr))
                 await process.wait()
         except TimeoutError:
             raise ToolError(
@@ -82,6 +78,27 @@ class Caller:
         finally:
             await _end(process)
         return said, wrong.decode(errors="replace")
+
+
+async def _read(stream: asyncio.StreamReader) -> bytes:
+    """Return all that comes: one `read` gives what there is, which is less.
+
+    Raises:
+        ToolError: it is more than anybody reads.
+    """
+    parts, size = [], 0
+    while part := await stream.read(1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > _MOST_READ:
+            raise _too_long(f"more than {_MOST_READ:,}")
+    return b"".join(parts)
+
+
+def _too_long(size: str) -> ToolError:
+    return ToolError(
+        f"the answer has {size} bytes, {MOST_SAID:,} are the most; give fewer or shorter rows"
+    )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -96,30 +113,48 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _told(tool: Tool, said: bytes, wrong: str, folder: Path) -> dict[str, Any]:
     if tool.name == "score":
-        return _scored(folder, wrong)
+        return _scored(tool, folder, wrong)
     try:
         body = jsontext.decode(said, allow_nan=True)
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise ToolError(_sentence(wrong))
+        raise ToolError(in_its_words(_sentence(wrong), tool))
+    body = _shortened(tool, body)
+    if (size := len(jsontext.encode(body))) > MOST_SAID:
+        raise _too_long(f"{size:,}")
+    return body
+
+
+def _shortened(tool: Tool, body: dict[str, Any]) -> dict[str, Any]:
+    """Return what an agent has a use for: it reads all of it, and pays for each word."""
     if tool.name == "validate":
         body.pop("findings", None)
     elif tool.name == "lint":
         body = {
             name: body[name] for name in ("valid", "faults", "findings", "rows") if name in body
         }
-    if len(said) > MOST_SAID:
-        raise ToolError(
-            f"the answer has {len(said):,} bytes, {MOST_SAID:,} are the most; give fewer or shorter rows"
-        )
+        for one in body.get("findings", ()):
+            one["fix"] = NOT_GRADED if one["code"] == "G612" else in_its_words(one["fix"], tool)
+    elif tool.name == "probe":
+        body["attacks"] = [_attack(one) for one in body["attacks"]]
+    else:
+        for one in body.get("failures", ()):
+            one["message"] = in_its_words(one["message"], tool)
     return body
 
 
-def _scored(folder: Path, wrong: str) -> dict[str, Any]:
+def _attack(one: dict[str, Any]) -> dict[str, Any]:
+    """Return an attack with the row that paid most for it; without any, where none paid as for its own answer."""
+    left_out = {"variants", "honest"} | (set() if one.get("reached") else {"worst", "paid_by"})
+    kept = {name: value for name, value in one.items() if name not in left_out}
+    return {**kept, "worst": kept["worst"][:1]} if "worst" in kept else kept
+
+
+def _scored(tool: Tool, folder: Path, wrong: str) -> dict[str, Any]:
     """Return the summary and as many results as fit."""
     if not (folder / SUMMARY).exists():
-        raise ToolError(_sentence(wrong))
+        raise ToolError(in_its_words(_sentence(wrong), tool))
     summary = (folder / SUMMARY).read_bytes()
     path = folder / RESULTS
     path = path if path.exists() else folder / f"{RESULTS}.partial"
@@ -131,7 +166,11 @@ def _scored(folder: Path, wrong: str) -> dict[str, Any]:
             break
         results.append(jsontext.decode(line))
     left = len(lines) - len(results)
-    return {"summary": jsontext.decode(summary), "results": results, "left_out": left}
+    body = {"summary": jsontext.decode(summary), "results": results, "left_out": left}
+    firsts = (one for kind in body["summary"]["failures"].values() for one in kind["first"])
+    for one in (*firsts, *(one for row in results for one in row["failures"])):
+        one["message"] = in_its_words(one["message"], tool)
+    return body
 
 
 def _sentence(wrong: str) -> str:

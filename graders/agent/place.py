@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,13 @@ __all__ = ["lay_out"]
 LARGEST: Final = {"grader": 1_000_000, "rows": 64_000_000}
 """Bytes of a file that is named; what a call itself brings is held to `INLINE`."""
 INLINE: Final = 2_000_000
+
+_ENDINGS: Final = {
+    "grader": frozenset({".json", ".yaml", ".yml"}),
+    "rows": frozenset({".jsonl", ".ndjson", ".csv", ".parquet", ".xlsx"}),
+}
+_LOOKED_AT: Final = 2000
+_SHOWN: Final = 12
 
 
 def lay_out(tool: Tool, given: Mapping[str, Any], folder: Path, root: Path | None) -> list[str]:
@@ -103,7 +112,7 @@ def _copied(name: str, asked: str, folder: Path, root: Path | None) -> str:
             f"{name}_file: {quoted(asked)} is not within the folder that is open to agents"
         )
     if not found:
-        there = sorted(str(one.relative_to(base)) for one in _beside(base, asked))
+        there = _beside(base, asked, _ENDINGS[name])
         near = f"; {suggestion(asked, there, 'files there:')}" if there else ""
         raise ToolError(f"{name}_file: there is no file {quoted(asked)} in that folder{near}")
     if size > LARGEST[name]:
@@ -116,17 +125,33 @@ def _copied(name: str, asked: str, folder: Path, root: Path | None) -> str:
     return called
 
 
-def _beside(base: Path, asked: str) -> list[Path]:
-    """Return some files of the folder that a name that is not there would be in."""
+def _beside(base: Path, asked: str, endings: frozenset[str]) -> list[str]:
+    """Return some files that could be meant by a name that is not there: where it would be, else below the root."""
     place = (base / asked).parent
     try:
         if not place.resolve().is_relative_to(base) or not place.is_dir():
             place = base
-        return [base / one.relative_to(base) for one in sorted(place.iterdir()) if one.is_file()][
-            :20
-        ]
+        for start in dict.fromkeys((place, base)):
+            walk = (
+                Path(top, one)
+                for top, inner, names in os.walk(start)
+                if _prune(inner)
+                for one in sorted(names)
+            )
+            fits = (one for one in islice(walk, _LOOKED_AT) if endings.intersection(one.suffixes))
+            if found := [str(one.relative_to(base)) for one in islice(fits, _SHOWN)]:
+                return found
     except (OSError, ValueError):
-        return []
+        pass
+    return []
+
+
+def _prune(folders: list[str]) -> bool:
+    """Leave folders out that hold nothing of the user's; `os.walk` looks at the list afterwards."""
+    folders[:] = sorted(
+        one for one in folders if not one.startswith((".", "__")) and one != "node_modules"
+    )
+    return True
 
 
 def _refuse_files(path: Path) -> None:

@@ -19,7 +19,7 @@ __all__ = ["serve"]
 
 INSTRUCTIONS: Final = """\
 graders runs grader JSON (string_check, text_similarity, python, score_model, label_model, multi) as the hosted services did: \
-validate a grader after each edit, lint it, run it on one row, score a few rows, probe it before anybody trains with it. \
+validate a grader after each edit, lint it, run it on one row, score a few rows, probe it before anybody trains with it. explain says of each code what it means and what cures it; next, in each answer, says what to do. \
 A row that cannot be scored has the reward null and failures that say why: never take null for 0. \
 Templates are {{ item.key }} and {{ sample.output_text }} (or sample.output_json.key); a multi's calculate_output is a formula over its graders' keys."""
 

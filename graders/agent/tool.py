@@ -68,7 +68,8 @@ class Tool:
     @property
     def output(self) -> Schema:
         """The JSON Schema of what it gives."""
-        return {"type": "object", "properties": dict(self.gives)}
+        step = {"type": "string", "description": "What to do with this, in a sentence."}
+        return {"type": "object", "properties": {**self.gives, "next": step}}
 
 
 _GRADER: Final[dict[str, Schema]] = {

@@ -165,8 +165,10 @@ def _likely(option: str, context: click.Context | None) -> str:
         return " It stands before the command: graders --no-extensions …"
     command = None if context is None else context.command
     known = [one for parameter in getattr(command, "params", ()) for one in parameter.opts]
-    near = nearest(option, [one for one in known if one.startswith("--")])
-    return f" Did you mean {near}?" if near else ""
+    # The dashes, which all have, would make any two words alike.
+    words = {one.removeprefix("--"): one for one in known if one.startswith("--")}
+    near = nearest(option.lstrip("-"), words)
+    return f" Did you mean {words[near]}?" if near else ""
 
 
 def _hint(error: click.BadParameter, context: click.Context | None) -> str:

@@ -81,7 +81,7 @@ def run_eval(
         if evals.get_run(of, name)["status"] not in FINISHED:
             journal = Journal(evals.store.database, name, stopping)
             told = {"graders.eval.id": of, "graders.eval.run.id": name}
-            with work_trace("graders.eval.run", told) as trace:
+            with work_trace("graders.eval.run", told, journal.row()["traceparent"] or "") as trace:
                 tell = on_progress or (lambda _: None)
                 _run(evals, journal, options or RunOptions(), tell, trace)
                 trace.finish(_came_to(evals.get_run(of, name)))

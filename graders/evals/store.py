@@ -143,13 +143,16 @@ class EvalStore:
 
     # -- runs --------------------------------------------------------------------------------
 
-    def create_run(self, of: str, body: Any, *, served: bool = True) -> dict[str, Any]:
+    def create_run(
+        self, of: str, body: Any, *, served: bool = True, traceparent: str = ""
+    ) -> dict[str, Any]:
         """Return the object of a new run, which waits for whoever runs it.
 
         Args:
             of: the eval's id.
             body: the body of `evals.runs.create`.
             served: whether servers run it; else only who asks for it by name.
+            traceparent: the span of the request that creates it; "" for none.
 
         Raises:
             ApiError: there is no such eval (404), the body has faults or names a file that is not
@@ -167,12 +170,13 @@ class EvalStore:
             )
             base.execute(
                 "INSERT INTO run (id, created_at, eval, status, served, name, metadata, model,"
-                " source, criteria, file, stored_until, counts)"
-                " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " source, criteria, file, stored_until, counts, traceparent)"
+                " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     name, now, parent["place"], served, _plain(request.name),
                     encoded(request.metadata), request.model, encoded(request.source),
                     parent["criteria"], request.file, until or 0, encoded(counts.to_dict()),
+                    traceparent,
                 ),
             )  # fmt: skip
             return shown_run(_run(base, of, name), of)

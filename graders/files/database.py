@@ -18,7 +18,7 @@ from graders.wire.error import ApiError
 
 __all__ = ["VERSION", "Database"]
 
-VERSION: Final = 3
+VERSION: Final = 4
 _BUSY_SECONDS: Final = 60.0
 
 # What was said to be done stays done through a power cut: synchronous=FULL. A place in a list is a
@@ -112,7 +112,12 @@ ALTER TABLE job ADD COLUMN trained_tokens INTEGER;
 ALTER TABLE step ADD COLUMN metrics TEXT;
 CREATE INDEX job_by_fine_tuned_model ON job (fine_tuned_model)
 """
-_SCHEMAS: Final = (_JOBS, _EVALS, _TRAINING)
+# The span of the request that created it, as `traceparent` names it.
+_ASKED: Final = """
+ALTER TABLE job ADD COLUMN traceparent TEXT;
+ALTER TABLE run ADD COLUMN traceparent TEXT
+"""
+_SCHEMAS: Final = (_JOBS, _EVALS, _TRAINING, _ASKED)
 """What each version added."""
 
 

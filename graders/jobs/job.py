@@ -54,7 +54,13 @@ class Jobs:
         self._locks = locks
 
     def create(
-        self, body: Any, *, served: bool = True, target: Target = "local", trains: bool = False
+        self,
+        body: Any,
+        *,
+        served: bool = True,
+        target: Target = "local",
+        trains: bool = False,
+        traceparent: str = "",
     ) -> dict[str, Any]:
         """Return the object of a new job, which waits for whoever runs it.
 
@@ -64,6 +70,7 @@ class Jobs:
                 their own.
             target: the service whose rules its verdict is to count; `local` for none's.
             trains: whether the job trains its model; else it is a dry run.
+            traceparent: the span of the request that creates it; "" for none.
 
         Raises:
             ApiError: the body has faults, or names a file that is not there (400), or the store is
@@ -77,11 +84,12 @@ class Jobs:
                 _check_file(base, getattr(request, param), param)
             made = base.execute(
                 "INSERT INTO job (id, created_at, status, served, training_file, validation_file,"
-                " request, training) VALUES (?, ?, 'validating_files', ?, ?, ?, ?, ?)",
+                " request, training, traceparent)"
+                " VALUES (?, ?, 'validating_files', ?, ?, ?, ?, ?, ?)",
                 (
                     name, now, served, request.training_file, request.validation_file,
                     encoded({**request.to_dict(), "target": target}),
-                    encoded({}) if trains else None,
+                    encoded({}) if trains else None, traceparent,
                 ),
             )  # fmt: skip
             place = int(made.lastrowid or 0)

@@ -72,6 +72,7 @@ class Journal:
 
     Attributes:
         trace: is told of the samples that are graded meanwhile, where anybody wants to know.
+        traceparent: the span of the request that created the job; "" for none.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Journal:
         self.trace = WorkTrace()
         self.trains: bool = row["training"] is not None
         self.request: dict[str, Any] = jsontext.decode(row["request"])
+        self.traceparent: str = row["traceparent"] or ""
         # A job of an older store has none.
         self.target: Target = self.request.get("target", "local")
 

@@ -72,7 +72,10 @@ def run_job(
         if status not in FINISHED and status != "paused":
             journal = Journal(store.database, name, store.folder / "files", stopping)
             told = {"graders.job.id": name, "graders.job.method": journal.request["kind"]}
-            with work_trace("graders.job", told) as trace, _room(store, journal):
+            with (
+                work_trace("graders.job", told, journal.traceparent) as trace,
+                _room(store, journal),
+            ):
                 journal.trace = trace
                 _run(
                     how or _dry_run, store, journal, options or RunOptions(),

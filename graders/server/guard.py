@@ -95,6 +95,8 @@ class Guard:
         identity = "req_" + secrets.token_hex(12)
         sent: dict[str, Any] = {"status": 0, "bytes": 0}
         scope.setdefault("state", {})["said"] = None
+        if self._trace is not None:
+            self._trace.expect(scope)
 
         async def finish(message: Message) -> None:
             if message["type"] == "http.response.start":

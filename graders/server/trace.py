@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Scope
 
 from graders.errors import GradersError
 from graders.server.log import Log
-from graders.tracing import RequestTrace, Span, is_configured, missing
+from graders.tracing import RequestTrace, Span, is_configured, missing, traceparent_of
 
-__all__ = ["FACTS", "Trace", "trace_of"]
+__all__ = ["FACTS", "Trace", "trace_of", "traceparent"]
 
 FACTS: Final = "facts"
 """The key of a request's state under which stands what was counted of its answer."""
+_BEGIN: Final = "begin_span"
+_BEGUN: Final = "span"
 _UNTOLD: Final = frozenset({"/healthz", "/readyz", "/metrics", "/favicon.ico"})
 """Routes that are asked every few seconds by whoever watches the server."""
 _LONGEST: Final = 200
@@ -31,6 +35,16 @@ class Trace:
 
     def __init__(self, spans: RequestTrace) -> None:
         self._spans = spans
+
+    def expect(self, scope: Scope) -> None:
+        """Let the span of a request that has just come be begun, where `traceparent` is asked for it."""
+        scope["state"][_BEGIN] = partial(self._begin, scope, time.time_ns())
+
+    def _begin(self, scope: Scope, began: int) -> str:
+        state = scope["state"]
+        if _BEGUN not in state:
+            state[_BEGUN] = self._spans.begin(scope["method"], began, Headers(scope=scope))
+        return traceparent_of(state[_BEGUN])
 
     def add(self, scope: Scope, route: str, method: str, status: int, seconds: float) -> None:
         """Tell of a request that was answered just now; it goes on with the trace that it names."""
@@ -67,12 +81,19 @@ class Trace:
                 "server", failed=failed, inner=tuple(map(Span.of, facts.get("spans", ()))),
             ),
             headers,
+            scope["state"].get(_BEGUN),
         )  # fmt: skip
 
     def close(self, log: Log) -> None:
         """Send what is left, and write down what was lost."""
         if lost := self._spans.close():
             log.write("trace", "warning", message=lost)
+
+
+def traceparent(request: Request) -> str:
+    """Return what names the span of a request, for what it creates; "" where there are no spans."""
+    begin: Callable[[], str] = request.scope["state"].get(_BEGIN, str)
+    return begin()
 
 
 def trace_of(log: Log) -> Trace | None:

@@ -11,6 +11,7 @@ from graders.tracing.telemetry import (
     is_configured,
     missing,
     trace_rows,
+    traceparent_of,
     wants_texts,
 )
 from graders.tracing.work import RequestTrace, WorkTrace, collected, work_trace
@@ -27,6 +28,7 @@ __all__ = [
     "missing",
     "row_spans",
     "trace_rows",
+    "traceparent_of",
     "wants_texts",
     "work_trace",
 ]

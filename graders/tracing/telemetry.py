@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -27,7 +27,7 @@ from graders.version import __version__
 
 __all__ = [
     "Emitter", "RunTrace", "Traced", "Watched", "context_of", "emitter", "is_configured", "missing", "trace_rows",
-    "wants_texts",
+    "traceparent_of", "wants_texts",
 ]  # fmt: skip
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -132,6 +132,7 @@ class RunTrace:
         rule: which rows have spans.
         attributes: what is told of the run from the beginning.
         name: what its span is called.
+        asked_by: the `traceparent` of a span that this one has a link to; "" for none.
 
     Raises:
         OptionError: a variable of the environment names what there is not.
@@ -139,12 +140,16 @@ class RunTrace:
     """
 
     def __init__(
-        self, rule: Rule, attributes: Mapping[str, Any], name: str = "graders.score"
+        self,
+        rule: Rule,
+        attributes: Mapping[str, Any],
+        name: str = "graders.score",
+        asked_by: str = "",
     ) -> None:
         self._rule = rule
         self._failed = 0
         self._emitter, self._watched, self._close = emitter()
-        self._span = self._emitter.begin(name, attributes, _parent())
+        self._span = self._emitter.begin(name, attributes, _parent(), links=_links(asked_by))
         self.is_recording: bool = self._span.is_recording()
 
     def __enter__(self) -> Self:
@@ -218,25 +223,35 @@ class Emitter:
         self._kinds = {one: trace.SpanKind[one.upper()] for one in ("internal", "client", "server")}
         self.made = 0
 
-    def begin(self, name: str, attributes: Mapping[str, Any], context: Any) -> Any:
+    def begin(
+        self, name: str, attributes: Mapping[str, Any], context: Any, *, kind: str = "internal",
+        start_time: int | None = None, links: Sequence[Any] = (),
+    ) -> Any:  # fmt: skip
         """Begin a span."""
         self.made += 1
-        return self._tracer.start_span(name, context=context, attributes=dict(attributes))
+        return self._tracer.start_span(
+            name, context=context, kind=self._kinds[kind], attributes=dict(attributes), links=links,
+            start_time=start_time,
+        )  # fmt: skip
 
     def fail(self, span: Any, reason: str) -> None:
         """Say that what a span tells of has failed."""
         span.set_attribute("error.type", reason)
         span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, reason))
 
-    def emit(self, one: Span, parent: Any, context: Any = None) -> None:
-        """Make a span that is over: within another, else in a context; None for the current one."""
-        self.made += 1
+    def emit(self, one: Span, parent: Any, context: Any = None, begun: Any = None) -> None:
+        """Make a span that is over: within another, else in a context; None for the current one.
+
+        One that was begun is ended instead, under the name and with the attributes that are known now.
+        """
         if parent is not None:
             context = self._trace.set_span_in_context(parent)
-        span = self._tracer.start_span(
-            one.name, context=context, kind=self._kinds[one.kind], attributes=dict(one.attributes),
-            start_time=one.began,
-        )  # fmt: skip
+        span = begun or self.begin(
+            one.name, one.attributes, context, kind=one.kind, start_time=one.began
+        )
+        if begun is not None:
+            span.update_name(one.name)
+            span.set_attributes(dict(one.attributes))
         for name, attributes in one.events:
             span.add_event(name, dict(attributes), timestamp=one.ended)
         if one.failed:
@@ -257,6 +272,20 @@ def _parent() -> Any:
         return None  # The tracer takes the current one.
     found = {one: value for one in _NAMES if (value := os.environ.get(one.upper()))}
     return TraceContextTextMapPropagator().extract(found)
+
+
+def _links(asked_by: str) -> list[Any]:
+    """Return the links of a span to another that `traceparent` names, in whatever trace that is."""
+    from opentelemetry import trace  # noqa: PLC0415
+
+    found = trace.get_current_span(context_of({"traceparent": asked_by})).get_span_context()
+    return [trace.Link(found)] if found.is_valid else []
+
+
+def traceparent_of(span: Any) -> str:
+    """Return what names a span, by W3C Trace Context."""
+    found = span.get_span_context()
+    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
 
 
 def context_of(headers: Mapping[str, str]) -> Any:

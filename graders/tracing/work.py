@@ -55,12 +55,13 @@ class WorkTrace:
 
 
 @contextmanager
-def work_trace(name: str, attributes: Mapping[str, Any]) -> Iterator[WorkTrace]:
+def work_trace(name: str, attributes: Mapping[str, Any], asked_by: str = "") -> Iterator[WorkTrace]:
     """Trace a piece of work where that is configured; what hinders it is a warning and stops nothing.
 
     Args:
         name: what its span is called.
         attributes: what is told of it from the beginning.
+        asked_by: the span of the request that created it, as `traceparent` names it; its span has a link to that.
     """
     rule, trace = Rule(texts=wants_texts(asked=False)), None
     if is_configured():
@@ -68,7 +69,7 @@ def work_trace(name: str, attributes: Mapping[str, Any]) -> Iterator[WorkTrace]:
             if why := missing():
                 _LOG.warning("no trace: %s", why)
             else:
-                trace = RunTrace(rule, attributes, name)
+                trace = RunTrace(rule, attributes, name, asked_by)
         except GradersError as error:
             _LOG.warning("no trace: %s", error)
     if trace is None:
@@ -105,9 +106,19 @@ class RequestTrace:
     def __init__(self) -> None:
         self._emitter, self._watched, self._close = emitter(tries=None)
 
-    def add(self, span: Span, headers: Mapping[str, str]) -> None:
-        """Make a span, within the trace that the request's headers tell."""
-        self._emitter.emit(span, None, context_of(headers))
+    def begin(self, name: str, began: int, headers: Mapping[str, str]) -> Any:
+        """Return the span of a request before it is answered, for what is to have a link to it.
+
+        Args:
+            name: what it is called until `add` knows better.
+            began: when the request came, in nanoseconds since 1970.
+            headers: tell the trace that it is within.
+        """
+        return self._emitter.begin(name, {}, context_of(headers), kind="server", start_time=began)
+
+    def add(self, span: Span, headers: Mapping[str, str], begun: Any = None) -> None:
+        """Make a span, or end the one begun for it, within the trace that the request's headers tell."""
+        self._emitter.emit(span, None, context_of(headers), begun)
 
     def close(self) -> str:
         """Send what is left, and return why spans were lost; "" where none was."""

@@ -53,7 +53,12 @@ RESULTS: Final = "step_metrics.csv"
 
 
 def create_job(
-    store: Store, body: Any, options: TrainingOptions, *, served: bool = True
+    store: Store,
+    body: Any,
+    options: TrainingOptions,
+    *,
+    served: bool = True,
+    traceparent: str = "",
 ) -> dict[str, Any]:
     """Return the object of a new job that trains, which waits for whoever runs it.
 
@@ -62,13 +67,14 @@ def create_job(
         body: the body of `fine_tuning.jobs.create`.
         options: how jobs are trained; its models are what the body may name.
         served: whether servers run it.
+        traceparent: the span of the request that creates it; "" for none.
 
     Raises:
         ApiError: the body has faults, or no model stands for the one it names (400).
     """
     request = JobRequest.parse(body, trains=True)
     base_of(request.model, options.models, trained_models(store), trained(store))
-    return store.jobs.create(body, served=served, trains=True)
+    return store.jobs.create(body, served=served, trains=True, traceparent=traceparent)
 
 
 def train_job(

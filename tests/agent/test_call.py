@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from graders.agent.call import Caller
-from graders.agent.tool import TOOLS
+from graders.agent.call import Caller, _read
+from graders.agent.tool import TOOLS, ToolError
 from tests.waiting import until
 
 TOOL = {tool.name: tool for tool in TOOLS}
@@ -58,3 +58,42 @@ def test_what_cannot_be_written_is_said() -> None:
     result = asyncio.run(_called(Caller(root=None, seconds=60), "run", given))
     assert result.is_error
     assert "surrogates not allowed" in str(result.content[0])
+
+
+def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
+    """A pipe holds 64 kB: a probe of some rows says more."""
+    rows = [{"item": {"answer": f"word {n} " * 60}, "sample": f"word {n} " * 50} for n in range(40)]
+    grader = {
+        "type": "text_similarity", "name": "t", "input": "{{ sample.output_text }}",
+        "reference": "{{ item.answer }}", "evaluation_metric": "fuzzy_match",
+    }  # fmt: skip
+    caller = Caller(root=None, seconds=600)
+    body = asyncio.run(caller.call(TOOL["probe"], {"grader": grader, "rows": rows}))
+    assert body["probed"] == 40
+    assert "explain says what cures" in body["next"]
+    assert {len(one["worst"]) for one in body["attacks"] if one.get("reached")} == {1}
+    assert not any("worst" in one for one in body["attacks"] if not one.get("reached"))
+
+
+def test_an_answer_that_nobody_would_read_is_refused() -> None:
+    async def read() -> None:
+        stream = asyncio.StreamReader()
+        stream.feed_data(b"x" * 33_000_000)
+        stream.feed_eof()
+        with pytest.raises(ToolError, match="more than 32,000,000 bytes"):
+            await _read(stream)
+
+    asyncio.run(read())
+
+
+def test_options_in_failures_and_fixes_are_arguments() -> None:
+    caller = Caller(root=None, seconds=600)
+    grader = {
+        "type": "string_check", "name": "c", "operation": "eq", "reference": "a",
+        "input": "{{ sample.output_text }}",
+    }  # fmt: skip
+    body = asyncio.run(caller.call(TOOL["score"], {"grader": grader, "rows": [{"output": "a"}]}))
+    said = body["results"][0]["failures"][0]["message"]
+    assert "perhaps sample_path output" in said
+    first = body["summary"]["failures"]["invalid_variable_error"]["first"][0]["message"]
+    assert first == said

@@ -45,6 +45,8 @@ def test_the_version_is_the_packages(command: Command) -> None:
         (["scroe"], "There is no command 'scroe'. Did you mean score?"),
         (["xyzzy"], "There is no command 'xyzzy'."),
         (["--jsn"], "No such option"),
+        (["score", "--quiet"], "No such option '--quiet'.\n"),
+        (["score", "--resum"], "No such option '--resum'. Did you mean --resume?"),
         (["data", "--data-dir", "elsewhere", "clera"], "There is no command 'data clera'."),
         (["data", "data"], "There is no command 'data data'."),
         (["job", "job"], "There is no command 'job job'."),

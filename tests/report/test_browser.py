@@ -142,9 +142,9 @@ def test_search_finds_ids_and_texts_word_by_word(visit: Callable[..., Visit], sa
 def test_the_table_shows_how_answers_begin(visit: Callable[..., Visit], sample: Path) -> None:
     page = visit(sample)
     heads = page.page.locator("#table thead th").all_inner_texts()
-    assert heads[1:5] == ["Id", "Reward", "Answer", "item.topic"]
+    assert heads[1:5] == ["Id", "Reward", "Item", "Answer"]
     rows = [json.loads(line) for line in (SUPPORT / "rows.jsonl").read_text().splitlines()[:50]]
-    for shown, row in zip(page.cells(4), rows, strict=True):
+    for shown, row in zip(page.cells(5), rows, strict=True):
         assert shown == " ".join(row["sample"][:160].split())
 
 
@@ -152,7 +152,7 @@ def test_rows_are_filtered_by_category(visit: Callable[..., Visit], sample: Path
     page = visit(sample)
     page.page.select_option("#group", "=returns")
     assert page.count() == "6 of 336 rows"
-    assert set(page.cells(5)) == {"returns"}
+    assert set(page.cells(6)) == {"returns"}
 
 
 def test_each_bar_has_its_count_above_it(visit: Callable[..., Visit], sample: Path) -> None:
@@ -222,6 +222,29 @@ def test_a_row_opens_with_its_texts_and_closes(visit: Callable[..., Visit], samp
     assert "30 days" in detail.inner_text()
     button.click()
     assert page.page.locator(".detail").count() == 0
+
+
+def test_the_address_of_a_page_names_the_row_that_is_open(
+    visit: Callable[..., Visit], sample: Path
+) -> None:
+    page = visit(sample).page
+    page.locator("button.row").nth(3).click()
+    assert page.url.endswith("report.html#row-3")
+    page.locator("button.row").nth(3).click()
+    assert page.url.endswith("report.html")
+    page.goto(f"{sample.as_uri()}#row-300")  # What was sent to somebody.
+    assert page.locator("#detail-300").is_visible()
+    assert page.evaluate("document.activeElement.textContent") == "300"
+    for other in ("#row-12", "#row-9999", "#row-", "#rows"):
+        page.evaluate("hash => { location.hash = hash; }", other)
+        page.wait_for_function("hash => location.hash === hash", arg=other)
+    page.locator("#detail-12").wait_for(state="attached")
+
+
+def test_the_question_stands_before_the_answer(visit: Callable[..., Visit], sample: Path) -> None:
+    heads = visit(sample).page.locator("#table thead th").all_inner_texts()
+    names = [one.split("\n")[0] for one in heads]
+    assert names.index("Item") + 1 == names.index("Answer")
 
 
 def test_a_failed_row_says_why(visit: Callable[..., Visit], failing: Path) -> None:
@@ -391,10 +414,10 @@ def test_criteria_are_columns_that_sort_and_have_their_mean(
     page = visit(pages[0]).page
     heads = page.locator("#table thead th").all_inner_texts()
     assert [head.split("\n")[0] for head in heads] == [
-        "Row", "Id", "Reward", "Answer", "category", "near", "same", "policy", "judge",
-        "Judges apart", "Failure", "Item",
+        "Row", "Id", "Reward", "Item", "Answer", "category", "near", "same", "policy", "judge",
+        "Judges apart", "Failure",
     ]  # fmt: skip
-    assert heads[5].split("\n")[1].startswith("mean 0.")
+    assert heads[6].split("\n")[1].startswith("mean 0.")
     page.locator("#table thead button", has_text="Judges apart").click()
     apart = [float(text) for text in page.locator("#table td.apart").all_inner_texts()]
     assert apart == sorted(apart, reverse=True)
@@ -513,7 +536,7 @@ def test_hostile_text_in_every_field_runs_nothing_and_breaks_nothing(
         assert page.page.locator("script").count() == 2
         assert page.page.evaluate("getComputedStyle(document.body).display") == "block"
         assert page.wide() <= width
-        assert page.page.url == page.address
+        assert page.page.url.partition("#row-")[0] == page.address
 
 
 def test_without_script_the_figures_are_still_there(

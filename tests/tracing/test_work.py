@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.models.server import ScriptedServer, completion
 from tests.server.process import Serving
 from tests.tracing.conftest import Receiver
 from tests.tracing.test_telemetry import told
+from tests.waiting import until
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -114,6 +116,45 @@ def test_a_request_goes_on_with_the_trace_that_it_names(
     assert [one.name for one in receiver.spans if "healthz" in one.name] == []
     (other,) = by_name(receiver.spans, "GET")
     assert "http.route" not in told(other.attributes)
+
+
+def ended(serving: Serving, place: str) -> bool:
+    return serving.ask("GET", place).json["status"] in {"succeeded", "completed", "failed"}
+
+
+def test_what_a_request_creates_has_a_link_to_that_request(
+    store: Store, body: Any, receiver: Receiver
+) -> None:
+    asked = body(rows(4), rows(2, 100), hyperparameters={"n_epochs": 1})
+    serving = Serving(
+        store.folder, ("--jobs", "1", "--processes", "1"),
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url},
+    )  # fmt: skip
+    jobs, evals = "/v1/fine_tuning/jobs", "/v1/evals"
+    try:
+        job = serving.ask("POST", jobs, asked, traceparent=PARENT).json["id"]
+        assert serving.ask("POST", jobs, {"model": 1}).status == 400
+        of = serving.ask("POST", evals, eval_body(CHECK)).json["id"]
+        source = {"data_source": jsonl(("a", "a"), ("b", "x"))}
+        run = serving.ask("POST", f"{evals}/{of}/runs", source).json["id"]
+        for place in (f"{jobs}/{job}", f"{evals}/{of}/runs/{run}"):
+            until(partial(ended, serving, place))
+        assert serving.stop() == 0
+    finally:
+        serving.close()
+    for route, work in ((jobs, "graders.job"), (f"{evals}/{{id}}/runs", "graders.eval.run")):
+        created = [
+            one for one in by_name(receiver.spans, f"POST {route}")
+            if told(one.attributes)["http.response.status_code"] < 300
+        ]  # fmt: skip
+        ((one,), (whole,)) = created, by_name(receiver.spans, work)
+        (link,) = whole.links
+        assert (link.trace_id, link.span_id) == (one.trace_id, one.span_id)
+        assert one.kind == 2
+        assert whole.trace_id != one.trace_id
+        assert one.start_time_unix_nano < one.end_time_unix_nano <= whole.end_time_unix_nano
+    (first,) = [one for one in receiver.spans if one.parent_span_id.hex() == "b7ad6b7169203331"]
+    assert (first.name, first.trace_id.hex()) == (f"POST {jobs}", PARENT.split("-")[1])
 
 
 def test_a_server_whose_collector_is_away_answers_and_says_so_at_its_end(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@
     { key: "index", name: "Row", of: (row) => row[INDEX] },
     ...(data.rows.some((row) => row[ID]) ? [{ key: "id", name: "Id", wide: true, of: (row) => row[ID] }] : []),
     ...rewardColumns,
+    ...(has(ITEM) ? [{ key: "item", name: "Item", wide: true, of: (row) => row[ITEM] }] : []),
     ...answerColumns,
     ...(data.rows.some((row) => row[GROUP]) ? [{ key: "by", name: data.by, of: (row) => row[GROUP] }] : []),
     ...data.parts.slice(0, MOST_PARTS).map((name, at) => ({
@@ -98,7 +99,6 @@
     })),
     ...(data.rows.some((row) => apart(row)) ? [{ key: "apart", name: "Judges apart", number: true, of: apart, cell: (row) => [number(apart(row))] }] : []),
     ...(has(FAILURES) ? [{ key: "why", name: "Failure", of: (row) => codesOf(row).join(", ") }] : []),
-    ...(has(ITEM) ? [{ key: "item", name: "Item", wide: true, of: (row) => row[ITEM] }] : []),
   ];
   const keyOf = (column) => column.key + (column.at || "");
 
@@ -233,6 +233,13 @@
     return make("td", content, { class: words });
   };
 
+  // The address names the row that was opened last, so that it can be sent to somebody.
+  const setHash = (hash) => {
+    try {
+      history.replaceState(null, "", location.href.split("#")[0] + hash);
+    } catch { /* A page within another has no address of its own. */ }
+  };
+
   const show = (row) => {
     const open = state.open.has(row[INDEX]);
     const id = `detail-${row[INDEX]}`;
@@ -242,6 +249,7 @@
     button.addEventListener("click", () => {
       if (open) state.open.delete(row[INDEX]);
       else state.open.add(row[INDEX]);
+      setHash(open ? "" : `#row-${row[INDEX]}`);
       showRows();
       focusRow(row[INDEX]);
     });
@@ -258,8 +266,11 @@
     const part = state.found.slice(state.page * PAGE, (state.page + 1) * PAGE);
     body.replaceChildren(...part.flatMap(show));
     byId("place").textContent = `Page ${state.page + 1} of ${pages}`;
-    byId("previous").disabled = state.page === 0;
-    byId("next").disabled = state.page === pages - 1;
+    const [back, next, held] = [byId("previous"), byId("next"), document.activeElement];
+    [back.disabled, next.disabled] = [state.page === 0, state.page === pages - 1];
+    // The page's beginning is no place to go on from: the other button has the focus.
+    if (held === back && back.disabled) next.focus();
+    if (held === next && next.disabled) back.focus();
   };
 
   const update = () => {
@@ -288,6 +299,7 @@
   const openRow = (index) => {
     clear();
     state.open.add(index);
+    setHash(`#row-${index}`);
     state.page = Math.floor(ordered(data.rows).findIndex((row) => row[INDEX] === index) / PAGE);
     update();
     const button = rowButton(index);
@@ -359,5 +371,12 @@
   });
   addEventListener("afterprint", () => { for (const one of closed) one.open = false; });
 
+  const openNamed = () => {
+    const index = Number(/^#row-(\d+)$/.exec(location.hash)?.[1] ?? NaN);
+    if (data.rows.some((row) => row[INDEX] === index)) openRow(index);
+  };
+  addEventListener("hashchange", openNamed);
+
   update();
+  openNamed();
 }

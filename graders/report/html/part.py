@@ -38,13 +38,14 @@ def headline(finding: Notice) -> Html:
     """Return the figures to read first."""
     tally = finding.tally
     figures = tally.rewards
+    with_zeros = _tile(
+        "A failed row as 0",
+        number(tally.mean_of_all),
+        _over(_with_zeros(tally), f"all {tally.rows:,} rows"),
+    )
     tiles = [
         _tile("Mean reward", number(figures.mean), _over(figures, f"the {tally.scored:,} scored")),
-        _tile(
-            "A failed row as 0",
-            number(tally.mean_of_all),
-            _over(_with_zeros(tally), f"all {tally.rows:,} rows"),
-        ),
+        *([with_zeros] if tally.failed else []),  # Else it is the same figure again.
         _tile("Failed", f"{tally.failed:,}", _of_rows(tally), bad=bool(tally.failed)),
         _tile("At the ends", _ends(figures), _saturation(figures)),
     ]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from graders.evals.store import EvalStore
 from graders.server.route.file import listed
 from graders.server.state import json_body, json_response, number, query_of, state_of, stored
+from graders.server.trace import traceparent
 
 __all__ = [
     "cancel_run", "create", "create_run", "delete", "delete_run", "list_evals", "list_items",
@@ -48,7 +49,10 @@ async def delete(request: Request) -> Response:
 
 async def create_run(request: Request) -> Response:
     """Create a run; it begins when its turn comes."""
-    made = await stored(_evals(request).create_run, _eval(request), await json_body(request))
+    made = await stored(
+        _evals(request).create_run, _eval(request), await json_body(request),
+        traceparent=traceparent(request),
+    )  # fmt: skip
     state_of(request).wake()
     return json_response(_with_url(request, made), 201)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from graders.errors import quoted
 from graders.server.route.file import listed
 from graders.server.state import json_body, json_response, number, query_of, state_of, stored
+from graders.server.trace import traceparent
 from graders.training import create_job
 from graders.wire.error import ApiError
 
@@ -29,9 +30,13 @@ async def create(request: Request) -> Response:
     state = state_of(request)
     body, training, target = await json_body(request), state.options.training, state.options.target
     if training is None:
-        job = await stored(state.store.jobs.create, body, target=target)
+        job = await stored(
+            state.store.jobs.create, body, target=target, traceparent=traceparent(request)
+        )
     else:
-        job = await stored(create_job, state.store, body, training)
+        job = await stored(
+            create_job, state.store, body, training, traceparent=traceparent(request)
+        )
     state.wake()
     return json_response(job)
 
