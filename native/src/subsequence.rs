@@ -20,16 +20,18 @@ pub struct Subsequence {
 }
 
 impl Subsequence {
-    /// The length of that of `ours` and `theirs`, which is no more than `most`, of tokens below `numbers`.
-    pub fn length(&mut self, most: usize, numbers: usize) -> u64 {
+    /// The length of that of `ours` and `theirs`, which is no more than `most`.
+    pub fn length(&mut self, most: usize) -> u64 {
         let (ours, theirs) = (&self.ours[..], &self.theirs[..]);
+        // Fewer than tokens: of characters, the last new one stands near the beginning.
+        let last = theirs.iter().fold(0, |last, &token| last.max(token));
         let same = |pair: &(&u32, &u32)| pair.0 == pair.1;
         let head = ours.iter().zip(theirs).take_while(same).count();
         let (ours, theirs) = (&ours[head..], &theirs[head..]);
         let tail = ours.iter().rev().zip(theirs.iter().rev()).take_while(same).count();
         let (ours, theirs) = (&ours[..ours.len() - tail], &theirs[..theirs.len() - tail]);
         let (bits, steps) = if ours.len() < theirs.len() { (ours, theirs) } else { (theirs, ours) };
-        zeros(&mut self.masks, numbers);
+        zeros(&mut self.masks, last as usize + 1);
         let mut common = |least| common(bits, steps, least, &mut self.masks, &mut self.carries);
         // Tokens in common that stand elsewhere count for nothing: by a guess, half as many as those not in common.
         // Where that was too few, what was found is in common all the same, and tells how wide to look.
