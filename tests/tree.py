@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["faults"]
+__all__ = ["faults", "headings"]
 
 Node = dict[str, Any]
 NAMED = frozenset({
@@ -51,6 +51,15 @@ def _level(node: Node) -> int:
     return int(found[0]) if found else 0
 
 
+def headings(page: Any) -> list[tuple[int, str]]:
+    """Return level and name of each heading, in the order of reading."""
+    return [
+        (_level(one), _text(one, "name"))
+        for one, _ in _tree(page)
+        if _text(one, "role") == "heading"
+    ]
+
+
 def faults(page: Any) -> list[str]:
     """Return what a blind reader of a page would stumble over; [] of nothing.
 
@@ -59,10 +68,13 @@ def faults(page: Any) -> list[str]:
     """
     tree = _tree(page)
     roles = [_text(one, "role") for one, _ in tree]
-    found = [f"{roles.count(role)} times {role}" for role in ONCE if roles.count(role) != 1]
     levels = [_level(one) for one, _ in tree if _text(one, "role") == "heading"]
-    if levels.count(1) != 1:
-        found.append(f"{levels.count(1)} headings of the first level")
+    found = []
+    if not page.evaluate("Boolean(document.querySelector('dialog:modal'))"):
+        # Beside an open dialog nothing is told: it has its name, and no landmarks.
+        found = [f"{roles.count(role)} times {role}" for role in ONCE if roles.count(role) != 1]
+        if levels.count(1) != 1:
+            found.append(f"{levels.count(1)} headings of the first level")
     found += [
         f"level {after} after {before}" for before, after in pairwise(levels) if after > before + 1
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
@@ -14,8 +14,8 @@ from graders.statistic import root
 
 __all__ = ["JudgePair", "PanelFigures", "PanelSeat", "Repeats", "Scores"]
 
-Scores = tuple[tuple[str, float | None], ...]
-"""What the judges of a panel gave for one row: each one's name and its score, None for none."""
+Scores = Mapping[str, float | None]
+"""What the judges of a panel gave for one row: the score of each by its name, None for none."""
 _MOST_PAIRED: Final = 8
 
 
@@ -165,35 +165,45 @@ class PanelFigures:
 
     def add(self, rows: Iterable[tuple[Scores, float | None]], passes_at: float | None) -> None:
         """Add rows: each judge's score, None where it gave none, and how far they are apart."""
-        given: defaultdict[str, Counter[float]] = defaultdict(Counter)
-        apart: Counter[float] = Counter()
-        between: defaultdict[tuple[str, str], Counter[float]] = defaultdict(Counter)
-        # Judges give few different scores: what is the same in many rows is looked at once.
-        for (scores, disagreement), times in Counter(rows).items():
-            self.rows += times
-            for name, score in scores:
-                seat = self.seats.setdefault(name, PanelSeat())
-                if score is None:
-                    seat.failed += times
-                else:
-                    seat.scored += times
-                    given[name][float(score)] += times
-            for one, other in combinations(scores, 2) if len(scores) <= _MOST_PAIRED else ():
-                if one[1] is not None and other[1] is not None:
-                    between[one[0], other[0]][abs(float(one[1]) - other[1])] += times
-            if disagreement is None:
-                continue
-            self.compared += times
-            self.unanimous += times * (not disagreement)
-            apart[float(disagreement)] += times
-            if passes_at is not None and _is_split(scores, passes_at):
-                self.split += times
-        for name, counted in given.items():
-            self.seats[name].total += sums(counted)[0]
-        for names, counted in between.items():
-            self.pairs.setdefault(names, JudgePair()).add(counted)
-        self.total += sums(apart)[0] if apart else 0
-        self.apart.add_counted(apart)
+        alike: defaultdict[tuple[str, ...], list[Scores]] = defaultdict(list)
+        apart = []
+        for scores, disagreement in rows:
+            alike[tuple(scores)].append(scores)
+            if disagreement is not None:
+                apart.append(float(disagreement))
+                if passes_at is not None and _is_split(scores, passes_at):
+                    self.split += 1
+        # A judge is one column: what is the same in many rows is looked at once.
+        for names, found in alike.items():
+            self.rows += len(found)
+            columns = zip(*[one.values() for one in found], strict=True)
+            self._add_seats(dict(zip(names, columns, strict=True)))
+        self.compared += len(apart)
+        self.unanimous += apart.count(0.0)
+        counted = Counter(apart)
+        self.total += sums(counted)[0] if counted else 0
+        self.apart.add_counted(counted)
+
+    def _add_seats(self, columns: Mapping[str, Sequence[float | None]]) -> None:
+        """Add what judges gave for the same rows, a column each."""
+        seats = {
+            name: [None if score is None else float(score) for score in column]
+            for name, column in columns.items()
+        }
+        for name, column in seats.items():
+            given = Counter([score for score in column if score is not None])
+            seat = self.seats.setdefault(name, PanelSeat())
+            seat.scored += given.total()
+            seat.failed += len(column) - given.total()
+            seat.total += sums(given)[0] if given else 0
+        for one, other in combinations(seats, 2) if len(seats) <= _MOST_PAIRED else ():
+            distances = [
+                abs(a - b)
+                for a, b in zip(seats[one], seats[other], strict=True)
+                if a is not None and b is not None
+            ]
+            if distances:
+                self.pairs.setdefault((one, other), JudgePair()).add(Counter(distances))
 
     def merge(self, other: PanelFigures) -> None:
         """Add what another count counted."""
@@ -227,4 +237,4 @@ class PanelFigures:
 
 def _is_split(scores: Scores, passes_at: float) -> bool:
     """Whether judges stand on both sides of the pass mark."""
-    return len({score >= passes_at for _, score in scores if score is not None}) == 2
+    return len({score >= passes_at for score in scores.values() if score is not None}) == 2

@@ -16,7 +16,7 @@ from graders.grade import Failure, Grade, Usage
 from graders.remote import Place
 from graders.rows import Readable, read_blocks
 
-__all__ = ["Result", "read_results", "results_of", "tally_results"]
+__all__ = ["Result", "read_results", "results_of", "sub_rewards_of", "tally_results"]
 
 _BLOCK: Final = 1 << 20
 _LARGEST: Final = 2**53
@@ -231,11 +231,31 @@ _EXTRAS: Final[Mapping[str, Callable[[Sequence[Any]], bool]]] = {
 """What lines have beside the parts that each has, and whether such values are what a run writes."""
 
 
+def sub_rewards_of(
+    results: Sequence[Result], keys: Collection[str] = ()
+) -> dict[str, Sequence[float | None]]:
+    """Return what each sub-grader gave, a column each, None where it gave nothing.
+
+    Args:
+        results: results of one grader.
+        keys: sub-graders that have a column whether or not the first result has them.
+    """
+    scores = [one.body["sub_rewards"] for one in results]
+    names = [*dict.fromkeys(chain(keys, *scores[:1]))]
+    if len(names) > 1 and names == [*scores[0]]:
+        try:
+            return dict(zip(names, zip(*map(itemgetter(*names), scores), strict=True), strict=True))
+        except KeyError:
+            pass
+    return {name: [one.get(name) for one in scores] for name in names}
+
+
 def tally_results(
     results: Sequence[Result],
     marks: Mapping[str, float | None],
     groups: Sequence[str | None] | None = None,
     tally: Tally | None = None,
+    columns: Mapping[str, Sequence[float | None]] | None = None,
 ) -> Tally:
     """Return what results add up to: the same figures as when they were graded.
 
@@ -244,21 +264,19 @@ def tally_results(
         marks: the pass mark of each judge by its key.
         groups: the category of each; None for those that they name themselves.
         tally: what they are added to, and what is returned; None for a new one.
+        columns: their `sub_rewards_of`, where the caller has them.
     """
     tally = Tally() if tally is None else tally
     if not results:
         return tally
     bodies = [one.body for one in results]
-    failures = {
-        row: _failures(body["failures"]) for row, body in enumerate(bodies) if body["failures"]
-    }
-    own = [None if body["failures"] else body["reward"] for body in bodies]
-    scores = [body["sub_rewards"] for body in bodies]
+    failed = [*map(_FAILURES, bodies)]
+    own = [None if found else body["reward"] for body, found in zip(bodies, failed, strict=True)]
     tally.add(
-        [body["index"] for body in bodies],
+        [*map(_INDEX, bodies)],
         own,
-        {key: [one.get(key) for one in scores] for key in scores[0]},
-        failures,
+        sub_rewards_of(results) if columns is None else columns,
+        {row: _failures(found) for row, found in enumerate(failed) if found},
         {row: _failures(body["replaced"]) for row, body in enumerate(bodies) if "replaced" in body},
     )
     if groups is None and any("by" in body for body in bodies):
@@ -269,24 +287,29 @@ def tally_results(
     for key, said in _named(bodies, "repeats").items():
         tally.add_repeats(key, said, marks.get(key))
     for key, panels in _named(bodies, "panel").items():
-        given = [(tuple(one["scores"].items()), one.get("disagreement")) for one in panels]
+        given = [(one["scores"], one.get("disagreement")) for one in panels]
         tally.add_panel(key, given, marks.get(key))
     return tally
 
 
 def _named(bodies: Sequence[Mapping[str, Any]], part: str) -> dict[str, list[Any]]:
     """Return what stands under each name of a part, in the order of the rows."""
+    parts = [body[part] for body in bodies if part in body]
+    alike = {*map(tuple, parts)}
+    if len(alike) == 1:
+        return dict(zip(*alike, map(list, zip(*map(dict.values, parts), strict=True)), strict=True))
     found: dict[str, list[Any]] = {}
-    for body in bodies:
-        if part in body:
-            for name, value in body[part].items():
-                found.setdefault(name, []).append(value)
+    for one in parts:
+        for name, value in one.items():
+            found.setdefault(name, []).append(value)
     return found
 
 
 def _usage(used: Mapping[str, Sequence[Mapping[str, int]]]) -> dict[str, Usage]:
     """Return the tokens of all rows by model."""
     return {
-        model: Usage(**{name: sum([one.get(name, 0) for one in rows]) for name in _COUNTS})
+        model: Usage(
+            **{name: sum([one.get(name, 0) for one in rows]) for name in set().union(*rows)}
+        )
         for model, rows in used.items()
     }

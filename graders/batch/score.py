@@ -76,7 +76,7 @@ def score_block(
         judged = graded.judged.get(leaf.key)
         if judged is not None and judged.panels:
             asked = [one for one in judged.panels if one is not None]
-            given = [(tuple(one.scores.items()), one.disagreement) for one in asked]
+            given = [(one.scores, one.disagreement) for one in asked]
             tally.add_panel(leaf.key, given, leaf.passes_at)
         elif judged is not None and runner.judging.repeats > 1:
             repeats = [judged.repeats(row) for row in range(len(judged.said))]

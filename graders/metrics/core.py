@@ -1,7 +1,7 @@
 """The native library by ctypes: texts in, counts out.
 
 What goes in are columns of texts, what comes out are integers. Unicode is this Python's: the
-library asks for the classes of 256 characters when it first sees one of them.
+library asks for the classes of a text's characters when it first sees one of 256.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ABI", "Core", "Tokens", "opened", "threads_for"]
+__all__ = ["ABI", "Core", "Rule", "Tokens", "opened", "threads_for"]
 
-ABI: Final = 4
+Rule: TypeAlias = Literal["alphanumeric", "translation", "characters"]
+
+ABI: Final = 5
 """Changes with anything that this module must know of the library."""
 
 _DONE, _MEMORY, _LACKING = 0, 2, 4
-# What is asked for, as native/src/lib.rs has it; 0 and 1 count by either rule.
-_NUMBER, _TELL, _LEARN, _MISSING = 2, 3, 4, 5
+# What is asked for, as native/src/lib.rs has it; 0 to 2 count by a rule.
+_NUMBER, _TELL, _LEARN = 3, 4, 5
 _PAGES: Final = 0x1100
 _MOST_THREADS: Final = 255
 # The handle, what is asked for, and two buffers with their sizes, as native/src/lib.rs has them.
 _Given = ctypes.c_size_t * 6
-_RULES: Final = {"alphanumeric": 0, "translation": 1}
+_RULES: Final = {"alphanumeric": 0, "translation": 1, "characters": 2}
 # As native/src/classes.rs has them; numbers, punctuation and symbols are 1, 2 and 3.
 _KINDS: Final = {"N": 1, "P": 2, "S": 3}
 _SPACE, _WORD, _LETTER, _UPPER, _LOWER = 4, 8, 16, 32, 64
@@ -87,12 +89,12 @@ class Core:
     Calls from several threads wait for one another.
     """
 
-    def __init__(self, library: ctypes.CDLL, rule: Literal["alphanumeric", "translation"]) -> None:
+    def __init__(self, library: ctypes.CDLL, rule: Rule) -> None:
         """Make a core.
 
         Args:
             library: what `opened` gives.
-            rule: what a token is: ROUGE's word, or what BLEU, GLEU and METEOR compare.
+            rule: what a token is: ROUGE's word, what BLEU, GLEU and METEOR compare, or a character.
 
         Raises:
             MemoryError: there is no memory for it.
@@ -218,7 +220,7 @@ class Core:
     def _called(self, what: int, data: bytes, numbers: array[int], output: Any) -> bool:
         """Do the same, learning what it lacks; return whether it could, and warn where it could not."""
         while (status := self._call(what, data, numbers, output)) == _LACKING:
-            self._learn_missing()
+            self._learn_characters(data)
         if status != _DONE:
             self._generation = -1  # It may have forgotten all that it had told.
             _warn(status)
@@ -232,22 +234,17 @@ class Core:
             self._tell(_PAGES, punkt_table().encode("latin-1", "ignore"))
             self._page(0)
 
-    def _learn_missing(self) -> None:
-        """Tell the core of the characters that the last call had, and that it knew nothing of."""
-        found = _zeros(1 + _PAGES)
-        self._check(self._call(_MISSING, b"", _zeros(0), found))
-        for page in found[1 : 1 + found[0]]:
+    def _learn_characters(self, data: bytes) -> None:
+        """Tell the core of the characters of a call that had some which it knew nothing of."""
+        for page in {ord(one) >> 8 for one in set(data.decode("utf-8", "surrogatepass"))}:
             self._page(page)
 
     def _tell(self, place: int, data: bytes) -> None:
         self._check(self._call(_LEARN, data, array("Q", [place]), _zeros(0)))
 
     def _page(self, page: int) -> None:
-        characters = "".join(map(chr, range(page << 8, (page + 1) << 8)))
-        lowered = characters.lower().encode("latin-1") if page == 0 else _lowered(characters)
         # ROUGE asks for nothing but the lower case.
-        classes = _classes(characters) if self._rule else bytes(256)
-        self._tell(page, classes + lowered)
+        self._tell(page, (_classes(page) if self._rule else bytes(256)) + _lowered(page))
 
     def _check(self, status: int) -> None:
         if status != _DONE:
@@ -283,10 +280,12 @@ def _put_away(library: Any, handle: Any, spare: list[Any]) -> None:
         spare.append(handle)
 
 
-def _classes(characters: str) -> bytes:
+@cache
+def _classes(page: int) -> bytes:
     """Return the classes of 256 characters: what `regex`, `re` and `str` say of each."""
+    characters = _characters(page)
     classes = bytearray(256)
-    if characters[0] == "\0":
+    if page == 0:
         # Latin-1, where Unicode changes nothing any more: `regex` takes long to be loaded.
         from unicodedata import category
 
@@ -307,12 +306,20 @@ def _classes(characters: str) -> bytes:
     return bytes(classes)
 
 
-def _lowered(characters: str) -> bytes:
+def _characters(page: int) -> str:
+    return "".join(map(chr, range(page << 8, (page + 1) << 8)))
+
+
+@cache
+def _lowered(page: int) -> bytes:
     """Return for each character the ASCII letter or digit that its lower case begins with.
 
-    0 stands for none; 0x80 is added where more follows, as behind the i of U+0130. No Python has a
+    On page 0 the lower case itself. 0 stands for none; 0x80 is added where more follows, as behind the i of U+0130. No Python has a
     character whose lower case holds another one, which tests see to.
     """
+    characters = _characters(page)
+    if page == 0:
+        return characters.lower().encode("latin-1")
     found = bytearray(256)
     if re.search("[a-z0-9]", characters.lower()):
         for place, character in enumerate(characters):

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 from graders.metrics.band import LONG, likely_common
 from graders.metrics.metric import Defined, Metric, MetricOptions, library
+from graders.metrics.native import Counts, core_of, counted
+
+if TYPE_CHECKING:
+    from graders.metrics.core import Core
 
 __all__ = ["FUZZY_MATCH", "Fuzzy", "fuzzy_match"]
 
-_HUGE = 1 << 20
+# Shorter texts take the native core longer than rapidfuzz.
+_COUNTED: Final = 1 << 11
+_HUGE: Final = 1 << 20
 
 
 def fuzzy_match(candidates: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -26,7 +35,11 @@ def fuzzy_match(candidates: Sequence[str], references: Sequence[str]) -> list[fl
 
 
 class Fuzzy:
-    """fuzzy_match."""
+    """fuzzy_match: shorter texts by rapidfuzz, longer ones by the native core where it is in use."""
+
+    @cached_property
+    def _core(self) -> Core | None:
+        return core_of("characters")
 
     def score(
         self, metrics: Sequence[str], candidates: Sequence[str], references: Sequence[str]
@@ -34,13 +47,45 @@ class Fuzzy:
         """Return `rapidfuzz.fuzz.ratio / 100` of each row; two empty texts give 1.0."""
         from rapidfuzz.fuzz import ratio
 
-        long = max(map(len, chain(candidates, references)), default=0) >= LONG
-        # Dividing, not normalized_similarity: that one differs from the hosted value in the
-        # last bit.
-        scores = [
-            score / 100.0 for score in map(_long_ratio if long else ratio, candidates, references)
-        ]
+        longest = max(map(len, chain(candidates, references)), default=0)
+        if longest >= _COUNTED and self._core is not None:
+            scores = self._counted(candidates, references)
+        else:
+            # Dividing, not normalized_similarity: that one differs from the hosted value in the
+            # last bit.
+            each = map(_long_ratio if longest >= LONG else ratio, candidates, references)
+            scores = [score / 100.0 for score in each]
         return dict.fromkeys(metrics, scores)
+
+    def _counted(self, candidates: Sequence[str], references: Sequence[str]) -> list[float]:
+        """Return the same, with what longer texts have in common counted by the core."""
+        scores = [0.0] * len(candidates)
+        rows = []
+        for row, (candidate, reference) in enumerate(zip(candidates, references, strict=True)):
+            if _COUNTED <= max(len(candidate), len(reference)) <= _HUGE and candidate != reference:
+                rows.append(row)
+            else:
+                scores[row] = _long_ratio(candidate, reference) / 100.0
+        ours, theirs = [candidates[row] for row in rows], [references[row] for row in rows]
+        columns = counted(self._core, _in_common, ours, theirs, orders=0, longest=True)
+        values = (value for found in columns for value in map(_value, *found))
+        for row, value in zip(rows, values, strict=True):
+            scores[row] = value
+        return scores
+
+
+def _value(ours: int, theirs: int, common: int) -> float:
+    """Return what rapidfuzz makes of two lengths and what is in common, by its operations in its order."""
+    both = ours + theirs
+    return (1.0 - (both - 2 * common) / both) * 100.0 / 100.0
+
+
+def _in_common(candidates: Sequence[str], references: Sequence[str]) -> Iterator[Counts]:
+    """Yield what the native core counts, counted by rapidfuzz."""
+    from rapidfuzz.distance.LCSseq import similarity
+
+    lengths = (array("q", map(len, column)) for column in (candidates, references))
+    yield [*lengths, array("q", map(similarity, candidates, references))]
 
 
 def _long_ratio(candidate: str, reference: str) -> float:

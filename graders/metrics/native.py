@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from graders.metrics.coder import slices
 from graders.version import __version__
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from graders.metrics.core import Core
+    from graders.metrics.core import Core, Rule
 
 __all__ = ["Counts", "NativeCore", "core_of", "counted", "native_core"]
 
@@ -56,7 +56,7 @@ def native_core() -> NativeCore:
     return _found(os.environ.get(_VARIABLE, ""))[0]
 
 
-def core_of(rule: Literal["alphanumeric", "translation"]) -> Core | None:
+def core_of(rule: Rule) -> Core | None:
     """Return a core for texts cut by a rule, or None where Python is to count."""
     library = _found(os.environ.get(_VARIABLE, ""))[1]
     if library is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from graders import jsontext
 from graders.batch.cost import Cost, SlowRow
 from graders.batch.manifest import manifest_for, scored_by
-from graders.batch.result import Result, results_of, tally_results
+from graders.batch.result import Result, results_of, sub_rewards_of, tally_results
 from graders.batch.tally import Tally
 from graders.errors import RowsError
 from graders.models import paid_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Columns = NDArray[np.float64]
+    Table = NDArray[np.float64]
 
 __all__ = ["MOST_COLUMNS", "Notice", "read_finding", "read_json"]
 
@@ -175,9 +175,10 @@ def read_finding(
                 found.sampler.add(results)
             if watch is not None:
                 watch(results)
-            tally_results(results, marks or {}, groups, found.tally)
             if moments is not None and results:
-                _add_parts(found, moments, results, groups)
+                columns = sub_rewards_of(results, moments.keys)
+                tally_results(results, marks or {}, groups, found.tally, columns)
+                _add_parts(found, moments, results, columns, groups)
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             after = found.tally.rows
             raise RowsError(
@@ -209,41 +210,38 @@ def _check(found: Notice, path: Place, read: int) -> None:
         found.notes.append(f"{path.name} is what a run had finished when it was interrupted.")
 
 
-def _columns(results: Sequence[Result], keys: Sequence[str]) -> Columns:
+def _table(results: Sequence[Result], columns: Sequence[Sequence[float | None]]) -> Table:
     """Return sub-rewards of the rows, and at the end the reward; NaN where there is none of their own."""
     import numpy as np  # noqa: PLC0415
 
-    bodies = [one.body for one in results]
-    scores = [body["sub_rewards"] for body in bodies]
-    found = np.empty((len(bodies), len(keys) + 1))
-    for at, key in enumerate(keys):
-        found[:, at] = [one.get(key) for one in scores]
-    found[:, -1] = [
-        None if body["failures"] or "replaced" in body else body["reward"] for body in bodies
+    own = [
+        None if body["failures"] or "replaced" in body else body["reward"]
+        for body in [one.body for one in results]
     ]
-    return found
+    return np.array([*columns, own], dtype=float).T
 
 
 def _add_parts(
     found: Notice,
     moments: Moments,
     results: Sequence[Result],
+    columns: Mapping[str, Sequence[float | None]],
     groups: Sequence[str | None] | None,
 ) -> None:
     """Add the sub-rewards of rows to those of all, and to those of their categories."""
     import numpy as np  # noqa: PLC0415
 
-    columns = _columns(results, moments.keys)
-    moments.add(columns)
+    table = _table(results, [columns[key] for key in moments.keys])
+    moments.add(table)
     if not found.tally.groups:
         return
     theirs = groups or [one.body.get("by") for one in results]
     names = {name: place for place, name in enumerate(dict.fromkeys(theirs))}
     places = np.array([names[name] for name in theirs])
     for at, key in enumerate(moments.keys[:MOST_COLUMNS]):
-        known = ~np.isnan(columns[:, at])
+        known = ~np.isnan(table[:, at])
         counts = np.bincount(places[known], minlength=len(names))
-        totals = np.bincount(places[known], columns[known, at], minlength=len(names))
+        totals = np.bincount(places[known], table[known, at], minlength=len(names))
         for name, place in names.items():
             sums = found.parts_by.setdefault(name or "", {}).setdefault(key, [0, 0.0])
             sums[0] += int(counts[place])

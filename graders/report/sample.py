@@ -95,19 +95,17 @@ class Sampler:
         self._read = offsets.pop()
         first = self.count
         self.count += len(results)
-        rewards = []
-        for at, body in enumerate(bodies):
-            failures = body["failures"]
-            rewards.append(math.nan if failures else body["reward"])
-            if failures or (failures := body.get("replaced")):
-                self._fail(failures[0]["code"], Spot(first + at, offsets[at]))
+        failed = [body["failures"] or body.get("replaced") or [] for body in bodies]
+        for at in [at for at, found in enumerate(failed) if found]:
+            self._fail(failed[at][0]["code"], Spot(first + at, offsets[at]))
+        rewards = [math.nan if body["failures"] else body["reward"] for body in bodies]
         if self.named:
             for at, body in enumerate(bodies):
                 if body["index"] in self.named:
                     self._named.setdefault(body["index"], Spot(first + at, offsets[at]))
         for at in range(min(max(self.most - first, 0), len(bodies))):
             self._first.extend((first + at, offsets[at]))
-        apart = [_apart(body["panel"]) if "panel" in body else 0.0 for body in bodies]
+        apart = _apart([body.get("panel") or {} for body in bodies])
         places = np.arange(first, self.count, dtype=float)
         rows: Table = np.column_stack([rewards, apart, _draws(places), places, offsets])
         self._kept = rows if self._kept is None else np.vstack([self._kept, rows])
@@ -175,9 +173,15 @@ class Sampler:
         )
 
 
-def _apart(panels: Mapping[str, Any]) -> float:
-    """Return how far the judges of a row are apart at the most."""
-    return max([one.get("disagreement") or 0.0 for one in panels.values()], default=0.0)
+def _apart(panels: Sequence[Mapping[str, Any]]) -> Table:
+    """Return how far the judges of each row are apart at the most; 0.0 where no two of them are."""
+    import numpy as np  # noqa: PLC0415
+
+    found = np.zeros(len(panels))
+    for key in set().union(*panels):
+        said = [one.get("disagreement") if (one := row.get(key)) else None for row in panels]
+        found = np.fmax(found, np.array(said, dtype=float))
+    return found
 
 
 def _draws(places: Table) -> Table:
@@ -212,7 +216,7 @@ def _furthest(rows: Table) -> Table:
 
 
 def _rows(rows: Table) -> list[Spot]:
-    return [Spot(int(row[_PLACE]), int(row[_OFFSET])) for row in rows]
+    return [Spot(*map(int, row)) for row in rows[:, (_PLACE, _OFFSET)].tolist()]
 
 
 def _spots(flat: array[int]) -> list[Spot]:

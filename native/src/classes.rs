@@ -1,8 +1,7 @@
 //! What the running Python says of characters. Nothing here is the toolchain's Unicode: Python
-//! fills a page of 256 characters when a text first has one of them.
+//! fills the pages of a text, 256 characters each, when one of them was lacking.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bits of a character's class. `KIND` is one of the first four.
 pub const NUMBER: u8 = 1;
@@ -25,8 +24,8 @@ pub const PAGE: usize = 512;
 #[derive(Default)]
 pub struct Classes {
     pages: Vec<Box<[u8]>>,
-    /// Pages that were asked for and not there.
-    missing: Mutex<BTreeSet<u64>>,
+    /// Whether a page was asked for that is not there.
+    lacking: AtomicBool,
 }
 
 impl Classes {
@@ -35,28 +34,21 @@ impl Classes {
         self.pages[page] = data.into();
     }
 
-    /// Whether a page was asked for that is not there: what was found is void.
+    /// Whether a page was asked for that is not there, since the last time: what was found is void.
     pub fn lacking(&mut self) -> bool {
-        !self.missing.get_mut().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// Those pages since the last time.
-    pub fn missing(&mut self) -> BTreeSet<u64> {
-        std::mem::take(self.missing.get_mut().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    #[cold]
-    fn lacks(&self, page: u64) -> u8 {
-        if page < PAGES {
-            self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(page);
-        }
-        0
+        std::mem::take(self.lacking.get_mut())
     }
 
     #[inline]
     fn at(&self, character: u32, part: usize) -> u8 {
         let page = self.pages.get((character >> 8) as usize).and_then(|page| page.get(part..part + 256));
-        page.map_or_else(|| self.lacks(u64::from(character >> 8)), |page| page[(character & 0xFF) as usize])
+        page.map_or_else(|| self.lacks(), |page| page[(character & 0xFF) as usize])
+    }
+
+    #[cold]
+    fn lacks(&self) -> u8 {
+        self.lacking.store(true, Ordering::Relaxed); // who reads it has joined the threads that write it
+        0
     }
 
     /// The class of a character; 0 where its page is missing.

@@ -4,18 +4,15 @@ use std::thread;
 
 use crate::classes::Classes;
 use crate::count::Counter;
-use crate::index::Index;
 use crate::piece::{Cutter, Pieces};
 use crate::rouge::Words;
 use crate::sentence::Punkt;
-use crate::text::{international, latin, Gaps, Vocabulary};
+use crate::text::{characters, international, latin, Vocabulary};
 
 /// What is to be counted of each pair.
 #[derive(Clone, Copy)]
 pub struct Wanted {
-    /// What a token is. False: rouge-score's, runs of a-z and 0-9 in lower case. True: NLTK's words for
-    /// printable Latin-1, else the international rule.
-    pub translation: bool,
+    pub rule: Rule,
     /// Common n-grams for n = 1 to this.
     pub orders: usize,
     /// The longest common subsequence.
@@ -27,6 +24,16 @@ impl Wanted {
     pub fn width(&self) -> usize {
         2 + self.orders + usize::from(self.longest)
     }
+}
+
+/// What a token is.
+#[derive(Clone, Copy)]
+pub enum Rule {
+    /// rouge-score's: runs of a-z and 0-9 in lower case.
+    Words,
+    /// NLTK's words for printable Latin-1, else by the international rule.
+    Translation,
+    Characters,
 }
 
 /// Between pairs a vocabulary of more tokens, or of more bytes, is emptied.
@@ -70,7 +77,7 @@ impl Core {
         let mut numbers = Vec::new();
         let mut size = |text: &&[u8]| {
             let before = numbers.len();
-            workers[0].tokens(tables, text, &mut numbers);
+            workers[0].tokens(Rule::Translation, tables, text, &mut numbers);
             (numbers.len() - before) as u64
         };
         let sizes = pairs.iter().flatten().map(&mut size).collect();
@@ -106,61 +113,31 @@ struct Worker {
     vocabulary: Vocabulary,
     pieces: Pieces,
     counter: Counter,
-    ours: Vec<u32>,
-    theirs: Vec<u32>,
-    /// References of a call: they come back, in groups of samples of one task.
-    known: Index,
-    gaps: Gaps,
     latin: Vec<u8>,
 }
 
 impl Worker {
     fn count(&mut self, wanted: Wanted, tables: &Tables, pairs: &[Pair], found: &mut [u64]) {
-        let rows = pairs.iter().zip(found.chunks_mut(wanted.width()));
-        if wanted.translation {
-            self.count_tokens(wanted, tables, rows);
-        } else {
-            self.count_words(wanted, &tables.classes, rows);
-        }
-    }
-
-    fn count_words<'a>(&mut self, wanted: Wanted, classes: &Classes, rows: impl Iterator<Item = Row<'a>>) {
-        let Worker { words, counter, ours, theirs, .. } = self;
-        let mut last = None;
-        for ([candidate, reference], row) in rows {
-            if last != Some(reference) {
-                words.places::<true>(reference, classes, theirs);
-                last = Some(reference);
-            }
-            words.places::<false>(candidate, classes, ours);
-            counter.take(ours, theirs);
-            counter.count(wanted, row);
-        }
-    }
-
-    fn count_tokens<'a>(&mut self, wanted: Wanted, tables: &Tables, rows: impl Iterator<Item = Row<'a>>) {
-        let (mut ours, mut numbers, mut spans) = (Vec::new(), Vec::new(), Vec::new());
-        self.known.empty(0);
-        for ([candidate, reference], row) in rows {
-            if self.trim() {
-                self.known.empty(0);
-                numbers.clear();
-                spans.clear();
-            }
-            let place = self.known.add_text(reference, spans.len() as u32) as usize;
-            if place == spans.len() {
-                let start = numbers.len();
-                self.tokens(tables, reference, &mut numbers);
-                spans.push(start..numbers.len());
-            }
-            let theirs = &numbers[spans[place].clone()];
-            ours.clear();
-            if candidate == reference {
-                ours.extend(theirs);
+        let (mut ours, mut theirs, mut last) = (Vec::new(), Vec::new(), None);
+        for (&[candidate, reference], row) in pairs.iter().zip(found.chunks_mut(wanted.width())) {
+            // Samples of one task stand side by side, and have one reference.
+            let known = !self.trim() && last == Some(reference);
+            last = Some(reference);
+            if let Rule::Words = wanted.rule {
+                if !known {
+                    self.words.places::<true>(reference, &tables.classes, &mut theirs);
+                }
+                self.words.places::<false>(candidate, &tables.classes, &mut self.counter.ours);
+                self.counter.theirs.clone_from(&theirs);
             } else {
-                self.tokens(tables, candidate, &mut ours);
+                if !known {
+                    theirs.clear();
+                    self.tokens(wanted.rule, tables, reference, &mut theirs);
+                }
+                ours.clear();
+                self.tokens(wanted.rule, tables, candidate, &mut ours);
+                self.counter.take_numbers(&ours, &theirs);
             }
-            self.counter.take_numbers(&ours, theirs, self.vocabulary.ends.len());
             self.counter.count(wanted, row);
         }
     }
@@ -175,17 +152,15 @@ impl Worker {
         large
     }
 
-    /// Add the token numbers of a text.
-    fn tokens(&mut self, tables: &Tables, text: &[u8], found: &mut Vec<u32>) {
-        let Tables { classes, punkt } = tables;
-        let Worker { vocabulary, pieces, gaps, latin: bytes, .. } = self;
-        if punkt.is_learned() && latin(text, bytes) {
+    /// Add the token numbers of a text, by a rule other than `Words`.
+    fn tokens(&mut self, rule: Rule, Tables { classes, punkt }: &Tables, text: &[u8], found: &mut Vec<u32>) {
+        let Worker { vocabulary, pieces, latin: bytes, .. } = self;
+        if let Rule::Characters = rule {
+            found.extend(characters(text).map(|(_, code)| code));
+        } else if punkt.is_learned() && latin(text, bytes) {
             pieces.add(bytes, punkt, &mut Cutter { classes, vocabulary, found });
         } else {
-            international(text, classes, gaps, vocabulary, found);
+            international(text, classes, vocabulary, found);
         }
     }
 }
-
-/// A pair, and where its counts go.
-type Row<'a> = (&'a Pair<'a>, &'a mut [u64]);

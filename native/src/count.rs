@@ -17,9 +17,9 @@ pub struct Counter {
     /// For each number of a vocabulary the place where the reference first has it.
     places: Vec<u32>,
     /// The tokens of either text, later the pairs of tokens: the number of each is the place where the reference
-    /// first has it, or `NONE` or `STRUCK` where one of the texts has not.
-    ours: Vec<u32>,
-    theirs: Vec<u32>,
+    /// first has it, or `NONE` or `STRUCK` where one of the texts has not. They are what `count` is given, and used up.
+    pub ours: Vec<u32>,
+    pub theirs: Vec<u32>,
     longer: Vec<u32>,
     /// How often the candidate and the reference have what has a number.
     counts: Vec<(u32, u32)>,
@@ -40,16 +40,10 @@ struct Gram {
 }
 
 impl Counter {
-    /// Take a pair. The number of a token is the place where the reference first has it, `NONE` where it
-    /// has not.
-    pub fn take(&mut self, ours: &[u32], theirs: &[u32]) {
-        fill(&mut self.ours, ours.iter().copied());
-        fill(&mut self.theirs, theirs.iter().copied());
-    }
-
-    /// Take a pair whose tokens have the numbers of a vocabulary of such a size.
-    pub fn take_numbers(&mut self, ours: &[u32], theirs: &[u32], vocabulary: usize) {
-        self.places.resize(vocabulary.max(self.places.len()), NONE);
+    /// Set `ours` and `theirs` by the numbers that tokens have in a vocabulary.
+    pub fn take_numbers(&mut self, ours: &[u32], theirs: &[u32]) {
+        let most = ours.iter().chain(theirs).max().map_or(0, |&most| most as usize);
+        self.places.resize(self.places.len().max(most + 1), NONE);
         let places = &mut self.places;
         let first = theirs.iter().enumerate().map(|(at, &token)| {
             let place = &mut places[token as usize];
@@ -61,7 +55,7 @@ impl Counter {
         theirs.iter().for_each(|&token| self.places[token as usize] = NONE);
     }
 
-    /// Count what is wanted of the pair that was taken.
+    /// Count what is wanted of `ours` and `theirs`.
     pub fn count(&mut self, wanted: Wanted, row: &mut [u64]) {
         let Counter { ours, theirs, counts, .. } = self;
         row[0] = ours.len() as u64;

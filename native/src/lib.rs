@@ -25,38 +25,37 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::slice;
 use std::sync::{Mutex, PoisonError};
 
-use crate::core::{Core, Pair, Wanted};
+use crate::core::{Core, Pair, Rule, Wanted};
 use crate::text::Vocabulary;
 
 /// Changes with anything that Python must know of this module.
-const ABI: u32 = 4;
+const ABI: u32 = 5;
 
 /// Why a call did not end well, which is 0.
 enum Status {
     Panicked = 1,
     NoMemory,
     Wrong,
-    /// The call is to be made again when the pages that `MISSING` tells were learned.
+    /// The call is to be made again when the pages of its characters were learned.
     Lacking,
 }
 
 /// What a call is to do with its `input`, its `numbers` and its `output`; the lowest byte of `what`.
 ///
-/// Count ROUGE's words, or tokens as BLEU has them, of texts that lie end to end in the input; the numbers are their
+/// Count ROUGE's words, tokens as BLEU has them, or characters, of texts that lie end to end in the input; the numbers are their
 /// lengths, a candidate's and its reference's in turn. The other bytes of `what` are `Wanted::orders`,
 /// `Wanted::longest`, and in how many threads. Out come `Wanted::width` counts a pair.
 const COUNT_WORDS: u8 = 0;
 const COUNT_TOKENS: u8 = 1;
+const COUNT_CHARACTERS: u8 = 2;
 /// Number the tokens of such texts. Out come the generation of the vocabulary, its size, and its bytes; how
 /// many tokens each text has; the tokens.
-const NUMBER: u8 = 2;
+const NUMBER: u8 = 3;
 /// Tell the tokens from the number that is given on. Out come where each ends in all, and their bytes, as they lie in
 /// memory.
-const TELL: u8 = 3;
+const TELL: u8 = 4;
 /// Learn the page of `classes` whose number is given, or for 0x1100 what `sentence::Punkt` knows.
-const LEARN: u8 = 4;
-/// Out come how many pages calls have lacked, and which.
-const MISSING: u8 = 5;
+const LEARN: u8 = 5;
 
 /// The most memory that a call takes for each byte of its longest pair, and for what it keeps of all.
 const BYTES_PER_BYTE: usize = 128;
@@ -160,9 +159,10 @@ fn called(
     output: &mut [u64],
 ) -> Result<(), Status> {
     match (what, numbers) {
-        (COUNT_WORDS | COUNT_TOKENS, _) => {
+        (COUNT_WORDS | COUNT_TOKENS | COUNT_CHARACTERS, _) => {
             let pairs = pairs(input, numbers)?;
-            let wanted = Wanted { translation: what == COUNT_TOKENS, orders: orders.into(), longest: longest == 1 };
+            let rule = [Rule::Words, Rule::Translation, Rule::Characters][usize::from(what)];
+            let wanted = Wanted { rule, orders: orders.into(), longest: longest == 1 };
             if longest > 1 || Some(output.len()) != wanted.width().checked_mul(pairs.len()) {
                 return Err(Status::Wrong);
             }
@@ -188,10 +188,6 @@ fn called(
         (LEARN, &[classes::PAGES]) => core.tables.punkt.learn(input),
         (LEARN, &[page]) if page < classes::PAGES && input.len() == classes::PAGE => {
             core.tables.classes.set(page as usize, input);
-        }
-        (MISSING, &[]) => {
-            let missing = core.tables.classes.missing();
-            return write(output, std::iter::once(missing.len() as u64).chain(missing));
         }
         _ => return Err(Status::Wrong),
     }

@@ -23,7 +23,6 @@ pub struct Pieces {
     /// By what is beside a piece: where in `numbers` those of it are, behind how many they are.
     known: [Index; 4],
     numbers: Vec<u32>,
-    sentences: Vec<(usize, usize)>,
 }
 
 /// What pieces are cut with, and where their tokens go.
@@ -41,11 +40,9 @@ impl Pieces {
 
     /// Add the words of a text of U+0020-7E and U+00A0-FF.
     pub fn add(&mut self, text: &[u8], punkt: &Punkt, cutter: &mut Cutter) {
-        let mut sentences = std::mem::take(&mut self.sentences);
-        punkt.sentences(text, cutter.classes, &mut sentences);
         // A no-break space is whitespace for some rules only.
         let whole = text.contains(&0xA0);
-        for &(start, end) in &sentences {
+        for (start, end) in punkt.sentences(text, cutter.classes) {
             let sentence = &text[start..end];
             if whole || ends_in_closers_only(sentence) {
                 cutter.cut(sentence, (false, false));
@@ -60,7 +57,6 @@ impl Pieces {
                 at = stop + 1;
             }
         }
-        self.sentences = sentences;
     }
 
     fn piece(&mut self, piece: &[u8], beside: Beside, cutter: &mut Cutter) {

@@ -13,8 +13,6 @@ const SEEN_UPPER: u8 = (1 << 1) | (1 << 2) | (1 << 3);
 const LOWER_BEGIN: u8 = 1 << 4;
 const SEEN_LOWER: u8 = (1 << 4) | (1 << 5) | (1 << 6);
 const NUMBER: &[u8] = b"##number##";
-/// No line of a model is longer.
-const LONGEST: usize = 128;
 
 /// What Punkt learned from its training texts: the lines of its table, words in lower case, with
 /// the bits of those that have some.
@@ -25,24 +23,17 @@ pub struct Punkt(Index);
 struct Token<'a> {
     text: &'a [u8],
     kind: Vec<u8>,
+    /// Whether a sentence ends with it, as far as its form says.
     ends: bool,
-    abbreviation: bool,
-    ellipsis: bool,
+    /// Whether it is an abbreviation or an ellipsis, whose full stop may end a sentence or not.
+    open: bool,
 }
 
 impl Token<'_> {
     fn without_stop(&self) -> &[u8] {
-        match self.kind.split_last() {
-            Some((b'.', rest)) if !rest.is_empty() => rest,
-            _ => &self.kind,
-        }
-    }
-
-    fn as_next(&self) -> &[u8] {
-        if self.ends {
-            self.without_stop()
-        } else {
-            &self.kind
+        match &self.kind[..] {
+            [rest @ .., b'.'] if !rest.is_empty() => rest,
+            kind => kind,
         }
     }
 }
@@ -57,7 +48,6 @@ impl Punkt {
                 _ => line.len(),
             };
             let bits = line[words..].iter().filter(|byte| byte.is_ascii_digit());
-            assert!(words <= LONGEST, "a line of {words} bytes");
             self.0.add_text(&line[..words], bits.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')));
         }
     }
@@ -70,87 +60,59 @@ impl Punkt {
         self.find(line) != NONE
     }
 
-    fn seen(&self, word: &[u8]) -> u8 {
-        match self.find(&[b"o", word]) {
-            NONE => 0,
-            bits => bits as u8,
-        }
-    }
-
     /// The bits of a line, `NONE` where the model has none such.
     fn find(&self, line: &[&[u8]]) -> u32 {
-        let (mut joined, mut size) = ([b'\t'; LONGEST], 0);
-        for part in line {
-            match joined.get_mut(size..size + part.len()) {
-                Some(place) => place.copy_from_slice(part),
-                None => return NONE,
-            }
-            size += part.len() + 1;
-        }
-        self.0.find_text(&joined[..size - 1])
+        self.0.find_text(&line.join(&b'\t'))
     }
 
     /// The sentences of a text as places in it, without the whitespace between them.
-    pub fn sentences(&self, text: &[u8], classes: &Classes, found: &mut Vec<(usize, usize)>) {
-        found.clear();
+    pub fn sentences(&self, text: &[u8], classes: &Classes) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
         let last = text.iter().rposition(|&byte| !is_space(byte)).map_or(0, |at| at + 1);
-        let breaks = self.breaks(text, classes);
+        let ends = self.ends(text, classes);
         let mut start = 0;
-        for (at, &(end, following)) in breaks.iter().enumerate() {
+        for (at, &(End { mark, following, .. }, _)) in ends.iter().enumerate() {
             // Closing quotes and brackets go back to the sentence that they close.
-            let stop = breaks.get(at + 1).map_or(last, |next| next.0);
-            if let Some((closed, resumed)) = closers(text.get(following..stop).unwrap_or(&[])) {
-                found.push((start, following + closed));
-                start = following + resumed;
-                continue;
-            }
+            let stop = ends.get(at + 1).map_or(last, |(next, _)| next.mark + 1);
+            let closed = closers(text.get(following..stop).unwrap_or(&[]));
+            let (end, next) = closed.map_or((mark + 1, following), |(end, next)| (following + end, following + next));
             if start < end {
                 found.push((start, end));
             }
-            start = following;
+            start = next;
         }
         if start < last {
             found.push((start, last));
         }
+        found
     }
 
-    /// (end of a sentence, start of the next one) for each break.
-    fn breaks(&self, text: &[u8], classes: &Classes) -> Vec<(usize, usize)> {
-        let mut breaks = Vec::new();
-        let mut held: Option<End> = None;
-        let (mut held_word, mut held_start) = (0, 0);
-        let mut judge = |end: End, word: usize| {
-            if self.breaks_within(&text[word..end.after], classes) {
-                breaks.push((end.end, end.following));
-            }
-        };
+    /// Where sentences end, each with where the context begins that decides it.
+    fn ends(&self, text: &[u8], classes: &Classes) -> Vec<(End, usize)> {
+        let mut ends: Vec<(End, usize)> = Vec::new();
         let is_mark = |byte: &u8| matches!(byte, b'.' | b'?' | b'!');
         let blocks = text.chunks(64).zip((0..).step_by(64));
         let marked = blocks.filter(|(block, _)| block.iter().fold(false, |any, byte| any | is_mark(byte)));
         let marks = marked.flat_map(|(block, start)| (start..start + block.len()).filter(|&at| is_mark(&text[at])));
-        for (start, found) in marks.filter_map(|start| Some((start, End::at(text, start)?))) {
-            let space = text[held_start..start].iter().rposition(|&byte| byte == b' ');
+        for end in marks.filter_map(|mark| End::at(text, mark)) {
+            let (start, word) = ends.last().map_or((0, 0), |(before, word)| (before.mark, *word));
             // A space right at the previous end counts as none: NLTK tests an offset for truth.
-            let word = match space {
-                Some(at) if at > 0 => held_start + at + 1,
-                _ => held_word,
+            let word = match text[start..end.mark].iter().rposition(|&byte| byte == b' ') {
+                Some(at) if at > 0 => start + at + 1,
+                _ => word,
             };
             // In a run such as "?!?" only the last mark counts: the earlier ones are in its word.
-            if let Some(end) = held.filter(|_| held_start <= word) {
-                judge(end, held_word);
+            if start > word {
+                ends.pop();
             }
-            held = Some(found);
-            held_word = word;
-            held_start = start;
+            ends.push((end, word));
         }
-        if let Some(end) = held {
-            judge(end, held_word);
-        }
-        breaks
+        ends.retain(|(end, word)| self.ends_within(&text[*word..end.after], classes));
+        ends
     }
 
-    /// Whether Punkt sees a break before the last token of a context.
-    fn breaks_within(&self, context: &[u8], classes: &Classes) -> bool {
+    /// Whether a sentence ends before the last token of a context.
+    fn ends_within(&self, context: &[u8], classes: &Classes) -> bool {
         let mut tokens = Vec::new();
         let mut at = 0;
         while at < context.len() {
@@ -160,81 +122,60 @@ impl Punkt {
             }
             at += size;
         }
-        for at in 1..tokens.len() {
-            let (before, behind) = tokens.split_at_mut(at);
-            if before[at - 1].text.ends_with(b".") {
-                self.judge_in_context(&mut before[at - 1], &behind[0], classes);
-            }
-        }
-        tokens.pop();
-        tokens.iter().any(|token| token.ends)
+        tokens.windows(2).any(|pair| self.ends_before(&pair[0], &pair[1], classes))
     }
 
     /// Punkt's first pass: what the form of a token says.
     fn judged<'a>(&self, text: &'a [u8], classes: &Classes) -> Token<'a> {
         let lower: Vec<u8> = text.iter().map(|&byte| classes.lower(u32::from(byte))).collect();
-        let (mut ends, mut abbreviation, mut ellipsis) = (false, false, false);
-        if matches!(text, b"." | b"?" | b"!") {
-            ends = true;
-        } else if text.len() >= 2 && text.iter().all(|&byte| byte == b'.') {
-            ellipsis = true;
-        } else if text.ends_with(b".") && !text.ends_with(b"..") {
-            let stem = &lower[..lower.len() - 1];
-            let last = stem.rsplit(|&byte| byte == b'-').next().filter(|last| last.len() < stem.len());
-            abbreviation = self.has(&[b"a", stem]) || last.map_or(false, |last| self.has(&[b"a", last]));
-            ends = !abbreviation;
-        }
+        let (ends, open) = match text {
+            b"." | b"?" | b"!" => (true, false),
+            [.., b'.', b'.'] => (false, text.iter().all(|&byte| byte == b'.')),
+            [.., b'.'] => {
+                let stem = &lower[..lower.len() - 1];
+                let last = stem.rsplit(|&byte| byte == b'-').next().unwrap_or(stem);
+                let abbreviation = self.has(&[b"a", stem]) || last.len() < stem.len() && self.has(&[b"a", last]);
+                (!abbreviation, abbreviation)
+            }
+            _ => (false, false),
+        };
         let kind = if is_number(&lower) { NUMBER.to_vec() } else { lower };
-        Token { text, kind, ends, abbreviation, ellipsis }
+        Token { text, kind, ends, open }
     }
 
-    /// Punkt's second pass: what the next token says about a token with a full stop.
-    fn judge_in_context(&self, token: &mut Token, following: &Token, classes: &Classes) {
-        let next = following.as_next();
+    /// Punkt's second pass: whether a sentence ends with a token, by what the next one says about a full stop.
+    fn ends_before(&self, token: &Token, next: &Token, classes: &Classes) -> bool {
+        if !token.text.ends_with(b".") {
+            return token.ends;
+        }
+        let (kind, word) = (token.without_stop(), if next.ends { next.without_stop() } else { &next.kind });
+        if self.has(&[b"c", kind, word]) {
+            return false;
+        }
         // [^\W\d²³¹¼½¾]\.$
         let initial = token.text.len() == 2 && classes.is(token.text[0], LETTER) && !token.text[0].is_ascii_digit();
-        let kind = token.without_stop();
         let number = kind == NUMBER;
-        if self.has(&[b"c", kind, next]) {
-            token.ends = false;
-            token.abbreviation = true;
-            return;
+        if !(token.open || initial || number) {
+            return token.ends;
         }
-        let upper = classes.is(following.text[0], UPPER);
-        let starts = self.starts_sentence(following, classes);
-        if (token.abbreviation || token.ellipsis)
-            && !initial
-            && (starts == Some(true) || upper && self.has(&[b"s", next]))
-        {
-            token.ends = true;
-        } else if initial || number {
-            let never_lower = self.seen(next) & SEEN_LOWER == 0;
-            if starts == Some(false) || starts.is_none() && initial && upper && never_lower {
-                token.ends = false;
-                token.abbreviation = true;
-            }
+        let seen = self.find(&[b"o", word]);
+        let seen = if seen == NONE { 0 } else { seen as u8 };
+        let (upper, lower) = (classes.is(next.text[0], UPPER), classes.is(next.text[0], LOWER));
+        // Whether the next token starts a sentence, or does not, by its case; it may be that neither can be told.
+        let sign = matches!(next.text, b";" | b":" | b"," | b"." | b"!" | b"?");
+        let starts = !sign && upper && seen & SEEN_LOWER != 0 && seen & UPPER_MID == 0;
+        let goes_on = sign || lower && (seen & SEEN_UPPER != 0 || seen & LOWER_BEGIN == 0);
+        if token.open && !initial && (starts || upper && self.has(&[b"s", word])) {
+            return true;
         }
-    }
-
-    /// Whether a token starts a sentence by its case; None is "cannot tell".
-    fn starts_sentence(&self, token: &Token, classes: &Classes) -> Option<bool> {
-        if matches!(token.text, b";" | b":" | b"," | b"." | b"!" | b"?") {
-            return Some(false);
-        }
-        let seen = self.seen(token.as_next());
-        let first = token.text[0];
-        if classes.is(first, UPPER) && seen & SEEN_LOWER != 0 && seen & UPPER_MID == 0 {
-            return Some(true);
-        }
-        let not_begin = seen & SEEN_UPPER != 0 || seen & LOWER_BEGIN == 0;
-        (classes.is(first, LOWER) && not_begin).then_some(false)
+        let name = initial && upper && !starts && seen & SEEN_LOWER == 0;
+        token.ends && !((initial || number) && (goes_on || name))
     }
 }
 
 /// A mark that may end a sentence: [.?!](?=(?P<after>NOT_WORD|\s+(?P<next>\S+)))
-#[derive(Clone, Copy)]
 struct End {
-    end: usize,
+    mark: usize,
     /// Where the context that decides ends.
     after: usize,
     /// Where the next sentence would start.
@@ -242,14 +183,14 @@ struct End {
 }
 
 impl End {
-    fn at(text: &[u8], start: usize) -> Option<End> {
-        let end = start + 1;
+    fn at(text: &[u8], mark: usize) -> Option<End> {
+        let end = mark + 1;
         if is_not_word(*text.get(end)?) {
-            return Some(End { end, after: end + 1, following: end });
+            return Some(End { mark, after: end + 1, following: end });
         }
         let following = end + run(&text[end..], is_space);
         let after = following + run(&text[following..], |byte| !is_space(byte));
-        (end < following && following < after).then_some(End { end, after, following })
+        (end < following && following < after).then_some(End { mark, after, following })
     }
 }
 

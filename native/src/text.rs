@@ -46,6 +46,17 @@ pub fn character(text: &[u8], at: usize) -> (u32, usize) {
     }
 }
 
+/// Where each character begins, and which it is.
+pub fn characters(text: &[u8]) -> impl Iterator<Item = (usize, u32)> + '_ {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let at = next;
+        let (code, size) = (at < text.len()).then(|| character(text, at))?;
+        next += size;
+        Some((at, code))
+    })
+}
+
 /// Write printable Latin-1, U+0020-7E and U+00A0-FF, a byte a character; false for any other text.
 pub fn latin(text: &[u8], found: &mut Vec<u8>) -> bool {
     found.clear();
@@ -53,57 +64,35 @@ pub fn latin(text: &[u8], found: &mut Vec<u8>) -> bool {
         found.extend(text);
         return true;
     }
-    let mut at = 0;
-    while at < text.len() {
-        let (code, size) = character(text, at);
-        if !matches!(code, 0x20..=0x7E | 0xA0..=0xFF) {
-            return false;
-        }
+    characters(text).all(|(_, code)| {
         found.push(code as u8);
-        at += size;
-    }
-    true
+        matches!(code, 0x20..=0x7E | 0xA0..=0xFF)
+    })
 }
 
-/// Buffers of `international`, one value a character.
-#[derive(Default)]
-pub struct Gaps {
-    classes: Vec<u8>,
-    starts: Vec<usize>,
-    /// Whether the rule puts whitespace before a character.
-    before: Vec<bool>,
-}
+/// Beside a character's class: the rule puts whitespace before it.
+const APART: u8 = 128;
 
 /// Add the tokens of a text by the rule of NIST's mteval-v14: three replacements one after the
 /// other, each from the left, none looking twice at a character; then a split at whitespace.
-pub fn international(
-    text: &[u8],
-    classes: &Classes,
-    gaps: &mut Gaps,
-    vocabulary: &mut Vocabulary,
-    found: &mut Vec<u32>,
-) {
-    let Gaps { classes: class, starts, before } = gaps;
-    class.clear();
-    starts.clear();
-    let mut at = 0;
-    while at < text.len() {
-        let (code, size) = character(text, at);
+pub fn international(text: &[u8], classes: &Classes, vocabulary: &mut Vocabulary, found: &mut Vec<u32>) {
+    let mut class = Vec::with_capacity(text.len() + 1);
+    let mut starts = Vec::with_capacity(text.len() + 1);
+    for (at, code) in characters(text) {
         class.push(classes.of(code));
-        starts.push(at);
-        at += size;
+        starts.push(at as u32);
     }
     let size = class.len();
-    starts.push(text.len());
-    before.clear();
-    before.resize(size + 1, false);
-    let is = |at: usize, kind: u8| class[at] & KIND == kind;
+    // The end ends a token, and is no number.
+    class.push(SPACE);
+    starts.push(text.len() as u32);
+    let is = |class: u8, kind: u8| class & KIND == kind;
     // (no number)(mark): each apart, and neither taken again.
     let mut at = 1;
     while at < size {
-        if is(at, MARK) && !is(at - 1, NUMBER) {
-            before[at] = true;
-            before[at + 1] = true;
+        if is(class[at], MARK) && !is(class[at - 1], NUMBER) {
+            class[at] |= APART;
+            class[at + 1] |= APART;
             at += 1;
         }
         at += 1;
@@ -112,30 +101,28 @@ pub fn international(
     // space is what is taken.
     let mut at = 0;
     while at < size {
-        if is(at, MARK) && (before[at + 1] || at + 1 < size && !is(at + 1, NUMBER)) {
-            let free = before[at + 1];
-            before[at] = true;
-            before[at + 1] = true;
+        let free = class[at + 1] & APART != 0;
+        if is(class[at], MARK) && (free || at + 1 < size && !is(class[at + 1], NUMBER)) {
+            class[at] |= APART;
+            class[at + 1] |= APART;
             at += usize::from(!free);
         }
         at += 1;
     }
     let mut start = 0;
-    let mut token = |start: usize, end: usize| found.push(vocabulary.number(&text[starts[start]..starts[end]]));
-    for at in 0..size {
-        let apart = is(at, SYMBOL) || class[at] & SPACE != 0;
-        if (before[at] || apart) && start < at {
+    let mut token =
+        |start: usize, end: usize| found.push(vocabulary.number(&text[starts[start] as usize..starts[end] as usize]));
+    for (at, &class) in class.iter().enumerate() {
+        let alone = is(class, SYMBOL) || class & SPACE != 0;
+        if (alone || class & APART != 0) && start < at {
             token(start, at);
             start = at;
         }
-        if apart {
-            if is(at, SYMBOL) {
+        if alone {
+            if is(class, SYMBOL) {
                 token(at, at + 1);
             }
             start = at + 1;
         }
-    }
-    if start < size {
-        token(start, size);
     }
 }

@@ -95,42 +95,28 @@ impl Rewriter<'_> {
         });
     }
 
-    /// Part a word of two that are written as one: `(?i)\b(first)(second)\b`.
-    fn part(&mut self, first: &[u8], second: &[u8], edges: Edges) {
+    /// Part a word of two that are written as one: `(?i)\b(...)(...)\b`. A space at an end is the edge there.
+    fn part(&mut self, two: &[u8], middle: usize) {
         let classes = self.classes;
         let word = |byte: u8| classes.is(byte, WORD);
-        let last = first[first.len() - 1];
+        let last = two[middle - 1];
         self.each(&[last, last.to_ascii_uppercase()], |before, text, out| {
-            let (begins, start) = match edges {
-                Edges::BehindSpace => (text[0] == b' ', 1),
-                _ => (!word(before), 0),
+            let (found, next) = match text.get(..two.len()) {
+                Some(found) if found.eq_ignore_ascii_case(two) => (found, text.get(two.len())),
+                _ => return 0,
             };
-            let (middle, end) = (start + first.len(), start + first.len() + second.len());
-            let ends = match (edges, text.get(end)) {
-                (Edges::BeforeSpace, next) => next.map_or(false, |&byte| is_space(byte)),
-                (_, next) => !next.map_or(false, |&byte| word(byte)),
-            };
-            let is = |from: usize, to: usize, part: &[u8]| {
-                text.get(from..to).map_or(false, |found| found.eq_ignore_ascii_case(part))
-            };
-            if !(begins && is(start, middle, first) && is(middle, end, second) && ends) {
+            let begins = two[0] == b' ' || !word(before);
+            if !begins || !two.ends_with(b" ") && next.map_or(false, |&byte| word(byte)) {
                 return 0;
             }
-            put(out, &[b" ", &text[start..middle], b" ", &text[middle..end], b" "]);
-            end
+            put(out, &[b" ", &found[..middle], b" ", &found[middle..], b" "]);
+            two.len()
         });
     }
 }
 
 fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| out.extend(*part));
-}
-
-#[derive(Clone, Copy)]
-enum Edges {
-    Words,
-    BehindSpace,
-    BeforeSpace,
 }
 
 /// Return a sentence with whitespace between its tokens.
@@ -233,12 +219,9 @@ fn endings(rules: &mut Rewriter) {
     });
     rules.ending(&[b"'s", b"'S", b"'m", b"'M", b"'d", b"'D", b"'"]);
     rules.ending(&[b"'ll", b"'LL", b"'re", b"'RE", b"'ve", b"'VE", b"n't", b"N'T"]);
-    for (first, second) in
-        [("can", "not"), ("d", "'ye"), ("gim", "me"), ("gon", "na"), ("got", "ta"), ("lem", "me"), ("more", "'n")]
-    {
-        rules.part(first.as_bytes(), second.as_bytes(), Edges::Words);
+    rules.part(b"d'ye", 1);
+    rules.part(b"more'n", 4);
+    for two in ["cannot", "gimme", "gonna", "gotta", "lemme", "wanna ", " 'tis", " 'twas"] {
+        rules.part(two.as_bytes(), 3);
     }
-    rules.part(b"wan", b"na", Edges::BeforeSpace);
-    rules.part(b"'t", b"is", Edges::BehindSpace);
-    rules.part(b"'t", b"was", Edges::BehindSpace);
 }

@@ -57,21 +57,19 @@ def target(data: bytes) -> None:
 
 def _knock(way: int, data: bytes) -> None:
     """Call the door with sizes as they come: it counts them or refuses them."""
-    core: Any = core_of("translation" if way & 8 else "alphanumeric")
+    core: Any = core_of(("alphanumeric", "translation", "characters")[way // 8 % 3])
     count = len(data) // 16
     lengths = (ctypes.c_uint64 * count)(*data[:count])
     if way & 16 and count:
         lengths[0] = 2**64 - 1 - data[0]
     size = sum(lengths) if way & 32 and sum(lengths) <= len(data) else len(data)
     found = (ctypes.c_uint64 * (4 * count + size + 3))()
-    what, orders, longest = way & 3, 1 + way // 4 % 2, way & 1
-    places = count // 2 * (2 + orders + longest) if way & 64 and what < 2 else len(found)
+    what, orders, longest = way % 5, 1 + way // 4 % 2, way & 1
+    places = count // 2 * (2 + orders + longest) if way & 64 and what < 3 else len(found)
     asked = what | orders << 8 | longest << 16 | 1 << 24
     buffers = ctypes.addressof(lengths), count, ctypes.addressof(found), places
     given = (ctypes.c_size_t * 6)(core._handle, asked, *buffers)
     status = core._library.graders_call(given, data, size)
     assert status in {0, 3, 4}
-    if status == 4:
-        core._learn_missing()
-    if status == 0 and what < 2:
+    if status == 0 and what < 3:
         assert all(number <= size for number in found)

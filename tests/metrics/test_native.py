@@ -132,6 +132,52 @@ def test_texts_of_few_words_moved_and_changed_score_the_same(
     assert scores(Scorer(), pairs) == scores(pure(), pairs)
 
 
+def test_fuzzy_match_of_long_texts_is_rapidfuzz_s(
+    core: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rapidfuzz.fuzz import ratio
+
+    from graders.metrics import fuzzy
+
+    random, pairs = Random(35), [("", "a"), ("", ""), ("a", "b"), ("é" * 3_000, "e\u0301" * 3_000)]
+    for alphabet in (
+        "ab",
+        "the quick \xe9.",
+        "\ud800a😀\U0010ffff\0",
+        "".join(map(chr, range(0x4E00, 0x5200))),
+    ):
+        for size in (1, 63, 252, 3_000):
+            text = random.choices(alphabet, k=size)
+            changed = [one if random.random() < 0.8 else random.choice(alphabet) for one in text]
+            other = "".join(changed[size // 3 :] + changed[: size // 3])
+            pairs += [
+                ("".join(text), "".join(changed)),
+                ("".join(text), other),
+                ("x" * 2_500, other),
+            ]
+    wanted = [ratio(*pair) / 100.0 for pair in pairs]
+    for least in (fuzzy._COUNTED, 1):
+        monkeypatch.setattr(fuzzy, "_COUNTED", least)
+        request = Request("fuzzy_match", [one for one, _ in pairs], [other for _, other in pairs])
+        assert Scorer().score([request]) == [wanted]
+        monkeypatch.setattr("graders.metrics.core.Core._call", lambda *_: 1)
+        with pytest.warns(RuntimeWarning, match="native core failed"):
+            assert Scorer().score([request]) == [wanted]
+        monkeypatch.undo()
+
+
+def test_values_of_lengths_are_those_of_rapidfuzz() -> None:
+    from rapidfuzz.fuzz import ratio
+
+    from graders.metrics import fuzzy
+
+    for ours in range(1, 60):
+        for theirs in range(1, 60):
+            for common in range(min(ours, theirs) + 1):
+                texts = "a" * common + "b" * (ours - common), "a" * common + "c" * (theirs - common)
+                assert fuzzy._value(ours, theirs, common) == ratio(*texts) / 100.0
+
+
 def test_words_are_forgotten_between_texts_and_never_mixed_up(
     core: None, pure: Callable[..., Scorer]
 ) -> None:
@@ -249,11 +295,10 @@ def test_a_wrong_call_is_refused_at_the_door(core: None) -> None:
     assert call(wanted, b"ab", pair, 2, places=2) == 3
     assert call(wanted | 2 << 16, b"ab", pair, 2) == 3
     assert call(wanted, b"ab", [2**64 - 1, 3], 2) == 3
-    assert call(2, b"ab", pair, 2) == 3  # no place for the tokens
-    assert call(3, b"", pair, 2) == 3
-    assert call(4, page, [0x1101], 1) == 3
-    assert call(4, page[1:], [3], 1) == 3
-    assert call(5, b"", [], 0, places=0) == 3
+    assert call(3, b"ab", pair, 2) == 3  # no place for the tokens
+    assert call(4, b"", pair, 2) == 3
+    assert call(5, page, [0x1101], 1) == 3
+    assert call(5, page[1:], [3], 1) == 3
     assert call(99, b"ab", pair, 2) == 3
 
 
@@ -263,7 +308,7 @@ def test_kinds_of_latin_1_characters_are_those_of_regex() -> None:
     from graders.metrics import core as door
 
     characters = "".join(map(chr, range(256)))
-    kinds = [number & 3 for number in door._classes(characters)]
+    kinds = [number & 3 for number in door._classes(0)]
     for kind, pattern in enumerate((r"[^\p{N}\p{P}\p{S}]", r"\p{N}", r"\p{P}", r"\p{S}")):
         found = {match.start() for match in regex.finditer(pattern, characters, regex.DOTALL)}
         assert found == {place for place, one in enumerate(kinds) if one == kind}
@@ -299,7 +344,7 @@ def test_another_abi_is_refused(core: None, monkeypatch: pytest.MonkeyPatch) -> 
 
     native._found.cache_clear()
     monkeypatch.setattr(door, "ABI", 99)
-    assert "speaks ABI 4 and graders ABI 99" in native_core().problem
+    assert "speaks ABI 5 and graders ABI 99" in native_core().problem
     assert Scorer().score([Request("bleu", ["a"], ["a"])]) == [[1.0]]
 
 

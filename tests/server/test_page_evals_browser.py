@@ -386,6 +386,7 @@ def test_a_large_file_is_uploaded_and_a_model_is_named(
     page.page.fill("#run-prompt", "Say {{ item.answer }}.")
     page.page.click("#run-start")
     page.page.locator("#run-said", has_text="Started.").wait_for()
+    assert page.focused() == "run-start"
     page.page.locator("#runs-body .badge.queued").wait_for()
     of = still.ask("GET", "/v1/evals").json["data"][0]["id"]
     (run,) = still.ask("GET", f"/v1/evals/{of}/runs").json["data"]
@@ -394,6 +395,8 @@ def test_a_large_file_is_uploaded_and_a_model_is_named(
     page.page.get_by_role("button", name=f"Cancel {run['id']}").click()
     page.page.click("#sure-yes")
     page.page.locator("#runs-body .badge.canceled").wait_for()
+    # What can be done with the run now has the focus of what could be done before.
+    assert page.page.evaluate("document.activeElement.ariaLabel") == f"Delete {run['id']}"
 
 
 def test_evals_are_reached_by_keyboard(visit: Callable[..., Visit], playground: Serving) -> None:

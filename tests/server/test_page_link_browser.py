@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.server.visit import CHECK, Visit
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -152,6 +153,10 @@ def test_rows_of_a_file_are_paged_opened_and_run(
         "1.0000", "1.0000", "1.0000", "", "1.0000", "1.0000", "1.0000", "1.0000", "0.0000", "0.0000",
     ]  # fmt: skip
     page.page.click("#rows-next")
+    page.page.locator("#rows-back:enabled").wait_for()
+    page.page.click("#rows-next")
+    until(lambda: page.focused() == "rows-back")  # There is no page after this one.
+    page.page.keyboard.press("Enter")
     page.page.get_by_role("button", name="Open row 10", exact=True).click()
     assert page.page.input_value("#sample") == "a2"
     page.page.fill("#rows-goto", "25")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.server.process import Serving
 from tests.server.visit import CHECK, REWARD, Visit
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.browser
 
@@ -417,6 +417,7 @@ def test_jobs_that_new_ones_push_off_the_first_page_stay_in_the_list(
     page.page.locator("#jobs-list button").nth(19).wait_for()
     page.page.click("#jobs-more")
     page.page.locator("#jobs-list button").nth(24).wait_for()
+    until(lambda: page.focused() == "jobs-name")
     names.append(created(still))
     page.page.locator("#jobs-list button").nth(25).wait_for()
     shown = [one.get_attribute("data-id") for one in page.page.locator("#jobs-list button").all()]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.barriers import barriers
+from tests.tree import faults, headings
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
@@ -21,6 +22,12 @@ PAGES = (
     "reference/command/", "decisions/", "explanation/comparison/", "explanation/threat-model/",
     "samples/judge/judge.graders.yaml/", "benchmarks/", "404.html",
 )  # fmt: skip
+TOLD = {
+    "": ["Run hosted grader JSON on your own machine", "All pages"],
+    "howto/judge/": ["Grade with a judge", "In CI, with no network and no key"],
+    "reference/metric/": ["Metrics", "From Python"],
+}
+"""Pages that a screen reader's tree is looked at of, and how their headings begin."""
 SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
@@ -82,6 +89,18 @@ def test_no_page_has_a_barrier_or_is_wider_than_the_screen(reader: Reader) -> No
         wider = reader.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         found[page] = [*barriers(reader.page), *(["wider than the screen"] if wider else [])]
     assert {page: said for page, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_page_is_told_as_it_is_read(browser: Any, address: str, size: str) -> None:
+    reader = Reader(browser, address, viewport=SIZES[size])
+    for page, begins in TOLD.items():
+        reader.open(page)
+        # Tables that are written in Markdown have no caption: the heading before them names them.
+        assert [one for one in faults(reader.page) if one != "a table without a name"] == []
+        found = [name for _, name in headings(reader.page)]
+        assert found[: len(begins)] == begins
+    reader.context.close()
 
 
 def test_a_page_is_found_by_keyboard_alone(browser: Any, address: str) -> None:

@@ -40,6 +40,8 @@ _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+")
 _LINK = re.compile(r"(\]\()([^)#\s]+)?(#[^)\s]*)?(\))")
 _TARGET = re.compile(r"\]\(([^)#\s]+)\)")
+_HEADLESS = re.compile(r"<tr>\s*(?:<th></th>\s*)+</tr>.*?</table>", re.DOTALL)
+_NAMED = re.compile(r"(?<=<tr>\n)<td>(.*?)</td>")
 _CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 
 
@@ -209,7 +211,19 @@ def build(folder: Path) -> int:
     if done.returncode == 0:
         for source in pages():  # Where the links of llms.txt look for them.
             _write(folder / "html" / source, (ROOT / source).read_text(encoding="utf-8"))
+        for page in (folder / "html").glob("**/*.html"):
+            _write(page, told(page.read_text(encoding="utf-8")))
     return done.returncode
+
+
+def told(html: str) -> str:
+    """Return a page as it is to be heard: no pictures that say nothing, no sign at the end of each heading.
+
+    The contents lead by keyboard to where the signs do. A table without a head has one in each row.
+    """
+    html = html.replace("<svg xmlns", '<svg aria-hidden="true" xmlns')
+    html = html.replace('class="headerlink"', 'class="headerlink" tabindex="-1" aria-hidden="true"')
+    return _HEADLESS.sub(lambda found: _NAMED.sub(r'<th scope="row">\1</th>', found[0]), html)
 
 
 def whole() -> str:

@@ -43,7 +43,7 @@ def run_page(scripts: Iterable[str], data: str, said: str, token: str = "") -> t
         said: the last sentence of the page.
         token: the dialog that asks for a token, where the page asks a server.
     """
-    style = packaged("page.css") + packaged("run.css")
+    style = "".join(map(packaged, ("edge.css", "page.css", "run.css")))
     script = block([*map(packaged, _RUN), *scripts])
     text = packaged("run.html")
     # What rows hold comes last: no mark in it is taken for one of these.

@@ -25,6 +25,22 @@ const button = (word, act, attributes = {}) => {
   return made;
 };
 
+// Whoever stands on what goes away goes on at the next place: the page's beginning is where nobody was.
+const shut = (one, yes, next) => {
+  const held = yes && one.contains(document.activeElement);
+  one.hidden = yes;
+  if (held) next.focus({ preventScroll: true });
+};
+const turns = (back, next, isFirst, isLast) => {
+  const held = document.activeElement;
+  [back.disabled, next.disabled] = [isFirst, isLast];
+  if (held === back && isFirst) next.focus();
+  if (held === next && isLast) back.focus();
+};
+// A button at work keeps the focus, which a disabled one would lose.
+const work = (one, yes) => one.setAttribute("aria-disabled", String(yes));
+const isAtWork = (one) => one.getAttribute("aria-disabled") === "true";
+
 // A request that failed, as a sentence.
 class Trouble extends Error {
   constructor(sentence, kind, status = 0) {

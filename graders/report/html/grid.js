@@ -116,8 +116,7 @@ const drawRows = () => {
   const pages = Math.max(Math.ceil(grid.total / MOST_LINES), 1);
   const page = Math.floor(grid.skip / MOST_LINES) + 1;
   byId("place").textContent = `Page ${count(page)} of ${count(pages)}`;
-  byId("previous").disabled = page <= 1;
-  byId("next").disabled = page >= pages;
+  turns(byId("previous"), byId("next"), page <= 1, page >= pages);
 };
 
 // Look for the rows that are wanted now; a newer look ends an older one.

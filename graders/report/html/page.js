@@ -266,8 +266,11 @@
     const part = state.found.slice(state.page * PAGE, (state.page + 1) * PAGE);
     body.replaceChildren(...part.flatMap(show));
     byId("place").textContent = `Page ${state.page + 1} of ${pages}`;
-    byId("previous").disabled = state.page === 0;
-    byId("next").disabled = state.page === pages - 1;
+    const [back, next, held] = [byId("previous"), byId("next"), document.activeElement];
+    [back.disabled, next.disabled] = [state.page === 0, state.page === pages - 1];
+    // The page's beginning is no place to go on from: the other button has the focus.
+    if (held === back && back.disabled) next.focus();
+    if (held === next && next.disabled) back.focus();
   };
 
   const update = () => {

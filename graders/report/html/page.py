@@ -126,7 +126,7 @@ def _sections(made_from: Page, shown: frozenset[int]) -> Html:
 
 def _document(made_from: Page, body: Html, data: Html) -> bytes:
     title = shortened(made_from.title or _title(made_from), 200)
-    style, script = Html(packaged("page.css")), Html(packaged("page.js"))
+    style, script = Html(packaged("edge.css") + packaged("page.css")), Html(packaged("page.js"))
     head = element(
         "head",
         element("meta", charset="utf-8"),

@@ -21,7 +21,7 @@ _SAID: Final = "This page loads nothing and sends nothing anywhere but to the se
 @cache
 def playground() -> tuple[bytes, str]:
     """Return the document with its style and scripts in it, and the policy to send with it."""
-    style = packaged("page.css", _OURS)
+    style = packaged("edge.css") + packaged("page.css", _OURS)
     ours = [packaged(name, _OURS) for name in _SCRIPTS]
     script = block([*map(packaged, _SHARED), *ours])
     text = packaged("index.html", _OURS)

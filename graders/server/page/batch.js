@@ -186,7 +186,7 @@ const drawTrial = () => {
   byId("trial-body").replaceChildren(
     make("div", [...histogramView(), figuresView()], { class: "figures" }), make("div", readView(sides), { class: "reading" }),
   );
-  if (focus) [...byId("trial-body").querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focus)?.focus();
+  if (focus) ([...byId("trial-body").querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focus) ?? byId("trial-again")).focus();
 };
 
 const graderTexts = () => [editors.grader.text, ...(byId("other-pane").hidden ? [] : [editors.other.text])];
@@ -208,7 +208,7 @@ const stopTrial = () => {
   trial.number += 1;
   trial.stop?.abort();
   trial.stop = null;
-  byId("trial-stop").hidden = true;
+  shut(byId("trial-stop"), true, byId("trial-again"));
 };
 
 // A grader with faults gives no figures: the faults stand with their editor, and the panel says whose they are.
@@ -295,7 +295,7 @@ const gradeRows = async ({ come = false } = {}) => {
     say("trial", error.message, { bad: true, act: gradeRows });
   } finally {
     if (number === trial.number) {
-      byId("trial-stop").hidden = true;
+      shut(byId("trial-stop"), true, byId("trial-again"));
       trial.stop = null;
     }
   }
@@ -339,7 +339,6 @@ const startBatch = () => {
   byId("trial-stop").addEventListener("click", () => {
     stopTrial();
     trialSaid("Stopped.");
-    byId("trial-again").focus();
   });
   byId("trial-close").addEventListener("click", () => {
     closeTrial();

@@ -44,7 +44,7 @@ const makeEval = async (event) => {
     const made = await ask("/v1/evals", { method: "POST", text: body });
     const id = own(made.body, "id");
     byId("make").close();
-    openEval(id);
+    await openEval(id);
     if (state.file && byId("make-run").checked) await runOpenRows(id);
     lookAtEvalsNow();
     byId("eval-name").focus();
@@ -106,7 +106,7 @@ const runSaid = (text, bad = false) => {
 
 const startRun = async (event) => {
   event.preventDefault();
-  if (byId("run-start").disabled) return;
+  if (isAtWork(byId("run-start"))) return;
   if (byId("answers-model").checked && !byId("run-model").value.trim()) {
     runSaid("Name the model that is to answer.", true);
     byId("run-model").focus();
@@ -123,7 +123,7 @@ const startRun = async (event) => {
     byId("run-rows").focus();
     return;
   }
-  byId("run-start").disabled = true;
+  work(byId("run-start"), true);
   runSaid(evals.file ? "Uploading the rows …" : "Starting …");
   try {
     const rows = evals.file ? await uploadedRows(evals.file) : pasted.text;
@@ -138,7 +138,7 @@ const startRun = async (event) => {
     if (!(error instanceof Trouble)) throw error;
     runSaid(`Not started. ${shortened(error.message, 600)}`, true);
   } finally {
-    byId("run-start").disabled = false;
+    work(byId("run-start"), false);
     lookAtEvalsNow();
   }
 };

@@ -24,7 +24,7 @@ const redraw = (id, data, draws) => {
   const box = byId(id);
   const held = box.contains(document.activeElement) ? document.activeElement.dataset.id : null;
   box.replaceChildren(...draws());
-  if (held) [...box.querySelectorAll("[data-id]")].find((one) => one.dataset.id === held)?.focus();
+  if (held) ([...box.querySelectorAll("[data-id]")].find((one) => one.dataset.id === held) ?? box.closest("section").querySelector("h2")).focus();
 };
 
 const evalRow = (one) => {
@@ -39,7 +39,7 @@ const evalRow = (one) => {
 
 const showEvals = () => {
   redraw("evals-list", [evals.found, evals.current], () => evals.found.map(evalRow));
-  byId("evals-more").hidden = !evals.more;
+  shut(byId("evals-more"), !evals.more, byId("evals-name"));
   const said = evals.found.length
     ? `${plural(evals.found.length, "eval")}${evals.more ? " and older ones" : ""}.`
     : "There are no evals yet. Make one of the grader in the editor, or with an OpenAI client whose base_url is this server.";
@@ -76,7 +76,7 @@ const runLine = (run, criteria) => {
   choose.addEventListener("change", () => chooseRun(id, choose.checked));
   const act = (word, action) => {
     const made = button(word, action, { class: "plain", "aria-label": `${word} ${name}` });
-    made.dataset.id = `${word} ${id}`;
+    made.dataset.id = `act ${id}`; // The same place, whatever can be done there now.
     return made;
   };
   const link = make("a", make("bdi", name), { href: reportPath(id) });
@@ -93,7 +93,7 @@ const runLine = (run, criteria) => {
 
 const showEval = () => {
   const one = evals.shown;
-  byId("eval").hidden = !one;
+  shut(byId("eval"), !one, byId("evals-name"));
   if (!one) return;
   byId("eval-name").textContent = evalTitle(one);
   byId("eval-lead").textContent = [own(one, "id"), dayOf(own(one, "created_at"))?.toLocaleString()].filter(Boolean).map((word) => shortened(word, 80)).join(" · ");
@@ -108,7 +108,7 @@ const showEval = () => {
   ])]);
   redraw("runs-body", [evals.runs, [...evals.chosen], rated], () => (evals.runs.length
     ? evals.runs.map((run) => runLine(run, rated)) : [make("tr", make("td", "None yet.", { colspan: String(5 + rated.length), class: "soft" }))]));
-  byId("runs-more").hidden = !evals.moreRuns;
+  shut(byId("runs-more"), !evals.moreRuns, byId("eval-name"));
   byId("runs-compare").disabled = evals.chosen.size !== 2;
   const going = evals.runs.filter(isGoing).length;
   const said = evals.runs.length ? `${plural(evals.runs.length, "run")}${evals.moreRuns ? " and older ones" : ""}, ${going} at work. Choose two to see them side by side.` : "";
@@ -180,13 +180,13 @@ const lookAtEvalsNow = () => {
 };
 
 const openEval = (id, come = true) => {
-  if (typeof id !== "string") return;
+  if (typeof id !== "string") return null;
   if (id !== evals.current) {
     evals.number += 1;
     Object.assign(evals, { current: id, shown: null, runs: [], chosen: new Set(), mostRuns: 20 });
   }
   showEvals();
-  readEval().then(() => {
+  return readEval().then(() => {
     if (come && byId("eval").getBoundingClientRect().top > window.innerHeight - 120) byId("eval").scrollIntoView({ block: "start" });
   }).catch(() => lookAtEvalsNow()); // It says what is wrong.
 };

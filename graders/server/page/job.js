@@ -67,7 +67,7 @@ const showJobs = () => {
   const held = byId("jobs-list").contains(document.activeElement) ? document.activeElement.dataset.id : null;
   byId("jobs-list").replaceChildren(...all.map(jobRow));
   if (held) [...byId("jobs-list").querySelectorAll("button")].find((one) => one.dataset.id === held)?.focus();
-  byId("jobs-more").hidden = !jobs.more;
+  shut(byId("jobs-more"), !jobs.more, byId("jobs-name"));
   const active = all.filter((one) => ACTIVE.has(own(one, "status"))).length;
   byId("jobs-said").textContent = all.length
     ? `${plural(all.length, "job")}${jobs.more ? " and older ones" : ""}, ${active} at work.`
@@ -194,7 +194,7 @@ const canGoOn = (job) => trains(job) && own(job, "status") === "failed" && AGAIN
 
 const showJob = () => {
   const job = jobs.job;
-  byId("job").hidden = !job;
+  shut(byId("job"), !job, byId("jobs-name"));
   if (!job) return;
   const status = own(job, "status");
   const [step, total] = stepsOf(job);
@@ -397,11 +397,12 @@ const showChat = () => {
 
 const tryModel = async () => {
   const [model, content, number] = [byId("chat-model").value, byId("chat-prompt").value, jobs.number];
+  if (isAtWork(byId("chat-ask"))) return;
   if (!model || !content.trim()) {
     byId("chat-said").textContent = "Write what it is asked first.";
     return;
   }
-  byId("chat-ask").disabled = true;
+  work(byId("chat-ask"), true);
   byId("chat-said").textContent = "The model answers …";
   try {
     const { body } = await ask("/v1/chat/completions", { method: "POST", text: JSON.stringify({ model, messages: [{ role: "user", content }] }) });
@@ -411,7 +412,7 @@ const tryModel = async () => {
     if (!(error instanceof Trouble)) throw error;
     if (number === jobs.number) byId("chat-said").textContent = error.message;
   } finally {
-    byId("chat-ask").disabled = false;
+    work(byId("chat-ask"), false);
   }
 };
 
@@ -430,7 +431,7 @@ const olderJobs = async () => {
 };
 
 const startJobs = () => {
-  byId("job-name").tabIndex = -1;
+  for (const id of ["job-name", "jobs-name"]) byId(id).tabIndex = -1;
   byId("job-pause").addEventListener("click", () => tellJob("pause"));
   byId("job-resume").addEventListener("click", () => tellJob("resume"));
   byId("job-cancel").addEventListener("click", async () => {

@@ -71,7 +71,8 @@ const makeJob = async (event) => {
     jobMakeSaid(wrong ?? "Choose a file of training rows.", true);
     return;
   }
-  byId("jobs-make-yes").disabled = true;
+  if (isAtWork(byId("jobs-make-yes"))) return;
+  work(byId("jobs-make-yes"), true);
   jobMakeSaid("Uploading the rows …");
   try {
     const prompt = byId("jobs-make-prompt").value;
@@ -83,13 +84,14 @@ const makeJob = async (event) => {
       + `${suffix ? `"suffix":${JSON.stringify(suffix)},` : ""}"method":{"type":"reinforcement","reinforcement":{"grader":${text}}}}`;
     const made = await ask(JOBS, { method: "POST", text: body });
     byId("jobs-make").close();
+    if (isObject(made.body)) jobs.found.unshift(made.body);
     openJob(idOf(made.body), true);
     byId("job-name").focus();
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     jobMakeSaid(`Not made. ${shortened(error.message, 600)}`, true);
   } finally {
-    byId("jobs-make-yes").disabled = false;
+    work(byId("jobs-make-yes"), false);
   }
 };
 

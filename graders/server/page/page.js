@@ -30,6 +30,7 @@ const replaceTexts = (texts, why) => {
     editors.other.text = texts.other;
     compareNow(true);
   }
+  byId("start").value = "";
   state.edited = false;
   checkJson("item");
   checkJson("sample");
@@ -127,9 +128,11 @@ const jumpGrader = (place) => {
 // What was opened stays open where the next result has it, too, and what was closed stays closed.
 const fillResult = (views) => {
   const box = byId("result");
+  const held = box.contains(document.activeElement) ? document.activeElement.closest("details[data-key]")?.dataset.key ?? "" : null;
   const were = new Map([...box.querySelectorAll("details[data-key]")].map((one) => [one.dataset.key, one.open]));
   box.replaceChildren(...views);
   for (const one of box.querySelectorAll("details[data-key]")) one.open = were.get(one.dataset.key) ?? one.open;
+  if (held !== null) ([...box.querySelectorAll("details[data-key]")].find((one) => one.dataset.key === held)?.querySelector("summary") ?? byId("results-name")).focus({ preventScroll: true });
 };
 
 const showAnswer = (answer, isSame) => {
@@ -383,12 +386,13 @@ const openLink = async () => {
 
 const TABS = ["play", "jobs", "evals"];
 const showTab = (name, focus = true) => {
+  const leaves = TABS.some((one) => one !== name && byId(one).contains(document.activeElement));
   for (const one of TABS) {
     const tab = byId(`tab-${one}`);
     tab.setAttribute("aria-selected", String(one === name));
     tab.tabIndex = one === name ? 0 : -1;
     byId(one).hidden = one !== name;
-    if (focus && one === name) tab.focus();
+    if ((focus || leaves) && one === name) tab.focus();
   }
   if (name === "jobs") look();
   if (name === "evals") lookAtEvals();
@@ -414,14 +418,15 @@ const closeRows = () => {
 };
 
 const useSample = () => {
-  const sample = list(own(state.info, "samples"))[Number(byId("start").value)];
-  if (byId("start").value === "" || !isObject(sample)) return;
+  const chosen = byId("start").value;
+  const sample = list(own(state.info, "samples"))[Number(chosen)];
+  if (chosen === "" || !isObject(sample)) return;
   const text = (name) => String(own(sample, name) ?? "");
   const isJson = /^\s*\{/.test(text("sample")) && own(sample, "kind") !== "text" && !scanJson(text("sample")) && /"output_/.test(text("sample"));
   replaceTexts({ grader: text("grader"), item: text("item"), sample: text("sample"), kind: own(sample, "kind") || (isJson ? "json" : "text") }, `The sample ${shortened(own(sample, "name") || "", 60)}`);
   closeRows();
   state.row = null;
-  byId("start").value = "";
+  byId("start").value = chosen; // An arrow goes on from here to the next one.
   offerRows(text("name"), text("rows"));
 };
 
@@ -461,6 +466,7 @@ const readInfo = async () => {
 
 const edited = (name) => () => {
   state.edited = true;
+  byId("start").value = "";
   freshen();
   if (name === "grader") lintSoon();
   else if (checks[name]) checks[name]();

@@ -32,8 +32,7 @@ const tellRows = () => {
   const part = rows.done ? "" : ` so far, ${Math.floor((rows.read / Math.max(rows.file.size, 1)) * 100)} % read`;
   byId("rows-said").textContent = `${shortened(rows.file.name, 80)}: ${plural(rows.size, "row")}${part}`;
   byId("rows-goto").max = Math.max(rows.size - 1, 0);
-  byId("rows-back").disabled = state.first === 0;
-  byId("rows-next").disabled = state.first + PAGE >= rows.size;
+  turns(byId("rows-back"), byId("rows-next"), state.first === 0, state.first + PAGE >= rows.size);
 };
 
 const showRows = async (first) => {

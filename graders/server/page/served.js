@@ -71,10 +71,19 @@ const startServed = () => {
   byId("home").href = `/?evals=${encodeURIComponent(of)}`;
   byId("home").hidden = false;
   byId("waiting").hidden = false;
-  byId("with").addEventListener("change", () => {
+  // Arrows go over a closed list's choices one by one: the page is left when one is taken, not on the way to it.
+  let passing = false;
+  const beside = () => {
     const other = byId("with").value;
-    location.assign(other ? `${location.pathname}?with=${encodeURIComponent(other)}` : location.pathname);
+    if (other !== (place.other || "")) location.assign(other ? `${location.pathname}?with=${encodeURIComponent(other)}` : location.pathname);
+  };
+  byId("with").addEventListener("keydown", (event) => {
+    passing = event.key !== "Enter";
+    if (!passing) beside();
   });
+  byId("with").addEventListener("pointerdown", () => { passing = false; });
+  byId("with").addEventListener("change", () => { if (!passing) beside(); });
+  byId("with").addEventListener("blur", beside);
   byId("token-form").addEventListener("submit", giveToken);
   byId("token-not").addEventListener("click", () => byId("token").close(""));
   document.addEventListener("visibilitychange", () => {
