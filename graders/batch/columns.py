@@ -92,7 +92,7 @@ def write_parquet(results: Iterable[Sequence[Result]], path: Path) -> None:
         from pyarrow.parquet import ParquetWriter  # noqa: PLC0415  (an extra)
     except ImportError:
         raise UnavailableError(
-            f"{path.name}: Parquet needs pyarrow: pip install 'local-graders[parquet]'"
+            "results in Parquet need pyarrow: pip install 'local-graders[parquet]'"
         ) from None
 
     held: list[Result] = []

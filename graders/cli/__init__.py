@@ -14,7 +14,7 @@ import click
 
 from graders import __version__
 from graders.cli.output import abandon_stdout, as_wide_as, prepare_streams, say
-from graders.cli.usage import explained, worded
+from graders.cli.usage import as_installed, explained, worded
 from graders.errors import GradersError
 from graders.extension import SWITCH
 
@@ -161,7 +161,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo(as_wide_as(sys.stderr, explained(error, given)), err=True, nl=False)
         return 2
     except GradersError as error:
-        say(str(error))
+        say(as_installed(str(error)))
         return 2
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")

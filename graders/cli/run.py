@@ -20,6 +20,7 @@ from graders.cli.option import (
 )
 from graders.cli.output import say, say_notes, write_json
 from graders.config import load_source
+from graders.grade import Grade
 from graders.models import JudgeOptions
 from graders.reading import Reading
 from graders.report.terminal import grade_view, write_view
@@ -123,4 +124,12 @@ def run(
             types = {leaf.key: leaf.config.type for leaf in ready.plan.leaves}
             view = grade_view(explained, types, ready.signatures)
             write_view(view, sys.stdout)
+    _say_missing(grade, item=the_item, sample=the_sample)
     return 0 if grade.reward is not None else 1
+
+
+def _say_missing(grade: Grade, **given: Any) -> None:
+    """Say which of a row's two parts nobody gave, where that may be why it failed."""
+    missing = [f"--{name}" for name, value in given.items() if value is None]
+    if missing and any(one.code == "invalid_variable_error" for one in grade.failures):
+        say(f"note: not given: {', '.join(missing)}")

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import click
 
 from graders.errors import OptionError, nearest
 from graders.remote import is_remote, named
 
-__all__ = ["Somewhere", "explained", "worded"]
+__all__ = ["Somewhere", "as_installed", "explained", "worded"]
+
+_EXTRA: Final = re.compile(r"""(['"])local-graders(\[[a-z,]+\])\1""")
 
 
 class Somewhere(click.Path):
@@ -107,6 +114,31 @@ def _path_problem(kind: click.Path, value: str) -> str:
     except (OSError, ValueError):
         problem = "cannot be the name of one"
     return f"{name} {value!r} {problem}."
+
+
+def as_installed(text: str) -> str:
+    """Return a sentence whose `pip install` names the folder that graders was installed from, where it was one.
+
+    What comes from a clone need be on no index.
+    """
+    if not _EXTRA.search(text) or not (folder := _source()):
+        return text
+    return _EXTRA.sub(lambda found: shlex.quote(f"{folder}{found[2]}"), text)
+
+
+def _source() -> str:
+    """Return the folder that graders was installed from, as PEP 610 has it; "" for none, or one that is worked in."""
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+
+    try:
+        said = json.loads(distribution("local-graders").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, OSError, ValueError):
+        return ""
+    place = urlsplit(said.get("url", ""))
+    if place.scheme != "file" or said.get("dir_info", {"editable": True}).get("editable"):
+        return ""
+    folder = url2pathname(place.path)
+    return folder if Path(folder, "pyproject.toml").is_file() else ""
 
 
 def explained(error: click.ClickException, arguments: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import graders
+from graders.cli.usage import as_installed
 from tests.waiting import PATIENCE, until
 
 Command = Callable[..., Any]
@@ -246,3 +247,32 @@ def test_a_closed_standard_stream_is_no_traceback(
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "installs"),
+    [
+        ('{"url": "file://FOLDER", "dir_info": {}}', "'FOLDER[server]'"),
+        ('{"url": "file://FOLDER", "dir_info": {"editable": true}}', "'local-graders[server]'"),
+        ('{"url": "file://FOLDER/gone", "dir_info": {}}', "'local-graders[server]'"),
+        ('{"url": "https://host/w.whl", "archive_info": {}}', "'local-graders[server]'"),
+        ("{half", "'local-graders[server]'"),
+        (None, "'local-graders[server]'"),
+    ],
+)
+def test_an_extra_is_installed_from_where_the_package_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, installs: str
+) -> None:
+    folder = tmp_path / "my clone"
+    folder.mkdir()
+    (folder / "pyproject.toml").touch()
+    info = tmp_path / "site" / "local_graders-0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: local-graders\nVersion: 0\n")
+    if said is not None:
+        (info / "direct_url.json").write_text(said.replace("FOLDER", folder.as_uri()[7:]))
+    monkeypatch.setattr(sys, "path", [str(info.parent)])
+    text = "graders serve needs uvicorn: pip install 'local-graders[server]'"
+    wanted = text.replace("'local-graders[server]'", installs.replace("FOLDER", str(folder)))
+    assert as_installed(text) == wanted
+    assert as_installed("local-graders") == "local-graders"

@@ -28,6 +28,22 @@ def test_a_failed_sample_shows_why_and_exits_with_1(command: Command) -> None:
     assert "invalid_variable_error: item.a: item has no a; keys there: b" in done.out
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ([], "--item, --sample"),
+        (["--item", ITEM], "--sample"),
+        (["--sample", "x"], "--item"),
+        (["--sample", "x", "--json"], "--item"),
+    ],
+)
+def test_what_was_not_given_is_named_where_it_was_wanted(
+    command: Command, given: list[str], missing: str
+) -> None:
+    done = command("run", "check.json", *given)
+    assert (done.code, done.err) == (1, f"graders: note: not given: {missing}\n")
+
+
 def test_json_holds_the_grade_and_how_it_came_about(command: Command) -> None:
     done = command("run", "multi.json", "--item", ITEM, "--sample", '{"k": "x"}', "--json")
     assert done.code == 0
