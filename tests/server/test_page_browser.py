@@ -100,7 +100,7 @@ def test_numbers_reach_the_grader_with_the_digits_they_were_written_with(
         '{"a": 1.0, "b": 12345678901234567890}',
         '{"output_json": {"a": 2.50}}',
     )
-    page.page.check("#kind-json", force=True)
+    page.say_json()
     assert page.run() == "0.0000"
     assert "1.0 12345678901234567890" in page.text("details.part")
     page.page.locator("summary", has_text="Hosted response").click()
@@ -354,7 +354,7 @@ def test_an_item_that_is_no_json_is_said_and_underlined_and_nothing_is_run(
     assert not any(url.endswith("/playground/run") for url in asked)
     page.page.fill("#item", '{"answer": "x"}')
     assert page.run() == "1.0000"
-    page.page.check("#kind-json", force=True)
+    page.say_json()
     page.page.click("#run")
     assert "The sample is no JSON. Line 1, column 1" in page.text("#results-said")
 

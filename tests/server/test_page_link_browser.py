@@ -47,7 +47,7 @@ def test_a_link_opens_to_the_same_texts_and_switches(
     ]
     texts[2] = texts[2].encode("utf-16", "surrogatepass").decode("utf-16")
     page.fill(*texts)
-    page.page.check("#kind-json", force=True)
+    page.say_json()
     page.page.select_option("#target", "azure")
     link = link_of(page)
     assert ("#p1." in link) == plain

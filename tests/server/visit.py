@@ -60,6 +60,10 @@ class Visit:
                 text = value if isinstance(value, str) else json.dumps(value, indent=2)
                 self.page.fill(f"#{name}", text)
 
+    def say_json(self) -> None:
+        """Say that the sample is JSON; by its label, for the button itself is seen by nobody."""
+        self.page.click("label:has(#kind-json)")
+
     def rest(self) -> None:
         """Wait until no run is under way: the page opens with one of its own, which is shown when it ends."""
         self.page.locator('#run:not([aria-busy="true"]), body:not(:has(#run))').first.wait_for(
