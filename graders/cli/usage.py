@@ -10,8 +10,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import click
 
@@ -129,6 +127,8 @@ def as_installed(text: str) -> str:
 def _source() -> str:
     """Return the folder that graders was installed from, as PEP 610 has it; "" for none, or one that is worked in."""
     from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+    from urllib.parse import urlsplit  # noqa: PLC0415
+    from urllib.request import url2pathname  # noqa: PLC0415  (it loads all of HTTP)
 
     try:
         said = json.loads(distribution("local-graders").read_text("direct_url.json") or "{}")

@@ -19,7 +19,7 @@ from tests.waiting import PATIENCE, until
 
 Command = Callable[..., Any]
 COMMANDS = ("run", "validate", "score", "schema", "data", "doctor")
-HEAVY = ("nltk", "numpy", "rouge_score", "rapidfuzz", "jinja2", "asyncio")
+HEAVY = ("nltk", "numpy", "rouge_score", "rapidfuzz", "jinja2", "asyncio", "http", "ssl")
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COLUMNS"))
 }
