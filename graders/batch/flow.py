@@ -37,6 +37,9 @@ def in_order(
         blocks: what to score; None while there is nothing yet, so that what is ready goes out.
         executors: where to score it. A single one works in the caller's thread.
         held: finished blocks that may wait for a slow one before them; 0 reads less ahead.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted, at whatever moment.
     """
     try:
         if len(executors) == 1:
@@ -45,6 +48,11 @@ def in_order(
                     yield block, executors[0].score(block)
         else:
             yield from _side_by_side(blocks, executors, held)
+    except RuntimeError as error:
+        # Who is interrupted as Python's own Condition.wait gives its lock back is told that the lock is not held.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for executor in executors:
             executor.close()

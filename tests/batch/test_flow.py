@@ -151,3 +151,29 @@ def test_a_stream_that_breaks_is_told_after_what_came_before() -> None:
     assert next(flow)[0].index == 0
     with pytest.raises(OSError, match="gone"):
         next(flow)
+
+
+@pytest.mark.parametrize("executors", [1, 2])
+def test_an_interruption_at_a_bad_moment_is_one(
+    executors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between giving its lock back and waiting, a condition of Python's is left without it, and raises for that."""
+    over = threading.Event()
+
+    def trickle() -> Iterator[Block]:
+        yield Block(b"x", 0)
+        over.wait(PATIENCE)
+
+    flow = in_order(read_ahead(trickle()), [Executor([]) for _ in range(executors)])
+    assert next(flow)[0].index == 0
+    release = threading.Condition._release_save  # type: ignore[attr-defined]
+
+    def interrupted(condition: threading.Condition) -> None:
+        release(condition)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Condition, "_release_save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(flow)
+    over.set()
