@@ -242,7 +242,7 @@ def sub_rewards_of(
     """
     scores = [one.body["sub_rewards"] for one in results]
     names = [*dict.fromkeys(chain(keys, *scores[:1]))]
-    if len(names) > 1 and names == [*scores[0]]:
+    if scores and len(names) > 1 and names == [*scores[0]]:
         try:
             return dict(zip(names, zip(*map(itemgetter(*names), scores), strict=True), strict=True))
         except KeyError:

@@ -10,7 +10,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graders.batch.result import _are_results, _is_result, read_results, tally_results
+from graders.batch.result import (
+    _are_results,
+    _is_result,
+    read_results,
+    sub_rewards_of,
+    tally_results,
+)
 from graders.batch.tally import Tally
 
 FAILURE = {"code": "x_error", "message": "m", "where": "a"}
@@ -63,3 +69,8 @@ def test_results_add_to_a_tally_as_they_merge_into_one() -> None:
         assert tally_results(block, {"a": 0.5}, None, added) is added
     assert added.to_dict() == merged.to_dict()
     assert added.usage["m"].total_tokens == 4 * 41
+
+
+def test_columns_that_are_named_are_there_without_a_row() -> None:
+    assert sub_rewards_of([], ("a", "b")) == {"a": [], "b": []}
+    assert sub_rewards_of([]) == {}
