@@ -236,7 +236,11 @@ class Core:
 
     def _learn_characters(self, data: bytes) -> None:
         """Tell the core of the characters of a call that had some which it knew nothing of."""
-        for page in {ord(one) >> 8 for one in set(data.decode("utf-8", "surrogatepass"))}:
+        pages = {ord(one) >> 8 for one in set(data.decode("utf-8", "surrogatepass"))}
+        if self._rule == _RULES["alphanumeric"]:
+            # Of all that begin with one byte of UTF-8: where none of them is a word's, that byte is not.
+            pages |= {page & 0xF0 | one for page in pages if 8 <= page < 0x100 for one in range(16)}
+        for page in pages:
             self._page(page)
 
     def _tell(self, place: int, data: bytes) -> None:

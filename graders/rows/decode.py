@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from graders import jsontext
 from graders.errors import OptionError
 from graders.grade import Failure
-from graders.rows.block import BOM, Block
+from graders.rows.block import BOM, Block, lines_of
 from graders.sample import Absent
 
 __all__ = ["Chunk", "Layout", "columns_of", "decode_block", "written"]
@@ -119,7 +119,8 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
     exact = jsontext.has_long_number(data)
     file = f"{block.name} " if block.name else ""
     keys = _keys(layout)
-    for offset, text in enumerate(data.split(b"\n")):
+    for offset, line in enumerate(lines_of(data)):
+        text = line.removesuffix(b"\n")
         if not text or text.isspace():
             continue
         row, problem = _row(text, offset, block, layout, exact=exact)

@@ -22,7 +22,7 @@ from graders.errors import OptionError, RowsError, UnavailableError, nearest_pat
 from graders.extension import names
 from graders.remote import Place, Remote, here, is_remote, named
 from graders.rows.arrow import dataset_blocks, is_dataset, parquet_blocks
-from graders.rows.block import Block, Readable, count_rows, read_blocks
+from graders.rows.block import Block, Readable, count_rows, lines_of, read_blocks
 from graders.rows.delimited import csv_blocks
 from graders.rows.encoding import as_utf8
 from graders.rows.excel import excel_blocks
@@ -410,8 +410,9 @@ def _identity(path: Place, watch: Watch | None = None) -> dict[str, Any]:
                     whole.update(data)
                     sums.append(sum_of(data))
                     size += len(data)
-                    lines += data.count(b"\n")
-                    last = data[-1:]
+                    ended = lines_of(data)
+                    last = ended[-1][-1:]
+                    lines += len(ended) - (last != b"\n")
             lines += last != b"\n"
     except OSError as error:
         raise RowsError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -21,17 +21,43 @@ pub const PAGES: u64 = 0x1100;
 /// ASCII letter or digit that lower case begins with, 0 for none, more by 0x80 where more follows.
 pub const PAGE: usize = 512;
 
-#[derive(Default)]
 pub struct Classes {
     pages: Vec<Box<[u8]>>,
+    /// Whether a byte of UTF-8 is ASCII, or of no character that is known to be a letter or digit of ASCII in lower case.
+    wordless: [bool; 256],
     /// Whether a page was asked for that is not there.
     lacking: AtomicBool,
+}
+
+impl Default for Classes {
+    fn default() -> Self {
+        // Bytes that follow a first one say nothing; of two bytes and of Latin-1 are C2 and C3.
+        let wordless = std::array::from_fn(|byte| byte < 0xC4);
+        Classes { pages: Vec::new(), wordless, lacking: AtomicBool::default() }
+    }
 }
 
 impl Classes {
     pub fn set(&mut self, page: usize, data: &[u8]) {
         self.pages.resize(PAGES as usize, Box::default());
         self.pages[page] = data.into();
+        // The first bytes of its characters, and how many characters each begins.
+        let (firsts, count) = match page {
+            1..=7 => (0xC0 | page << 2..=0xC3 | page << 2, 1 << 6),
+            8..=0xFF => (0xE0 | page >> 4..=0xE0 | page >> 4, 1 << 12),
+            _ => return,
+        };
+        for first in firsts {
+            let (start, least) = if first < 0xE0 { (first & 0x1F, 0x100) } else { (first & 0x0F, 0x800) };
+            let known = |code: usize| self.pages[code >> 8].get(PAGE / 2 + (code & 0xFF));
+            let mut codes = (start * count).max(least)..(start + 1) * count;
+            self.wordless[first] = codes.all(|code| known(code) == Some(&0));
+        }
+    }
+
+    /// Whether some bytes of UTF-8 have no letter or digit in lower case but their ASCII; false where that is not known.
+    pub fn are_wordless(&self, block: &[u8]) -> bool {
+        block.is_ascii() || block.iter().fold(true, |all, &byte| all & self.wordless[usize::from(byte)])
     }
 
     /// Whether a page was asked for that is not there, since the last time: what was found is void.

@@ -7,7 +7,7 @@ use crate::count::Counter;
 use crate::piece::{Cutter, Pieces};
 use crate::rouge::Words;
 use crate::sentence::Punkt;
-use crate::text::{characters, international, latin, Vocabulary};
+use crate::text::{characters, latin, Vocabulary, BEHIND};
 
 /// What is to be counted of each pair.
 #[derive(Clone, Copy)]
@@ -63,6 +63,15 @@ impl Core {
         self.workers.clear();
     }
 
+    /// Whether a page of characters was lacking, so that all that was found is void, and what was kept of it.
+    pub fn lacking(&mut self) -> bool {
+        let lacking = self.tables.classes.lacking();
+        if lacking {
+            self.workers.iter_mut().for_each(|worker| worker.pieces.clear());
+        }
+        lacking
+    }
+
     /// So many workers, and what they read.
     fn workers(&mut self, count: usize) -> (&mut [Worker], &Tables) {
         self.workers.resize_with(count.max(self.workers.len()), Worker::default);
@@ -113,7 +122,7 @@ struct Worker {
     vocabulary: Vocabulary,
     pieces: Pieces,
     counter: Counter,
-    latin: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Worker {
@@ -154,14 +163,24 @@ impl Worker {
 
     /// Add the token numbers of a text, by a rule other than `Words`.
     fn tokens(&mut self, rule: Rule, Tables { classes, punkt }: &Tables, text: &[u8], found: &mut Vec<u32>) {
-        let Worker { vocabulary, pieces, latin: bytes, .. } = self;
+        let Worker { vocabulary, pieces, bytes, .. } = self;
         if let Rule::Characters = rule {
             found.reserve(text.len());
             found.extend(characters(text).map(|(_, code)| code));
-        } else if punkt.is_learned() && latin(text, bytes) {
-            pieces.add(bytes, punkt, &mut Cutter { classes, vocabulary, found });
+            return;
+        }
+        let is_latin = punkt.is_learned() && latin(text, bytes);
+        if !is_latin {
+            bytes.clear();
+            bytes.extend(text);
+        }
+        let size = bytes.len();
+        bytes.resize(size + BEHIND, b' ');
+        let cutter = &mut Cutter { classes, vocabulary, found };
+        if is_latin {
+            pieces.add(bytes, size, punkt, cutter);
         } else {
-            international(text, classes, vocabulary, found);
+            pieces.add_international(bytes, size, cutter);
         }
     }
 }

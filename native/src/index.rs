@@ -153,10 +153,13 @@ impl Index {
 /// could be `LONG`.
 #[inline]
 fn short(text: &[u8]) -> Option<Key> {
-    match text.last() {
-        Some(1..=0xFE) if text.len() <= 16 => Some(packed(text)),
-        _ => None,
-    }
+    (text.len() <= 16 && is_told(text)).then(|| packed(text))
+}
+
+/// Whether the last byte of a text tells its length where zeros stand behind, and is not as that of `LONG`.
+#[inline]
+pub fn is_told(text: &[u8]) -> bool {
+    matches!(text.last(), Some(1..=0xFE))
 }
 
 /// Up to sixteen bytes as a key: two reads that may overlap, the second shifted to where it belongs.

@@ -191,7 +191,7 @@ fn called(
         }
         _ => return Err(Status::Wrong),
     }
-    if core.tables.classes.lacking() {
+    if core.lacking() {
         return Err(Status::Lacking);
     }
     Ok(())

@@ -1,18 +1,20 @@
-//! Words of printable Latin-1 text, each distinct run between spaces cut once.
+//! Tokens of texts, each distinct run between spaces cut once.
 //!
-//! Every rule looks at most one character past a word's edge, so the tokens of a *piece* between
-//! two spaces depend on the piece alone, but at the start and the end of a sentence. So a piece is
-//! cut in one of four surroundings and remembered.
+//! Every rule looks at most one character past a token's edge, so the tokens of a *piece* between
+//! two spaces depend on the piece alone, but at the start and the end of a sentence, or of a text where sentences do not
+//! count. So a piece is cut in one of four surroundings and remembered.
 
 use crate::classes::{Classes, WORD};
-use crate::index::Index;
+use crate::index::{is_told, Index, Key, NONE};
 use crate::sentence::Punkt;
-use crate::text::Vocabulary;
-use crate::words::{is_space, run, spaced};
+use crate::text::{international, runs, Vocabulary};
+use crate::words::{is_space, spaced};
 
 /// Longer pieces are cut each time.
 const LONGEST_KEPT: usize = 64;
 const MOST_KEPT: usize = 1 << 18;
+/// Added to the number of a token that is all there is of a piece.
+const ONE: u32 = 1 << 31;
 
 /// Whether a word stands before a piece, and behind it.
 type Beside = (bool, bool);
@@ -20,8 +22,8 @@ type Beside = (bool, bool);
 /// The token numbers of pieces, good until the vocabulary is cleared.
 #[derive(Default)]
 pub struct Pieces {
-    /// By what is beside a piece: where in `numbers` those of it are, behind how many they are.
-    known: [Index; 4],
+    /// By the rule and what is beside a piece: its token, or where in `numbers` those of it are, behind how many they are.
+    known: [Index; 8],
     numbers: Vec<u32>,
 }
 
@@ -34,49 +36,76 @@ pub struct Cutter<'a> {
 
 impl Pieces {
     pub fn clear(&mut self) {
-        self.known.iter_mut().for_each(|known| known.empty(0));
+        self.known.iter_mut().for_each(|known| known.empty(known.len()));
         self.numbers.clear();
     }
 
-    /// Add the words of a text of U+0020-7E and U+00A0-FF.
-    pub fn add(&mut self, text: &[u8], punkt: &Punkt, cutter: &mut Cutter) {
+    /// Add the words of a text of U+0020-7E and U+00A0-FF that has so many bytes, and `BEHIND` behind them.
+    pub fn add(&mut self, text: &[u8], size: usize, punkt: &Punkt, cutter: &mut Cutter) {
         // A no-break space is whitespace for some rules only.
-        let whole = text.contains(&0xA0);
-        for (start, end) in punkt.sentences(text, cutter.classes) {
+        let whole = text[..size].contains(&0xA0);
+        for (start, end) in punkt.sentences(&text[..size], cutter.classes) {
             let sentence = &text[start..end];
             if whole || ends_in_closers_only(sentence) {
                 cutter.cut(sentence, (false, false));
                 continue;
             }
-            let mut at = 0;
-            while at <= sentence.len() {
-                let stop = at + until_space(&sentence[at..]);
-                if at < stop {
-                    self.piece(&sentence[at..stop], (at > 0, stop < sentence.len()), cutter);
-                }
-                at = stop + 1;
-            }
+            runs::<b' '>(text, start, end, |at, stop, key| {
+                let (piece, beside) = (&text[at..stop], (at > start, stop < end));
+                self.piece(0, piece, key, beside, cutter, |cutter| cutter.cut(piece, beside));
+            });
         }
     }
 
-    fn piece(&mut self, piece: &[u8], beside: Beside, cutter: &mut Cutter) {
-        if piece.len() > LONGEST_KEPT {
-            return cutter.cut(piece, beside);
+    /// Add the tokens of any such text by the international rule.
+    pub fn add_international(&mut self, text: &[u8], size: usize, cutter: &mut Cutter) {
+        runs::<b' '>(text, 0, size, |at, stop, key| {
+            let beside = (at > 0, stop < size);
+            let around = &text[at - usize::from(beside.0)..stop + usize::from(beside.1)];
+            self.piece(4, &text[at..stop], key, beside, cutter, |Cutter { classes, vocabulary, found }| {
+                international(around, classes, vocabulary, found);
+            });
+        });
+    }
+
+    /// Add the tokens of a piece, which is cut where it is not known yet.
+    #[inline]
+    fn piece(
+        &mut self,
+        rule: usize,
+        piece: &[u8],
+        key: Option<Key>,
+        beside: Beside,
+        cutter: &mut Cutter,
+        cut: impl FnOnce(&mut Cutter),
+    ) {
+        let known = &mut self.known[rule + usize::from(beside.0) * 2 + usize::from(beside.1)];
+        let key = key.filter(|_| is_told(piece));
+        let there = match key {
+            Some(key) => known.find(key),
+            None if piece.len() > LONGEST_KEPT => return cut(cutter),
+            None => known.find_text(piece),
+        };
+        if there != NONE && there >= ONE {
+            return cutter.found.push(there - ONE);
         }
+        if there != NONE {
+            let size = self.numbers[there as usize] as usize;
+            return cutter.found.extend(&self.numbers[there as usize + 1..][..size]);
+        }
+        let before = cutter.found.len();
+        cut(cutter);
+        let next = match cutter.found[before..] {
+            [token] => ONE + token,
+            ref tokens => {
+                self.numbers.push(tokens.len() as u32);
+                self.numbers.extend(tokens);
+                (self.numbers.len() - 1 - tokens.len()) as u32
+            }
+        };
+        known.add_text(piece, next);
         if self.numbers.len() >= MOST_KEPT {
             self.clear();
-        }
-        let next = self.numbers.len();
-        let known = &mut self.known[usize::from(beside.0) * 2 + usize::from(beside.1)];
-        let start = known.add_text(piece, next as u32) as usize;
-        if start == next {
-            let before = cutter.found.len();
-            cutter.cut(piece, beside);
-            self.numbers.push((cutter.found.len() - before) as u32);
-            self.numbers.extend(&cutter.found[before..]);
-        } else {
-            let size = self.numbers[start] as usize;
-            cutter.found.extend(&self.numbers[start + 1..=start + size]);
         }
     }
 }
@@ -115,22 +144,6 @@ fn is_plain(piece: &[u8], classes: &Classes) -> bool {
     piece.iter().all(|&byte| plain(byte))
         && !(piece.len() >= 5
             && [&b"cannot"[..], b"gimme", b"gonna", b"gotta", b"lemme", b"wanna"].into_iter().any(two))
-}
-
-/// How many bytes stand before the first space, or the end: eight are looked at together.
-#[inline]
-fn until_space(text: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 0xFF;
-    let mut at = 0;
-    while let Some(eight) = text.get(at..at + 8) {
-        let other = u64::from_le_bytes(eight.try_into().expect("eight bytes")) ^ (ONES * u64::from(b' '));
-        let spaces = other.wrapping_sub(ONES) & !other & (ONES << 7);
-        if spaces != 0 {
-            return at + spaces.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    at + run(&text[at..], |byte| byte != b' ')
 }
 
 /// ])}>"'» are what the rule for the final full stop looks through.

@@ -4,8 +4,8 @@
 //! is kept from one reference to the next.
 
 use crate::classes::Classes;
-use crate::index::{Index, Key};
-use crate::text::character;
+use crate::index::Index;
+use crate::text::{character, runs, BEHIND, BLOCK};
 
 /// The words of one reference.
 #[derive(Default)]
@@ -21,36 +21,40 @@ impl Words {
     pub fn places<const LEARN: bool>(&mut self, text: &[u8], classes: &Classes, found: &mut Vec<u32>) {
         let Words { index, lowered } = self;
         lower(text, classes, lowered);
+        let size = lowered.len() - BEHIND;
         if LEARN {
             // Of longer texts, more words come back.
-            index.empty(lowered.len() / if lowered.len() < 1 << 12 { 8 } else { 16 });
+            index.empty(lowered.len() / if size < 1 << 12 { 8 } else { 16 });
         }
         found.clear();
-        found.reserve(lowered.len() / 2);
-        each(lowered, |short, long| {
+        found.reserve(size / 2 + 1);
+        runs::<0>(lowered, 0, size, |start, end, key| {
             let next = found.len() as u32;
-            found.push(match short {
+            found.push(match key {
                 Some(key) if LEARN => index.add(key, next),
                 Some(key) => index.find(key),
-                None if LEARN => index.add_text(long, next),
-                None => index.find_text(long),
+                None if LEARN => index.add_text(&lowered[start..end], next),
+                None => index.find_text(&lowered[start..end]),
             });
         });
     }
 }
 
-/// Write a text in lower case with zeros for all that is in no word, and zeros behind it: at least
-/// one, to a multiple of `BLOCK`, and what `each` reads behind that.
+/// Write a text in lower case with one zero or more for all that is in no word, and what `runs` reads behind it.
 fn lower(text: &[u8], classes: &Classes, lowered: &mut Vec<u8>) {
     lowered.clear();
     let mut at = 0;
     while at < text.len() {
-        let blocks = text[at..].chunks(BLOCK).take_while(|block| block.is_ascii());
+        let blocks = text[at..].chunks(BLOCK).take_while(|block| classes.are_wordless(block));
         let plain = blocks.map(<[u8]>::len).sum::<usize>();
         lowered.extend(text[at..at + plain].iter().map(|&byte| lower_of(byte)));
         at += plain;
         let end = text.len().min(at + BLOCK);
         while at < end {
+            if text[at] & 0xC0 == 0x80 {
+                at += 1; // of a character that began before
+                continue;
+            }
             let (code, size) = character(text, at);
             let lower = match code {
                 0..=0x7F => lower_of(code as u8),
@@ -64,8 +68,7 @@ fn lower(text: &[u8], classes: &Classes, lowered: &mut Vec<u8>) {
             at += size;
         }
     }
-    let blocks = lowered.len() / BLOCK + 1;
-    lowered.resize(blocks * BLOCK + 16, 0);
+    lowered.resize(lowered.len() + BEHIND, 0);
 }
 
 /// An ASCII letter in lower case, a digit as it is, else 0.
@@ -76,41 +79,4 @@ fn lower_of(byte: u8) -> u8 {
         b'a'..=b'z' | b'0'..=b'9' => byte,
         _ => 0,
     }
-}
-
-/// Characters whose places are kept as the bits of one number.
-const BLOCK: usize = 64;
-
-/// Do something with each word of a text that `lower` wrote: its key, where it fits into one. Without a branch for what differs from
-/// word to word: those cost more than all the rest.
-#[inline]
-fn each(text: &[u8], mut step: impl FnMut(Option<Key>, &[u8])) {
-    let eight = |at: usize| u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"));
-    let first = |size: usize, block: u64| block & u64::MAX.checked_shr(64 - 8 * size as u32).unwrap_or(0);
-    let (mut start, mut within) = (0, false);
-    for base in (0..text.len() - 16).step_by(BLOCK) {
-        let bits = (0..8).fold(0, |bits, at| bits | letters(eight(base + 8 * at)) << (8 * at));
-        let mut edges = bits ^ (bits << 1 | u64::from(within));
-        while edges != 0 {
-            let at = base + edges.trailing_zeros() as usize;
-            edges &= edges - 1;
-            within = !within;
-            let size = at - start;
-            if within {
-                start = at;
-            } else if size <= 16 {
-                let key = [first(size.min(8), eight(start)), first(size.max(8) - 8, eight(start + 8))];
-                step(Some(key), &[]);
-            } else {
-                step(None, &text[start..at]);
-            }
-        }
-    }
-}
-
-/// A bit for each of eight characters, 1 for those of words; none is above 0x7F.
-#[inline]
-fn letters(block: u64) -> u64 {
-    let tops = block.wrapping_add(0x7F7F_7F7F_7F7F_7F7F) & 0x8080_8080_8080_8080;
-    (tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }

@@ -1,7 +1,8 @@
-//! UTF-8, surrogates included as Python's `surrogatepass` writes them, and its tokens by the international rule.
+//! UTF-8, surrogates included as Python's `surrogatepass` writes them, its runs between separators, and its tokens by
+//! the international rule.
 
 use crate::classes::{Classes, KIND, MARK, NUMBER, SPACE, SYMBOL};
-use crate::index::Index;
+use crate::index::{Index, Key};
 
 /// All tokens seen since the last `clear`, in UTF-8: equal tokens have equal numbers, from 0 on.
 #[derive(Default)]
@@ -16,7 +17,7 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     pub fn clear(&mut self) {
-        self.index.empty(0);
+        self.index.empty(self.ends.len()); // as many are likely to come again
         self.text.clear();
         self.ends.clear();
         self.generation += 1;
@@ -70,59 +71,87 @@ pub fn latin(text: &[u8], found: &mut Vec<u8>) -> bool {
     })
 }
 
-/// Beside a character's class: the rule puts whitespace before it.
-const APART: u8 = 128;
+/// Bytes that `runs` looks at together, as the bits of one number.
+pub const BLOCK: usize = 64;
+/// So many bytes behind a text are read by `runs`, whatever they are.
+pub const BEHIND: usize = BLOCK;
 
-/// Add the tokens of a text by the rule of NIST's mteval-v14: three replacements one after the
-/// other, each from the left, none looking twice at a character; then a split at whitespace.
-pub fn international(text: &[u8], classes: &Classes, vocabulary: &mut Vocabulary, found: &mut Vec<u32>) {
-    let mut class = Vec::with_capacity(text.len() + 1);
-    let mut starts = Vec::with_capacity(text.len() + 1);
-    for (at, code) in characters(text) {
-        class.push(classes.of(code));
-        starts.push(at as u32);
-    }
-    let size = class.len();
-    // The end ends a token, and is no number.
-    class.push(SPACE);
-    starts.push(text.len() as u32);
-    let is = |class: u8, kind: u8| class & KIND == kind;
-    // (no number)(mark): each apart, and neither taken again.
-    let mut at = 1;
-    while at < size {
-        if is(class[at], MARK) && !is(class[at - 1], NUMBER) {
-            class[at] |= APART;
-            class[at + 1] |= APART;
-            at += 1;
-        }
-        at += 1;
-    }
-    // (mark)(no number): the mark apart. Where the first rule has put a space behind the mark, the
-    // space is what is taken.
-    let mut at = 0;
-    while at < size {
-        let free = class[at + 1] & APART != 0;
-        if is(class[at], MARK) && (free || at + 1 < size && !is(class[at + 1], NUMBER)) {
-            class[at] |= APART;
-            class[at + 1] |= APART;
-            at += usize::from(!free);
-        }
-        at += 1;
-    }
-    let mut start = 0;
-    let mut token =
-        |start: usize, end: usize| found.push(vocabulary.number(&text[starts[start] as usize..starts[end] as usize]));
-    for (at, &class) in class.iter().enumerate() {
-        let alone = is(class, SYMBOL) || class & SPACE != 0;
-        if (alone || class & APART != 0) && start < at {
-            token(start, at);
-            start = at;
-        }
-        if alone {
-            if is(class, SYMBOL) {
-                token(at, at + 1);
+/// Do something with each run of bytes other than `SEPARATOR` between two places of a text: where it begins and ends,
+/// and its key, where it has one. Without a branch for what differs from run to run: those cost more than all the rest.
+#[inline]
+pub fn runs<const SEPARATOR: u8>(text: &[u8], from: usize, to: usize, mut step: impl FnMut(usize, usize, Option<Key>)) {
+    let eight = |at: usize| u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"));
+    let first = |size: usize, block: u64| block & u64::MAX.checked_shr(64 - 8 * size as u32).unwrap_or(0);
+    let (mut start, mut within) = (from, false);
+    for base in (from..=to).step_by(BLOCK) {
+        let bits = (0..8).fold(0, |bits, at| bits | others::<SEPARATOR>(eight(base + 8 * at)) << (8 * at));
+        let bits = bits & !u64::MAX.checked_shl((to - base).min(BLOCK) as u32).unwrap_or(0);
+        let mut edges = bits ^ (bits << 1 | u64::from(within));
+        while edges != 0 {
+            let at = base + edges.trailing_zeros() as usize;
+            edges &= edges - 1;
+            within = !within;
+            if within {
+                start = at;
+                continue;
             }
-            start = at + 1;
+            let size = at - start;
+            let key =
+                (size <= 16).then(|| [first(size.min(8), eight(start)), first(size.max(8) - 8, eight(start + 8))]);
+            step(start, at, key);
         }
     }
+}
+
+/// A bit for each of eight bytes, 1 for those that are no `SEPARATOR`.
+#[inline]
+fn others<const SEPARATOR: u8>(block: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xFF;
+    let block = block ^ (ONES * u64::from(SEPARATOR));
+    let tops = ((block & (ONES * 0x7F)) + ONES * 0x7F | block) & (ONES << 7);
+    (tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Add the tokens of a text by the rule of NIST's mteval-v14: three replacements one after the other,
+/// each from the left, none looking twice at a character; then a split at whitespace. The first sets a mark
+/// apart that stands behind other than a number, the second one that stands before other than a number, the
+/// third each symbol. Here they go over the text together.
+pub fn international(text: &[u8], classes: &Classes, vocabulary: &mut Vocabulary, found: &mut Vec<u32>) {
+    let kind = |at: usize| {
+        let (code, size) = character(text, at);
+        (classes.of(code) & (KIND | SPACE), text.len().min(at + size))
+    };
+    let mut token = |start: usize, end: usize| {
+        if start < end {
+            found.push(vocabulary.number(&text[start..end]));
+        }
+    };
+    let (mut at, mut start, mut before) = (0, 0, NUMBER); // nothing stands before the first, as if it were a number
+                                                          // Whether the first replacement took the character before, and the second this one.
+    let (mut taken, mut used) = (false, false);
+    while at < text.len() {
+        let (this, next) = kind(at);
+        let (mut first, mut uses) = (false, false);
+        let alone = match this {
+            MARK => {
+                first = before != NUMBER && !taken;
+                let behind = if next < text.len() { kind(next).0 } else { NUMBER };
+                // A space that the first replacement put behind the mark is what the second one takes with it.
+                let free = first || behind == MARK;
+                let second = !used && (free || behind != NUMBER);
+                uses = second && !free;
+                first || second
+            }
+            this => this == SYMBOL || this & SPACE != 0,
+        };
+        if alone {
+            token(start, at);
+            if this & SPACE == 0 {
+                token(at, next);
+            }
+            start = next;
+        }
+        (before, taken, used, at) = (this, first, uses, next);
+    }
+    token(start, at);
 }

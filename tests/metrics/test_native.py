@@ -19,6 +19,7 @@ import pytest
 
 import graders
 from graders.metrics import METRICS, MetricOptions, NativeCore, Request, Scorer, native, native_core
+from graders.metrics.core import _spare
 from tests.examples import examples
 from tests.metrics.hostile import hostile_pairs
 
@@ -93,6 +94,35 @@ def test_repeated_and_long_words_are_no_others(core: None, pure: Callable[..., S
         for _ in range(60)
     ]
     assert scores(Scorer(), pairs) == scores(pure(), pairs)  # type: ignore[arg-type]
+
+
+def test_what_was_cut_before_a_page_of_characters_was_known_is_cut_again(
+    core: None, pure: Callable[..., Scorer]
+) -> None:
+    # Marks of many pages, in pieces that come again in the same call and in the next one.
+    texts = [
+        f"Да{mark}нет 5{mark}7 {mark}x{mark} Да{mark}нет"
+        for mark in "՞؟।᠀⁈、︙﹅\U0001f704\U00010100\U00011047"
+    ]
+    _spare.cache_clear()  # a new core knows none of them
+    ours, theirs = Scorer(), pure()
+    for text in [*texts, *texts]:
+        pair = [(f"{text} {text}", text.replace("5", "6"))]
+        assert scores(ours, pair) == scores(theirs, pair)
+
+
+def test_words_beside_letters_of_other_scripts_are_the_same_at_every_place(
+    core: None, pure: Callable[..., Scorer]
+) -> None:
+    # Signs that are ASCII in lower case, and characters of two, three and four bytes, on each edge of a block.
+    ours, theirs = Scorer(), pure()
+    pairs = [
+        (f"{other * size}{sign}a{other}b {sign}", f"{other}{sign}a b{sign}{other * size} c")
+        for other in ("я", "語", "𝄞", "İ", "\ud800")
+        for sign in ("\u212a", "\u0130", "x", "é", "")
+        for size in (*range(15, 24), *range(29, 36), *range(60, 68))
+    ]
+    assert scores(ours, pairs) == scores(theirs, pairs)
 
 
 def test_long_and_repeated_texts_score_the_same(
