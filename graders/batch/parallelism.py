@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from graders.batch.executor import Executor, Job, LocalExecutor, ProcessExecutor
-from graders.batch.ray_executor import ray_executors
 from graders.grading.performers import Performers
 
 __all__ = ["Engine", "Parallelism", "cores"]
@@ -107,6 +106,8 @@ class Parallelism:
         """Return the executors, which start when they get their first block."""
         setup = self.job.setup
         if self.engine == "ray" and setup is not None and not self.performers.plan.asks_servers:
+            from graders.batch.ray_executor import ray_executors  # noqa: PLC0415 - few runs have Ray
+
             one = replace(setup, python=replace(setup.python, workers=setup.python.workers or 1))
             return ray_executors(
                 replace(self.job, setup=one), self.performers.plan,
