@@ -18,8 +18,9 @@ A failing row is never an exception: it is a `Failure` in the row's `Grade`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
@@ -41,6 +42,7 @@ __all__ = [
     "TemplateError",
     "UnavailableError",
     "caret",
+    "interruption",
     "nearest",
     "nearest_path",
     "quoted",
@@ -169,6 +171,23 @@ class ConfigError(GradersError, ValueError):
         head = f"{source}: {count} fault{'s' if count != 1 else ''}"
         body = "".join("\n  " + str(fault).replace("\n", "\n    ") for fault in self.faults)
         super().__init__(head + body)
+
+
+@contextmanager
+def interruption() -> Iterator[None]:
+    """Raise an interruption as one at whatever moment it comes.
+
+    Who is interrupted as Python's own Condition.wait gives its lock back is told that the lock is not held.
+
+    Raises:
+        KeyboardInterrupt: it came.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

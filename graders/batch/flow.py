@@ -14,6 +14,7 @@ from typing import Final
 
 from graders.batch.executor import Executor
 from graders.batch.score import Scored
+from graders.errors import interruption
 from graders.rows import Block
 
 __all__ = ["in_order", "read_ahead"]
@@ -42,17 +43,13 @@ def in_order(
         KeyboardInterrupt: it was interrupted, at whatever moment.
     """
     try:
-        if len(executors) == 1:
-            for block in blocks:
-                if block is not None:
-                    yield block, executors[0].score(block)
-        else:
-            yield from _side_by_side(blocks, executors, held)
-    except RuntimeError as error:
-        # Who is interrupted as Python's own Condition.wait gives its lock back is told that the lock is not held.
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
+        with interruption():
+            if len(executors) == 1:
+                for block in blocks:
+                    if block is not None:
+                        yield block, executors[0].score(block)
+            else:
+                yield from _side_by_side(blocks, executors, held)
     finally:
         for executor in executors:
             executor.close()

@@ -15,7 +15,7 @@ import click
 from graders import __version__
 from graders.cli.output import abandon_stdout, as_wide_as, prepare_streams, say
 from graders.cli.usage import as_installed, explained, worded
-from graders.errors import GradersError
+from graders.errors import GradersError, interruption
 from graders.extension import SWITCH
 
 __all__ = ["cli", "commands", "main"]
@@ -153,7 +153,8 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        code = cli.main(arguments, prog_name="graders", standalone_mode=False)
+        with interruption():
+            code = cli.main(arguments, prog_name="graders", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:

@@ -72,8 +72,12 @@ def _check(options: tuple[str, ...]) -> None:
 
     for name in _ASKING if options else ():
         command = commands()[name]
+        # Its arguments, such as GRADER, are the agents' to give.
+        alone = click.Command(
+            name, params=[one for one in command.params if isinstance(one, click.Option)]
+        )
         context = click.Context(command, info_name=name)
-        _, more, _ = command.make_parser(context).parse_args(list(options))
+        _, more, _ = alone.make_parser(context).parse_args(list(options))
         if more:
             raise OptionError(
                 f"got {more[0]}; behind -- stand options of graders {name}, such as --base-url"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from graders.agent import call
 from graders.agent.call import Caller, _read
 from graders.agent.tool import TOOLS, ToolError
 from tests.waiting import until
@@ -84,6 +85,29 @@ def test_an_answer_that_nobody_would_read_is_refused() -> None:
             await _read(stream)
 
     asyncio.run(read())
+
+
+def test_a_call_ends_when_its_time_is_over() -> None:
+    caller = Caller(root=None, seconds=0.001)  # Not even the interpreter starts in so short a time.
+    with pytest.raises(
+        ToolError, match=r"took longer than 0\.001 s and was stopped; give fewer rows"
+    ):
+        asyncio.run(caller.call(TOOL["explain"], {"code": "G101"}))
+
+
+def test_only_as_much_as_fits_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call, "MOST_SAID", 3000)
+    caller, rows = Caller(root=None, seconds=600), [{"item": {}, "sample": "x"}] * 100
+    grader = {
+        "type": "string_check", "name": "c", "operation": "eq", "reference": "a",
+        "input": "{{ sample.output_text }}",
+    }  # fmt: skip
+    found = asyncio.run(caller.call(TOOL["score"], {"grader": grader, "rows": rows}))
+    assert found["summary"]["rows"] == 100
+    assert found["left_out"] > 0 < len(found["results"])
+    assert len(found["results"]) + found["left_out"] == 100
+    with pytest.raises(ToolError, match=r"the answer has [\d,]+ bytes, 3,000 are the most"):
+        asyncio.run(caller.call(TOOL["probe"], {"grader": grader, "rows": rows}))
 
 
 def test_options_in_failures_and_fixes_are_arguments() -> None:

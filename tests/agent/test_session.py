@@ -153,17 +153,3 @@ def test_only_as_many_results_as_fit_are_given_and_the_rest_is_counted() -> None
         assert len(found["results"]) + found["left_out"] == 200
 
     session(do)
-
-
-@pytest.mark.more
-def test_options_of_judges_are_checked_at_the_start(tmp_path: Path) -> None:
-    import subprocess
-
-    done = subprocess.run(
-        [sys.executable, "-m", "graders", "mcp", "--", "--base-ur", "x"], text=True, capture_output=True,
-        check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "--base-url" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -84,6 +84,7 @@ def test_the_rows_of_promptfoos_tests_are_scored_by_the_grader(command: Command)
         (("binary", "--to", "gemini"), "binary"), (("code.py", "--to", "graders"), "cannot be read as a grader"),
         (("out", "--to", "graders"), "convert out/grader.json"),
         (("check.json", "--to", "verl", "-o", "x", "--failed", "nan"), "a number or raise"),
+        (("check.json", "--to", "verl", "-o", "x", "--failed", "zero"), "a number or raise"),
         (("x" * 5000, "--to", "graders"), "cannot be read"), (("", "--to", "graders"), "empty"),
         (("odd.json", "--to", "graders"), "say --from"),
     ],

@@ -274,3 +274,27 @@ def test_an_extra_is_installed_from_where_the_package_came(
     wanted = text.replace("'local-graders[server]'", installs.replace("FOLDER", str(folder)))
     assert as_installed(text) == wanted
     assert as_installed("local-graders") == "local-graders"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--base-ur", "x"], "--base-url"),
+        (["x"], "got x; behind -- stand options of graders run, such as --base-url"),
+    ],
+)
+def test_options_of_judges_are_checked_as_agents_tools_start(
+    command: Command, refused: Callable[..., None], words: list[str], says: str
+) -> None:
+    done = command("mcp", "--", *words)
+    refused(done)
+    assert says in done.err
+
+
+def test_agents_tools_need_their_extra(
+    command: Command, refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graders.cli.mcp.find_spec", lambda _: None)
+    done = command("mcp")
+    refused(done)
+    assert "graders mcp needs mcp: pip install 'local-graders[mcp]'" in as_installed(done.err)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,29 @@ def test_a_model_grader_is_refused_in_one_sentence(
     done = command("run", "judge.json", "--item", "{}", "--sample", "x")
     refused(done)
     assert len(done.err.splitlines()) == 1
+
+
+def test_an_interruption_at_a_bad_moment_is_one(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between giving its lock back and waiting, a condition of Python's is left without it, and raises for that."""
+    judge = {
+        "type": "score_model", "name": "j", "model": "m",
+        "input": [{"role": "user", "content": "x"}],
+    }  # fmt: skip
+    (folder / "judge.json").write_text(json.dumps(judge))
+    release = threading.Condition._release_save  # type: ignore[attr-defined]
+
+    def interrupted(condition: threading.Condition) -> None:
+        release(condition)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Condition, "_release_save", interrupted)
+    done = command(
+        "run", "judge.json", "--item", "{}", "--sample", "x", "--base-url", "http://127.0.0.1:9/v1"
+    )
+    assert (done.code, done.out, done.err) == (130, "", "graders: interrupted\n")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\x1b[2J", "日本", "a\nb", ""])
