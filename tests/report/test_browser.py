@@ -311,7 +311,7 @@ def test_pages_of_rows_are_turned(visit: Callable[..., Visit], sample: Path) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_theme_is_the_systems_until_it_is_chosen(
+def test_the_theme_is_the_systems_until_it_is_chosen_and_then_kept(
     visit: Callable[..., Visit], sample: Path, scheme: str
 ) -> None:
     page = visit(sample, color_scheme=scheme)
@@ -321,6 +321,9 @@ def test_the_theme_is_the_systems_until_it_is_chosen(
     button = page.page.locator("#theme")
     for word in ("light", "dark", "system"):
         button.click()
+        assert button.inner_text() == f"Theme: {word}"
+        assert page.page.evaluate(paint) == papers.get(word, papers[scheme])
+        page.page.reload()
         assert button.inner_text() == f"Theme: {word}"
         assert page.page.evaluate(paint) == papers.get(word, papers[scheme])
 

@@ -11,7 +11,7 @@ from graders.batch.tally import Figures
 from graders.htmltext import Html, element, joined, shortened
 from graders.report.finding import Notice
 from graders.report.html.appendix import appendix
-from graders.report.html.document import packaged, policy
+from graders.report.html.document import block, packaged, policy
 from graders.report.html.judge import judges
 from graders.report.html.pair import pair_sections
 from graders.report.html.part import (
@@ -126,7 +126,8 @@ def _sections(made_from: Page, shown: frozenset[int]) -> Html:
 
 def _document(made_from: Page, body: Html, data: Html) -> bytes:
     title = shortened(made_from.title or _title(made_from), 200)
-    style, script = Html(packaged("edge.css") + packaged("page.css")), Html(packaged("page.js"))
+    style = Html("".join(map(packaged, ("edge.css", "page.css"))))
+    script = Html(block(map(packaged, ("element.js", "theme.js", "page.js"))))
     head = element(
         "head",
         element("meta", charset="utf-8"),
