@@ -3,7 +3,7 @@
     python -m benchmarks.report_bench --opens chromium    and what opening it costs, by playwright
 
 The results are of a multi grader of four parts, one of them a panel of three judges, with tokens and
-categories; a row's answer has sixty words.
+categories, and of one of three judges, with tokens; a row's answer has sixty words.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from benchmarks.memory import peak
-from benchmarks.timing import GRADERS, medians, process_time, table
+from benchmarks.timing import GRADERS, compiled, medians, process_time, table
 
 __all__ = ["main", "write"]
 
@@ -46,16 +47,16 @@ WORDS = [
 CODES = ("invalid_variable_error", "sample_parse_error", "python_grader_runtime_error")
 
 
-def write(results: Path, rows: Path, count: int, seed: int = 7) -> None:
-    """Write results and the rows that they are of."""
-    chance = random.Random(seed)
+def write(results: Path, rows: Path, count: int, seed: int = 7, *, judges: bool = False) -> None:
+    """Write results, of three judges alone where wanted, and the rows that they are of."""
+    chance, made = random.Random(seed), _judged if judges else _line
     with results.open("w") as lines, rows.open("w") as texts:
         for index in range(count):
             answer = " ".join(chance.choices(WORDS, k=60))
             item = {"question": f"What about order {index}?", "topic": f"topic {index % 8}"}
             row = {"id": f"q{index:06}", "item": item, "sample": answer}
             texts.write(json.dumps(row) + "\n")
-            lines.write(json.dumps(_line(index, chance)) + "\n")
+            lines.write(json.dumps(made(index, chance)) + "\n")
 
 
 def _line(index: int, chance: random.Random) -> dict[str, Any]:
@@ -73,6 +74,23 @@ def _line(index: int, chance: random.Random) -> dict[str, Any]:
         "usage": {"m": {"prompt_tokens": 300, "completion_tokens": 60, "total_tokens": 360}},
         "panel": {"judge": {"scores": dict(zip(("m", "n", "o"), scores, strict=True)), "disagreement": apart}},
         "by": f"topic {index % 8}",
+    }  # fmt: skip
+
+
+def _judged(index: int, chance: random.Random) -> dict[str, Any]:
+    failed = index % 8 == 5
+    scores: dict[str, float | None] = {
+        "helps": chance.randrange(1, 11) / 10,
+        "tone": None if failed else chance.randrange(1, 11) / 10,
+        "label": float(chance.random() < 0.7),
+    }
+    code, message = "model_grader_parse_error", f"row {index}: the reply holds no number"
+    return {
+        "index": index, "id": f"q{index:06}",
+        "reward": None if failed else sum(one for one in scores.values() if one) / 3,
+        "sub_rewards": scores,
+        "failures": [{"code": code, "message": message, "where": "tone"}] if failed else [],
+        "usage": {"m": {"prompt_tokens": 900, "completion_tokens": 180, "total_tokens": 1080}},
     }  # fmt: skip
 
 
@@ -97,13 +115,14 @@ def opening(page: Path, browser: str) -> tuple[float, float]:
 
 def main(*, quick: bool, browser: str | None = None) -> None:
     """Print the table."""
+    compiled()
     lines: list[Sequence[str]] = []
     with tempfile.TemporaryDirectory() as folder:
         results, rows, page = (
             Path(folder, name) for name in ("out.jsonl", "rows.jsonl", "out.html")
         )
-        for size in QUICK_SIZES if quick else SIZES:
-            write(results, rows, size)
+        for size, judges in product(QUICK_SIZES if quick else SIZES, (False, True)):
+            write(results, rows, size, judges=judges)
             command = [GRADERS, "report", str(results), "--rows", str(rows), "-o", str(page)]
             found = medians(
                 {
@@ -115,7 +134,8 @@ def main(*, quick: bool, browser: str | None = None) -> None:
             )
             assert page.stat().st_size <= 2_000_000
             lines.append((
-                f"{size:,} rows", *(f"{found[name]:.2f} s" for name in ("start", "text", "page")),
+                f"{size:,} rows{', three judges' if judges else ''}",
+                *(f"{found[name]:.2f} s" for name in ("start", "text", "page")),
                 f"{found['page'] / found['start']:.0f}x", f"{peak(command):.0f} MB",
                 f"{page.stat().st_size / 1e6:.2f} MB",
                 *(f"{one:.0f} ms" for one in (opening(page, browser) if browser else ())),

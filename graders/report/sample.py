@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice, zip_longest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -155,7 +155,7 @@ class Sampler:
         take(failing, 0.3)
         split = take(_rows(_furthest(kept)), 0.1)
         lowest, highest = take(_rows(ranked), 0.1), take(_rows(ranked[::-1]), 0.1)
-        spread = take(_evenly(_rows(drawn), self.most - len(chosen)), 1)
+        spread = take(_evenly([*_rows(drawn)], self.most - len(chosen)), 1)
         take(failing, 1)  # Where few rows have a reward, there is room for more.
         of_failed = len({*failing} & chosen.keys())
         parts = [
@@ -215,8 +215,9 @@ def _furthest(rows: Table) -> Table:
     return found
 
 
-def _rows(rows: Table) -> list[Spot]:
-    return [Spot(*map(int, row)) for row in rows[:, (_PLACE, _OFFSET)].tolist()]
+def _rows(rows: Table) -> Iterator[Spot]:
+    """Yield where rows stand; few of them are wanted, mostly."""
+    return (Spot(int(place), int(offset)) for place, offset in rows[:, (_PLACE, _OFFSET)].tolist())
 
 
 def _spots(flat: array[int]) -> list[Spot]:
