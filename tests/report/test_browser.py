@@ -17,7 +17,7 @@ from graders.report.html import build
 from graders.report.pair import pair
 from graders.rows import Layout, find_source, read_categories
 from tests.report.test_barriers_browser import judged
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.browser
 
@@ -308,6 +308,27 @@ def test_pages_of_rows_are_turned(visit: Callable[..., Visit], sample: Path) -> 
         page.page.click("#next")
     assert page.rows() == list(range(300, 336))
     assert page.page.locator("#next").is_disabled()
+
+
+def test_many_categories_leave_the_rows_in_reach_and_filters_stand_in_a_line(
+    visit: Callable[..., Visit], sample: Path
+) -> None:
+    page = visit(sample, viewport={"width": 1280, "height": 900}).page
+    box = page.locator("#categories .scroll")
+    assert box.bounding_box()["height"] < 500
+    box.focus()
+    head = box.locator("thead th").first
+    before = head.bounding_box()["y"]
+    page.keyboard.press("End")
+    until(lambda: box.evaluate("(one) => one.scrollTop") > 100)
+    assert abs(head.bounding_box()["y"] - before) < 40, "its head stays"
+    tops = {
+        round(one.bounding_box()["y"])
+        for one in page.locator("#filters :is(input, select, button)").all()
+    }
+    assert len(tops) == 1
+    page.emulate_media(media="print")
+    assert box.evaluate("(one) => one.scrollHeight - one.clientHeight") <= 1, "on paper all of it"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

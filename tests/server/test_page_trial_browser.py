@@ -240,6 +240,61 @@ def test_rows_are_graded_again_as_the_grader_is_edited_and_stale_figures_say_so(
     until(lambda: summary(page).get("Mean reward") == ["0.6667"] and "graded." in page.text("#trial-said"))  # fmt: skip
 
 
+def test_rows_that_fail_alike_are_read_once_and_how_rows_begin_is_seen(
+    visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    page = visit()
+    page.fill(CHECK)
+    lacking = {"item": {"question": "Who?", "n": [1.0]}, "sample": {"output_text": "I\nam", "n": 1}}
+    rows = [lacking] * 30 + [
+        {"id": "odd", "item": {"answer": "A"}, "sample": "B"},
+        {"item": "plain"},
+    ]
+    page.page.set_input_files("#rows-file", rows_file(tmp_path, rows))
+    page.page.click("#rows-run")
+    graded(page, "32 rows graded. 31 failed.")
+    assert page.page.locator("#rows-body tr").first.locator("th, td").all_text_contents() == [
+        "0", "question: Who? · n: [ 1.0 ]", "I am", "failed",
+    ]  # fmt: skip
+    reading = page.page.locator(".reading tbody tr")
+    told = [" ".join(one.split()) for one in reading.all_inner_texts()]
+    assert len(told) == 3
+    assert told[0].startswith("0 failed invalid_variable_error")
+    assert told[0].endswith("and 29 more rows like it")
+    assert told[1].startswith("31 failed invalid_variable_error")
+    assert told[2] == "30 0.0000 B"
+    page.page.fill("#rows-goto", "31")
+    page.page.keyboard.press("Enter")
+    last = page.page.locator("#rows-body tr").last.locator("th, td")
+    until(lambda: last.all_inner_texts() == ["31", "plain", "", "failed"])
+    page.page.set_input_files("#rows-file", rows_file(tmp_path, [lacking] * 2))
+    page.page.click("#compare")
+    page.page.locator("#trial-body", has_text="Neither grader gives any row a reward").wait_for()
+
+
+def test_two_graders_side_by_side_fit_their_page(
+    visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    rows = [{"item": {"answer": "A"}, "sample": "A" if n % 3 else "b"} for n in range(40)]
+    path = rows_file(tmp_path, rows)
+    for width in (1280, 640, 320):
+        page = visit(viewport={"width": width, "height": 800})
+        page.fill(CHECK)
+        page.page.set_input_files("#rows-file", path)
+        page.page.click("#compare")
+        page.page.fill("#other", json.dumps({**CHECK, "operation": "ne"}))
+        until(lambda: len(summary(page).get("95% interval", ())) == 2)  # noqa: B023
+        graded(page, "40 rows differ.")
+        assert page.wide() <= width
+        other, result = (
+            page.page.locator(one).bounding_box() for one in ("#other-pane", "#results")
+        )
+        assert result["y"] > other["y"] + other["height"]
+        assert abs(result["x"] - other["x"]) < 4, "the result stands beneath the other grader"
+        numbers = page.page.locator(".reading tbody button.row")
+        assert all(one["height"] < 45 for one in [each.bounding_box() for each in numbers.all()])
+
+
 def test_two_graders_are_compared_on_the_same_rows_as_they_are_edited(
     visit: Callable[..., Visit], tmp_path: Path
 ) -> None:

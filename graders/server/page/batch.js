@@ -114,10 +114,20 @@ const figuresView = () => {
   return make("table", [make("caption", "Summary of the rows", { class: "unseen" }), ...head, make("tbody", lines)], { class: "summary" });
 };
 
-const whyFirst = (answer, sides) => {
+const whyFailed = (answer, sides) => {
   const failed = sides.map((_, side) => list(own(answer.got[side], "failures"))[0]).find((one, side) => one && !isNumber(rewardOf(answer, side)));
-  if (failed) return `${failed.code}${own(failed, "where") ? ` in ${failed.where}` : ""}: ${failed.message}`;
-  return answer.text;
+  return failed ? `${failed.code}${own(failed, "where") ? ` in ${failed.where}` : ""}: ${failed.message}` : "";
+};
+
+// Rows that fail alike, by what they have in common: the first of them stands for all.
+const alike = (answers, sides) => {
+  const found = new Map();
+  for (const answer of answers) {
+    const why = whyFailed(answer, sides);
+    const key = why ? JSON.stringify([why, ...sides.map((_, side) => rewardOf(answer, side) ?? null)]) : answer;
+    found.set(key, [...(found.get(key) ?? []), answer]);
+  }
+  return new Map([...found.values()].map((all) => [all[0], all.length]));
 };
 
 // Failed ones first, each kind of failure once before any twice; then the lowest, or what differs most.
@@ -131,16 +141,18 @@ const toRead = (sides) => {
     seen.set(code, (seen.get(code) ?? 0) + 1);
     return [0, seen.get(code)];
   };
-  const ranked = trial.answers.map((answer) => [rank(answer), answer]);
+  const same = alike(trial.answers, sides);
+  const ranked = [...same.keys()].map((answer) => [rank(answer), answer]);
   const wanted = sides.length > 1 ? ranked.filter(([[apart]]) => apart) : ranked;
-  return wanted.sort(([a, x], [b, y]) => (a[0] === b[0] ? a[1] - b[1] || x.index - y.index : a[0] - b[0])).slice(0, TO_READ).map(([, answer]) => answer);
+  return wanted.sort(([a, x], [b, y]) => (a[0] === b[0] ? a[1] - b[1] || x.index - y.index : a[0] - b[0])).slice(0, TO_READ).map(([, answer]) => [answer, same.get(answer)]);
 };
 
 const readView = (sides) => {
   const found = toRead(sides);
   const title = make("h3", sides.length > 1 ? "Rows that differ most" : "Rows to read first", { id: "read-name" });
   if (!found.length && !trial.answers.length) return [title, make("p", "There are no rows.", { class: "soft" })];
-  if (!found.length) return [title, make("p", "Both graders give every row the same.", { class: "soft" })];
+  const none = trial.answers.every((answer) => sides.every((_, side) => !isNumber(rewardOf(answer, side))));
+  if (!found.length) return [title, make("p", none ? "Neither grader gives any row a reward." : "Both graders give every row the same.", { class: "soft" })];
   const cell = (answer, side) => make("td", isNumber(rewardOf(answer, side)) ? figure(rewardOf(answer, side)) : "failed", { class: isNumber(rewardOf(answer, side)) ? "n" : "n bad" });
   const change = (answer) => {
     const by = differs(answer);
@@ -150,11 +162,11 @@ const readView = (sides) => {
   return [title, make("div", make("table", [
     make("caption", title.textContent, { class: "unseen" }),
     make("thead", make("tr", [make("th", "Row", { scope: "col" }), ...names.map((one) => make("th", one, { scope: "col", class: "n" })), make("th", "Why, or the answer", { scope: "col" })])),
-    make("tbody", found.map((answer) => {
+    make("tbody", found.map(([answer, times]) => {
       const open = button(state.file ? `${count(answer.index)}${answer.of > 1 ? ` · ${answer.at + 1}` : ""}` : "this", () => readRow(answer), { class: "row", "aria-label": `Read ${rowName(answer)}` });
       return make("tr", [
         make("th", open, { scope: "row" }), ...sides.map((_, side) => cell(answer, side)), ...(sides.length > 1 ? [change(answer)] : []),
-        make("td", shortened(whyFirst(answer, sides), 220), { class: "why" }),
+        make("td", [shortened(whyFailed(answer, sides) || answer.text, 220), ...(times > 1 ? [make("small", `and ${plural(times - 1, "more row")} like it`)] : [])], { class: "why" }),
       ]);
     })),
   ]), { class: "scroll", role: "region", "aria-labelledby": "read-name", tabindex: "0" })];

@@ -121,9 +121,14 @@ const textsOf = (row) => {
   return { item, samples };
 };
 
+// How a row begins, in short: what stands in its item, with its names, and its answer.
+const SHORT = 200;
 const beginning = (row) => {
-  const found = members(row);
-  const id = found && found.get("id");
-  const rest = row.length > 300 ? row.slice(0, 300) : row;
-  return visible(id ? `${id.slice(0, 60)}  ${rest}` : rest);
+  const plainly = (text) => (text.startsWith('"') ? JSON.parse(text) : text).slice(0, SHORT);
+  const { item, samples } = textsOf(row);
+  const id = members(row)?.get("id");
+  const told = [...(members(item) ?? [["", item]])].slice(0, 8).map(([name, text]) => (name ? `${name}: ` : "") + plainly(text));
+  const [first] = samples;
+  const answer = first && first.kind === "json" ? plainly(members(first.text)?.get("output_text") ?? first.text) : first?.text ?? "";
+  return [[...(id ? [plainly(id)] : []), ...told].join(" · "), answer].map((text) => visible(text.slice(0, 2 * SHORT).replace(/\s+/g, " ")));
 };

@@ -51,10 +51,10 @@ const drawRows = () => {
     const reward = state.rewards.get(row.index);
     const number = button(count(row.index), () => openRow(row), { class: "row", "aria-label": `Open row ${row.index}` });
     number.disabled = row.text === undefined;
+    const [item, answer] = row.text === undefined ? [] : beginning(row.text);
+    const texts = row.text === undefined ? [make("td", row.problem, { class: "bad", colspan: "2" })] : [make("td", item, { class: "item" }), make("td", answer, { class: "answer" })];
     return make("tr", [
-      make("th", number, { scope: "row" }), make("td", count(row.line)),
-      make("td", row.text === undefined ? row.problem : beginning(row.text), { class: row.text === undefined ? "bad" : null }),
-      make("td", reward ?? "", { class: "n" }),
+      make("th", number, { scope: "row" }), ...texts, make("td", reward ?? "", { class: reward === "failed" ? "n bad" : "n" }),
     ], { "aria-current": state.row && state.row.index === row.index ? "true" : null });
   }));
   if (held) [...byId("rows-body").querySelectorAll("button")].find((one) => one.textContent === held)?.focus();
