@@ -28,8 +28,8 @@ __all__ = [
 # that can leave 64 bits.
 _DIGITS: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_RUN: Final = b"0" * 19
-# Such a run has three digits so far apart; most data has no such three, and a sixth of it tells.
-_APART, _THREE = 6, b"000"
+# Such a run has three digits so far apart: a sixth of the data tells where one can be.
+_APART, _THREE, _LOOKS = 6, b"000", 64
 _POINT: Final = ord(".")
 
 DEEPEST: Final = 500
@@ -113,8 +113,15 @@ def text_of(data: bytes) -> str:
 
 def has_long_number(data: bytes) -> bool:
     """Whether `data` may hold an integer that orjson would not keep exactly."""
-    if _THREE not in data[::_APART].translate(_DIGITS):
-        return False
+    sampled = data[::_APART].translate(_DIGITS)
+    at = sampled.find(_THREE)
+    for _ in range(_LOOKS):
+        if at < 0:
+            return False
+        first = max(_APART * (at - 1) + 1, 0)  # the last digit before would have been looked at
+        if _LONG_RUN in data[first : _APART * at + len(_LONG_RUN)].translate(_DIGITS):
+            break
+        at = sampled.find(_THREE, at + 1)
     digits = data.translate(_DIGITS)
     at = digits.find(_LONG_RUN)
     while at > 0 and data[at - 1] == _POINT:  # What follows a point is a part of no integer.

@@ -140,6 +140,14 @@ def test_long_numbers_are_found_wherever_they_stand():
     assert jsontext.decode(b"18446744073709551616", exact=True) == 2**64
 
 
+@pytest.mark.parametrize("before", [b"", b"[123456789012345678, 1, 17, 4], " * 100])
+def test_long_numbers_are_found_at_every_place(before):
+    for place in range(40):
+        for size in range(17, 22):
+            text = before + b'"' + b"x" * place + b'",' + b"1" * size + b",1"
+            assert jsontext.has_long_number(text) is (size >= 19), (place, size)
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -117,9 +117,13 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
     if block.line == 1:
         data = data.removeprefix(BOM)
     exact = jsontext.has_long_number(data)
+    lines, keys = lines_of(data), _keys(layout)
+    if not (exact or block.faults or block.is_table or layout.by is not None or None in keys):
+        rows = _all_rows(lines)
+        if rows is not None:
+            return columns_of(rows, layout, block.index, block.indexes)
     file = f"{block.name} " if block.name else ""
-    keys = _keys(layout)
-    for offset, line in enumerate(lines_of(data)):
+    for offset, line in enumerate(lines):
         text = line.removesuffix(b"\n")
         if not text or text.isspace():
             continue
@@ -132,6 +136,17 @@ def decode_block(block: Block, layout: Layout) -> Chunk:
         _add(chunk, row, layout, keys)
     chunk.indexes = block.indexes or range(block.index, block.index + len(chunk.items))
     return chunk
+
+
+def _all_rows(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Return the rows of lines as nearly all are, read at once; None where one is to be looked at by itself."""
+    texts = [line for line in lines if not line.isspace()]
+    rows = jsontext.decode_all(texts, exact=False, bounded=True)
+    if len(rows) < len(texts) or not all(type(row) is dict for row in rows):
+        return None
+    ids = (row.get("id") for row in rows)
+    deep = (one is not None and jsontext.nests_deeper(one, MAX_ID_DEPTH) for one in ids)
+    return None if any(deep) else rows
 
 
 def _row(
@@ -209,13 +224,27 @@ def _typed(value: Any) -> Any:
         return value
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]], layout: Layout, start: int = 0) -> Chunk:
-    """Return rows in columns, the first of them the row of index `start`."""
-    chunk = Chunk(indexes=range(start, start + len(rows)))
-    keys = _keys(layout)
-    for row in rows:
-        _add(chunk, row, layout, keys)
-    return chunk
+def columns_of(
+    rows: Sequence[Mapping[str, Any]], layout: Layout, start: int = 0,
+    indexes: Sequence[int] | None = None,
+) -> Chunk:  # fmt: skip
+    """Return rows in columns: of these indexes, or those that follow each other from `start` on."""
+    item, sample = _keys(layout)
+    return Chunk(
+        items=_column(rows, layout, "item", item),
+        samples=_column(rows, layout, "sample", sample),
+        ids=[row.get("id") for row in rows],
+        indexes=indexes or range(start, start + len(rows)),
+    )
+
+
+def _column(
+    rows: Sequence[Mapping[Any, Any]], layout: Layout, name: Literal["item", "sample"], key: Any
+) -> list[Any]:
+    found = [row.get(key) for row in rows]
+    for at in [at for at, value in enumerate(found) if value is None]:
+        found[at] = _find(rows[at], layout, name)
+    return found
 
 
 def _keys(layout: Layout) -> tuple[Any, Any]:
