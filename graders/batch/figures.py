@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import sys
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
+from operator import mul
 from typing import Any, Final, Self
 
 from graders.statistic import Interval, clopper_pearson, root, student
@@ -29,6 +30,8 @@ _FINEST: Final = 1100
 _PLAIN: Final = (1e-290, 1e290)
 _BINARY: Final = frozenset({0.0, 1.0})
 
+_BITS: Final = 53
+_WHOLE: Final = 2.0**_BITS
 _PLAIN_SHIFT: Final = 500
 _MANY: Final = 256
 _MOST_AT_ONCE: Final = 1 << 16
@@ -382,14 +385,19 @@ def sums(counted: Mapping[float, int]) -> tuple[Fraction, Fraction]:
         from graders.batch.exact import exact_sums  # noqa: PLC0415
 
         return exact_sums(counted, counted.values())
-    sums: dict[int, list[int]] = {}
+    # A float is a whole number of 53 bits times a power of two: those of one power are added up together.
+    wholes: defaultdict[int, list[int]] = defaultdict(list)
+    for part, power in map(math.frexp, [value for value, times in counted.items() if times == 1]):
+        wholes[power].append(int(part * _WHOLE))
+    sums = {power: (sum(ones), sum(map(mul, ones, ones))) for power, ones in wholes.items()}
     for value, times in counted.items():
-        above, below = value.as_integer_ratio()
-        found = sums.setdefault(below, [0, 0])
-        whole = above * times
-        found[0] += whole
-        found[1] += whole * above
-    most = max(sums)  # Each is a power of two, so it divides the largest.
-    total = sum(one * (most // below) for below, (one, _) in sums.items())
-    squares = sum(one * (most // below) ** 2 for below, (_, one) in sums.items())
-    return Fraction(total, most), Fraction(squares, most * most)
+        if times > 1:
+            part, power = math.frexp(value)
+            whole = int(part * _WHOLE)
+            one, two = sums.get(power, (0, 0))
+            sums[power] = one + times * whole, two + times * whole * whole
+    least = min(sums)
+    total = sum(one << (power - least) for power, (one, _) in sums.items())
+    squares = sum(two << 2 * (power - least) for power, (_, two) in sums.items())
+    scale = Fraction(2) ** (least - _BITS)
+    return total * scale, squares * scale * scale
