@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from graders.agent.tool import TOOLS, ToolError
 from tests.waiting import until
 
 TOOL = {tool.name: tool for tool in TOOLS}
+CONSTANT = {
+    "type": "string_check", "name": "c", "operation": "eq", "reference": "a", "input": "b",
+}  # fmt: skip
 
 
 def test_a_call_that_is_given_up_leaves_no_process_and_no_folder(
@@ -87,6 +91,19 @@ def test_an_answer_that_nobody_would_read_is_refused() -> None:
     asyncio.run(read())
 
 
+def test_each_tool_gives_what_an_agent_has_a_use_for() -> None:
+    async def call(name: str, **given: object) -> dict[str, Any]:
+        return await Caller(root=None, seconds=600).call(TOOL[name], {"grader": CONSTANT, **given})
+
+    assert "findings" not in asyncio.run(call("validate"))
+    found = asyncio.run(call("lint"))
+    assert set(found) <= {"valid", "faults", "findings", "rows", "next"}
+    assert all(one["fix"] for one in found["findings"])
+    row = {"grader": {**CONSTANT, "input": "{{ item.a }}"}, "item": {}, "sample": ""}
+    (failure,) = asyncio.run(call("run", **row))["failures"]
+    assert "item.a" in failure["message"]
+
+
 def test_a_call_ends_when_its_time_is_over() -> None:
     caller = Caller(root=None, seconds=0.001)  # Not even the interpreter starts in so short a time.
     with pytest.raises(
@@ -98,10 +115,7 @@ def test_a_call_ends_when_its_time_is_over() -> None:
 def test_only_as_much_as_fits_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call, "MOST_SAID", 3000)
     caller, rows = Caller(root=None, seconds=600), [{"item": {}, "sample": "x"}] * 100
-    grader = {
-        "type": "string_check", "name": "c", "operation": "eq", "reference": "a",
-        "input": "{{ sample.output_text }}",
-    }  # fmt: skip
+    grader = {**CONSTANT, "input": "{{ sample.output_text }}"}
     found = asyncio.run(caller.call(TOOL["score"], {"grader": grader, "rows": rows}))
     assert found["summary"]["rows"] == 100
     assert found["left_out"] > 0 < len(found["results"])
@@ -112,10 +126,7 @@ def test_only_as_much_as_fits_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_options_in_failures_and_fixes_are_arguments() -> None:
     caller = Caller(root=None, seconds=600)
-    grader = {
-        "type": "string_check", "name": "c", "operation": "eq", "reference": "a",
-        "input": "{{ sample.output_text }}",
-    }  # fmt: skip
+    grader = {**CONSTANT, "input": "{{ sample.output_text }}"}
     body = asyncio.run(caller.call(TOOL["score"], {"grader": grader, "rows": [{"output": "a"}]}))
     said = body["results"][0]["failures"][0]["message"]
     assert "perhaps sample_path output" in said

@@ -124,3 +124,9 @@ def test_a_job_body_makes_nobody_read_its_files(tmp_path: Path, name: str, as_te
     (tmp_path / "call/grader.json").unlink()
     (tmp_path / "call").rmdir()
     laid(name, {"grader": {**body, "training_file": "file-abc"}}, tmp_path)
+
+
+def test_a_config_that_is_none_is_left_for_the_command_to_refuse(tmp_path: Path) -> None:
+    words, folder = laid("lint", {"grader": "{half", "rows": [ROW]}, tmp_path)
+    assert words[1:] == ["grader.json", "--rows", "rows.jsonl", "--limit", "200", "--json"]
+    assert (folder / "grader.json").read_text() == "{half"

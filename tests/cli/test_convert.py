@@ -38,6 +38,12 @@ def test_losses_as_json(command: Command) -> None:
     assert json.loads(Path("made.json").read_text()) == done.json["document"]
 
 
+def test_what_a_failed_row_gets_stands_in_the_script(command: Command) -> None:
+    words = ("convert", "check.json", "--to", "verl", "-o", "made", "--failed", "0.25")
+    assert command(*words).code == 0
+    assert any("0.25" in one.read_text() for one in Path("made").glob("*.py"))
+
+
 def test_there_and_back_by_files(command: Command) -> None:
     assert command("convert", "check.json", "--to", "gemini", "-o", "g.json").code == 0
     done = command("convert", "g.json", "--to", "graders", "-o", "back.json")

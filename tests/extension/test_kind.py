@@ -192,6 +192,16 @@ def test_what_it_says_of_a_grader_fails_the_load(
     assert str(caught.value) == HEAD + problem or str(caught.value).startswith(HEAD + problem)
 
 
+def test_the_model_that_it_names_is_a_name(extend: Extend) -> None:
+    says = "    def model(self, config):\n        return config.input if config.most else 3\n\n"
+    add(extend, ("    def settle", f"{says}    def settle"))
+    config = graders.load(CONFIG).config
+    assert kind_of(config).model(config) == CONFIG["input"]
+    config = config.model_copy(update={"most": 0})
+    with pytest.raises(ExtensionError, match=r"gave 3 in model\(\); a text or None is needed"):
+        kind_of(config).model(config)
+
+
 @pytest.mark.parametrize(
     ("score", "problem"),
     [

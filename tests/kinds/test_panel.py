@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from graders.calls import ChatError, ChatReply, PanelRule
-from graders.grade import Usage
+from graders.grade import Failure, Usage
 from graders.kinds.judge import Judged
 from graders.kinds.label_model import LabelModel, LabelModelKind
 from graders.kinds.panel import combined
@@ -134,3 +134,12 @@ def test_every_judgement_is_there_with_its_judge_and_its_tokens() -> None:
     ]  # fmt: skip
     assert found.usage(0) == {"m": Usage(2, 4, 6)}
     assert found.repeats(0) == []
+
+
+def test_a_panel_keeps_its_rows_among_others_that_failed() -> None:
+    found = panel({"a": [0.5, None], "b": [1.0, 0.0]})
+    whole = found.among([1, 3], 4, {0: Failure("other_error", "no item")})
+    assert whole.scores == [None, 0.75, None, None]
+    assert whole.panels == [None, found.panels[0], None, found.panels[1]]
+    assert whole.said[1::2] == found.said
+    assert sorted(whole.failures) == [0, 3]

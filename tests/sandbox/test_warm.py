@@ -122,7 +122,7 @@ def test_it_ends_with_its_time_and_is_for_what_is_imported(monkeypatch: pytest.M
     [
         "math_verify",
         "sympy",
-        pytest.param("sympy.parsing.latex", marks=pytest.mark.more),
+        "sympy.parsing.latex",
         "latex2sympy2_extended",
     ],
 )
@@ -133,7 +133,6 @@ def test_another_version_is_used_as_far_as_it_goes(
     warm.warm_up([name], 3600.0)
 
 
-@pytest.mark.more
 @pytest.mark.parametrize("name", ["math_verify", "sympy", "latex2sympy2_extended"])
 def test_every_use_works_with_the_version_that_is_here(name: str) -> None:
     module = __import__(name)

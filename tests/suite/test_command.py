@@ -59,6 +59,13 @@ def test_the_report_says_what_failed_and_why(test: Command, write: Write) -> Non
     assert "\x01" not in done.out
 
 
+def test_an_update_says_what_it_wrote_and_passes(test: Command, write: Write) -> None:
+    path = write(WRONG)
+    done = test("--update")
+    assert (done.code, "rewrote what is expected of: wrong" in done.out) == (0, True)
+    assert "reward: 0" in path.read_text()
+
+
 def test_a_faulty_suite_does_not_keep_others_from_running(test: Command, write: Write) -> None:
     write("case: []", "a.graders.yaml")
     write(RIGHT, "b.graders.yaml")
