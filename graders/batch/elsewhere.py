@@ -69,6 +69,10 @@ class RemoteOutput(FileOutput):
             raise OptionError(
                 f"{remote}: pages can be read and not written; write to s3://, gs:// or az://"
             )
+        if remote.is_bucket:  # What stands beside results would be of another bucket.
+            raise OptionError(
+                f"{remote} is a bucket; name an object in it, such as {remote}/results.jsonl"
+            )
         self.remote = remote
         self._state = remote.beside(".partial").within("state.json")
         self._writer = uuid.uuid4().hex

@@ -169,7 +169,7 @@ def _check(
 ) -> None:
     if count is not None and count != len(known.parts):
         raise OptionError(
-            f"{known.folder} is divided into {len(known.parts):,} shards, not {count:,}"
+            f"{known.folder} holds a run in {len(known.parts):,} shards, not {count:,}; take another folder"
         )
     if rows != known.rows:
         raise OptionError(f"{known.folder} is divided for other rows (where, limit) than these")
@@ -327,7 +327,8 @@ def _add(whole: Run, part: Run) -> None:
     whole.cost.merge(part.cost)
     whole.resumed += part.resumed
     whole.complete = whole.complete and part.complete
-    whole.peaks |= part.peaks
+    # One after another: the workers of one part are gone when the next has its own.
+    whole.peaks = max(whole.peaks, part.peaks, key=lambda one: sum(one.values()))
     whole.sandboxes |= part.sandboxes
     whole.paid = added(whole.paid, part.paid)
 

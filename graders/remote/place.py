@@ -44,7 +44,7 @@ def named(name: str | os.PathLike[str] | Remote) -> Place:
     """Return the path or the place elsewhere that a name means.
 
     Raises:
-        OptionError: it is an address of a scheme that is not known, or one whose slashes a path lost.
+        OptionError: it is an address of a scheme that is not known or of no bucket, or one whose slashes a path lost.
     """
     if isinstance(name, Remote):
         return name
@@ -59,6 +59,9 @@ def named(name: str | os.PathLike[str] | Remote) -> Place:
     scheme = match[1].lower()
     if scheme not in SCHEMES:
         raise OptionError(_unknown(scheme, text))
+    if not text[match.end() :].partition("/")[0]:
+        holder = "host" if scheme in _PAGES else "bucket"
+        raise OptionError(f"{shown(scrubbed(text))}: no {holder} is named behind {scheme}://")
     return Remote(scheme + text[match.end(1) :])
 
 
@@ -127,6 +130,11 @@ class Remote:
     def is_writable(self) -> bool:
         """Whether its store takes objects."""
         return self.scheme not in _PAGES
+
+    @property
+    def is_bucket(self) -> bool:
+        """Whether it names a bucket and no object in it."""
+        return "/" not in self.url.partition("://")[2].rstrip("/")
 
     @property
     def has_magic(self) -> bool:
@@ -221,6 +229,8 @@ class Remote:
 
     def put(self, file: Path) -> None:
         """Put a file's content there, whole or not at all."""
+        if self.is_bucket:
+            raise RemoteError("is a bucket; name an object in it")
         _store(self.scheme).put(self.url, file)
 
     def put_bytes(self, data: bytes) -> None:

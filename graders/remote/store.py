@@ -195,6 +195,8 @@ def _missing(error: FileNotFoundError) -> OSError:
     said = "there is no such object"
     if kind == "RevisionNotFoundError":
         said = "there is no such revision"
+    elif kind == "NoSuchBucket":
+        said = "there is no such bucket"
     elif kind in {"RepositoryNotFoundError", "HFValidationError"}:
         seen = "that HF_TOKEN may see" if os.environ.get("HF_TOKEN") else "seen without HF_TOKEN"
         said = f"there is no such repository, or none {seen}"

@@ -237,8 +237,10 @@ def _said_of(path: Place) -> Iterator[None]:
         reason = error.strerror if isinstance(path, Remote) else "there is no such file"
         raise RowsError(f"{path}: {reason}") from None
     except IsADirectoryError as error:
-        where = f"{path}: {error.strerror}"
-        raise RowsError(f"{where}, such as {path}/*.jsonl" if is_remote(path) else where) from None
+        where, folder = f"{path}: {error.strerror}", str(path).rstrip("/")
+        raise RowsError(
+            f"{where}, such as {folder}/*.jsonl" if is_remote(path) else where
+        ) from None
     except RowsError as error:
         raise RowsError(f"{path}: {error}") from None
     except OSError as error:

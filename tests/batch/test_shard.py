@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import graders
-from graders.batch.shard import added, parse_shard, read_division
+from graders.batch.run import Run
+from graders.batch.shard import _add, added, parse_shard, read_division
 from graders.cli import _main
 from graders.errors import OptionError, RowsError, StoppedError
 from tests.batch.conftest import GRADER, lines, row
@@ -126,6 +127,14 @@ def test_there_may_be_more_parts_than_rows(tmp_path: Path, count: int) -> None:
     assert run.tally.rows == 3
     graders.api.merge_shards(tmp_path / "parts", tmp_path / "merged.jsonl")
     assert (tmp_path / "merged.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+
+
+def test_memory_is_that_of_the_part_that_held_most() -> None:
+    """Parts come one after another: their workers are never there together."""
+    whole = Run(complete=True)
+    for peaks in ({1: 5, 2: 5}, {3: 7}, {}):
+        _add(whole, Run(complete=True, peaks=peaks))
+    assert whole.peaks == {1: 5, 2: 5}
 
 
 def test_some_rows_and_their_judgements_are_divided_too(tmp_path: Path) -> None:

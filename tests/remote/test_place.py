@@ -52,6 +52,9 @@ def test_a_path_stays_a_path(name: str) -> None:
         ("abfs://box/x", "did you mean az://?"),
         ("httpss://h/x", "did you mean https://?"),
         ("file:///etc/passwd", "give the path itself"),
+        ("s3://", "s3://: no bucket is named behind s3://"),
+        ("gs:///rows.jsonl", "no bucket is named behind gs://"),
+        ("https://", "no host is named behind https://"),
         ("quux12://h/x", "known are s3://, gs://, az://, hf://, https://, http://"),
     ],
 )
@@ -59,6 +62,22 @@ def test_a_scheme_that_is_not_known_is_a_sentence_with_the_nearest(name: str, sa
     with pytest.raises(OptionError) as raised:
         named(name)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["s3://bucket", "s3://bucket/"])
+def test_a_bucket_is_no_object_to_write(tmp_path: Path, name: str) -> None:
+    """Nor is one beside it, of whomever, written to: s3://bucket.partial."""
+    rows, place = tmp_path / "rows.jsonl", named(name)
+    rows.write_bytes(b'{"item": {"a": "x"}, "sample": "x"}\n')
+    assert isinstance(place, Remote)
+    with pytest.raises(OSError, match="is a bucket; name an object in it"):
+        place.put(rows)
+    if not name.endswith("/"):  # As a folder it holds shards.
+        with pytest.raises(
+            OptionError, match=r"name an object in it, such as s3://bucket/results\.jsonl"
+        ):
+            graders.score_file(graders.load(GRADER), rows, name)
+    assert not named("s3://bucket/results.jsonl").is_bucket  # type: ignore[union-attr]
 
 
 def test_a_path_that_was_an_address_is_no_folder_of_this_machine(tmp_path: Path) -> None:

@@ -229,8 +229,9 @@ def test_an_object_that_changes_ends_the_run(to_it: Way, tmp_path: Path) -> None
     ("name", "said"),
     [
         ("s3://bucket/in/none.jsonl", "s3://bucket/in/none.jsonl: there is no such object"),
-        ("s3://nowhere/in/none.jsonl", "s3://nowhere/in/none.jsonl: there is no such object"),
+        ("s3://nowhere/in/none.jsonl", "s3://nowhere/in/none.jsonl: there is no such bucket"),
         ("s3://bucket/in", "is a folder; name its files, such as s3://bucket/in/*.jsonl"),
+        ("s3://bucket/in/", "is a folder; name its files, such as s3://bucket/in/*.jsonl"),
         ("s3://bucket/in/*.csv", "s3://bucket/in/*.csv: no object fits this pattern"),
     ],
 )
