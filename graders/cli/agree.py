@@ -15,7 +15,7 @@ from graders.api import PythonOptions, ScoreOptions
 from graders.batch.manifest import manifest_for, scored_by
 from graders.cli.diff import group_side
 from graders.cli.help import Command, Flag
-from graders.cli.judge import judge_options, warn_of_local
+from graders.cli.judge import judge_options, warn_of_judges
 from graders.cli.option import (
     file_name,
     grouped_layout_options,
@@ -173,7 +173,7 @@ def _graded(
         tempfile.TemporaryDirectory() as folder,
     ):
         ready.check()
-        warn_of_local(ready.plan, judge)
+        warn_of_judges(ready.plan, judge)
         place = Path(folder) / "results.jsonl"
         api.score_file(ready, rows, place, reads)
         side = read_side(str(place), pass_mark(ready) if threshold is None else threshold)

@@ -14,7 +14,7 @@ from graders.api import PythonOptions, ScoreOptions
 from graders.batch.manifest import manifest_for, scored_by
 from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
-from graders.cli.judge import judge_options, warn_of_local
+from graders.cli.judge import judge_options, warn_of_judges
 from graders.cli.option import file_name, grouped_layout_options, python_options, reading_options
 from graders.cli.output import say, write_bytes
 from graders.config import load_source
@@ -167,7 +167,7 @@ def _ready(source: str, reading: Reading, python: PythonOptions, judge: JudgeOpt
     loaded = load_source(source, dialect=reading.dialect)
     grader = api.Grader(loaded, reading=reading, python=python, judge=judge)
     grader.check()
-    warn_of_local(grader.plan, judge)
+    warn_of_judges(grader.plan, judge)
     return grader
 
 

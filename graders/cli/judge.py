@@ -24,7 +24,7 @@ __all__ = [
     "judge_notes",
     "judge_options",
     "learned_notes",
-    "warn_of_local",
+    "warn_of_judges",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -96,14 +96,27 @@ def judge_options(function: Function) -> Function:
     return wrapped  # type: ignore[return-value]
 
 
-def warn_of_local(plan: Plan, judge: JudgeOptions) -> None:
-    """Say plainly what the local judge is, where it is used, and where numbers may be others."""
+def warn_of_judges(plan: Plan, judge: JudgeOptions) -> None:
+    """Say plainly what the local judge is, where it is used, where numbers may be others, and where no reply is kept."""
     judges = [] if judge.panel is None else judge.panel.judges
     servers = [one.base_url or judge.base_url for one in judges] or [judge.base_url]
     if plan.needs("chat") and LOCAL in map(base_url, servers):
         say(f"warning: {WARNING}")
+    elif judge.cache_file is not None and judge.cache == "auto" and _keeps_none(plan):
+        say(
+            f"note: no judge's reply is kept in {judge.cache_file}: none has temperature 0 or a seed; --cache keeps all"
+        )
     if judge.ask_together and sum(leaf.performer == "chat" for leaf in plan.leaves) > 1:
         say("note: sub-graders of one model and input are asked together; numbers may differ")
+
+
+def _keeps_none(plan: Plan) -> bool:
+    """Whether a plan asks judges, and each may say something else when it is asked again."""
+    asked = [leaf.config for leaf in plan.leaves if leaf.performer == "chat"]
+    params = [getattr(one, "sampling_params", None) for one in asked]
+    return bool(asked) and not any(
+        one is not None and (one.seed is not None or one.temperature == 0) for one in params
+    )
 
 
 def judge_notes(tally: Tally, stats: Sequence[JudgeStats]) -> list[str]:

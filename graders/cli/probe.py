@@ -16,7 +16,7 @@ from graders import api
 from graders.api import PythonOptions, ScoreOptions
 from graders.batch.tally import Tally
 from graders.cli.help import Command, Flag
-from graders.cli.judge import judge_notes, judge_options, warn_of_local
+from graders.cli.judge import judge_notes, judge_options, warn_of_judges
 from graders.cli.option import (
     Read,
     completed,
@@ -161,7 +161,7 @@ def probe(
         ready.check()
         judges, embeddings = asks(judge)
         if judges:
-            warn_of_local(ready.plan, judge)
+            warn_of_judges(ready.plan, judge)
         sampled = sample_rows((decode_block(block, layout) for block in blocks), limit)
         report = run_probe(
             ready, sampled, attacks=attacks, ask_judges=judges, ask_embeddings=embeddings,

@@ -9,7 +9,7 @@ import click
 
 from graders.api import Grader, PythonOptions
 from graders.cli.help import Command, Flag
-from graders.cli.judge import judge_options, learned_notes, warn_of_local
+from graders.cli.judge import judge_options, learned_notes, warn_of_judges
 from graders.cli.option import (
     grader_argument,
     json_option,
@@ -97,7 +97,7 @@ def run(
         the_sample = json_value("--sample-json", sample_json)
     with Grader(loaded, reading=reading, python=python, judge=judge) as ready:
         ready.check()
-        warn_of_local(ready.plan, judge)
+        warn_of_judges(ready.plan, judge)
         say_notes(notes := ready.notes())
         explained = ready.explain(the_item, the_sample)
         grade = explained.grade

@@ -30,7 +30,7 @@ from graders.api import (
 )
 from graders.cli.face import Face, face_options
 from graders.cli.help import Command, Flag
-from graders.cli.judge import judge_notes, judge_options, warn_of_local
+from graders.cli.judge import judge_notes, judge_options, warn_of_judges
 from graders.cli.option import (
     Read,
     file_name,
@@ -228,7 +228,7 @@ def _warn(
     grader: api.Grader, judge: JudgeOptions, options: ScoreOptions, verify_metrics: int | None
 ) -> None:
     """Say before the first row what will not be as somebody may think."""
-    warn_of_local(grader.plan, judge)
+    warn_of_judges(grader.plan, judge)
     if (options.workers or options.engine == "ray") and grader.plan.asks_servers:
         say("note: models are asked from this process; --workers and --engine do not matter")
     if verify_metrics and not grader.plan.signatures:

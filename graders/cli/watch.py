@@ -16,7 +16,7 @@ from rich.console import RenderableType
 from graders import api, jsontext
 from graders.api import PythonOptions, ScoreOptions
 from graders.cli.help import Command, Flag
-from graders.cli.judge import judge_options, warn_of_local
+from graders.cli.judge import judge_options, warn_of_judges
 from graders.cli.option import (
     file_name,
     json_option,
@@ -268,7 +268,7 @@ class _Shown:
         with api.Grader(loaded, **self.options) as ready:
             ready.check()
             if self.before is None:
-                warn_of_local(ready.plan, self.options["judge"])
+                warn_of_judges(ready.plan, self.options["judge"])
             blocks = find_source(self.rows).blocks(1 << 18)
             chunks = (decode_block(block, self.layout) for block in blocks)
             after = grade_rows(ready, chunks, self.limit)

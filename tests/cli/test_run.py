@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from graders import jsontext
+from tests.models.server import ScriptedServer, completion
 
 Command = Callable[..., Any]
 ITEM = '{"a": "x"}'
@@ -228,6 +229,36 @@ def test_an_interruption_at_a_bad_moment_is_one(
         "run", "judge.json", "--item", "{}", "--sample", "x", "--base-url", "http://127.0.0.1:9/v1"
     )
     assert (done.code, done.out, done.err) == (130, "", "graders: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("sampling", "words", "kept"),
+    [
+        ({}, (), False),
+        ({"temperature": 0}, (), True),
+        ({"seed": 1}, (), True),
+        ({}, ("--cache",), True),
+    ],
+)
+def test_a_cache_that_is_named_and_keeps_nothing_is_said(
+    command: Command, folder: Path, sampling: dict[str, Any], words: tuple[str, ...], kept: bool
+) -> None:
+    judge = {
+        "type": "score_model", "name": "j", "model": "m", "sampling_params": sampling,
+        "input": [{"role": "user", "content": "x"}],
+    }  # fmt: skip
+    (folder / "judge.json").write_text(json.dumps(judge))
+    server = ScriptedServer(lambda *_: completion())
+    try:
+        done = command(
+            "run", "judge.json", "--item", "{}", "--sample", "x", "--base-url", server.url,
+            "--cache-file", "replies.sqlite", *words,
+        )  # fmt: skip
+    finally:
+        server.stop()
+    assert done.code == 0
+    assert ("no judge's reply is kept in replies.sqlite" in done.err) is not kept
+    assert (folder / "replies.sqlite").exists() is kept
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\x1b[2J", "日本", "a\nb", ""])
