@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from graders import cli
+from tests.models.server import ScriptedServer, completion
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = sorted(path.parent for path in ROOT.glob("samples/*/grader.json"))
@@ -128,3 +133,36 @@ def test_the_scripts_for_many_machines_give_the_bytes_of_one_run(tmp_path: Path,
     command = ["score", *words, "-o", str(tmp_path / "one.jsonl")]
     assert cli._main(command) == 0
     assert (tmp_path / "parts.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+
+
+def test_an_interrupted_script_leaves_no_worker_that_holds_its_part(tmp_path: Path) -> None:
+    """A shell's background processes do not hear Ctrl-C, and the same line again was refused until they had ended."""
+    held = True
+    told = completion()
+    told.held = lambda: held
+    server = ScriptedServer(lambda *_: told)
+    judge = {
+        "type": "score_model", "name": "j", "model": "m",
+        "input": [{"role": "user", "content": "x"}],
+    }  # fmt: skip
+    (tmp_path / "judge.json").write_text(json.dumps(judge))
+    (tmp_path / "rows.jsonl").write_text('{"item": {}, "sample": "x"}\n' * 2)
+    words = [str(ROOT / "samples/shards/local.sh"), "judge.json", "rows.jsonl", "parts"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    more = {"PATH": path, "COUNT": "2", "OPENAI_BASE_URL": server.url}
+    script = subprocess.Popen(
+        words, cwd=tmp_path, env={**os.environ, **more}, start_new_session=True
+    )
+    try:
+        until(lambda: server.now == 2)  # One of each worker.
+        os.killpg(script.pid, signal.SIGINT)
+        assert script.wait(PATIENCE) != 0
+        with pytest.raises(ProcessLookupError):
+            os.killpg(script.pid, 0)
+        held = False
+        shards(tmp_path, words, **more)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(script.pid, signal.SIGKILL)
+        server.stop()
+    assert len((tmp_path / "parts.jsonl").read_text().splitlines()) == 2
