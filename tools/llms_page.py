@@ -30,7 +30,7 @@ What to know before writing or running a grader:
 - A python grader is `{"type": "python", "source": "def grade(sample, item): ..."}` and returns a number. It runs in a sandbox, without network.
 - After each edit: `graders validate grader.json --rows rows.jsonl --json`. Before training: `graders probe`.
 - Exit codes: 0 done; 1 rows failed or findings; 2 bad usage or bad config. With `--json` results are JSON on standard output.
-- As tools by MCP: `graders mcp --root .` (`pip install 'local-graders[mcp]'`).
+- As tools by MCP: `graders mcp --root .` (`pip install '.[mcp]'` in a clone).
 """
 
 SMALLEST: Final = """
