@@ -73,6 +73,8 @@ def test_the_front_page_has_one_picture_and_one_command(site: Path) -> None:
     assert front.count("<img") == 1
     assert front.count("<pre>") == 1
     assert "make demo" in re.sub("<[^>]+>", "", front)
+    # A tab, a bookmark and a page of search results name what it is.
+    assert re.search("<title>(.*)</title>", text)[1].startswith("Run hosted grader JSON")  # type: ignore[index]
 
 
 def test_agents_find_the_same_texts_on_the_site(site: Path) -> None:

@@ -151,9 +151,10 @@ def _headed(text: str, source: Path) -> str:
     if source != Path("docs/README.md"):
         return text
     first, mark, rest = text.partition("## All pages")
+    heading = first.partition("\n")[0].removeprefix("# ")
     first = re.sub(r"!\[(.+?)\]\(images/landing.svg\)", PICTURE, first)
     return (
-        "---\ntitle: Home\nhide: [navigation, toc, path]\n---\n"
+        f"---\ntitle: {heading}\nhide: [navigation, toc, path]\n---\n"
         f'<div class="front" markdown>\n{first}</div>\n\n<div class="all" markdown>\n{mark}{rest}</div>\n'
     )
 
@@ -166,7 +167,7 @@ PICTURE: Final = (
 
 
 def _nav() -> str:
-    sections: list[object] = ["index.md"]
+    sections: list[object] = [{"Home": "index.md"}]
     for title, targets in navigation((ROOT / "docs/README.md").read_text(encoding="utf-8")):
         sections.append({title: [_item(file) for file in targets]})
     return f"nav = {_toml(sections)}"
