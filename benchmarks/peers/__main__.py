@@ -28,6 +28,8 @@ PEERS = {
     "verifiers": "verifiers",
     "openjudge": "py-openjudge",
     "inspect_ai": "inspect-ai",
+    "deepeval": "deepeval",
+    "azure_ai_evaluation": "azure-ai-evaluation",
 }
 VERSION = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
 SIZES, ROUNDS = (2_000,), 3
