@@ -322,7 +322,8 @@ def test_an_eval_is_made_run_looked_at_and_deleted(
     page.fill(json.dumps(CHECK))
     page.page.click("#tab-evals")
     page.page.click("#eval-make")
-    page.page.fill("#make-name-of", "of the editor")
+    assert page.page.input_value("#make-name-of") == "check"
+    page.page.keyboard.type("of the editor")  # It is selected: what is typed takes its place.
     page.page.keyboard.press("Enter")
     page.page.locator("#eval-name", has_text="of the editor").wait_for()
     assert page.text("#eval-criteria tr").split("\t") == ["check", "string check", "eq"]
@@ -340,11 +341,13 @@ def test_an_eval_is_made_run_looked_at_and_deleted(
     page.page.click("#run-start")
     page.page.locator("#runs-body .badge.completed").wait_for()
     assert "50.0%" in page.text("#runs-body tr")
+    assert "Choose two" not in page.text("#runs-said")
     (tmp_path / "rows.jsonl").write_text('{"item": {"answer": "x"}, "sample": "x"}\n')
     page.page.set_input_files("#run-rows-file", tmp_path / "rows.jsonl")
     page.page.locator("#run-said", has_text="are in the box").wait_for()
     page.page.click("#run-start")
     page.page.locator("#runs-body .badge.completed >> nth=1").wait_for()
+    assert "Choose two" in page.text("#runs-said")
     page.page.locator("#runs-body input").nth(0).check()
     assert page.page.locator("#runs-compare").is_disabled()
     page.page.locator("#runs-body input").nth(1).check()

@@ -13,7 +13,12 @@ const criterionOf = (part, key, threshold) => {
   return `{${[...fields].map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`;
 };
 
-// The grader of the editor, as testing criteria: their parts as [key, JSON text], or a sentence that says why not.
+const nameIn = (text) => {
+  const name = members(text)?.get("name");
+  return name?.startsWith('"') ? JSON.parse(name).slice(0, 1024) : "";
+};
+
+// The grader of the editor, as testing criteria: its name and their parts as [key, JSON text], or a sentence that says why not.
 const criteriaText = () => {
   const text = editors.grader.text.trim();
   if (!text) return { wrong: "There is no grader in the editor: write one under Grade a sample first." };
@@ -21,12 +26,13 @@ const criteriaText = () => {
   if (wrong) return { wrong: `The grader in the editor is no JSON, which an eval's criteria are: ${wrong.message}.` };
   const found = members(text);
   const listed = found ? found.get("testing_criteria") : text;
-  if (listed?.startsWith("[")) return { parts: elements(listed).map((one) => [null, one]) };
+  if (listed?.startsWith("[")) return { name: nameIn(text), parts: elements(listed).map((one) => [null, one]) };
   const one = found?.has("grader") && !found.has("type") ? found.get("grader") : text;
   const whole = members(one);
   const held = whole?.get("type") === '"multi"' && members(whole.get("graders") ?? "");
   // An eval has criteria where a job has a multi.
-  return held ? { parts: [...held], said: "A multi is no criterion of an eval: each of its graders becomes one." } : { parts: [[null, one]] };
+  const name = nameIn(one);
+  return held ? { name, parts: [...held], said: "A multi is no criterion of an eval: each of its graders becomes one." } : { name, parts: [[null, one]] };
 };
 
 const makeEval = async (event) => {
@@ -169,13 +175,14 @@ const startEvals = () => {
   byId("runs-compare").addEventListener("click", compareRuns);
   byId("eval-delete").addEventListener("click", deleteEval);
   byId("eval-make").addEventListener("click", () => {
-    const { parts, wrong, said: unfolded } = criteriaText();
+    const { name, parts, wrong, said: unfolded } = criteriaText();
     byId("make-threshold-box").hidden = !parts?.some(([, part]) => lacksThreshold(part));
     byId("make-said").textContent = wrong ?? unfolded ?? "Its criteria are those of the grader in the editor.";
     byId("make-run-box").hidden = !state.file;
     if (state.file) byId("make-run-word").textContent = `and run it over ${shortened(state.file.file.name, 60)} (${plural(state.file.size, "row")})`;
+    byId("make-name-of").value = name ?? "";
     byId("make").showModal();
-    byId("make-name-of").focus();
+    byId("make-name-of").select();
   });
   byId("make-form").addEventListener("submit", makeEval);
   byId("make-not").addEventListener("click", () => byId("make").close());

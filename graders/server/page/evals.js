@@ -111,7 +111,7 @@ const showEval = () => {
   shut(byId("runs-more"), !evals.moreRuns, byId("eval-name"));
   byId("runs-compare").disabled = evals.chosen.size !== 2;
   const going = evals.runs.filter(isGoing).length;
-  const said = evals.runs.length ? `${plural(evals.runs.length, "run")}${evals.moreRuns ? " and older ones" : ""}, ${going} at work. Choose two to see them side by side.` : "";
+  const said = evals.runs.length ? `${plural(evals.runs.length, "run")}${evals.moreRuns ? " and older ones" : ""}, ${going} at work.${evals.runs.length > 1 ? " Choose two to see them side by side." : ""}` : "";
   if (byId("runs-said").textContent !== said) byId("runs-said").textContent = said;
 };
 
