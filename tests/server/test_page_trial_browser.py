@@ -263,11 +263,17 @@ def test_rows_that_fail_alike_are_read_once_and_how_rows_begin_is_seen(
     assert told[0].endswith("and 29 more rows like it")
     assert told[1].startswith("31 failed invalid_variable_error")
     assert told[2] == "30 0.0000 B"
+    # The result beside them is of the row in the editors, of each that is opened.
+    page.page.locator("#result .failure", has_text="invalid_variable_error").wait_for()
+    page.page.fill("#rows-goto", "30")
+    page.page.keyboard.press("Enter")
+    page.page.locator(REWARD, has_text="0.0000").wait_for()
     page.page.fill("#rows-goto", "31")
     page.page.keyboard.press("Enter")
     last = page.page.locator("#rows-body tr").last.locator("th, td")
     until(lambda: last.all_inner_texts() == ["31", "plain", "", "failed"])
-    page.page.set_input_files("#rows-file", rows_file(tmp_path, [lacking] * 2))
+    (tmp_path / "two").mkdir()  # A file that is open is not written over.
+    page.page.set_input_files("#rows-file", rows_file(tmp_path / "two", [lacking] * 2))
     page.page.click("#compare")
     page.page.locator("#trial-body", has_text="Neither grader gives any row a reward").wait_for()
 

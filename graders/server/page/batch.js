@@ -239,6 +239,11 @@ const liveReason = () => {
   return trial.answers.length > MOST_LIVE ? `off: more than ${count(MOST_LIVE)} rows` : "";
 };
 
+// Where the rows are graded and nobody is paid for it, the result is that of the row in the editors, too.
+const showOpenRow = () => {
+  if (state.file && state.row && state.samples.length && !trial.asks && state.ran !== JSON.stringify(textsNow())) run({ quiet: true });
+};
+
 const endTrial = (findings) => {
   const { answers, sides } = trial;
   const failed = answers.filter((one) => !isNumber(rewardOf(one, 0))).length;
@@ -300,6 +305,7 @@ const gradeRows = async ({ come = false } = {}) => {
     if (state.page && state.file) drawRows();
     endTrial(findings);
     freshenTrial();
+    showOpenRow();
   } catch (error) {
     if (number !== trial.number) return;
     if (!(error instanceof Trouble)) throw error;

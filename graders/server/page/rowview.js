@@ -73,6 +73,7 @@ const openRow = (row, byHand = true) => {
   drawRows();
   if (!samples.length) note("sample", "This row has no sample; write one.");
   if (byHand) said(`Row ${row.index} is in the editors.`);
+  if (byHand && trial.done && trial.seen === trialKey()) showOpenRow();
 };
 
 const remember = (row, body, drawn = true) => {
