@@ -20,7 +20,7 @@ from operator import add
 
 from graders.metrics.alphabet import Alphabet, AlphabetFullError, Codes, Token, wide
 
-__all__ = ["Batch", "Coder", "slices"]
+__all__ = ["Batch", "Coder", "ends_of", "slices"]
 
 _BATCH_CHARACTERS = 1 << 18
 _MEMORY_CHARACTERS = 1 << 20
@@ -73,7 +73,7 @@ class Coder:
 
         A batch is good until the next one is asked for.
         """
-        for start, stop in slices(candidates, references, _BATCH_CHARACTERS):
+        for start, stop in slices(ends_of(candidates, references), _BATCH_CHARACTERS):
             alphabet = self._alphabet
             if (
                 len(alphabet) > min(_MOST_TOKENS, alphabet.most)
@@ -119,11 +119,13 @@ class Coder:
         self._clear_all()
 
 
-def slices(
-    candidates: Sequence[str], references: Sequence[str], characters: int
-) -> Iterator[tuple[int, int]]:
-    """Yield row ranges of at most so many characters, or of one row."""
-    ends = list(accumulate(map(add, map(len, candidates), map(len, references))))
+def ends_of(candidates: Sequence[str], references: Sequence[str]) -> list[int]:
+    """Return for each row how many characters there are up to its end."""
+    return list(accumulate(map(add, map(len, candidates), map(len, references))))
+
+
+def slices(ends: Sequence[int], characters: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows, which end so, of at most so many characters, or of one row."""
     start = 0
     while start < len(ends):
         before = ends[start - 1] if start else 0

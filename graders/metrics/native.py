@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from graders.metrics.coder import slices
+from graders.metrics.coder import ends_of, slices
 from graders.version import __version__
 
 if TYPE_CHECKING:
@@ -115,8 +115,9 @@ def counted(
         return
     from graders.metrics.core import threads_for
 
-    threads = threads_for(sum(map(len, candidates)) + sum(map(len, references)))
-    for start, stop in slices(candidates, references, threads * _CALL_CHARACTERS):
+    ends = ends_of(candidates, references)
+    threads = threads_for(ends[-1] if ends else 0)
+    for start, stop in slices(ends, threads * _CALL_CHARACTERS):
         ours, theirs = candidates[start:stop], references[start:stop]
         found = core.counts(ours, theirs, orders=orders, longest=longest, threads=threads)
         if found is None:

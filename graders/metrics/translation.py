@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from graders.metrics.coder import Coder, slices
+from graders.metrics.coder import Coder, ends_of, slices
 from graders.metrics.metric import Defined, Metric, MetricOptions, Pair, Parts, alone, library
 from graders.metrics.native import Counts, core_of, counted
 
@@ -104,7 +104,7 @@ class Translation:
             from graders.metrics.alignment import Meteor
 
             self._meteor = self._meteor or Meteor()
-            for start, stop in slices(candidates, references, _ALIGNED_CHARACTERS):
+            for start, stop in slices(ends_of(candidates, references), _ALIGNED_CHARACTERS):
                 scores["meteor"] += self._aligned(candidates[start:stop], references[start:stop])
         return scores
 
