@@ -37,6 +37,20 @@ const turns = (back, next, isFirst, isLast) => {
   if (held === back && isFirst) next.focus();
   if (held === next && isLast) back.focus();
 };
+// Arrows go from row to row of a table's body; Escape closes the row that has the focus.
+const walked = (rows) => rows.addEventListener("keydown", (event) => {
+  const buttons = [...rows.querySelectorAll("button.row")];
+  const at = buttons.indexOf(document.activeElement);
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (at >= 0 && step && buttons[at + step]) {
+    event.preventDefault();
+    buttons[at + step].focus();
+  } else if (event.key === "Escape") {
+    const line = [...rows.children].find((one) => one.contains(document.activeElement));
+    const opener = line.querySelector("button.row") || line.previousElementSibling.querySelector("button.row");
+    if (opener.getAttribute("aria-expanded") === "true") opener.click();
+  }
+});
 // A button at work keeps the focus, which a disabled one would lose.
 const work = (one, yes) => one.setAttribute("aria-disabled", String(yes));
 const isAtWork = (one) => one.getAttribute("aria-disabled") === "true";

@@ -152,20 +152,7 @@ const startGrid = () => {
   const turn = (pages) => { grid.skip = Math.max(grid.skip + pages * MOST_LINES, 0); findRows().then(() => byId("rows").scrollIntoView({ block: "start" })); };
   byId("previous").addEventListener("click", () => turn(-1));
   byId("next").addEventListener("click", () => turn(1));
-  // Arrows go from row to row; Escape closes the row that has the focus.
-  byId("lines").addEventListener("keydown", (event) => {
-    const buttons = [...byId("lines").querySelectorAll("button.row")];
-    const at = buttons.indexOf(document.activeElement);
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (at >= 0 && step && buttons[at + step]) {
-      event.preventDefault();
-      buttons[at + step].focus();
-    } else if (event.key === "Escape") {
-      const line = document.activeElement.closest("#lines > tr");
-      const opener = line.querySelector("button.row") || line.previousElementSibling.querySelector("button.row");
-      if (opener.getAttribute("aria-expanded") === "true") opener.click();
-    }
-  });
+  walked(byId("lines"));
 };
 
 const options = (id, pairs) => byId(id).replaceChildren(...pairs.map(([value, word]) => make("option", word, { value })));

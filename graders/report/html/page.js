@@ -306,20 +306,7 @@ const turn = (pages) => {
 byId("previous").addEventListener("click", () => turn(-1));
 byId("next").addEventListener("click", () => turn(1));
 
-// Arrows go from row to row; Escape closes the row that has the focus.
-body.addEventListener("keydown", (event) => {
-  const buttons = [...body.querySelectorAll("button.row")];
-  const at = buttons.indexOf(document.activeElement);
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (at >= 0 && step && buttons[at + step]) {
-    event.preventDefault();
-    buttons[at + step].focus();
-  } else if (event.key === "Escape") {
-    const line = document.activeElement.closest("#table tbody > tr");
-    const button = line.querySelector("button.row") || line.previousElementSibling.querySelector("button.row");
-    if (button.getAttribute("aria-expanded") === "true") button.click();
-  }
-});
+walked(body);
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("button.jump");
