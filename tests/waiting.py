@@ -7,12 +7,17 @@ measured in CPU time of this process, to which neighbours add nothing.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
-__all__ = ["PATIENCE", "at_most", "children_of", "command_of", "is_gone", "until"]
+import pytest
+
+__all__ = [
+    "PATIENCE", "at_most", "children_of", "command_of", "interrupt_waits", "is_gone", "until",
+]  # fmt: skip
 
 PATIENCE: Final = 300.0  # Seconds: what has not come by then never will.
 
@@ -28,6 +33,21 @@ def until(looked_for: Callable[[], Found]) -> Found:
         # A look costs CPU time, here and where it is a request: whoever has waited long looks less.
         time.sleep(min(max(waited / 20, 0.005), 0.5))
     return found
+
+
+def interrupt_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt the main thread as it begins to wait, at the worst moment.
+
+    Between giving its lock back and waiting, a condition of Python's is left without it, and raises for that.
+    """
+    release = threading.Condition._release_save  # type: ignore[attr-defined]
+
+    def interrupted(condition: threading.Condition) -> None:
+        release(condition)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Condition, "_release_save", interrupted)
 
 
 def children_of(pid: int) -> list[int]:

@@ -14,6 +14,7 @@ from graders.cli.option import Read, flags
 from graders.cli.output import say
 from graders.grade import Usage
 from graders.models import WARNING, CacheMode, JudgeOptions, JudgeStats, Panel
+from graders.models.known import cacheable
 from graders.option import options_of
 from graders.plan import Plan
 from graders.report.panel import panel_notes
@@ -115,7 +116,8 @@ def _keeps_none(plan: Plan) -> bool:
     asked = [leaf.config for leaf in plan.leaves if leaf.performer == "chat"]
     params = [getattr(one, "sampling_params", None) for one in asked]
     return bool(asked) and not any(
-        one is not None and (one.seed is not None or one.temperature == 0) for one in params
+        said is not None and cacheable(vars(said), getattr(one, "model", ""))
+        for one, said in zip(asked, params, strict=True)
     )
 
 

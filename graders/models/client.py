@@ -19,6 +19,7 @@ from graders.models.asking import Asking, Billing, Learned, Sent
 from graders.models.cache import ReplyCache
 from graders.models.completion import read_completion
 from graders.models.kept import from_bytes, is_answer, to_bytes
+from graders.models.known import cacheable
 from graders.models.ledger import Ledger
 from graders.models.local import LocalServer
 from graders.models.option import JudgeOptions
@@ -269,7 +270,7 @@ class ChatClient:
     def _keeps(self, params: Mapping[str, Any], model: str) -> bool:
         mode = self.options.cache
         if mode == "auto":
-            return request.cacheable(params, model) or self._endpoint.kind == "local"
+            return cacheable(params, model) or self._endpoint.kind == "local"
         return mode in ("all", "refresh")
 
     async def _one(self, asking: Asking, index: int) -> ChatReply:

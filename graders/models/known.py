@@ -6,9 +6,12 @@ Source: the hosted service's deprecation page and its guide, as of November 2026
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-__all__ = ["NO_NEW_JOBS", "base_of", "is_reasoning", "refuses_effort", "retirement"]
+__all__ = [
+    "NO_NEW_JOBS", "base_of", "cacheable", "is_reasoning", "refuses_effort", "retirement",
+]  # fmt: skip
 
 NO_NEW_JOBS: Final = "2027-01-06"
 """The day from which the hosted service takes no new fine-tuning jobs from anybody."""
@@ -54,3 +57,10 @@ def is_reasoning(model: str) -> bool:
 def refuses_effort(model: str) -> bool:
     """Whether a model is known to take no reasoning_effort."""
     return _PLAIN.fullmatch(model) is not None
+
+
+def cacheable(params: Mapping[str, Any], model: str) -> bool:
+    """Whether asking twice should give the same: at temperature 0 or with a seed."""
+    return params.get("seed") is not None or (
+        params.get("temperature") == 0 and not is_reasoning(model)
+    )

@@ -18,7 +18,6 @@ __all__ = [
     "Form",
     "accepted",
     "body",
-    "cacheable",
     "forms",
     "key",
     "left_out",
@@ -179,13 +178,6 @@ def _bounded(schema: Any) -> Any:
     if bounded.get("type") == "string" and "enum" not in bounded:
         bounded.setdefault("maxLength", 240)
     return bounded
-
-
-def cacheable(params: Mapping[str, Any], model: str) -> bool:
-    """Whether asking twice should give the same: at temperature 0 or with a seed."""
-    return params.get("seed") is not None or (
-        params.get("temperature") == 0 and not is_reasoning(model)
-    )
 
 
 def key(server: str, path: str, request: Mapping[str, Any], repeat: int) -> bytes:

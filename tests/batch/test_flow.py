@@ -13,7 +13,7 @@ from graders.batch.flow import _to_wait_for, in_order, read_ahead
 from graders.batch.score import Scored
 from graders.batch.tally import Tally
 from graders.rows import Block
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, interrupt_waits, until
 
 
 class Executor:
@@ -157,7 +157,6 @@ def test_a_stream_that_breaks_is_told_after_what_came_before() -> None:
 def test_an_interruption_at_a_bad_moment_is_one(
     executors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between giving its lock back and waiting, a condition of Python's is left without it, and raises for that."""
     over = threading.Event()
 
     def trickle() -> Iterator[Block]:
@@ -166,14 +165,7 @@ def test_an_interruption_at_a_bad_moment_is_one(
 
     flow = in_order(read_ahead(trickle()), [Executor([]) for _ in range(executors)])
     assert next(flow)[0].index == 0
-    release = threading.Condition._release_save  # type: ignore[attr-defined]
-
-    def interrupted(condition: threading.Condition) -> None:
-        release(condition)
-        if threading.current_thread() is threading.main_thread():
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(threading.Condition, "_release_save", interrupted)
+    interrupt_waits(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         next(flow)
     over.set()

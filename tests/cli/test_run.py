@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,14 @@ import pytest
 
 from graders import jsontext
 from tests.models.server import ScriptedServer, completion
+from tests.waiting import interrupt_waits
 
 Command = Callable[..., Any]
 ITEM = '{"a": "x"}'
+JUDGE = {
+    "type": "score_model", "name": "j", "model": "m",
+    "input": [{"role": "user", "content": "x"}],
+}  # fmt: skip
 
 
 def test_a_scored_sample_shows_its_reward_and_exits_with_0(command: Command) -> None:
@@ -198,11 +202,7 @@ def test_a_config_with_faults_lists_every_one(
 def test_a_model_grader_is_refused_in_one_sentence(
     command: Command, folder: Path, refused: Callable[..., None]
 ) -> None:
-    judge = {
-        "type": "score_model", "name": "j", "model": "m",
-        "input": [{"role": "user", "content": "x"}],
-    }  # fmt: skip
-    (folder / "judge.json").write_text(json.dumps(judge))
+    (folder / "judge.json").write_text(json.dumps(JUDGE))
     done = command("run", "judge.json", "--item", "{}", "--sample", "x")
     refused(done)
     assert len(done.err.splitlines()) == 1
@@ -211,20 +211,8 @@ def test_a_model_grader_is_refused_in_one_sentence(
 def test_an_interruption_at_a_bad_moment_is_one(
     command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between giving its lock back and waiting, a condition of Python's is left without it, and raises for that."""
-    judge = {
-        "type": "score_model", "name": "j", "model": "m",
-        "input": [{"role": "user", "content": "x"}],
-    }  # fmt: skip
-    (folder / "judge.json").write_text(json.dumps(judge))
-    release = threading.Condition._release_save  # type: ignore[attr-defined]
-
-    def interrupted(condition: threading.Condition) -> None:
-        release(condition)
-        if threading.current_thread() is threading.main_thread():
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(threading.Condition, "_release_save", interrupted)
+    (folder / "judge.json").write_text(json.dumps(JUDGE))
+    interrupt_waits(monkeypatch)
     done = command(
         "run", "judge.json", "--item", "{}", "--sample", "x", "--base-url", "http://127.0.0.1:9/v1"
     )
@@ -232,22 +220,19 @@ def test_an_interruption_at_a_bad_moment_is_one(
 
 
 @pytest.mark.parametrize(
-    ("sampling", "words", "kept"),
+    ("fields", "words", "kept"),
     [
-        ({}, (), False),
-        ({"temperature": 0}, (), True),
-        ({"seed": 1}, (), True),
-        ({}, ("--cache",), True),
+        ({"sampling_params": {}}, (), False),
+        ({"sampling_params": {"temperature": 0}}, (), True),
+        ({"sampling_params": {"temperature": 0}, "model": "o3-mini"}, (), False),
+        ({"sampling_params": {"seed": 1}}, (), True),
+        ({"sampling_params": {}}, ("--cache",), True),
     ],
 )
 def test_a_cache_that_is_named_and_keeps_nothing_is_said(
-    command: Command, folder: Path, sampling: dict[str, Any], words: tuple[str, ...], kept: bool
+    command: Command, folder: Path, fields: dict[str, Any], words: tuple[str, ...], kept: bool
 ) -> None:
-    judge = {
-        "type": "score_model", "name": "j", "model": "m", "sampling_params": sampling,
-        "input": [{"role": "user", "content": "x"}],
-    }  # fmt: skip
-    (folder / "judge.json").write_text(json.dumps(judge))
+    (folder / "judge.json").write_text(json.dumps({**JUDGE, **fields}))
     server = ScriptedServer(lambda *_: completion())
     try:
         done = command(
